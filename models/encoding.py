@@ -1,0 +1,121 @@
+"""Stage 1: what brain samples teach about the brain's latents (THEORY section 2).
+
+In: a system and the stage-1 view of a design. Out: for each latent, the share of its variance that the learned encoder
+misses (``residual``) and the precision with which each direction was seen (``precision``), from which every other
+quantity follows. Our derivation: the state-evolution limit of Bayes-optimal reduced-rank regression.
+
+The inner unknown q_u of THEORY solves a quadratic once M_a is known, so a latent costs one scalar root, whatever the
+number of sources. With n samples a source, theta = n phi / q, A = theta (1 + M phi), B = A - 1 - M theta:
+
+    A q_u^2 - B q_u - (1 - M) = 0,   q_c = theta q_u / (1 + theta q_u),
+    T(M) = sum_m n_m phi_m q_c,m / (1 + phi_m q_c,m M),   M = sum_i h_i / (1 + h_i T(M))
+
+What can go wrong: finite-size effects when k > p/10 or q is a handful (measured in ``case_studies/theory``); at the
+detection threshold of a latent the function has a kink and its derivative is one-sided.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax.tree_util import register_dataclass
+from jaxtyping import Array, Float
+
+from .roots import unit_root
+from .system import Channels, Design, System, effective_channels
+
+TINY = 1e-30
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Encoding:
+    """Result of stage 1, per latent."""
+
+    residual: Float[Array, " latent"]
+    """M_a: share of the latent's variance that the learned encoder misses."""
+    precision: Float[Array, " latent"]
+    """T: summed precision of all read-outs, so that direction i keeps the variance h_i / (1 + h_i T)."""
+
+    @property
+    def encoding_r2(self) -> Float[Array, " latent"]:
+        """Population R^2 of the encoder for the noise-free latent (noise-ceiling-corrected encoding accuracy)."""
+        return 1.0 - self.residual
+
+    def left(self, shares: Float[Array, " node"]) -> Float[Array, "latent node"]:
+        """Return s_ji, the variance of latent j that is still unknown on one direction of each node."""
+        return shares / (1.0 + shares * self.precision[:, None])
+
+
+def pattern_overlap(
+    residual: Float[Array, "..."], theta: Float[Array, "..."], snr: Float[Array, "..."]
+) -> Float[Array, "..."]:
+    """Return q_c, the squared overlap of a learned channel pattern with the true one.
+
+    Parameters
+    ----------
+    residual : M_a of the latent, in [0, 1].
+    theta : n phi / q of the pattern.
+    snr : phi of one sample.
+    """
+    a = theta * (1.0 + residual * snr)
+    b = a - 1.0 - residual * theta
+    root = jnp.sqrt(b * b + 4.0 * a * (1.0 - residual) + TINY)
+    strong = b >= 0.0
+    q_u = jnp.where(
+        strong,
+        (b + root) / jnp.where(strong, 2.0 * a, 1.0),
+        2.0 * (1.0 - residual) / jnp.where(strong, 1.0, root - b),
+    )
+    return theta * q_u / (1.0 + theta * q_u)
+
+
+def _precision(
+    residual: Float[Array, ""], snr: Float[Array, " source"], view: Channels
+) -> tuple[Float[Array, ""], Float[Array, " source"]]:
+    theta = view.samples * snr / view.channels
+    useful = snr * pattern_overlap(residual, theta, snr)
+    return jnp.sum(view.multiplicity * view.samples * useful / (1.0 + useful * residual)), useful
+
+
+def encode(system: System, design: Design) -> Encoding:
+    """Return what ``design.n_brain`` samples teach about each latent.
+
+    Parameters
+    ----------
+    system : System
+        Known parameters.
+    design : Design
+        Brain samples of every source; ``n_task`` is not used.
+
+    Returns
+    -------
+    Encoding
+        Residual 1 and precision 0 without brain data or below the detection threshold.
+
+    Notes
+    -----
+    THEORY section 2, several sources sharing one M_a. Accurate to a few per cent for k <= p/10 and q >= 5.
+    """
+    view = effective_channels(system, design)
+    shares, count = system.brain_shares, system.spectrum.count
+
+    def one(snr: Float[Array, " source"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        def missed(residual: Float[Array, ""]) -> Float[Array, ""]:
+            precision, _ = _precision(residual, snr, view)
+            return jnp.sum(count * shares / (1.0 + shares * precision))
+
+        residual = unit_root(lambda m: missed(m) - m, missed(jnp.zeros(())))
+        return residual, _precision(residual, snr, view)[0]
+
+    residual, precision = jax.vmap(one, in_axes=1)(view.snr)
+    return Encoding(residual=residual, precision=precision)
+
+
+def readout_overlaps(system: System, design: Design, encoding: Encoding) -> Float[Array, "source latent"]:
+    """Return q_c of every source and latent: the squared overlap of the learned channel patterns with the true ones."""
+    view = effective_channels(system, design)
+    theta = view.samples[:, None] * view.snr / view.channels[:, None]
+    return pattern_overlap(encoding.residual, theta, view.snr)
