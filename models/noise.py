@@ -1,0 +1,66 @@
+"""Shrinkage of a noise covariance, and read-out filters that whiten it.
+
+In: an empirical covariance and the number of samples it rests on. Out: the shrinkage intensity and target, and filters
+with unit noise variance. What can go wrong: channels without any variance get unit variance, so that nothing is divided
+by zero; they carry no signal either, and drop out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from scipy import linalg
+
+
+def oas_intensity(covariance: Float[np.ndarray, "channel channel"], n: float) -> float:
+    """Return the oracle-approximating shrinkage intensity towards a multiple of the identity, 0 < value <= 1.
+
+    Formula 23 of Chen, Wiesel, Eldar & Hero (2010), doi:10.1109/TSP.2010.2053029, as in
+    ``sklearn.covariance.oas``; it needs the empirical covariance and the sample size only.
+    """
+    channels = len(covariance)
+    mean = float(np.trace(covariance)) / channels
+    power = float(np.mean(covariance**2))
+    denominator = (n + 1.0) * (power - mean**2 / channels)
+    if denominator <= 0.0:
+        return 1.0
+    return min((power + mean**2) / denominator, 1.0)
+
+
+def shrinkage_target(
+    covariance: Float[np.ndarray, "channel channel"], n: float
+) -> tuple[float, Float[np.ndarray, " channel"]]:
+    """Return (intensity, diagonal of the target): OAS between the correlation matrix and the identity."""
+    variance = np.diagonal(covariance)
+    floor = 1e-12 * max(float(np.max(variance, initial=0.0)), 1e-290)
+    variance = np.where(variance > floor, variance, np.maximum(float(np.mean(variance)), 1.0))
+    deviation = np.sqrt(variance)
+    correlation = covariance / deviation[:, None] / deviation[None, :]
+    intensity = oas_intensity(correlation, max(n, 2.0))
+    return float(np.clip(intensity, 1e-4, 1.0 - 1e-6)), variance
+
+
+def readout_filters(
+    patterns: Float[np.ndarray, "latent channel"], noise: Float[np.ndarray, "channel channel"]
+) -> Float[np.ndarray, "channel latent"]:
+    """Return filters f_j with unit noise variance, as close to matched filters as uncorrelated noise allows.
+
+    With W = C N^-1 C^T, D its diagonal and W_n = D^-1/2 W D^-1/2, the filters N^-1 C^T D^-1/2 W_n^-1/2 (symmetric
+    orthogonalisation) have noise covariance I and read sqrt(phi_j) u_j; they are the matched filters where
+    the patterns are orthogonal in the noise metric. With fewer channels than latents the noise of different
+    read-outs must be correlated; every one of them still has unit variance. A latent without any pattern gets a
+    fixed arbitrary filter, which reads noise.
+    """
+    k, q = patterns.shape
+    factor = linalg.cholesky(noise, lower=True)
+    white = linalg.solve_triangular(factor, patterns.T, lower=True)
+    norm = np.sqrt(np.sum(white**2, axis=0))
+    dead = norm < 1e-6
+    if np.any(dead):
+        white = np.where(dead, np.random.default_rng(0).standard_normal((q, k)), white)
+        norm = np.sqrt(np.sum(white**2, axis=0))
+    left, scale, right = linalg.svd(white / norm, full_matrices=False)
+    kept = scale > 1e-6 * scale[0]
+    orthogonal = left[:, kept] @ right[kept]
+    orthogonal = orthogonal / np.maximum(np.sqrt(np.sum(orthogonal**2, axis=0)), 1e-12)
+    return linalg.solve_triangular(factor, orthogonal, lower=True, trans="T")
