@@ -1,0 +1,50 @@
+"""Writing files so that an interrupted run leaves either the old file or the new one, never half of it.
+
+In: a path and its full content. Out: the file on disk. What can go wrong: a directory that cannot be written, which
+is reported as `BadInput` with the path and the system's reason.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from .errors import BadInput
+
+
+def write_atomic(path: Path, content: bytes) -> Path:
+    """Write a file under a temporary name beside its target, then move it into place in one step.
+
+    Parameters
+    ----------
+    path
+        The file to write; its folder is created when missing.
+    content
+        The whole content, in bytes.
+
+    Returns
+    -------
+    Path
+        The path written.
+
+    Raises
+    ------
+    BadInput
+        If the folder cannot be created or written.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise BadInput(
+            f"{path} cannot be written: {error.strerror or error}. Choose a folder you may write to, with space left."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

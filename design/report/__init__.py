@@ -1,0 +1,10 @@
+"""The report: one self-contained page, its figures and its tables, made from saved results alone.
+
+In: the folder of a finished plan. Out: `report.html`, `figures/*.svg`, `figures/*.png` and `tables/*.csv` in it. What
+can go wrong: saved results that are missing or damaged raise `BadInput`.
+"""
+
+from .overview import draw_plan
+from .render import write_report
+
+__all__ = ["draw_plan", "write_report"]

@@ -1,0 +1,296 @@
+"""Figures of the forecast: budget frontier, split of the budget, learning curves, exchange rate, posterior.
+
+In: `Saved` results. Out: a `Plot` each, or None where the results hold nothing to draw. What can go wrong: nothing;
+values that are missing or not finite leave a gap.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from .records import Number, Summary
+from .saved import Saved
+from .style import BLUE, CYCLE, GREEN, INK, MUTED, PAPER, VERMILLION, Plot, house_style, legend_above, save, shorten
+from .words import capital, count, interval, listed, meaning, money, number, parameter, r2, share
+
+HALF, SMALL = (5.7, 3.75), (5.7, 3.2)
+"""Sizes in inches; 96 pixels of the page to the inch."""
+
+
+def frontier(saved: Saved) -> Plot | None:
+    """Draw the performance of the best plan and of labels alone against the budget."""
+    if not saved.details.frontier:
+        return None
+    with house_style():
+        figure = Figure(figsize=HALF)
+        draw_frontier(figure.add_subplot(), saved)
+        best, alone = saved.plan.performance.explainable_r2, saved.plan.alternatives.get("task_only")
+        versus = f"; labels alone reach {interval(alone.performance.explainable_r2, 'r2')}" if alone else ""
+        caption = (
+            f"With {money(saved.budget, saved.currency)} the best plan reaches an explainable R² of "
+            f"{interval(best, 'r2')}{versus}. Lines are means, bands 90 % intervals."
+        )
+        rows = sorted(saved.details.frontier, key=lambda point: point.budget)
+        alt = (
+            f"Line chart of explainable R² against budget from {money(rows[0].budget, saved.currency)} to "
+            f"{money(rows[-1].budget, saved.currency)}. The best plan rises from {r2(rows[0].explainable_r2.mean)} to "
+            f"{r2(rows[-1].explainable_r2.mean)}. {caption}"
+        )
+        words = {"name": "frontier", "title": "What a budget buys", "alt": alt, "caption": caption}
+        return save(figure, words)
+
+
+def draw_frontier(axes: Axes, saved: Saved) -> None:
+    """Draw the frontier into given axes, with the budget and the plan marked."""
+    rows = sorted(saved.details.frontier, key=lambda point: point.budget)
+    budgets = [point.budget for point in rows]
+    band(axes, budgets, [point.explainable_r2 for point in rows], BLUE, "best plan")
+    alone = [point.task_only for point in rows]
+    if any(summary is not None for summary in alone):
+        band(axes, budgets, alone, VERMILLION, "labels only", dashed=True)
+    axes.axvline(saved.budget, color=MUTED, linewidth=1, linestyle=":")
+    mark(axes, saved.budget, saved.plan.performance.explainable_r2)
+    axes.set_xlabel(f"budget ({shorten(saved.currency, 12)})")
+    axes.set_ylabel("explainable R²")
+    spread_axis(axes, budgets)
+    r2_axis(axes)
+    legend_above(axes)
+
+
+def split(saved: Saved) -> Plot | None:
+    """Draw performance against the share of the budget that goes to brain data."""
+    rows = sorted(saved.details.share_curve, key=lambda point: point.brain_share)
+    rows = [point for point in rows if point.explainable_r2.mean is not None]
+    if not rows:
+        return None
+    with house_style():
+        figure = Figure(figsize=HALF)
+        draw_split(figure.add_subplot(), saved)
+        best = max(rows, key=lambda point: point.explainable_r2.mean or 0.0)
+        tolerance = saved.plan.near_optimal.tolerance if saved.plan.near_optimal else 0.01
+        least = (best.explainable_r2.mean or 0.0) - tolerance
+        good = [point.brain_share for point in rows if (point.explainable_r2.mean or 0.0) >= least]
+        spent = brain_share(saved)
+        caption = (
+            f"The plan spends {share(spent)} of its cost on brain data. Along this line the best share is "
+            f"{share(best.brain_share)} with explainable R² {interval(best.explainable_r2, 'r2')}; shares from "
+            f"{share(min(good))} to {share(max(good))} come within {number(tolerance, 1)} of it."
+        )
+        alt = (
+            f"Line chart of explainable R² against the share of the budget spent on brain data. It starts at "
+            f"{r2(rows[0].explainable_r2.mean)} with {share(rows[0].brain_share)} and ends at "
+            f"{r2(rows[-1].explainable_r2.mean)} with {share(rows[-1].brain_share)}. {caption}"
+        )
+        return save(figure, {"name": "split", "title": "How to split the budget", "alt": alt, "caption": caption})
+
+
+def draw_split(axes: Axes, saved: Saved) -> None:
+    """Draw the share curve into given axes, with the plan's own share marked."""
+    rows = sorted(saved.details.share_curve, key=lambda point: point.brain_share)
+    band(axes, [100 * point.brain_share for point in rows], [p.explainable_r2 for p in rows], BLUE, "this split")
+    alone = saved.plan.alternatives.get("task_only")
+    if alone is not None and alone.performance.explainable_r2.mean is not None:
+        level = alone.performance.explainable_r2.mean
+        axes.axhline(level, color=VERMILLION, linestyle="--", linewidth=1.6, label="labels only")
+    mark(axes, 100 * brain_share(saved), saved.plan.performance.explainable_r2)
+    axes.set_xlim(-2, 102)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} %"))
+    axes.set_xlabel("share of the budget spent on brain data")
+    axes.set_ylabel("explainable R²")
+    r2_axis(axes)
+    legend_above(axes)
+
+
+def learning(saved: Saved) -> Plot | None:
+    """Draw performance against the number of labels at several amounts of brain data."""
+    data = saved.details.learning
+    if data is None or not data.n_task_grid or not data.curves:
+        return None
+    with house_style():
+        figure = Figure(figsize=HALF)
+        axes = figure.add_subplot()
+        styles = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1))]
+        order = (VERMILLION, BLUE, GREEN, *CYCLE[3:])
+        for i, curve in enumerate(data.curves):
+            points = curve.explainable_r2[: len(data.n_task_grid)]
+            grid = data.n_task_grid[: len(points)]
+            line = styles[i % len(styles)]
+            band(axes, grid, points, order[i % len(order)], shorten(curve.label, 34), linestyle=line, alpha=0.13)
+        axes.set_xlabel("labels, pilot and new")
+        axes.set_ylabel("explainable R²")
+        spread_axis(axes, data.n_task_grid)
+        r2_axis(axes)
+        legend_above(axes, 2 if len(data.curves) < 5 else 3)
+        middle = len(data.n_task_grid) // 2
+        at = [(c.label, c.explainable_r2[middle]) for c in data.curves if len(c.explainable_r2) > middle]
+        parts = [f"{shorten(label, 60)}: {interval(summary, 'r2')}" for label, summary in at]
+        caption = (
+            f"At {count(data.n_task_grid[middle])} labels, explainable R² is, by amount of brain data, {listed(parts)}."
+        )
+        alt = f"Line chart of explainable R² against the number of labels, one line per amount of brain data. {caption}"
+        return save(figure, {"name": "learning", "title": "What labels teach", "alt": alt, "caption": caption})
+
+
+def exchange(saved: Saved) -> Plot | None:
+    """Labels that brain samples replace, one panel per modality."""
+    curves = {
+        name: sorted(points, key=lambda point: point.n_brain)
+        for name, points in saved.details.exchange_curve.items()
+        if points
+    }
+    if not curves:
+        return None
+    columns = min(3, len(curves))
+    rows = math.ceil(len(curves) / columns)
+    with house_style():
+        size = HALF if len(curves) == 1 else (11.5, 2.75 * rows + 0.15)
+        figure = Figure(figsize=size)
+        said: list[str] = []
+        for i, (name, points) in enumerate(curves.items()):
+            axes = figure.add_subplot(rows, columns, i + 1)
+            grid = [point.n_brain for point in points]
+            band(axes, grid, [point.equivalent_labels for point in points], CYCLE[i % len(CYCLE)], "")
+            axes.set_title(shorten(name, 30))
+            axes.set_xlabel("new brain samples")
+            if i % columns == 0:
+                axes.set_ylabel("labels they replace")
+            spread_axis(axes, grid, most=4)
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
+            axes.yaxis.set_major_locator(MaxNLocator(5))
+            chosen = saved.plan.allocation.modalities.get(name)
+            target = chosen.n_samples if chosen and chosen.n_samples > 0 else points[-1].n_brain
+            nearest = min(points, key=lambda point: abs(point.n_brain - target))
+            worth = interval(nearest.equivalent_labels, "count", "labels")
+            said.append(f"{count(nearest.n_brain)} samples of {shorten(name, 40)} do the work of {worth}")
+            if chosen and 0 < chosen.n_samples <= grid[-1]:
+                axes.axvline(chosen.n_samples, color=MUTED, linewidth=1, linestyle=":")
+        caption = f"{listed(said)}. The dotted line is what the plan buys." if said else ""
+        alt = f"Line charts of the labels that brain samples replace, one per modality. {caption}"
+        words = {"name": "exchange", "title": "What brain data replace", "alt": alt, "caption": caption}
+        return save(figure, words, wide=len(curves) > 1)
+
+
+def posterior(saved: Saved) -> Plot | None:
+    """Densities of everything the pilot told us, each with median and 90 % interval."""
+    draws = {name: finite(values) for name, values in saved.details.posterior_draws.items()}
+    draws = {name: values for name, values in draws.items() if values.size >= 10}
+    if not draws:
+        return None
+    columns = min(4, len(draws))
+    rows = math.ceil(len(draws) / columns)
+    with house_style():
+        figure = Figure(figsize=(11.5, 1.75 * rows + 0.1))
+        for i, (name, values) in enumerate(draws.items()):
+            _density(figure.add_subplot(rows, columns, i + 1), name, values)
+        name = "alignment" if "alignment" in draws else next(iter(draws))
+        low, middle, high = np.quantile(draws[name], [0.05, 0.5, 0.95])
+        caption = (
+            "Each shape shows how plausible every value is after the pilot, the bar below it the 90 % interval, the dot the "
+            f"median. {capital(parameter(name))}: {number(float(middle))} ({number(float(low))} to {number(float(high))})"
+            + (f", the {meaning(name)}." if meaning(name) else ".")
+        )
+        alt = f"Densities of {listed([parameter(column) for column in draws])}. {caption}"
+        words = {"name": "posterior", "title": "What the pilot taught", "alt": alt, "caption": caption}
+        return save(figure, words, wide=True)
+
+
+def _density(axes: Axes, name: str, values: np.ndarray) -> None:
+    """Draw one histogram with its median and interval."""
+    low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
+    whole = bool(np.all(values == np.round(values))) and np.ptp(values) < 40
+    if whole:
+        edges = np.arange(values.min() - 0.5, values.max() + 1.5)
+    else:
+        start, end = np.quantile(values, [0.002, 0.998])
+        start, end = (start, end) if end > start else (start - 0.5, start + 0.5)
+        edges = np.linspace(start, end, 25)
+    heights, _ = np.histogram(values, edges)
+    top = max(1, heights.max())
+    axes.stairs(heights / top, edges, fill=True, color=BLUE, alpha=0.25)
+    axes.stairs(heights / top, edges, color=BLUE, linewidth=1.2)
+    axes.plot([low, high], [-0.13, -0.13], color=BLUE, linewidth=3, solid_capstyle="butt")
+    axes.plot([middle], [-0.13], "o", color=PAPER, markeredgecolor=INK, markersize=5)
+    axes.set_title(shorten(parameter(name), 27), fontsize=9.5)
+    axes.set_ylim(-0.26, 1.06)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.grid(visible=False)
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=whole))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
+
+
+def brain_share(saved: Saved) -> float:
+    """Share of the plan's cost that goes to brain data, 0 to 1."""
+    cost = saved.plan.cost
+    return sum(cost.modalities.values()) / cost.total if cost.total > 0 else 0.0
+
+
+def band(
+    axes: Axes,
+    x: Sequence[float],
+    summaries: Sequence[Summary | None],
+    colour: str,
+    label: str,
+    **look: object,
+) -> None:
+    """Draw means as a line and 90 % intervals as a band behind it; `look` takes dashed, linestyle and alpha."""
+    middle = column([s and s.mean for s in summaries])
+    low, high = column([s and s.q05 for s in summaries]), column([s and s.q95 for s in summaries])
+    line = look.get("linestyle", "--" if look.get("dashed") else "-")
+    axes.fill_between(x, low, high, color=colour, alpha=look.get("alpha", 0.18), linewidth=0)  # pyright: ignore[reportArgumentType]
+    marker = "o" if len(x) == 1 else None
+    axes.plot(x, middle, color=colour, linestyle=line, label=label, marker=marker)  # pyright: ignore[reportArgumentType]
+
+
+def mark(axes: Axes, x: float, summary: Summary) -> None:
+    """Mark the plan by a dot with its interval."""
+    if summary.mean is None:
+        return
+    if summary.q05 is not None and summary.q95 is not None:
+        axes.plot([x, x], [summary.q05, summary.q95], color=INK, linewidth=1.4, solid_capstyle="butt")
+    axes.plot([x], [summary.mean], "o", color=INK, markersize=6.5, label="the plan", zorder=5, linestyle="none")
+
+
+def column(values: Sequence[Number]) -> np.ndarray:
+    """Numbers as an array, missing ones as NaN."""
+    array = np.array([math.nan if value is None else value for value in values], dtype=float)
+    array[~np.isfinite(array)] = math.nan
+    return array
+
+
+def finite(values: Sequence[Number]) -> np.ndarray:
+    """Keep the finite numbers only."""
+    array = column(values)
+    return array[np.isfinite(array)]
+
+
+def compact(value: float) -> str:
+    """Write a tick label: 1,500 → "1.5k", 2,000,000 → "2M"."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= size:
+            unit = 1e3 if letter == "k" else size
+            return f"{value / unit:.4g}{letter}".replace("-", "−")
+    return f"{value:,.4g}".replace("-", "−") if abs(value) < 1000 else f"{value:,.0f}".replace("-", "−")
+
+
+def spread_axis(axes: Axes, x: Sequence[float], most: int = 6) -> None:
+    """Choose a logarithmic x axis when positive values span more than a factor of 30, and label it plainly."""
+    values = [value for value in x if value > 0]
+    if len(values) == len(x) and max(values) > 30 * min(values):
+        axes.set_xscale("log")
+        axes.minorticks_off()
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(most))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
+
+
+def r2_axis(axes: Axes) -> None:
+    """Label an R² axis plainly, with the zero line where it is in view."""
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2f}".replace("-", "−")))

@@ -1,0 +1,76 @@
+"""One picture of a whole plan, for a README, a slide or a notebook.
+
+In: the folder of a finished plan. Out: one PNG or SVG, the split of the budget beside the budget frontier. What can go
+wrong: saved results that are missing or hold neither curve raise `BadInput`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from brainworth.design.errors import BadInput
+from brainworth.design.files import write_atomic
+
+from .figures import draw_frontier, draw_split
+from .saved import Saved, load
+from .style import Plot, house_style, save
+from .words import count, interval, money
+
+_WIDTH = 9.6
+"""Width in inches."""
+
+
+def draw_plan(directory: Path, out: Path, width: int = 1200) -> Path:
+    """Draw a plan as one picture: how to split the budget, and what other budgets would buy.
+
+    Parameters
+    ----------
+    directory
+        A folder written by `brainworth plan`.
+    out
+        File to write; its suffix, ``.png`` or ``.svg``, chooses the format.
+    width
+        Width of the PNG in pixels.
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    Raises
+    ------
+    BadInput
+        If the saved results are missing or damaged, hold no curves, or the suffix is neither ``.png`` nor ``.svg``.
+    """
+    if out.suffix not in {".png", ".svg"}:
+        raise BadInput(f"{out}: a picture of a plan is written as .png or .svg, not '{out.suffix}'.")
+    saved = load(directory)
+    if not (saved.details.frontier and saved.details.share_curve):
+        raise BadInput(f"{directory / 'details.json'} holds no curves to draw. Run 'brainworth plan' again.")
+    plot = overview(saved, width)
+    return write_atomic(out, plot.png if out.suffix == ".png" else plot.svg)
+
+
+def overview(saved: Saved, width: int = 1200) -> Plot:
+    """Draw the split of the budget and the budget frontier side by side."""
+    with house_style():
+        figure = Figure(figsize=(_WIDTH, 4.0))
+        left, right = figure.subplots(1, 2, sharey=True)
+        draw_split(left, saved)
+        draw_frontier(right, saved)
+        right.set_ylabel("")
+        reached = interval(saved.plan.performance.explainable_r2, "r2")
+        caption = f"{shopping(saved)} for {money(saved.plan.cost.total, saved.currency)}: explainable R² {reached}"
+        figure.suptitle(caption, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
+        words = {"name": "plan", "title": "The plan", "alt": caption, "caption": caption}
+        return save(figure, words, wide=True, dpi=round(width / _WIDTH))
+
+
+def shopping(saved: Saved) -> str:
+    """Say in one phrase what the plan buys."""
+    allocation = saved.plan.allocation
+    parts = [f"{count(allocation.n_task)} labels"]
+    parts += [f"{count(b.n_samples)} {name} samples" for name, b in allocation.modalities.items() if b.n_samples > 0]
+    return " + ".join(parts)

@@ -1,0 +1,177 @@
+"""Assemble the report: read saved results, draw, fill the page, write everything.
+
+In: the folder of a finished plan. Out: `report.html`, `figures/` and `tables/` in it, each file written in one step.
+What can go wrong: saved results that are missing or damaged, or a folder that cannot be written, raise `BadInput`.
+
+The page is one file without any request to the network: styles, script, data and figures are inside, and its
+Content-Security-Policy forbids everything else. All text from the study is escaped by the template engine.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from brainworth.design.files import write_atomic
+
+from . import decision_figures, figures, tables, words
+from .records import Number
+from .saved import Saved, load
+from .style import Plot, printable
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_FIGURES = (
+    figures.frontier,
+    figures.split,
+    figures.learning,
+    figures.exchange,
+    figures.posterior,
+    decision_figures.tornado,
+    decision_figures.sobol,
+    decision_figures.regime,
+    decision_figures.information,
+)
+FIGURE_NAMES = ("frontier", "split", "learning", "exchange", "posterior", "tornado", "sobol", "regime", "information")
+"""Stems of every file that may appear in `figures/`."""
+
+
+def write_report(directory: Path) -> Path:
+    """Write the report of a saved plan into its folder.
+
+    Parameters
+    ----------
+    directory
+        A folder written by `brainworth plan`, with `plan.json` and usually `details.json`.
+
+    Returns
+    -------
+    Path
+        The page, `report.html`.
+
+    Raises
+    ------
+    BadInput
+        If the saved results are missing or damaged, or the folder cannot be written.
+    """
+    directory = Path(directory)
+    saved = load(directory)
+    plots = {plot.name: plot for plot in (draw(saved) for draw in _FIGURES) if plot is not None}
+    for name in FIGURE_NAMES:
+        for suffix in ("svg", "png"):
+            path = directory / "figures" / f"{name}.{suffix}"
+            if name in plots:
+                write_atomic(path, plots[name].svg if suffix == "svg" else plots[name].png)
+            else:
+                path.unlink(missing_ok=True)
+    for name, content in tables.csv_files(saved).items():
+        write_atomic(directory / "tables" / name, content)
+    return write_atomic(directory / "report.html", page(saved, plots).encode())
+
+
+def page(saved: Saved, plots: dict[str, Plot]) -> str:
+    """Fill the page.
+
+    Parameters
+    ----------
+    saved
+        Saved results.
+    plots
+        Finished figures by name; sections without figure or data are left out.
+
+    Returns
+    -------
+    str
+        One HTML document.
+    """
+
+    def money(value: Number) -> str:
+        return words.money(value, saved.currency)
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_printable,
+    )
+    environment.filters |= {
+        "count": words.count,
+        "number": words.number,
+        "share": words.share,
+        "r2": words.r2,
+        "interval": words.interval,
+        "parameter": words.parameter,
+        "plain": words.plain,
+        "money": money,
+    }
+    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    heads, rows = tables.compared(saved)
+    return environment.get_template("report.html.j2").render(
+        plan=saved.plan,
+        details=saved.details,
+        complete=saved.complete,
+        title=saved.details.title.strip() or "Plan",
+        currency=saved.currency,
+        budget=saved.budget,
+        brain_share=figures.brain_share(saved),
+        plots=plots,
+        inline={name: Markup(plot.inline) for name, plot in plots.items()},
+        purchase=tables.purchase_list(saved),
+        believed=tables.believed(saved),
+        compare_heads=heads,
+        compare_rows=rows,
+        style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=f"sha256-{digest}",
+        data=_script_json(_page_data(saved, plots)),
+        methods=[paragraph for paragraph in saved.details.methods if paragraph.strip()],
+    )
+
+
+def _printable(value: Any) -> Any:
+    """Replace characters that HTML forbids in any plain text that reaches the page."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _page_data(saved: Saved, plots: dict[str, Plot]) -> dict[str, Any]:
+    """Collect what the sliders need."""
+    data: dict[str, Any] = {"currency": saved.currency, "budget": saved.budget, "boxes": {}}
+    for name in ("frontier", "regime"):
+        if name in plots:
+            data["boxes"][name] = {"box": plots[name].axes_box, "x": plots[name].x_limits, "y": plots[name].y_limits}
+            data["boxes"][name] |= {"log_x": plots[name].log_x, "log_y": plots[name].log_y}
+    if "frontier" in plots and len(saved.details.frontier) > 1:
+        rows = sorted(saved.details.frontier, key=lambda point: point.budget)
+        data["frontier"] = [row.model_dump() for row in rows]
+    regime = saved.details.regime
+    if "regime" in plots and regime is not None and regime.posterior:
+        data["regime"] = regime.model_dump() | {"worth": decision_figures.WORTH}
+    return data
+
+
+def _script_json(data: dict[str, Any]) -> Markup:
+    """Write data as JSON that is safe inside a `<script>` element, numbers that are not finite as null."""
+    text = json.dumps(_finite(data), allow_nan=False, separators=(",", ":"))
+    for character in "<>&'":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _finite(value: Any) -> Any:
+    """Round to seven significant digits, and replace what JSON cannot hold by null."""
+    if isinstance(value, float):
+        return float(f"{value:.7g}") if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {printable(str(key)): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

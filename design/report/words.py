@@ -1,0 +1,149 @@
+"""Numbers and names in the words of the report.
+
+In: numbers, parameter names of the posterior. Out: text with unit and interval, escaped later by the template. What can
+go wrong: nothing; a number that is missing or not finite is written as "not available" or "unlimited".
+"""
+
+from __future__ import annotations
+
+import math
+
+from .records import Number, Price, Summary
+from .style import printable
+
+Plain = float | str | bool | None
+NONE = "not available"
+_NAMES = {
+    "alignment": ("alignment", "share of the predictable part of the label that the brain's latents carry, 0 to 1"),
+    "misalignment": ("misalignment", "share of the predictable part of the label that brain data cannot teach, 0 to 1"),
+    "signal_variance": ("signal variance", "predictable variance of the label, in squared label units"),
+    "noise_variance": ("label noise variance", "unpredictable variance of one label, in squared label units"),
+    "latent_dimension": ("latent dimension", "number of stimulus features the brain data reveal"),
+    "r2_plan": ("R² with the plan", "share of all label variance predicted with the plan, 0 to 1"),
+    "r2_task_only": ("R² with labels only", "share of all label variance predicted with labels only, 0 to 1"),
+}
+
+
+def parameter(column: str) -> str:
+    """Name of a posterior column in plain words, e.g. ``snr:EEG`` → ``signal-to-noise of EEG``."""
+    if column.startswith("snr:"):
+        return f"signal-to-noise of {printable(column[4:])}"
+    return _NAMES[column][0] if column in _NAMES else printable(column).replace("_", " ")
+
+
+def meaning(column: str) -> str:
+    """Say what a posterior column means, with its unit; empty when unknown."""
+    if column.startswith("snr"):
+        return "signal variance over noise variance of one recorded sample, summed over channels"
+    return _NAMES[column][1] if column in _NAMES else ""
+
+
+def number(value: Number, digits: int = 3) -> str:
+    """Round to `digits` significant digits, with thousands separators and no exponent where it can be avoided."""
+    if value is None or math.isnan(value):
+        return NONE
+    if math.isinf(value):
+        return "unlimited" if value > 0 else "−unlimited"
+    if value == 0:
+        return "0"
+    size = math.floor(math.log10(abs(value)))
+    if size >= 15 or size < -6:
+        text = f"{value:.{digits - 1}e}"
+    elif size >= digits - 1:
+        text = f"{round(value, digits - 1 - size) if size < 4 else round(value):,.0f}"
+    else:
+        text = f"{value:.{digits - 1 - size}f}"
+    return text.replace("-", "−")
+
+
+def count(value: Number) -> str:
+    """Write a whole number with thousands separators."""
+    if value is None or not math.isfinite(value):
+        return number(value)
+    return f"{round(value):,}".replace("-", "−")
+
+
+def money(value: Number, currency: str) -> str:
+    """Write an amount of money; cents only below 100."""
+    if value is None or not math.isfinite(value):
+        return number(value)
+    text = f"{value:,.2f}" if abs(value) < 100 and value != round(value) else f"{value:,.0f}"
+    return f"{text.replace('-', '−')} {currency}".strip()
+
+
+def price(value: Price, currency: str) -> str:
+    """Write a price, or the 90 % interval it lies in."""
+    if isinstance(value, list):
+        if not value:
+            return NONE
+        low, high = min(value), max(value)
+        return money(low, currency) if low == high else f"{money(low, '')} to {money(high, currency)}"
+    return money(value, currency)
+
+
+def share(value: Number) -> str:
+    """Write a share as a percentage."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    percent = 100 * value
+    if 0 < percent < 1:
+        return "under 1 %"
+    return "over 99 %" if 99 < percent < 100 else f"{percent:.0f} %"
+
+
+def r2(value: Number) -> str:
+    """Write an R² with two decimals."""
+    return NONE if value is None or not math.isfinite(value) else f"{value:.2f}".replace("-", "−")
+
+
+def capital(text: str) -> str:
+    """Begin a sentence with a capital letter, and leave the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def interval(summary: Summary | None, style: str = "number", unit: str = "") -> str:
+    """Write a mean and its 90 % interval: "0.42 (0.31 to 0.52)", with the unit at the end.
+
+    Parameters
+    ----------
+    summary
+        The quantity; None is written as "not available".
+    style
+        ``number``, ``count`` or ``r2``.
+    unit
+        Unit to append.
+
+    Returns
+    -------
+    str
+    """
+    if summary is None or summary.mean is None:
+        return NONE
+    ends = (summary.q05, summary.q95)
+    sizes = [abs(value) for value in (summary.mean, *ends) if value is not None and math.isfinite(value)]
+    largest = max(sizes, default=0.0)
+    write = {"number": lambda value: _beside(value, largest), "count": count, "r2": r2}[style]
+    text = write(summary.mean)
+    if None not in ends:
+        text += f" ({write(ends[0])} to {write(ends[1])})"
+    return f"{text} {unit}".strip()
+
+
+def _beside(value: Number, largest: float) -> str:
+    """Write a number with as many decimals as the largest of its row needs for three significant digits."""
+    if value is None or not math.isfinite(value) or not 1e-5 < largest < 1e5:
+        return number(value)
+    decimals = max(0, 2 - math.floor(math.log10(largest)))
+    return f"{value:,.{decimals}f}".replace("-", "−")
+
+
+def listed(items: list[str]) -> str:
+    """Join as prose: "a", "a and b", "a, b and c"."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else "none"
+
+
+def plain(value: Plain) -> str:
+    """Write a value of unknown kind, nothing for None."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return number(float(value)) if isinstance(value, int | float) else value or ""

@@ -1,0 +1,335 @@
+"""Saved results of made-up plans, as `brainworth plan` writes them: typical ones and ones that try to break a report.
+
+The numbers come from a toy performance function, so that curves, intervals and costs agree with each other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HOSTILE = "<script>alert(1)</script>"
+NASTY_NAMES = (
+    "</script><img src=x onerror=alert(1)>",
+    '"; DROP TABLE & $\\frac{1}$',
+    "脑电 {{ 7*7 }} <b>EEG</b>",
+)
+_ALL = ("EEG", "MEG", "fMRI", "ECoG", "fNIRS", "eye tracking")
+_CASES = {
+    "two": ("EEG", "fMRI"),
+    "one": ("EEG",),
+    "six": _ALL,
+    "none": ("EEG", "fMRI"),
+    "hostile": NASTY_NAMES,
+}
+BUDGET = 25_000.0
+CASES = tuple(_CASES)
+
+
+def write(directory: Path, case: str = "two") -> Path:
+    """Write `plan.json` and `details.json` of one case, and return the directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    plan, details = build(case)
+    (directory / "plan.json").write_text(json.dumps(plan))
+    (directory / "details.json").write_text(json.dumps(details))
+    return directory
+
+
+def build(case: str = "two") -> tuple[dict[str, Any], dict[str, Any]]:
+    """Make both saved files of one case: ``two``, ``one``, ``six``, ``none`` or ``hostile``."""
+    names = _CASES[case]
+    toy = _Toy(names, pays=case != "none")
+    return _plan(toy, BUDGET, case), _details(toy, BUDGET, case)
+
+
+class _Toy:
+    """A toy performance function: brain samples sharpen a share of the task, labels teach the rest."""
+
+    def __init__(self, names: tuple[str, ...], *, pays: bool) -> None:
+        rng = np.random.default_rng(4)
+        self.names = names
+        self.alignment = rng.beta(14, 10, 400) if pays else rng.beta(1.5, 40, 400)
+        self.noise = rng.lognormal(0.6, 0.18, 400)
+        self.snr = {name: rng.lognormal(-1.0 - 0.35 * i, 0.35, 400) for i, name in enumerate(names)}
+        self.label_price = 6.0
+        self.sample_price = {name: 0.9 + 0.7 * i for i, name in enumerate(names)}
+        shares = np.linspace(0, 0.8, 33) if pays else np.zeros(1)
+        self.best_share = float(max(shares, key=lambda share: self.r2(*self.buy(BUDGET, share)).mean()))
+
+    def r2(self, n_task: float, brain: Mapping[str, float]) -> np.ndarray:
+        seen = sum((self.snr[name] * n for name, n in brain.items()), np.zeros(400))
+        learned = self.alignment * seen / (seen + 300.0)
+        rest = (1 - learned) * n_task / (n_task + 900.0 * self.noise)
+        return learned * n_task / (n_task + 60.0 * self.noise) + rest
+
+    def buy(self, budget: float, share: float) -> tuple[int, dict[str, int]]:
+        each = share * budget / len(self.names)
+        brain = {name: int(each / self.sample_price[name]) for name in self.names}
+        return int((1 - share) * budget / self.label_price), brain
+
+
+def summary(values: np.ndarray) -> dict[str, float]:
+    """Mean, quantiles."""
+    q05, q50, q95 = np.quantile(values, [0.05, 0.5, 0.95])
+    return {"mean": float(values.mean()), "q05": float(q05), "q50": float(q50), "q95": float(q95)}
+
+
+def _plan(toy: _Toy, budget: float, case: str) -> dict[str, Any]:
+    n_task, brain = toy.buy(budget, toy.best_share)
+    alone, _ = toy.buy(budget, 0.0)
+    bought = {
+        name: {"n_samples": n, "subjects": 6 if n else 0, "sessions": 12 if n else 0, "stimuli": n // 2, "repeats": 2}
+        for name, n in brain.items()
+    }
+    cost = {name: toy.sample_price[name] * n for name, n in brain.items()}
+    best, only = toy.r2(n_task, brain), toy.r2(alone, {})
+    collect = case != "none"
+    said = (
+        f"Buy {n_task:,} labels and {sum(brain.values()):,} brain samples: explainable R² {best.mean():.2f} instead of "
+        f"{only.mean():.2f} with labels only."
+        if collect
+        else f"Spend the whole budget on {n_task:,} labels: brain data are not worth their price here."
+    )
+    rate = {
+        name: {
+            "marginal": summary(0.2 * toy.snr[name]),
+            "average": summary(0.35 * toy.snr[name]),
+            "break_even_price": summary(2.2 * toy.snr[name] * toy.label_price),
+        }
+        for name in toy.names
+    }
+    return {
+        "schema": "brainworth.plan/1",
+        "allocation": {"n_task": n_task, "modalities": bought},
+        "cost": {
+            "total": n_task * toy.label_price + sum(cost.values()),
+            "task": n_task * toy.label_price,
+            "modalities": cost,
+            "currency": "USD",
+        },
+        "performance": {"explainable_r2": summary(best), "r2": summary(0.4 * best)},
+        "alternatives": {
+            "task_only": {
+                "allocation": {"n_task": alone, "modalities": {}},
+                "performance": {"explainable_r2": summary(only), "r2": summary(0.4 * only)},
+            }
+        },
+        "verdict": {"collect_brain_data": collect, "probability": 0.93 if collect else 0.07, "sentence": said},
+        "exchange_rate": rate,
+        "near_optimal": {
+            "tolerance": 0.005,
+            "n_task": [0.7 * n_task, min(1.2 * n_task, alone)],
+            "modalities": {name: [0.6 * n, 1.3 * n + 100] for name, n in brain.items()},
+        },
+        "certificate": {
+            "objective": float(best.mean()),
+            "bound": float(best.mean()) + 0.002,
+            "gap": 0.002,
+            "method": "branch and bound on the monotone surface",
+        },
+        "posterior": {
+            "alignment": summary(toy.alignment),
+            "misalignment": summary(1 - toy.alignment),
+            "signal_variance": summary(1.0 + 0.0 * toy.noise),
+            "noise_variance": summary(toy.noise),
+            "latent_dimension": {"mean": 3.2, "q05": 2.0, "q50": 3.0, "q95": 5.0},
+            "snr": {name: summary(values) for name, values in toy.snr.items()},
+        },
+        "health": {
+            "status": "warn",
+            "checks": [
+                {"name": "convergence", "status": "ok", "value": 1.004, "threshold": 1.01,
+                 "sentence": "The four chains agree (R-hat 1.004)."},
+                {"name": "label count", "status": "warn", "value": 180, "threshold": 200,
+                 "sentence": "180 labels leave the label noise uncertain; 200 or more would be better."},
+                {"name": "learning curve", "status": "ok", "value": 0.4, "threshold": 2.0,
+                 "sentence": "The fitted model predicts the pilot's own learning curve within 0.4 standard errors."},
+            ],
+        },
+        "provenance": {
+            "version": "0.1.0",
+            "seed": 0,
+            "inputs": {"study.toml": "a" * 64, "labels.csv": "b" * 64, "recordings/eeg.csv": "0123456789abcdef" * 4},
+            "created": "2026-01-01T00:00:00Z",
+            "seconds": {"read": 0.4, "posterior": 31.0, "allocation": 6.2, "details": 12.0},
+        },
+    }  # fmt: skip
+
+
+def _details(toy: _Toy, budget: float, case: str) -> dict[str, Any]:
+    titles = {"hostile": HOSTILE, "none": "Reaction times, EEG and fMRI pilot"}
+    budgets = np.linspace(2_500, 60_000, 14)
+    frontier = []
+    for money in budgets:
+        shares = np.linspace(0, 0.8, 17) if toy.best_share else np.zeros(1)
+        share = max(shares, key=lambda s: toy.r2(*toy.buy(money, s)).mean())
+        n_task, brain = toy.buy(money, share)
+        frontier.append(
+            {
+                "budget": float(money),
+                "n_task": n_task,
+                "modalities": brain,
+                "explainable_r2": summary(toy.r2(n_task, brain)),
+                "task_only": summary(toy.r2(toy.buy(money, 0.0)[0], {})),
+            }
+        )
+    curve = []
+    for share in np.linspace(0, 1, 21):
+        n_task, brain = toy.buy(budget, share)
+        r2 = summary(toy.r2(n_task, brain))
+        curve.append({"brain_share": float(share), "n_task": n_task, "modalities": brain, "explainable_r2": r2})
+    grid = [int(n) for n in np.geomspace(50, 10_000, 12)]
+    amounts = {"no brain data": 0.0, "as planned": toy.best_share, "twice the plan": 2 * toy.best_share}
+    curves = [
+        {"label": label, "explainable_r2": [summary(toy.r2(n, toy.buy(budget, share)[1])) for n in grid]}
+        for label, share in amounts.items()
+    ]
+    n_brain = [int(n) for n in np.linspace(0, 8_000, 12)]
+    exchange = {
+        name: [
+            {
+                "n_brain": n,
+                "equivalent_labels": summary(900 * toy.alignment * toy.snr[name] * n / (toy.snr[name] * n + 900)),
+            }
+            for n in n_brain
+        ]
+        for name in toy.names
+    }
+    return {
+        "schema": "brainworth.details/1",
+        "title": titles.get(case, "Reading, EEG and fMRI pilot"),
+        "forced": case == "hostile",
+        "task": {"kind": "regression", "cost_per_label": toy.label_price},
+        "currency": "USD",
+        "budget": budget,
+        "pilot": {
+            "n_task": 180,
+            "modalities": {
+                name: {"n_samples": 600, "subjects": 8, "channels": 32, "stimuli": 40} for name in toy.names
+            },
+        },
+        "prices": _prices(toy),
+        "frontier": frontier,
+        "share_curve": curve,
+        "learning": {"n_task_grid": grid, "curves": curves},
+        "exchange_curve": exchange,
+        "posterior_draws": _draws(toy, budget),
+        **_decision(toy),
+        **_prose(toy),
+    }
+
+
+def _prices(toy: _Toy) -> dict[str, Any]:
+    price = {
+        "per_session": 300.0,
+        "samples_per_session": 600,
+        "per_subject": 40.0,
+        "setup": 0.0,
+        "usable_fraction": 0.9,
+    }
+    return {
+        "task": toy.label_price,
+        "modalities": {name: {"per_sample": toy.sample_price[name], **price} for name in toy.names},
+    }
+
+
+def _draws(toy: _Toy, budget: float) -> dict[str, list[float]]:
+    rng = np.random.default_rng(5)
+    n_task, brain = toy.buy(budget, toy.best_share)
+    columns = {
+        "alignment": toy.alignment,
+        "signal_variance": rng.lognormal(0, 0.1, 400),
+        "noise_variance": toy.noise,
+        "latent_dimension": rng.poisson(2.2, 400) + 1.0,
+        **{f"snr:{name}": values for name, values in toy.snr.items()},
+        "r2_plan": 0.4 * toy.r2(n_task, brain),
+        "r2_task_only": 0.4 * toy.r2(toy.buy(budget, 0.0)[0], {}),
+    }
+    return {name: [float(v) for v in values] for name, values in columns.items()}
+
+
+def _decision(toy: _Toy) -> dict[str, Any]:
+    rng = np.random.default_rng(6)
+    alignment, price = np.linspace(0.02, 0.98, 24), np.geomspace(0.02, 5.0, 24)
+    share = np.clip(0.9 * np.sqrt(alignment)[:, None] - 0.22 - 0.28 * np.log10(price)[None, :], 0, 0.85)
+    cloud = np.stack([toy.alignment[:200], 0.2 * rng.lognormal(0, 0.12, 200)], axis=1)
+    parameters = ["alignment", "noise_variance", "signal_variance", *(f"snr:{name}" for name in toy.names)]
+    tornado = [
+        {
+            "parameter": p,
+            "low": 0.2 + i,
+            "high": 0.7 + i,
+            "utility_low": 0.71 - 0.06 / (i + 1),
+            "utility_high": 0.71 + 0.05 / (i + 1),
+        }
+        for i, p in enumerate(parameters)
+    ]
+    sobol = [
+        {"parameter": p, "first": 0.5 / (i + 1) ** 1.5, "total": 0.6 / (i + 1) ** 1.4} for i, p in enumerate(parameters)
+    ]
+    thresholds = [
+        {"parameter": "alignment", "value": 0.11, "probability_beyond": 0.93,
+         "sentence": "Brain data pay as long as alignment is above 0.11."},
+        {"parameter": "price of a label", "value": 0.8, "probability_beyond": 0.88,
+         "sentence": "Below 0.80 USD a label, labels alone are better."},
+    ]  # fmt: skip
+    evppi = [{"parameter": p, "value": 0.004 / (i + 1), "se": 0.0004} for i, p in enumerate(parameters)]
+    evsi = [
+        {
+            "label": f"{n} more labels",
+            "cost": 6.0 * n,
+            "value": 0.004 * n / (n + 200),
+            "se": 0.0003,
+            "net": 0.004 * n / (n + 200) - 4e-6 * n,
+        }
+        for n in (100, 300, 1000)
+    ]
+    compare = [
+        {
+            "name": name,
+            "r2_per_money": summary(0.00001 * toy.snr[name]),
+            "exchange": summary(0.35 * toy.snr[name]),
+            "break_even": summary(2.2 * toy.snr[name] * toy.label_price),
+        }
+        for name in toy.names
+    ]
+    return {
+        "regime": {
+            "alignment": alignment.tolist(),
+            "price_ratio": price.tolist(),
+            "share": share.tolist(),
+            "posterior": cloud.tolist(),
+        },
+        "sensitivity": {"tornado": tornado, "sobol": sobol, "thresholds": thresholds},
+        "voi": {"evpi": 0.006, "evppi": evppi, "evsi": evsi, "unit": "explainable R²"},
+        "compare": compare,
+        "near_optimal_points": [],
+    }
+
+
+def _prose(toy: _Toy) -> dict[str, Any]:
+    return {
+        "assumptions": [
+            {"text": "New stimuli come from the same source as the pilot's.", "checkable": False, "checked": ""},
+            {"text": "Label noise is the same for every stimulus.", "checkable": True,
+             "checked": "Residual spread does not grow with the prediction (p = 0.40)."},
+            {"text": "The brain's latents are linear in the features given.", "checkable": True,
+             "checked": "The fitted model predicts the pilot's learning curve."},
+        ],
+        "methods": [
+            f"Sample sizes were planned with brainworth 0.1.0 from a pilot of 180 labels and {len(toy.names)} modalities."
+            " A hierarchical Bayesian model was fitted by NUTS (4 chains), and the explainable R² of the two-stage "
+            "learner was computed for every posterior draw from the deterministic equivalent of Gaussian-design regression.",
+            "The allocation maximises expected explainable R² within the budget; a branch-and-bound certificate shows "
+            "that no feasible allocation is better by more than 0.002.",
+        ],
+        "citations": [
+            "Lewis, Wang, Schwab & Pitkow. How Much is Brain Data Worth for Machine Learning? arXiv:2605.09243.",
+            "Phan, Pradhan & Jankowiak (2019). Composable effects for flexible and accelerated probabilistic "
+            "programming in NumPyro.",
+        ],
+    }  # fmt: skip
