@@ -1,0 +1,25 @@
+"""Optimal allocation of a budget over labels and brain data, with a certificate.
+
+``allocate(problem, surface, options)`` is the entry. One direction: ``problem`` (prices, limits, designs) ->
+``relaxation`` (CVXPY: feasibility, extreme points) -> ``search`` (grid and SciPy) -> ``certify`` (branch and bound) ->
+``frontier``, ``regret`` (what surrounds the optimum) -> ``result``.
+"""
+
+from .certify import Certificate, SearchLimits
+from .problem import LinearConstraint, Problem, TaskLimits
+from .result import Allocation, AllocationResult, ModalityPurchase, Plan
+from .solve import AllocationOptions, allocate
+
+__all__ = [
+    "Allocation",
+    "AllocationOptions",
+    "AllocationResult",
+    "Certificate",
+    "LinearConstraint",
+    "ModalityPurchase",
+    "Plan",
+    "Problem",
+    "SearchLimits",
+    "TaskLimits",
+    "allocate",
+]

@@ -1,0 +1,96 @@
+"""From whole-number designs to the records of a result: names, bills, spread of the bill, assumptions in words.
+
+In: a ``Problem`` and designs. Out: ``Plan`` and plain numbers. What can go wrong: nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from brainworth.design.costs import Price, Schedule
+
+from .evaluate import Evaluator
+from .problem import Designs, Problem
+from .result import Allocation, ModalityPurchase, Plan
+from .space import UNLIMITED
+
+_PRICE_DRAWS = 4000
+
+
+def allocation(problem: Problem, designs: Designs, index: int = 0) -> Allocation:
+    """Return one design under the names of its modalities."""
+    samples, sessions = problem.samples(designs)[index], problem.sessions(designs)[index]
+    bought = {
+        name: ModalityPurchase(
+            n_samples=int(samples[m]),
+            subjects=int(designs.subjects[index, m]),
+            sessions=int(sessions[m]),
+            stimuli=int(designs.stimuli[index, m]),
+            repeats=int(designs.repeats[index, m]),
+        )
+        for m, name in enumerate(problem.names)
+    }
+    return Allocation(int(designs.n_task[index]), bought)
+
+
+def plans(problem: Problem, evaluator: Evaluator, designs: Designs) -> list[Plan]:
+    """Return designs with their bills and their performance under every draw of the evaluator."""
+    values = evaluator.values(problem.purchase(designs))
+    utilities = evaluator.utility(values)
+    return [
+        Plan(allocation(problem, designs, i), problem.bill(designs, i), float(utilities[i]), values[i])
+        for i in range(len(designs))
+    ]
+
+
+def cost_spread(problem: Problem, design: Designs, seed: int = 0) -> dict[str, float]:
+    """Return mean and quantiles of the bill in currency units, prices drawn independently from what is believed.
+
+    Prices that are one number do not vary; the plan itself is charged the upper end of the others.
+    """
+    rng = np.random.default_rng(seed)
+    n_task = int(design.n_task[0])
+    lines: list[tuple[Schedule, int]] = [
+        (problem.task.per_label, n_task * problem.task.raters),
+        (Schedule(problem.task.setup), int(n_task > 0)),
+    ]
+    samples, sessions = problem.samples(design)[0], problem.sessions(design)[0]
+    for m, (cost, limits) in enumerate(problem.modalities):
+        people = design.subjects[0, m] if limits.new_subjects else np.int64(0)
+        units = cost.units(samples[m], sessions[m], people)
+        lines += [(prices, int(units[line])) for line, prices in cost.schedules().items()]
+    total = np.zeros(_PRICE_DRAWS)
+    for prices, count in lines:
+        if count:
+            normal = np.zeros(_PRICE_DRAWS) if prices.certain else rng.standard_normal(_PRICE_DRAWS)
+            total = total + prices.money(count, normal)
+    q05, q50, q95 = np.quantile(total, [0.05, 0.5, 0.95])
+    return {"mean": float(total.mean()), "q05": float(q05), "q50": float(q50), "q95": float(q95)}
+
+
+def assumptions(problem: Problem) -> tuple[str, ...]:
+    """Return in words what the plan takes for granted about money and limits."""
+    said: list[str] = []
+    if not _certain(problem):
+        said.append(
+            "Uncertain prices are charged at the upper end of their 90 % interval, so that the budget holds there."
+        )
+    for cost, limits in problem.modalities:
+        if cost.samples_per_session is None and (cost.per_session.base != Price() or cost.per_session.tiers):
+            said.append(f"{cost.name}: no samples_per_session given, so everyone comes for one session of any length.")
+        if limits.max_samples is None:
+            said.append(f"{cost.name}: no max_samples given; at most {UNLIMITED:,} samples are considered.")
+        if not limits.new_subjects:
+            people = limits.pilot_subjects
+            said.append(
+                f"{cost.name}: the {people} people of the pilot return, all of them, and no one new is enrolled."
+            )
+    if problem.task_limits.max_labels is None:
+        said.append(f"No max_labels given; at most {UNLIMITED:,} labels are considered.")
+    return tuple(said)
+
+
+def _certain(problem: Problem) -> bool:
+    lists = [problem.task.per_label, Schedule(problem.task.setup)]
+    lists += [prices for cost, _ in problem.modalities for prices in cost.schedules().values()]
+    return all(prices.certain for prices in lists)

@@ -1,0 +1,102 @@
+"""Whether anything can be bought at all, and if not, what is in the way.
+
+In: a ``Problem``. Out: nothing, or an ``Infeasible`` that names the binding condition and the nearest feasible value. What
+can go wrong: that is what this module is about.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from decimal import Decimal
+
+import numpy as np
+
+from brainworth.design.errors import Infeasible
+
+from .boxes import Boxes, bound, halves, root
+from .problem import Designs, Problem
+
+_ENDLESS = 10**13
+_MOST_BOXES = 3000
+
+
+def require_feasible(problem: Problem) -> None:
+    """Return if the budget buys at least one design; raise ``Infeasible`` otherwise."""
+    cheapest = cheapest_design(problem)
+    if cheapest is None:
+        raise Infeasible(_conflict(problem))
+    needed = int(problem.cents(cheapest)[0])
+    if problem.budget is not None and needed > problem.budget_cents:
+        raise Infeasible(_too_small(problem, needed))
+
+
+def cheapest_design(problem: Problem) -> Designs | None:
+    """Return the cheapest design that meets every condition but the budget; None if there is none.
+
+    Best first over boxes by their least price; what the boxes cannot settle within 3,000 of them is settled by the
+    cheapest design met, or, if none was met, by the mixed-integer program.
+    """
+    endless = problem.with_budget_cents(_ENDLESS)
+    counter = itertools.count()
+    best: Designs | None = None
+    best_cents = _ENDLESS
+    heap: list[tuple[int, int, Boxes]] = [(0, next(counter), root(endless))]
+    for _ in range(_MOST_BOXES):
+        if not heap or heap[0][0] >= best_cents:
+            break
+        known = bound(endless, heapq.heappop(heap)[2])
+        if not known.possible[0]:
+            continue
+        design = _bottom(endless, known.boxes)
+        cents = int(endless.cents(design)[0])
+        if bool(endless.allowed(design)[0]) and cents < best_cents:
+            best, best_cents = design, cents
+        for half in halves(endless, known).stack():
+            child = bound(endless, Boxes.unstack(half[None]))
+            if child.possible[0]:
+                heapq.heappush(heap, (_least(endless, child.boxes, child.lower), next(counter), child.boxes))
+    return best
+
+
+def _least(problem: Problem, boxes: Boxes, lower: np.ndarray) -> int:
+    nothing = bool((boxes.stimuli_high == 0).all())
+    labels = max(problem.task_limits.min_labels, 1) if nothing else problem.task_limits.min_labels
+    return int(lower.sum()) + int(problem.task.cents(np.int64(labels)))
+
+
+def _bottom(problem: Problem, boxes: Boxes) -> Designs:
+    """Return the design at the low end of a box, with the fewest labels the conditions allow."""
+    columns = [space.repeats[boxes.repeat_low[:, m]] for m, space in enumerate(problem.spaces)]
+    repeats = np.stack(columns, axis=1) if columns else np.zeros((1, 0), dtype=np.int64)
+    design = Designs.build(np.zeros(1, dtype=np.int64), boxes.stimuli_low, boxes.people_low, repeats)
+    fewest, _, _ = problem.labels_within(problem.constraint_parts(design))
+    if not (boxes.stimuli_low > 0).any():
+        fewest = np.maximum(fewest, 1)
+    labels = np.broadcast_to(np.asarray(fewest, dtype=np.int64), (1,))
+    return Designs(labels, design.stimuli, design.subjects, design.repeats)
+
+
+def _too_small(problem: Problem, needed: int) -> str:
+    demands = ["at least one label or one brain sample"] if problem.task_limits.min_labels == 0 else []
+    demands += [f"min_labels = {problem.task_limits.min_labels}"] * (problem.task_limits.min_labels > 0)
+    demands += [f"{c.name}.min_samples = {li.min_samples}" for c, li in problem.modalities if li.min_samples]
+    demands += [c.name for c in problem.constraints]
+    wanted = demands[1:] if len(demands) > 1 and problem.task_limits.min_labels == 0 else demands
+    return (
+        f"budget.total: {problem.budget:.2f} {problem.currency} is too small: the cheapest plan that holds "
+        f"{' and '.join(wanted)} costs {Decimal(needed) / 100:.2f} {problem.currency}, the nearest feasible budget."
+    )
+
+
+def _conflict(problem: Problem) -> str:
+    from .relaxation import conflicts  # noqa: PLC0415  (imports CVXPY, 2 s, and only a conflict needs it here)
+
+    broken = conflicts(problem)
+    if not broken:
+        return "No plan meets the limits at any budget: whole numbers of people, sessions and stimuli do not fit them."
+    parts = [f"'{name}' (by {amount:g})" for name, amount in broken.items()]
+    return (
+        "The limits contradict each other at any budget. The nearest feasible values loosen "
+        f"{' and '.join(parts)}, other limits unchanged."
+    )

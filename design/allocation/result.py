@@ -1,0 +1,130 @@
+"""What an allocation says: the plan, its bill, its certificate, and what surrounds it.
+
+In: whole-number designs and performance over draws. Out: plain records for the plan file and the report. What can go
+wrong: nothing; these are values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from brainworth.design.costs import Bill
+
+from .certify import Certificate
+
+
+@dataclass(frozen=True)
+class ModalityPurchase:
+    """What is bought of one modality."""
+
+    n_samples: int
+    """Recorded samples, before loss."""
+    subjects: int
+    sessions: int
+    stimuli: int
+    """Different stimuli shown."""
+    repeats: int
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """NEW samples to buy."""
+
+    n_task: int
+    modalities: dict[str, ModalityPurchase]
+
+    @property
+    def holds_brain_data(self) -> bool:
+        """Whether any brain sample is bought."""
+        return any(m.n_samples > 0 for m in self.modalities.values())
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One purchase with its bill and its performance over posterior draws."""
+
+    allocation: Allocation
+    bill: Bill
+    utility: float
+    values: Float[np.ndarray, " draw"]
+    """Explainable R^2 per draw, at pilot + new."""
+
+    @property
+    def mean(self) -> float:
+        """Expected explainable R^2."""
+        return float(self.values.mean())
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A simple rule at the same budget."""
+
+    plan: Plan
+    regret: float
+    """Utility lost against the plan."""
+
+
+@dataclass(frozen=True)
+class NearOptimal:
+    """Ranges of the allocations met whose utility is within a tolerance of the plan's; wider ones may exist."""
+
+    tolerance: float
+    """Relative to the plan's utility."""
+    n_task: tuple[int, int]
+    modalities: dict[str, tuple[int, int]]
+    """Samples."""
+
+
+@dataclass(frozen=True)
+class PerDraw:
+    """The allocation that would be best if a draw were the truth, among the designs evaluated."""
+
+    n_task: Int[np.ndarray, " draw"]
+    samples: dict[str, Int[np.ndarray, " draw"]]
+    regret: Float[np.ndarray, " draw"]
+    """What not knowing the truth costs: best value under the draw minus the plan's."""
+
+
+@dataclass(frozen=True)
+class SharePoint:
+    """The best design found with a given share of the budget spent on brain data."""
+
+    share: float
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class FrontierPoint:
+    """The best design found at one budget."""
+
+    budget: Decimal
+    plan: Plan
+    task_only: Plan | None
+
+
+@dataclass(frozen=True)
+class AllocationResult:
+    """The plan and all that surrounds it."""
+
+    plan: Plan
+    certificate: Certificate
+    alternatives: dict[str, Alternative]
+    """``task_only`` and other simple rules; a rule that the limits forbid is absent."""
+    probability_brain_worth: float
+    """Share of draws in which brain data (the plan's, or the best design's that holds any) beat labels alone."""
+    near_optimal: NearOptimal
+    per_draw: PerDraw
+    share_curve: tuple[SharePoint, ...]
+    frontier: tuple[FrontierPoint, ...]
+    marginal_value: float
+    """Utility per currency unit, between 95 % and 105 % of the budget."""
+    cost_spread: dict[str, float]
+    """``mean, q05, q50, q95`` of the bill under uncertain prices; the plan is charged the upper ends."""
+    assumptions: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+    evaluations: int = 0
+    """Designs evaluated on all draws."""

@@ -1,0 +1,301 @@
+"""Good designs fast: a grid over money shares, SciPy on the relaxed problem, and a pattern search on whole numbers.
+
+In: a ``Problem``, an evaluator over some draws. Out: feasible designs, best first, and everything that was evaluated. What
+can go wrong: nothing is proved here; two local optima are expected, so the grid covers the whole budget and several
+starts are refined.
+
+A point of the search is a share of the budget per modality and an *option* (people and repeats) per modality; the rest
+of the budget buys labels.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.optimize import LinearConstraint as ScipyLinearConstraint
+from scipy.optimize import minimize
+
+from brainworth.design.purchase import Purchase
+
+from .evaluate import Evaluator
+from .problem import Designs, Problem
+from .space import ModalitySpace
+
+_TIE = 1e-6
+_MOST_COMBINATIONS = 24
+_SHARES = {1: 24, 2: 9, 3: 5}
+_RELAXED_LEVELS = 65
+
+
+@dataclass(frozen=True)
+class Option:
+    """How a modality is run."""
+
+    repeats: int
+    people: int | None
+    """None: as few as can see the stimuli."""
+
+
+@dataclass(frozen=True)
+class Menu:
+    """The options of one modality, and what money buys under each."""
+
+    space: ModalitySpace
+    options: tuple[Option, ...]
+
+    @classmethod
+    def of(cls, space: ModalitySpace, budget_cents: int) -> Menu:
+        """Return the options worth trying: every number of repeats, and a spread of people where more of them help."""
+        people: list[int | None] = [None]
+        if space.shared and space.limits.new_subjects:
+            low, high = space.people
+            one = np.ones(1, dtype=np.int64)
+            payable = [
+                s
+                for s in np.unique(np.geomspace(low, max(low, min(high, 4096)), 9).round().astype(int)).tolist()
+                if int(space.cents(one, one * s, one)[0]) <= budget_cents
+            ]
+            people = list(payable) or [None]
+        return cls(space, tuple(Option(int(r), s) for s in people for r in space.repeats))
+
+    def buy(self, money: Int[np.ndarray, " design"], option: Option) -> tuple[np.ndarray, np.ndarray]:
+        """Return the most stimuli that ``money`` cents buy under an option, and the people who see them."""
+        space, repeats = self.space, np.full(money.shape, option.repeats, dtype=np.int64)
+        low, high = space.people
+        if option.people is not None:
+            low = high = option.people
+        lows, highs = np.full(money.shape, low, dtype=np.int64), np.full(money.shape, high, dtype=np.int64)
+        most = space.most_stimuli(lows if space.shared else highs, repeats)
+        stimuli = space.affordable(money, (lows, highs), repeats, most)
+        people = np.maximum(lows, space.people_needed(stimuli, repeats))
+        most = np.minimum(stimuli, space.most_stimuli(people, repeats))
+        stimuli = space.affordable(money, (people, people), repeats, most)
+        return np.where(space.valid(stimuli, people, repeats), stimuli, 0), people
+
+
+@dataclass
+class Pool:
+    """Feasible designs that were evaluated on the same draws."""
+
+    designs: list[Designs] = field(default_factory=list)
+    values: list[np.ndarray] = field(default_factory=list)
+    utilities: list[np.ndarray] = field(default_factory=list)
+
+    def stacked(self) -> tuple[Designs, Float[np.ndarray, "design draw"], Float[np.ndarray, " design"]]:
+        """Return all of it, one row per distinct design."""
+        designs = Designs.concatenate(self.designs)
+        keys = np.column_stack([designs.n_task, designs.stimuli, designs.subjects, designs.repeats])
+        _, first = np.unique(keys, axis=0, return_index=True)
+        return designs.take(first), np.concatenate(self.values)[first], np.concatenate(self.utilities)[first]
+
+
+@dataclass
+class Search:
+    """One search over the designs of a problem."""
+
+    problem: Problem
+    evaluator: Evaluator
+    pool: Pool = field(default_factory=Pool)
+
+    def __post_init__(self) -> None:
+        budget = self.problem.budget_cents
+        self.menus = [Menu.of(space, budget) for space in self.problem.spaces]
+
+    # ------------------------------------------------------------------ points and designs
+
+    def designs(self, shares: np.ndarray, options: np.ndarray) -> tuple[Designs, np.ndarray]:
+        """Return the whole-number designs of points, and which are feasible."""
+        money = np.floor(shares * self.problem.budget_cents + 0.5).astype(np.int64)
+        stimuli, people, repeats = (np.zeros(shares.shape, dtype=np.int64) for _ in range(3))
+        for m, menu in enumerate(self.menus):
+            for o, option in enumerate(menu.options):
+                rows = np.flatnonzero(options[:, m] == o)
+                if rows.size:
+                    stimuli[rows, m], people[rows, m] = menu.buy(money[rows, m], option)
+                    repeats[rows, m] = option.repeats
+        none = np.zeros(len(shares), dtype=np.int64)
+        return self.problem.complete(Designs.build(none, stimuli, people, repeats))
+
+    def evaluate(self, shares: np.ndarray, options: np.ndarray) -> Float[np.ndarray, " point"]:
+        """Return the score of points, minus infinity where infeasible; remember what was evaluated."""
+        designs, feasible = self.designs(shares, options)
+        scores = np.full(len(shares), -np.inf)
+        rows = np.flatnonzero(feasible)
+        if rows.size:
+            scores[rows] = self.score(designs.take(rows))
+        return scores
+
+    def score(self, designs: Designs) -> Float[np.ndarray, " design"]:
+        """Return utilities, ties broken by the mean; remember what was evaluated."""
+        values = self.evaluator.values(self.problem.purchase(designs))
+        utilities = self.evaluator.utility(values)
+        self.pool.designs.append(designs)
+        self.pool.values.append(values)
+        self.pool.utilities.append(utilities)
+        return utilities + _TIE * values.mean(axis=1)
+
+    # ------------------------------------------------------------------ the three stages
+
+    def grid(self, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return shares, options and scores of a grid over the whole budget under every (or many) options."""
+        count = len(self.menus)
+        rng = np.random.default_rng(seed)
+        sizes = [len(menu.options) for menu in self.menus]
+        if np.prod(sizes, dtype=float) <= _MOST_COMBINATIONS:
+            combinations = np.array(list(itertools.product(*(range(n) for n in sizes))), dtype=np.int64)
+        else:
+            combinations = np.unique(rng.integers(0, sizes, size=(_MOST_COMBINATIONS, count)), axis=0)
+        shares = _simplex(count, rng)
+        points = np.repeat(shares, len(combinations), axis=0)
+        options = np.tile(combinations, (len(shares), 1))
+        return points, options, self.evaluate(points, options)
+
+    def refine(self, shares: np.ndarray, options: np.ndarray) -> Float[np.ndarray, " modality"]:
+        """Return better shares under fixed options: SLSQP on the relaxed problem, real numbers throughout."""
+        count = len(self.menus)
+        tables = [self._table(m, menu.options[options[m]]) for m, menu in enumerate(self.menus)]
+        step = 1e-3
+
+        def relaxed(points: np.ndarray) -> Float[np.ndarray, " point"]:
+            money = points * self.problem.budget_cents
+            columns = [np.interp(money[:, m], *table[:2]) for m, table in enumerate(tables)]
+            people = np.stack([np.interp(money[:, m], t[0], t[2]) for m, t in enumerate(tables)], axis=1)
+            repeats = np.tile(
+                [menu.options[o].repeats for menu, o in zip(self.menus, options, strict=True)], (len(points), 1)
+            )
+            left = self.problem.budget_cents - money.sum(axis=1)
+            labels = np.interp(left, *self._label_table)
+            values = self.evaluator.values(
+                Purchase(labels, np.stack(columns, axis=1), np.maximum(people, 1.0), repeats)
+            )
+            return self.evaluator.utility(values) + _TIE * values.mean(axis=1)
+
+        def objective(point: np.ndarray) -> tuple[float, np.ndarray]:
+            inside = np.clip(point, 0.0, 1.0)
+            probes = np.concatenate([inside[None], inside + np.where(inside > 0.5, -step, step) * np.eye(count)])
+            values = relaxed(probes)
+            return -float(values[0]), -(values[1:] - values[0]) / np.where(inside > 0.5, -step, step)
+
+        budget = ScipyLinearConstraint(np.ones((1, count)), -np.inf, 1.0)
+        found = minimize(
+            objective, shares, jac=True, method="SLSQP", bounds=[(0.0, 1.0)] * count, constraints=[budget],
+            options={"maxiter": 12, "ftol": 1e-6},
+        )  # fmt: skip
+        point = np.clip(found.x, 0.0, 1.0)
+        return point / max(1.0, point.sum())
+
+    def polish(
+        self, shares: np.ndarray, options: np.ndarray, coarse: float, fine: float
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """Return a point that no move of money between uses, down to ``fine`` of the budget, improves."""
+        best = float(self.evaluate(shares[None], options[None])[0])
+        step = coarse
+        while step >= fine:
+            points, choices = self._moves(shares, options, step)
+            scores = self.evaluate(points, choices)
+            top = int(scores.argmax())
+            if scores[top] > best + 1e-12:
+                shares, options, best = points[top], choices[top], float(scores[top])
+            else:
+                step /= 2.5
+        return shares, options, best
+
+    def run(self, starts: int = 4, fine: float = 2e-4) -> list[tuple[np.ndarray, np.ndarray, float]]:
+        """Return refined points, best first."""
+        points, options, scores = self.grid()
+        chosen: list[int] = []
+        for i in np.argsort(-scores):
+            far = all(np.abs(points[i] - points[j]).max() > 0.12 or np.any(options[i] != options[j]) for j in chosen)
+            if far and np.isfinite(scores[i]):
+                chosen.append(int(i))
+            if len(chosen) == starts:
+                break
+        results = []
+        for i in chosen:
+            better = self.refine(points[i], options[i]) if len(self.menus) else points[i]
+            first = better if self.evaluate(better[None], options[i][None])[0] > scores[i] else points[i]
+            results.append(self.polish(first, options[i], 0.03, fine))
+        return sorted(results, key=lambda r: -r[2])
+
+    def locate(self, design: Designs) -> tuple[np.ndarray, np.ndarray]:
+        """Return the point nearest to a design: its money shares, and the options with its repeats and people."""
+        shares = np.zeros(len(self.menus))
+        options = np.zeros(len(self.menus), dtype=np.int64)
+        for m, menu in enumerate(self.menus):
+            k, s, r = (a[0, m] for a in (design.stimuli, design.subjects, design.repeats))
+            shares[m] = int(menu.space.cents(k, s, r)) / max(1, self.problem.budget_cents)
+            distance = [abs(o.repeats - int(r)) * 1e6 + abs((o.people or int(s)) - int(s)) for o in menu.options]
+            options[m] = int(np.argmin(distance)) if k > 0 else 0
+        return shares, options
+
+    def scan(self, shares: np.ndarray, options: np.ndarray, points: int = 24) -> None:
+        """Evaluate designs on lines through a point, for the pool: each modality from nothing to all it can get."""
+        lines = [shares]
+        for m in range(len(shares)):
+            others = np.delete(shares, m).sum()
+            for level in np.linspace(0.0, max(0.0, 1.0 - others), points):
+                point = shares.copy()
+                point[m] = level
+                lines.append(point)
+            for level in np.linspace(0.0, 1.0, points):
+                lines.append(np.where(np.arange(len(shares)) == m, level, shares * (1.0 - level)))
+        self.evaluate(np.array(lines).reshape(-1, len(shares)), np.tile(options, (len(lines), 1)))
+
+    # ------------------------------------------------------------------ helpers
+
+    @property
+    def _label_table(self) -> tuple[np.ndarray, np.ndarray]:
+        """Money and labels, for interpolation."""
+        top = int(self.problem.affordable_labels(np.array([self.problem.budget_cents]), self.problem.max_labels)[0])
+        labels = np.unique(np.geomspace(1, max(top, 1), _RELAXED_LEVELS).astype(np.int64)) if top > 0 else np.array([0])
+        labels = np.unique(np.append(0, labels))
+        return self.problem.task.cents(labels).astype(float), labels.astype(float)
+
+    def _table(self, m: int, option: Option) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return money, samples and people of a modality under an option, for interpolation."""
+        menu, budget = self.menus[m], self.problem.budget_cents
+        money = np.unique(np.append(0, np.geomspace(1, max(budget, 2), _RELAXED_LEVELS).astype(np.int64)))
+        stimuli, people = menu.buy(money, option)
+        repeats = np.full_like(stimuli, option.repeats)
+        cost = np.where(stimuli > 0, menu.space.cents(stimuli, people, repeats), 0)
+        samples = menu.space.samples(stimuli, people, repeats)
+        _, first = np.unique(cost, return_index=True)
+        return (
+            cost[first].astype(float),
+            samples[first].astype(float),
+            np.where(stimuli > 0, people, 1)[first].astype(float),
+        )
+
+    def _moves(self, shares: np.ndarray, options: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the neighbours of a point: more or less of each, money moved between two, other options."""
+        count = len(shares)
+        eye = np.eye(count)
+        shifts = [sign * step * eye[m] for m in range(count) for sign in (1.0, -1.0)]
+        shifts += [step * (eye[a] - eye[b]) for a, b in itertools.permutations(range(count), 2)]
+        shifts += [-shares[m] * eye[m] for m in range(count) if shares[m] > 0]
+        points = [np.clip(shares + shift, 0.0, 1.0) for shift in shifts]
+        choices = [options] * len(points)
+        for m, menu in enumerate(self.menus):
+            for o in range(len(menu.options)):
+                if o != options[m] and shares[m] > 0:
+                    other = options.copy()
+                    other[m] = o
+                    points.append(shares)
+                    choices.append(other)
+        return np.array(points).reshape(-1, count), np.array(choices, dtype=np.int64).reshape(-1, count)
+
+
+def _simplex(count: int, rng: np.random.Generator) -> Float[np.ndarray, "point modality"]:
+    """Return brain shares whose sum is at most 1: a lattice in up to three dimensions, random ones with vertices above."""
+    if count == 0:
+        return np.zeros((1, 0))
+    levels = _SHARES.get(count)
+    if levels is not None:
+        lattice = np.array(list(itertools.product(range(levels + 1), repeat=count)), dtype=float) / levels
+        # Squared spacing is finer near zero, where the threshold below which brain data are worth nothing lies.
+        return lattice[lattice.sum(axis=1) <= 1.0 + 1e-9]
+    corners = np.concatenate([np.zeros((1, count)), 0.5 * np.eye(count), 0.25 * np.eye(count), np.eye(count)])
+    return np.concatenate([corners, rng.dirichlet(np.full(count + 1, 0.5), size=96)[:, :count]])

@@ -1,0 +1,74 @@
+"""A closed-form surface with the shape of the real one: thresholds, two local optima, people and repeats that matter.
+
+In: a seed and sizes. Out: a ``Surface`` that needs no posterior, for trying prices and limits, for tests and for
+benchmarks. What can go wrong: nothing. It is monotone in data exactly, as the certificate assumes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from brainworth.design.purchase import Purchase
+
+
+@dataclass(frozen=True)
+class ToySurface:
+    """Brain data beyond a threshold turn a many-dimensional task into a few-dimensional one."""
+
+    modalities: tuple[str, ...]
+    threshold: Float[np.ndarray, "draw modality"]
+    """Samples per person below which nothing is learned."""
+    half: Float[np.ndarray, "draw modality"]
+    """Samples at which half of the latent is learned."""
+    aligned: Float[np.ndarray, " draw"]
+    """Share of the task that the latent carries."""
+    few: Float[np.ndarray, " draw"]
+    """Labels at which half of the aligned part is learned, the latent known."""
+    many: Float[np.ndarray, " draw"]
+    """Labels at which half of the rest is learned."""
+    shared: tuple[bool, ...]
+    step: float = 0.0
+    """If positive, performance rises in steps of this height: ties and plateaus."""
+
+    @classmethod
+    def random(
+        cls, rng: np.random.Generator, n_modalities: int, n_draws: int, scale: float, shared: tuple[bool, ...] = ()
+    ) -> ToySurface:
+        """Return a random surface whose thresholds and half-way points are around ``scale`` samples."""
+        shape = (n_draws, n_modalities)
+        many = scale * rng.uniform(0.3, 4.0) * rng.lognormal(0.0, 0.3, n_draws)
+        half = scale * rng.uniform(0.2, 2.0, n_modalities) * rng.lognormal(0.0, 0.4, shape)
+        return cls(
+            modalities=tuple("ABCDEF"[:n_modalities]),
+            threshold=half * rng.choice([0.0, 0.3, 1.0], n_modalities),
+            half=half,
+            aligned=np.clip(rng.beta(4.0, 2.0, n_draws) * rng.choice([0.2, 1.0]), 0.0, 1.0),
+            few=many * rng.uniform(0.02, 0.5),
+            many=many,
+            shared=shared or (False,) * n_modalities,
+        )
+
+    @property
+    def n_draws(self) -> int:
+        """Number of draws."""
+        return int(self.aligned.shape[0])
+
+    def explainable_r2(self, purchase: Purchase, draws: slice | None = None) -> Float[np.ndarray, "design draw"]:
+        """Return explainable R^2 per design and draw."""
+        rows = slice(None) if draws is None else draws
+        samples = np.asarray(purchase.samples, dtype=float)[:, None, :]
+        people = np.asarray(purchase.subjects, dtype=float)[:, None, :]
+        repeats = np.asarray(purchase.repeats, dtype=float)[:, None, :]
+        # Averaging m presentations of a stimulus costs m samples and gains m^0.6: more than none, less than new stimuli.
+        averaged = repeats * np.where(np.array(self.shared), people, 1.0)
+        stimuli = samples / averaged * averaged**0.6
+        spread = np.where(np.array(self.shared), 1.0, people)
+        learned = np.maximum(0.0, stimuli - self.threshold[rows] * spread**0.5) / (self.half[rows] * spread**0.3)
+        known = learned.sum(axis=-1) / (1.0 + learned.sum(axis=-1))
+        labels = np.asarray(purchase.n_task, dtype=float)[:, None]
+        aligned = self.aligned[rows] * known
+        result = aligned * labels / (labels + self.few[rows]) + (1.0 - aligned) * labels / (labels + self.many[rows])
+        return result if self.step == 0 else np.floor(result / self.step) * self.step

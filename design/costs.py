@@ -1,0 +1,329 @@
+"""What a purchase costs, the way facilities bill it: whole sessions, people, set-up, volume tiers; exact to the cent.
+
+In: prices (a number, or ``[low, high]`` as a 90 % interval) and whole-number counts. Out: whole cents per line of the
+bill, so that lines add up exactly. What can go wrong: a negative, reversed or non-finite price, a share outside [0, 1),
+tiers out of order; a ``BadInput`` says which.
+
+Every price is charged at its *upper* end: a plan that only fits the budget at the expected price would break it half the
+time. ``CostModel.spread`` says what the bill is likely to be. All amounts grow with every count, which the certificate
+relies on (``brainworth.design.allocation.certify``): tiers are graduated (a tier's price holds for the units above its
+threshold), never a discount on all units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from .errors import BadInput
+
+Counts = Int[np.ndarray, "..."]
+CENT = 10_000
+"""Millionths of the currency unit, in which prices are kept, per cent."""
+_MICRO = Decimal(1_000_000)
+_Z95 = 1.6448536269514722
+
+
+def _decimal(value: object, name: str) -> Decimal:
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        raise BadInput(f"The price '{name}' must be a number or [low, high]. Got {value!r} instead.") from None
+    if not amount.is_finite() or amount < 0:
+        raise BadInput(f"The price '{name}' must be finite and at least 0. Got {value} instead.")
+    return amount
+
+
+@dataclass(frozen=True)
+class Price:
+    """A price, known or believed: a 90 % interval of a log-normal (of a half-cut normal if it starts at 0)."""
+
+    low: Decimal = Decimal(0)
+    """5 % point, in currency units."""
+    high: Decimal = Decimal(0)
+    """95 % point; equal to ``low`` for a known price. This is what a plan is charged."""
+
+    @classmethod
+    def of(cls, value: object, name: str = "price") -> Price:
+        """Return the price that a number, a pair, or an object with ``low`` and ``high`` stands for."""
+        if isinstance(value, Price):
+            return value
+        low, high = getattr(value, "low", None), getattr(value, "high", None)
+        if low is None and isinstance(value, Sequence) and not isinstance(value, str):
+            if len(value) != 2:
+                raise BadInput(f"The interval '{name}' must be [low, high]. Got {len(value)} values instead.")
+            low, high = value[0], value[1]
+        if low is None or high is None:
+            low = high = value
+        price = cls(_decimal(low, name), _decimal(high, name))
+        if price.low > price.high:
+            raise BadInput(f"The interval '{name}' must be [low, high]. Got [{price.low}, {price.high}] instead.")
+        return price
+
+    @property
+    def micro(self) -> int:
+        """The upper end in millionths of the currency unit, rounded up."""
+        return int((self.high * _MICRO).to_integral_value(rounding=ROUND_CEILING))
+
+    def scaled(self, factor: Decimal) -> Price:
+        """Return the price times a factor (escalation, hours per session)."""
+        return Price(self.low * factor, self.high * factor)
+
+    def quantile(self, normal: Float[np.ndarray, " draw"]) -> Float[np.ndarray, " draw"]:
+        """Return the believed price at standard normal scores, in currency units."""
+        low, high = float(self.low), float(self.high)
+        z = normal / _Z95
+        if low == high:
+            return np.full(normal.shape, high)
+        if low > 0:
+            return np.sqrt(low * high) * (high / low) ** (z / 2)
+        return np.maximum(0.0, high / 2 * (1 + z))
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A price that holds for the units above a threshold."""
+
+    above: int
+    """Units charged at earlier prices."""
+    price: Price
+    """Price of each unit after them."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A price list: a base price and graduated tiers."""
+
+    base: Price = Price()
+    tiers: tuple[Tier, ...] = ()
+
+    def __post_init__(self) -> None:
+        above = [tier.above for tier in self.tiers]
+        if above != sorted(set(above)) or any(a < 1 for a in above):
+            raise BadInput(f"The tiers of a price must start at increasing counts of at least 1. Got {above} instead.")
+
+    @property
+    def certain(self) -> bool:
+        """Whether every price of the list is one number."""
+        return all(p.low == p.high for p in (self.base, *(t.price for t in self.tiers)))
+
+    def _segments(self, count: Counts) -> list[tuple[Price, Counts]]:
+        """Return how many units are charged at each price."""
+        edges = [0, *(tier.above for tier in self.tiers)]
+        prices = [self.base, *(tier.price for tier in self.tiers)]
+        tops = [*edges[1:], None]
+        return [
+            (price, np.clip(count - edge, 0, None if top is None else top - edge))
+            for price, edge, top in zip(prices, edges, tops, strict=True)
+        ]
+
+    def cents(self, count: Counts) -> Counts:
+        """Return the charge for a whole number of units in cents, rounded half up once per line."""
+        micro = np.zeros(np.shape(count), dtype=np.int64)
+        for price, units in self._segments(np.asarray(count, dtype=np.int64)):
+            micro = micro + price.micro * units
+        return (micro + CENT // 2) // CENT
+
+    def money(self, count: int, normal: Float[np.ndarray, " draw"]) -> Float[np.ndarray, " draw"]:
+        """Return the believed charge in currency units at standard normal scores of the price."""
+        units = self._segments(np.asarray(count, dtype=np.int64))
+        return np.sum([price.quantile(normal) * int(n) for price, n in units], axis=0)
+
+    def escalated(self, factor: Decimal) -> Schedule:
+        """Return the list with all prices times a factor."""
+        if factor == 1:
+            return self
+        return Schedule(self.base.scaled(factor), tuple(Tier(t.above, t.price.scaled(factor)) for t in self.tiers))
+
+
+def schedule(price: object, tiers: Sequence[tuple[int, object]] = (), name: str = "price") -> Schedule:
+    """Return a price list from plain values: ``schedule(0.12, [(5000, 0.10)])``."""
+    return Schedule(Price.of(price, name), tuple(Tier(above, Price.of(p, name)) for above, p in tiers))
+
+
+def _share(value: Decimal | float, name: str) -> Decimal:
+    share = Decimal(str(value))
+    if not 0 <= share < 1:
+        raise BadInput(f"The share '{name}' must be at least 0 and below 1. Got {value} instead.")
+    return share
+
+
+def _grossed_up(count: Counts, lost: Decimal) -> Counts:
+    """Return the smallest whole number whose kept share covers ``count``; exact, no floating point."""
+    top, bottom = (1 - lost).as_integer_ratio()
+    return -((-np.asarray(count, dtype=np.int64) * bottom) // top)
+
+
+@dataclass(frozen=True)
+class TaskCost:
+    """Price of labels."""
+
+    per_label: Schedule = Schedule()
+    """Price of one answer of one rater."""
+    raters: int = 1
+    """Answers bought per labelled stimulus."""
+    setup: Price = Price()
+    """Once, if any label is bought."""
+
+    def lines(self, n_task: Counts) -> dict[str, Counts]:
+        """Return the bill for a number of labelled stimuli, in cents."""
+        n = np.asarray(n_task, dtype=np.int64)
+        return {
+            "labels": self.per_label.cents(n * self.raters),
+            "setup": np.where(n > 0, Schedule(self.setup).cents(np.ones_like(n)), 0),
+        }
+
+    def cents(self, n_task: Counts) -> Counts:
+        """Return the charge in cents."""
+        lines = self.lines(n_task)
+        return lines["labels"] + lines["setup"]
+
+
+@dataclass(frozen=True)
+class ModalityCost:
+    """Prices of one modality. Every field is optional; what is not given costs nothing."""
+
+    name: str
+    per_sample: Schedule = Schedule()
+    """Each recorded sample, before loss."""
+    per_session: Schedule = Schedule()
+    """Each started session."""
+    samples_per_session: int | None = None
+    """Samples of a full session. If absent, everyone comes for one session of any length."""
+    per_subject: Price = Price()
+    """Each new person."""
+    setup: Price = Price()
+    """Once, if the plan uses the modality at all."""
+    usable_fraction: float = 1.0
+    """Share of recorded samples that survives (applied by the surface; the bill is for recorded ones)."""
+    per_hour: Price = Price()
+    """Facility rate, charged per billing quantum of a session."""
+    minutes_per_session: int = 0
+    billing_quantum_minutes: int = 15
+    sessions_per_week: float | None = None
+    """How many sessions the facility can run; only used by a time limit."""
+    cancellation: Decimal = Decimal(0)
+    """Share of billed sessions that are cancelled too late."""
+    attrition: Decimal = Decimal(0)
+    """Share of enrolled people who drop out after they are paid."""
+    escalation: Decimal = Decimal(0)
+    """Yearly rise of all prices."""
+    years_ahead: int = 0
+    """Years until the work is billed."""
+
+    def __post_init__(self) -> None:
+        if self.samples_per_session is not None and self.samples_per_session < 1:
+            raise BadInput(
+                f"The 'samples_per_session' of '{self.name}' must be at least 1. Got {self.samples_per_session} instead."
+            )
+        if not 0 < self.usable_fraction <= 1:
+            raise BadInput(
+                f"The 'usable_fraction' of '{self.name}' must be above 0 and at most 1. "
+                f"Got {self.usable_fraction} instead."
+            )
+        _share(self.cancellation, "cancellation")
+        _share(self.attrition, "attrition")
+
+    @property
+    def factor(self) -> Decimal:
+        """Price level at the time of the work."""
+        return (1 + self.escalation) ** self.years_ahead
+
+    @property
+    def billed_hours(self) -> Decimal:
+        """Hours charged per session: whole billing quanta."""
+        quanta = -(-self.minutes_per_session // self.billing_quantum_minutes)
+        return Decimal(quanta * self.billing_quantum_minutes) / 60
+
+    def schedules(self) -> dict[str, Schedule]:
+        """Return the price list of each line of the bill, at the price level of the work."""
+        lists = {
+            "samples": self.per_sample,
+            "sessions": self.per_session,
+            "hours": Schedule(self.per_hour.scaled(self.billed_hours)),
+            "subjects": Schedule(self.per_subject),
+            "setup": Schedule(self.setup),
+        }
+        return {line: prices.escalated(self.factor) for line, prices in lists.items()}
+
+    def units(self, samples: Counts, sessions: Counts, new_subjects: Counts) -> dict[str, Counts]:
+        """Return the billed units of each line: cancelled sessions and lost people are paid for."""
+        billed = _grossed_up(sessions, _share(self.cancellation, "cancellation"))
+        enrolled = _grossed_up(new_subjects, _share(self.attrition, "attrition"))
+        used = (np.asarray(samples) > 0).astype(np.int64)
+        return {"samples": samples, "sessions": billed, "hours": billed, "subjects": enrolled, "setup": used}
+
+    def lines(self, samples: Counts, sessions: Counts, new_subjects: Counts) -> dict[str, Counts]:
+        """Return the bill in cents, line by line, for recorded samples, sessions held and people newly enrolled."""
+        units = self.units(samples, sessions, new_subjects)
+        return {line: prices.cents(units[line]) for line, prices in self.schedules().items()}
+
+    def cents(self, samples: Counts, sessions: Counts, new_subjects: Counts) -> Counts:
+        """Return the charge in cents; grows with each count."""
+        return np.sum(list(self.lines(samples, sessions, new_subjects).values()), axis=0)
+
+
+@dataclass(frozen=True)
+class ModalityLimits:
+    """What the plan may do with one modality."""
+
+    max_samples: int | None = None
+    min_samples: int = 0
+    """Recorded samples the plan must hold at least; 0 leaves the modality optional."""
+    max_subjects: int | None = None
+    min_subjects: int = 1
+    """People, if the modality is used."""
+    max_sessions_per_subject: int | None = None
+    min_sessions_per_subject: int = 0
+    max_sessions: int | None = None
+    """Sessions in all."""
+    max_stimuli: int | None = None
+    """Different stimuli there are to show."""
+    repeats: tuple[int, ...] = (1,)
+    """Allowed presentations per stimulus, averaged."""
+    shared_stimuli: bool = False
+    """Do people see the same stimuli."""
+    new_subjects: bool = True
+    """May new people be enrolled; if not, everyone of the pilot returns."""
+    pilot_subjects: int = 0
+    """People of the pilot."""
+    max_hours: float | None = None
+    """Facility hours in all (needs ``minutes_per_session``)."""
+    max_weeks: float | None = None
+    """Calendar weeks (needs ``sessions_per_week``)."""
+
+    def __post_init__(self) -> None:
+        if not self.repeats or any(r < 1 for r in self.repeats):
+            raise BadInput(
+                f"The allowed 'repeats' must be whole numbers of at least 1. Got {list(self.repeats)} instead."
+            )
+        if not self.new_subjects and self.pilot_subjects < 1:
+            raise BadInput("Without a pilot nobody can return: 'new_subjects' must be true for this modality.")
+
+
+@dataclass(frozen=True)
+class Bill:
+    """An itemised bill, at the upper end of uncertain prices."""
+
+    total: Decimal
+    task: Decimal
+    modalities: dict[str, Decimal]
+    items: dict[str, dict[str, Decimal]] = field(default_factory=dict)
+    """Lines of the bill: ``items["task"]["labels"]``, ``items["EEG"]["sessions"]``."""
+
+
+def bill(task: Mapping[str, int], modalities: Mapping[str, Mapping[str, int]]) -> Bill:
+    """Return the bill from its lines in cents; the total is their exact sum."""
+    items = {"task": task, **modalities}
+    money = {owner: {line: Decimal(int(cents)) / 100 for line, cents in ls.items()} for owner, ls in items.items()}
+    sums = {owner: sum(lines.values(), Decimal(0)) for owner, lines in money.items()}
+    return Bill(
+        total=sum(sums.values(), Decimal(0)),
+        task=sums["task"],
+        modalities={name: sums[name] for name in modalities},
+        items=money,
+    )

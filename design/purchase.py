@@ -1,0 +1,45 @@
+"""A batch of purchases and the surface that says what they are worth: the contract between surface and allocation.
+
+In: numbers of labels, samples, people and repeats to buy, on top of the pilot. Out: the explainable R^2 they lead to, per
+posterior draw. What can go wrong: nothing here; shapes are the caller's duty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float, Num
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """A batch of designs: NEW data to buy. Real numbers are allowed, so that a design can be relaxed."""
+
+    n_task: Num[np.ndarray, " design"]
+    """Labels."""
+    samples: Num[np.ndarray, "design modality"]
+    """Recorded samples (before loss by ``usable_fraction``; the surface applies the loss)."""
+    subjects: Num[np.ndarray, "design modality"]
+    """People recorded; at least 1 where samples are, ignored elsewhere."""
+    repeats: Num[np.ndarray, "design modality"]
+    """Presentations per stimulus, averaged; at least 1."""
+
+
+class Surface(Protocol):
+    """Explainable R^2 of a purchase under each posterior draw."""
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names, in the order of the modality axis."""
+        ...
+
+    @property
+    def n_draws(self) -> int:
+        """Number of posterior draws."""
+        ...
+
+    def explainable_r2(self, purchase: Purchase, draws: slice | None = None) -> Float[np.ndarray, "design draw"]:
+        """Return 1 - M / tau^2 at pilot + new, for all draws or a slice of them."""
+        ...
