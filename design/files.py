@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from .errors import BadInput
@@ -46,5 +47,6 @@ def write_atomic(path: Path, content: bytes) -> Path:
             f"{path} cannot be written: {error.strerror or error}. Choose a folder you may write to, with space left."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # usually gone, by success; what stays behind is not worth hiding the first error for
+            temporary.unlink()
     return path

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .figures import column, compact
@@ -35,21 +36,19 @@ def tornado(saved: Saved) -> Plot | None:
         middle = base if base is not None else float(np.mean([b.utility_low for b in bars]))
         for i, bar in enumerate(bars):
             for value, colour in ((bar.utility_low, ORANGE), (bar.utility_high, BLUE)):
-                axes.barh(i, value - middle, left=middle, color=colour, height=0.55)
+                axes.broken_barh([(min(value, middle), abs(value - middle))], (i - 0.27, 0.54), color=colour)
         axes.axvline(middle, color=INK, linewidth=1)
         names_axis(axes, [parameter(bar.parameter) for bar in bars])
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2f}".replace("-", "−")))
-        axes.set_xlabel("utility of the plan (explainable R²)")
-        axes.barh([0], [0], color=ORANGE, label="low end of the parameter")
-        axes.barh([0], [0], color=BLUE, label="high end")
-        legend_above(axes)
+        _value_axis(axes, "utility of the plan (explainable R²)")
+        axes.margins(x=0.06)
+        handles = [Patch(color=ORANGE, label="low end of the parameter"), Patch(color=BLUE, label="high end")]
+        legend_above(axes, handles=handles)
         top = bars[-1]
         known = top.low is not None and top.high is not None
         ends = f" (from {number(top.low)} to {number(top.high)})" if known else ""
         caption = (
-            f"Moving {parameter(top.parameter)} across its range{ends} moves the forecast from {r2(top.utility_low)} to "
-            f"{r2(top.utility_high)} in explainable R², more than any other parameter."
+            f"Moving {parameter(top.parameter)} across its range{ends} moves the forecast from {r2(top.utility_low)} "
+            f"to {r2(top.utility_high)} in explainable R², more than any other parameter."
         )
         alt = f"Bar chart of the forecast with one parameter at a time at its low and high end. {caption}"
         words = {"name": "tornado", "title": "What moves the forecast", "alt": alt, "caption": caption}

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from .records import Number, Summary
+from .records import ExchangePoint, Number, Summary
 from .saved import Saved
 from .style import BLUE, CYCLE, GREEN, INK, MUTED, PAPER, VERMILLION, Plot, house_style, legend_above, save, shorten
 from .words import capital, count, interval, listed, meaning, money, number, parameter, r2, share
@@ -126,13 +126,11 @@ def learning(saved: Saved) -> Plot | None:
         axes.set_ylabel("explainable R²")
         spread_axis(axes, data.n_task_grid)
         r2_axis(axes)
-        legend_above(axes, 2 if len(data.curves) < 5 else 3)
+        legend_above(axes, 3 if sum(len(curve.label) for curve in data.curves) < 50 else 2)
         middle = len(data.n_task_grid) // 2
         at = [(c.label, c.explainable_r2[middle]) for c in data.curves if len(c.explainable_r2) > middle]
-        parts = [f"{shorten(label, 60)}: {interval(summary, 'r2')}" for label, summary in at]
-        caption = (
-            f"At {count(data.n_task_grid[middle])} labels, explainable R² is, by amount of brain data, {listed(parts)}."
-        )
+        parts = [f"{interval(summary, 'r2')} with “{shorten(label, 60)}”" for label, summary in at]
+        caption = f"At {count(data.n_task_grid[middle])} labels, explainable R² is {listed(parts)}."
         alt = f"Line chart of explainable R² against the number of labels, one line per amount of brain data. {caption}"
         return save(figure, {"name": "learning", "title": "What labels teach", "alt": alt, "caption": caption})
 
@@ -163,17 +161,28 @@ def exchange(saved: Saved) -> Plot | None:
             spread_axis(axes, grid, most=4)
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
             axes.yaxis.set_major_locator(MaxNLocator(5))
-            chosen = saved.plan.allocation.modalities.get(name)
-            target = chosen.n_samples if chosen and chosen.n_samples > 0 else points[-1].n_brain
-            nearest = min(points, key=lambda point: abs(point.n_brain - target))
-            worth = interval(nearest.equivalent_labels, "count", "labels")
-            said.append(f"{count(nearest.n_brain)} samples of {shorten(name, 40)} do the work of {worth}")
-            if chosen and 0 < chosen.n_samples <= grid[-1]:
-                axes.axvline(chosen.n_samples, color=MUTED, linewidth=1, linestyle=":")
-        caption = f"{listed(said)}. The dotted line is what the plan buys." if said else ""
+            bought = saved.plan.allocation.modalities.get(name)
+            planned = bought.n_samples if bought and 0 < bought.n_samples <= grid[-1] else None
+            if planned is not None:
+                axes.axvline(planned, color=MUTED, linewidth=1, linestyle=":")
+            said.append(_worth(name, points, grid[-1] if planned is None else planned))
+        dotted = " The dotted line is what the plan buys." if brain_share(saved) > 0 else ""
+        caption = f"{listed(said)}.{dotted}"
         alt = f"Line charts of the labels that brain samples replace, one per modality. {caption}"
         words = {"name": "exchange", "title": "What brain data replace", "alt": alt, "caption": caption}
         return save(figure, words, wide=len(curves) > 1)
+
+
+def _worth(name: str, points: Sequence[ExchangePoint], n_brain: float) -> str:
+    """Say how many labels an amount of brain data replaces, read off the curve."""
+    grid = [point.n_brain for point in points]
+    labels = [point.equivalent_labels for point in points]
+    mean, low, high = (
+        float(np.interp(n_brain, grid, column(values)))
+        for values in ([s.mean for s in labels], [s.q05 for s in labels], [s.q95 for s in labels])
+    )
+    worth = interval(Summary(mean=mean, q05=low, q95=high), "count")
+    return f"{count(n_brain)} samples of {shorten(name, 40)} do the work of {worth} labels"
 
 
 def posterior(saved: Saved) -> Plot | None:
@@ -186,17 +195,18 @@ def posterior(saved: Saved) -> Plot | None:
     rows = math.ceil(len(draws) / columns)
     with house_style():
         figure = Figure(figsize=(11.5, 1.75 * rows + 0.1))
+        figure.set_layout_engine("constrained", h_pad=0.07, w_pad=0.07)
         for i, (name, values) in enumerate(draws.items()):
             _density(figure.add_subplot(rows, columns, i + 1), name, values)
         name = "alignment" if "alignment" in draws else next(iter(draws))
-        low, middle, high = np.quantile(draws[name], [0.05, 0.5, 0.95])
+        low, middle, high = (float(value) for value in np.quantile(draws[name], [0.05, 0.5, 0.95]))
+        told = f"{capital(parameter(name))}: {interval(Summary(mean=middle, q05=low, q95=high))}"
         caption = (
-            "Each shape shows how plausible every value is after the pilot, the bar below it the 90 % interval, the dot the "
-            f"median. {capital(parameter(name))}: {number(float(middle))} ({number(float(low))} to {number(float(high))})"
-            + (f", the {meaning(name)}." if meaning(name) else ".")
+            "Each shape shows how plausible every value is after the pilot, the bar below it the 90 % interval, the "
+            f"dot the median. {told}" + (f", the {meaning(name)}." if meaning(name) else ".")
         )
         alt = f"Densities of {listed([parameter(column) for column in draws])}. {caption}"
-        words = {"name": "posterior", "title": "What the pilot taught", "alt": alt, "caption": caption}
+        words = {"name": "posterior", "title": "Plausible values", "alt": alt, "caption": caption}
         return save(figure, words, wide=True)
 
 

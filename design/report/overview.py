@@ -7,6 +7,7 @@ wrong: saved results that are missing or hold neither curve raise `BadInput`.
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 
 from matplotlib.figure import Figure
 
@@ -15,7 +16,7 @@ from brainworth.design.files import write_atomic
 
 from .figures import draw_frontier, draw_split
 from .saved import Saved, load
-from .style import Plot, house_style, save
+from .style import Plot, house_style, save, shorten
 from .words import count, interval, money
 
 _WIDTH = 9.6
@@ -61,9 +62,14 @@ def overview(saved: Saved, width: int = 1200) -> Plot:
         draw_split(left, saved)
         draw_frontier(right, saved)
         right.set_ylabel("")
-        reached = interval(saved.plan.performance.explainable_r2, "r2")
-        caption = f"{shopping(saved)} for {money(saved.plan.cost.total, saved.currency)}: explainable R² {reached}"
-        figure.suptitle(caption, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
+        bought = f"{shopping(saved)} for {money(saved.plan.cost.total, saved.currency)}"
+        reached = f"explainable R² {interval(saved.plan.performance.explainable_r2, 'r2')}"
+        alone = saved.plan.alternatives.get("task_only")
+        if alone is not None:
+            reached += f"; labels only {interval(alone.performance.explainable_r2, 'r2')}"
+        heading = "\n".join([*wrap(bought, 95), *wrap(reached, 95)])
+        figure.suptitle(heading, x=0.01, ha="left", fontsize=11, linespacing=1.4)
+        caption = f"{bought}: {reached}"
         words = {"name": "plan", "title": "The plan", "alt": caption, "caption": caption}
         return save(figure, words, wide=True, dpi=round(width / _WIDTH))
 
@@ -72,5 +78,9 @@ def shopping(saved: Saved) -> str:
     """Say in one phrase what the plan buys."""
     allocation = saved.plan.allocation
     parts = [f"{count(allocation.n_task)} labels"]
-    parts += [f"{count(b.n_samples)} {name} samples" for name, b in allocation.modalities.items() if b.n_samples > 0]
+    parts += [
+        f"{count(b.n_samples)} {shorten(name, 40)} samples"
+        for name, b in allocation.modalities.items()
+        if b.n_samples > 0
+    ]
     return " + ".join(parts)

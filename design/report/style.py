@@ -11,11 +11,12 @@ import io
 import re
 import warnings
 import xml.etree.ElementTree as ET
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -226,6 +227,8 @@ def shorten(text: str, length: int = 24) -> str:
     return line if len(line) <= length else line[: length - 1].rstrip() + "…"
 
 
-def legend_above(axes: Axes, columns: int = 3) -> None:
+def legend_above(axes: Axes, columns: int = 3, handles: Sequence[Artist] | None = None) -> None:
     """Put the legend above the axes, where it never covers data."""
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=columns, borderaxespad=0.2, handlelength=1.8)
+    shown = axes.get_legend_handles_labels()[0] if handles is None else handles
+    place = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0), "borderaxespad": 0.2}
+    axes.legend(handles=list(shown), ncols=columns, handlelength=1.8, **place)

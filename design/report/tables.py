@@ -109,9 +109,15 @@ class Believed:
     value: str
 
 
+_STYLES = {"latent_dimension": "tenths"}
+
+
 def believed(saved: Saved) -> list[Believed]:
     """Write the posterior's parameters with their 90 % intervals."""
-    return [Believed(parameter(key), meaning(key), interval(value)) for key, value in _posterior(saved)]
+    return [
+        Believed(parameter(key), meaning(key), interval(value, _STYLES.get(key, "number")))
+        for key, value in _posterior(saved)
+    ]
 
 
 def _posterior(saved: Saved) -> list[tuple[str, Summary]]:
@@ -135,8 +141,9 @@ def _posterior(saved: Saved) -> list[tuple[str, Summary]]:
 
 def compared(saved: Saved) -> tuple[list[str], list[list[str]]]:
     """Headings and rows of the comparison of modalities; values may be numbers, summaries or sentences."""
+    scale = _money_scale(saved)
     known = {
-        "r2_per_money": f"explainable R² per {saved.currency}",
+        "r2_per_money": f"explainable R² per {count(scale)} {saved.currency}",
         "exchange": "labels one sample replaces",
         "break_even": f"break-even price of a sample ({saved.currency})",
     }
@@ -145,18 +152,31 @@ def compared(saved: Saved) -> tuple[list[str], list[list[str]]]:
         extra.update(dict.fromkeys(row.model_extra or {}))
     keys = [key for key in known if key in extra] + [key for key in extra if key not in known]
     heads = ["modality", *(known.get(key, key.replace("_", " ")) for key in keys)]
-    rows = [[row.name, *(_cell((row.model_extra or {}).get(key)) for key in keys)] for row in saved.details.compare]
+    scales = {"r2_per_money": scale}
+    rows = [
+        [row.name, *(_cell((row.model_extra or {}).get(key), scales.get(key, 1.0)) for key in keys)]
+        for row in saved.details.compare
+    ]
     return heads, rows
 
 
-def _cell(value: object) -> str:
+def _money_scale(saved: Saved) -> float:
+    """Choose an amount of money, a power of ten, that buys an R² easy to read."""
+    values = [(row.model_extra or {}).get("r2_per_money") for row in saved.details.compare]
+    means = [value.get("mean") if isinstance(value, dict) else value for value in values]
+    sizes = [abs(mean) for mean in means if isinstance(mean, float | int) and math.isfinite(mean) and mean != 0]
+    return float(10 ** max(0, math.ceil(-math.log10(max(sizes)) - 1))) if sizes else 1.0
+
+
+def _cell(value: object, scale: float = 1.0) -> str:
     """Write a value of the comparison, whatever its form."""
     if isinstance(value, dict) and "mean" in value:
-        return interval(Summary.model_validate(value))
+        ends = {key: item * scale if isinstance(item, float | int) else None for key, item in value.items()}
+        return interval(Summary.model_validate({"q05": None, "q95": None} | ends))
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "not available"}[value]
     if isinstance(value, int | float):
-        return number(float(value))
+        return number(scale * value)
     return listed([_cell(item) for item in value]) if isinstance(value, list) else str(value)
 
 

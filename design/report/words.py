@@ -53,6 +53,7 @@ def number(value: Number, digits: int = 3) -> str:
         text = f"{round(value, digits - 1 - size) if size < 4 else round(value):,.0f}"
     else:
         text = f"{value:.{digits - 1 - size}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
     return text.replace("-", "−")
 
 
@@ -109,7 +110,7 @@ def interval(summary: Summary | None, style: str = "number", unit: str = "") -> 
     summary
         The quantity; None is written as "not available".
     style
-        ``number``, ``count`` or ``r2``.
+        ``number``, ``count``, ``tenths`` or ``r2``.
     unit
         Unit to append.
 
@@ -122,11 +123,16 @@ def interval(summary: Summary | None, style: str = "number", unit: str = "") -> 
     ends = (summary.q05, summary.q95)
     sizes = [abs(value) for value in (summary.mean, *ends) if value is not None and math.isfinite(value)]
     largest = max(sizes, default=0.0)
-    write = {"number": lambda value: _beside(value, largest), "count": count, "r2": r2}[style]
+    write = {"number": lambda value: _beside(value, largest), "count": count, "r2": r2, "tenths": _tenths}[style]
     text = write(summary.mean)
     if None not in ends:
         text += f" ({write(ends[0])} to {write(ends[1])})"
     return f"{text} {unit}".strip()
+
+
+def _tenths(value: Number) -> str:
+    """Write a number with one decimal."""
+    return number(value) if value is None or not math.isfinite(value) else f"{value:.1f}".replace("-", "−")
 
 
 def _beside(value: Number, largest: float) -> str:
@@ -146,4 +152,4 @@ def plain(value: Plain) -> str:
     """Write a value of unknown kind, nothing for None."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return number(float(value)) if isinstance(value, int | float) else value or ""
+    return number(float(value), 4) if isinstance(value, int | float) else value or ""

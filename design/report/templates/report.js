@@ -58,6 +58,7 @@
           line.style.height = 100 * (box[3] - box[2]) + "%";
           line.style.left = 100 * (box[0] + t * (box[1] - box[0])) + "%";
         }
+        line.hidden = value === data.budget;
       },
       at: function (event) {
         var frame = picture.getBoundingClientRect();

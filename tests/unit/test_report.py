@@ -1,0 +1,274 @@
+"""The report as a file: complete, escaped, self-contained, the same on every run, and honest about what is missing."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import importlib.util
+import json
+import re
+import xml.etree.ElementTree as ET
+from base64 import b64encode
+from html.parser import HTMLParser
+from io import StringIO
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from brainworth.design.errors import BadInput
+from brainworth.design.report import draw_plan, write_report
+from brainworth.design.report.records import Summary
+from brainworth.design.report.render import FIGURE_NAMES
+
+
+def _load_fixture() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("report_fixture", Path(__file__).parents[1] / "report_fixture.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+made_up = _load_fixture()
+
+
+class _Page(HTMLParser):
+    """Collects what the checks look at: tags, ids, attributes, text by tag."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: dict[str, list[str]] = {}
+        self._open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in {"meta", "link", "br", "input", "img"}:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        self.text.setdefault(self._open[-1] if self._open else "", []).append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    base = tmp_path_factory.mktemp("reports")
+    return {case: write_report(made_up.write(base / case, case)) for case in made_up.CASES}
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    return made_up.write(tmp_path / "plan")
+
+
+def _edit(path: Path, **changes: Any) -> None:
+    content = json.loads(path.read_text())
+    for key, value in changes.items():
+        if value is None:
+            content.pop(key, None)
+        else:
+            content[key] = value
+    path.write_text(json.dumps(content))
+
+
+def _page_data(page: Path) -> dict[str, Any]:
+    match = re.search(r'<script type="application/json" id="brainworth-data">(.*?)</script>', page.read_text(), re.S)
+    assert match is not None
+    return json.loads(match.group(1))
+
+
+@pytest.mark.parametrize("case", made_up.CASES)
+def test_every_figure_and_table_is_written(reports: dict[str, Path], case: str) -> None:
+    folder = reports[case].parent
+    for name in FIGURE_NAMES:
+        ET.parse(folder / "figures" / f"{name}.svg")
+        assert (folder / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("purchase", "performance", "frontier", "share_curve", "posterior", "exchange_rate", "health"):
+        rows = list(csv.reader(StringIO((folder / "tables" / f"{name}.csv").read_text())))
+        assert len(rows) > 1
+        assert {len(row) for row in rows} == {len(rows[0])}
+    assert not list(folder.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("case", made_up.CASES)
+def test_ids_are_unique_and_references_resolve(reports: dict[str, Path], case: str) -> None:
+    text = reports[case].read_text()
+    page = _Page(text)
+    ids = [attributes["id"] for _, attributes in page.tags if attributes.get("id")]
+    assert len(ids) == len(set(ids))
+    used = re.findall(r'(?:xlink:href|href)="#([^"]+)"', text) + re.findall(r"url\(#([^)]+)\)", text)
+    used += [part for _, a in page.tags for key in ("aria-labelledby", "for") for part in (a.get(key) or "").split()]
+    assert used
+    assert set(used) <= set(ids)
+
+
+@pytest.mark.parametrize("case", made_up.CASES)
+def test_nothing_is_asked_of_the_network(reports: dict[str, Path], case: str) -> None:
+    text = reports[case].read_text()
+    page = _Page(text)
+    for tag, attributes in page.tags:
+        for key in ("src", "href", "xlink:href", "srcset", "action", "data", "poster"):
+            target = attributes.get(key)
+            assert target is None or target.startswith(("#", "data:")), (tag, target)
+    assert "@import" not in text
+    assert not re.search(r"url\((?!#)", text)
+
+
+def test_script_is_the_one_the_policy_allows(reports: dict[str, Path]) -> None:
+    text = reports["two"].read_text()
+    (policy,) = [a["content"] for a in _Page(text).all("meta") if a.get("http-equiv") == "Content-Security-Policy"]
+    assert policy is not None
+    assert policy.startswith("default-src 'none'")
+    script = re.findall(r"<script>(.*?)</script>", text, re.S)
+    assert len(script) == 1
+    assert f"'sha256-{b64encode(hashlib.sha256(script[0].encode()).digest()).decode()}'" in policy
+
+
+def test_hostile_text_stays_text(reports: dict[str, Path]) -> None:
+    text = reports["hostile"].read_text()
+    page = _Page(text)
+    assert len(page.all("script")) == 2
+    assert not page.all("img")
+    assert not page.all("b")
+    assert page.text["h1"] == [made_up.HOSTILE]
+    assert any("{{ 7*7 }}" in part for part in page.text["th"])
+    bought = _page_data(reports["hostile"])["frontier"][0]["modalities"]
+    assert tuple(bought) == made_up.NASTY_NAMES
+    for svg in (reports["hostile"].parent / "figures").glob("*.svg"):
+        assert "<script" not in svg.read_text()
+
+
+def test_control_characters_and_numbers_that_are_not_finite(saved: Path) -> None:
+    _edit(saved / "details.json", title="null \x00 and \x1b here")
+    details = json.loads((saved / "details.json").read_text())
+    details["frontier"][0]["explainable_r2"]["mean"] = float("nan")
+    details["posterior_draws"]["alignment"][0] = float("inf")
+    (saved / "details.json").write_text(json.dumps(details))
+    plan = json.loads((saved / "plan.json").read_text())
+    plan["exchange_rate"]["EEG"]["break_even_price"] = {"mean": float("inf"), "q05": 1.0, "q50": 2.0, "q95": None}
+    (saved / "plan.json").write_text(json.dumps(plan))
+    page = write_report(saved)
+    assert not re.search(r"[\x00-\x08\x0b-\x1f]", page.read_text().replace("\r", ""))
+    assert _page_data(page)["frontier"][0]["explainable_r2"]["mean"] is None
+    assert "unlimited" in page.read_text()
+    ET.parse(saved / "figures" / "frontier.svg")
+
+
+def test_verdict_is_first_and_honest(reports: dict[str, Path]) -> None:
+    for case, heading, chance in (
+        ("two", "Verdict: collect brain data", "93 %"),
+        ("none", "Verdict: do not collect brain data", "7 %"),
+    ):
+        page = _Page(reports[case].read_text())
+        assert page.text["h2"][0] == heading
+        assert chance in page.text["strong"]
+    assert "Planned by force" in reports["hostile"].read_text()
+    assert "Planned by force" not in reports["two"].read_text()
+
+
+def test_purchase_list_adds_up(reports: dict[str, Path]) -> None:
+    for page in reports.values():
+        rows = list(csv.DictReader(StringIO((page.parent / "tables" / "purchase.csv").read_text())))
+        assert sum(float(row["cost"]) for row in rows[:-1]) == pytest.approx(float(rows[-1]["cost"]))
+
+
+def test_every_figure_has_alt_text_and_a_sentence(reports: dict[str, Path]) -> None:
+    text = reports["six"].read_text()
+    page = _Page(text)
+    assert len(page.all("figure")) == len(page.all("figcaption")) == len(FIGURE_NAMES)
+    pictures = [a for a in page.all("svg") if a.get("role") == "img"]
+    assert len(pictures) == len(FIGURE_NAMES)
+    for name in FIGURE_NAMES:
+        (alt,) = re.findall(rf'<desc id="{name}-desc">(.*?)</desc>', text, re.S)
+        assert len(alt) > 60
+    assert len(page.all("main")) == len(page.all("h1")) == len(page.all("header")) == 1
+    assert all(a.get("scope") in {"col", "row"} for a in page.all("th"))
+
+
+def test_same_input_gives_the_same_bytes(reports: dict[str, Path], tmp_path: Path) -> None:
+    again = write_report(made_up.write(tmp_path, "two")).parent
+    first = reports["two"].parent
+    names = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
+    assert names == sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
+    for name in names:
+        assert (first / name).read_bytes() == (again / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("field", sorted(set(made_up.build()[1]) - {"frontier", "share_curve"}))
+def test_a_missing_part_leaves_its_section_out(saved: Path, field: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Drawing is tested above; here only the assembly, so that a file takes seconds.
+    monkeypatch.setattr("brainworth.design.report.render._FIGURES", ())
+    _edit(saved / "details.json", **{field: None})
+    text = write_report(saved).read_text()
+    heading = {
+        "voi": "Is a larger pilot worth it?",
+        "compare": "Modalities side by side",
+        "assumptions": "What all this assumes",
+        "sensitivity": "What would change the decision",
+    }.get(field)
+    assert heading is None or heading not in text
+    assert "Verdict" in text
+
+
+def test_only_the_required_parts(saved: Path) -> None:
+    details = json.loads((saved / "details.json").read_text())
+    (saved / "details.json").write_text(json.dumps({key: details[key] for key in ("frontier", "share_curve")}))
+    write_report(saved)
+    assert {path.stem for path in (saved / "figures").glob("*.svg")} == {"frontier", "split"}
+
+
+def test_without_details_the_plan_itself_is_shown_and_old_figures_go(saved: Path) -> None:
+    write_report(saved)
+    (saved / "details.json").unlink()
+    text = write_report(saved).read_text()
+    assert "details.json is not in this folder" in text
+    assert "What to buy" in text
+    assert not list((saved / "figures").iterdir())
+
+
+def test_bad_saved_results_are_explained(saved: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"plan\.json does not exist"):
+        write_report(tmp_path / "nowhere")
+    good = (saved / "plan.json").read_text()
+    for content, message in (
+        ("{", "line 1, column 2: not valid JSON"),
+        ("[]", "'top level'"),
+        (good.replace("brainworth.plan/1", "brainworth.plan/9"), "field 'schema'"),
+        (json.dumps({**json.loads(good), "cost": {"total": "much"}}), r"field 'cost\.total'"),
+    ):
+        (saved / "plan.json").write_text(content)
+        with pytest.raises(BadInput, match=message) as caught:
+            write_report(saved)
+        assert "\n" not in str(caught.value)
+    (saved / "plan.json").write_bytes(b'{"schema": "\xff"}')
+    with pytest.raises(BadInput, match="not UTF-8"):
+        write_report(saved)
+    (saved / "plan.json").write_text(good)
+    _edit(saved / "details.json", frontier=None)
+    with pytest.raises(BadInput, match="field 'frontier': field required"):
+        write_report(saved)
+
+
+def test_picture_of_a_plan(reports: dict[str, Path], tmp_path: Path) -> None:
+    for case in ("two", "six", "hostile"):
+        picture = draw_plan(reports[case].parent, tmp_path / f"{case}.png")
+        width = int.from_bytes(picture.read_bytes()[16:20], "big")
+        assert width == 1200
+    ET.parse(draw_plan(reports["two"].parent, tmp_path / "plan.svg"))
+    with pytest.raises(BadInput, match=r"\.png or \.svg"):
+        draw_plan(reports["two"].parent, tmp_path / "plan.pdf")
+
+
+def test_summary_reads_null() -> None:
+    assert Summary.model_validate({"mean": None, "q05": None, "q95": None}).mean is None

@@ -1,0 +1,101 @@
+"""Numbers in words: rounding never changes a value by more than it shows, and nothing unfinished reaches the page."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brainworth.design.report import words
+from brainworth.design.report.decision_figures import probability_worth, share_at
+from brainworth.design.report.figures import compact
+from brainworth.design.report.records import Regime, Summary
+from brainworth.design.report.style import CYCLE, INK, MUTED, PAPER, printable, shorten
+
+
+def _read(text: str) -> float:
+    return float(text.replace(",", "").replace("−", "-"))
+
+
+@given(st.floats(-1e14, 1e14).filter(lambda x: abs(x) > 1e-6))
+def test_number_keeps_three_digits(value: float) -> None:
+    assert _read(words.number(value)) == pytest.approx(value, rel=5.1e-3)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (1234.5, "1,230"), (0.8, "0.8"), (-2.5, "−2.5"), (math.nan, words.NONE), (None, words.NONE),
+     (math.inf, "unlimited"), (123456.0, "123,456"), (0.000933, "0.000933")],
+)  # fmt: skip
+def test_number_examples(value: float | None, text: str) -> None:
+    assert words.number(value) == text
+
+
+def test_money_and_prices() -> None:
+    assert words.money(24_999.6, "USD") == "25,000 USD"
+    assert words.money(0.125, "EUR") == "0.12 EUR"
+    assert words.price([3.0, 1.0], "USD") == "1 to 3 USD"
+    assert words.price([2.0, 2.0], "USD") == "2 USD"
+    assert words.money(None, "USD") == words.NONE
+
+
+def test_shares_never_claim_certainty_they_do_not_have() -> None:
+    assert words.share(0.0) == "0 %"
+    assert words.share(0.004) == "under 1 %"
+    assert words.share(0.9999) == "over 99 %"
+    assert words.share(1.0) == "100 %"
+
+
+def test_intervals_share_their_decimals() -> None:
+    assert words.interval(Summary(mean=0.077, q05=0.0423, q95=0.13)) == "0.077 (0.042 to 0.130)"
+    assert (
+        words.interval(Summary(mean=1200.4, q05=900.0, q95=1500.0), "count", "labels") == "1,200 (900 to 1,500) labels"
+    )
+    assert words.interval(Summary(mean=0.5, q05=None, q95=None), "r2") == "0.50"
+    assert words.interval(None) == words.NONE
+
+
+@given(st.text())
+def test_text_in_figures_is_printable_and_short(text: str) -> None:
+    assert len(shorten(text, 12)) <= 12
+    assert len(printable(text).encode()) >= len(text)
+    assert not any(ord(c) < 32 and c not in "\t\n\r" for c in printable(text))
+
+
+@given(st.floats(-1e12, 1e12))
+def test_tick_labels_read_back(value: float) -> None:
+    text = compact(value)
+    size = {"k": 1e3, "M": 1e6, "G": 1e9}.get(text[-1], 1.0)
+    assert _read(text.rstrip("kMG")) * size == pytest.approx(value, rel=1e-3, abs=1e-12)
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(a: str, b: str) -> float:
+    high, low = sorted((_luminance(a), _luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_text_in_figures_has_contrast_aa() -> None:
+    assert _contrast(INK, PAPER) >= 4.5
+    assert _contrast(MUTED, PAPER) >= 4.5
+    assert len(set(CYCLE)) == len(CYCLE)
+
+
+def test_regime_map_is_read_at_the_nearest_point() -> None:
+    regime = Regime(
+        alignment=[0.0, 0.5, 1.0],
+        price_ratio=[0.1, 1.0, 10.0],
+        share=[[0.0, 0.0, 0.0], [0.5, 0.2, 0.0], [0.9, 0.6, 0.3]],
+        posterior=[(0.45, 0.9), (0.05, 0.1), (0.9, 4.0), (0.6, 20.0)],
+    )
+    assert share_at(regime, 0.45, 0.9) == 0.2
+    assert share_at(regime, 0.9, 4.0) == 0.3  # 4 is nearer to 10 than to 1 in ratio
+    assert probability_worth(regime) == np.mean([True, False, True, False])
