@@ -1,0 +1,115 @@
+"""The application: all commands in one place, and ``main``, which turns failures into a paragraph and an exit code.
+
+In: arguments of the process. Out: the exit code. What can go wrong: every failure with an explanation is a
+``BrainworthError``; anything else is a bug, told in one paragraph that asks for ``--debug``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from brainworth import __version__
+from brainworth.design.errors import BrainworthError
+
+from .datasets import datasets_app
+from .output import one_paragraph
+from .predict import predict
+from .study import check, init, schema
+
+INTERRUPTED = 130
+USAGE = 2
+BUG = 1
+
+_CLICK_FAILURE: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+"""Base of all usage errors; typer carries its own copy of click and does not name this class publicly."""
+
+app = typer.Typer(
+    name="brainworth",
+    help="How many brain recordings and how many task labels to buy next, from a small pilot.",
+    epilog="Start with: brainworth init my_study, then brainworth check my_study/study.toml",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(value: bool) -> None:  # noqa: FBT001  (typer passes the value of the option by position)
+    if value:
+        typer.echo(f"brainworth {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")] = False,
+) -> None:
+    """How many brain recordings and how many task labels to buy next, from a small pilot."""
+    del version, debug  # the first acts by its callback, the second is taken out of the arguments by main
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+app.command("init")(init)
+app.command("check")(check)
+app.command("predict")(predict)
+app.command("schema")(schema)
+app.add_typer(datasets_app, name="datasets")
+
+
+def _fail(message: str, code: int, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    typer.echo(message, err=True)
+    return code
+
+
+def _usage_message(error: Exception) -> str:
+    context = getattr(error, "ctx", None)
+    where = context.command_path if context is not None else "brainworth"
+    text = error.format_message()  # pyright: ignore[reportAttributeAccessIssue]  (a method of the class found above)
+    return one_paragraph(f"{where}: {text.rstrip('.')}. See {where} --help.")
+
+
+def _close_quietly() -> None:
+    """Give stdout a place to flush to after the reader of a pipe has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Without the program's name; default those of the process. ``--debug`` is accepted anywhere.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    try:
+        result = app(args=[a for a in given if a != "--debug"], prog_name="brainworth", standalone_mode=False)
+        sys.stdout.flush()
+    except BrainworthError as error:
+        return _fail(one_paragraph(error), error.exit_code, debug=debug)
+    except _CLICK_FAILURE as error:
+        return _fail(_usage_message(error), USAGE, debug=debug)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("Interrupted.", INTERRUPTED, debug=debug)
+    except BrokenPipeError:
+        _close_quietly()
+        return 0
+    except Exception as error:
+        text = f"This is a fault in brainworth, not in your input ({type(error).__name__}: {error}). "
+        return _fail(one_paragraph(text + "Run again with --debug and report it."), BUG, debug=debug)
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,374 @@
+"""The study file as typed, frozen models: every key, its default, its range, and what must hold between keys.
+
+In: the parsed TOML of ``study.toml`` (or a dict of the same form). Out: ``StudyConfig``. What can go wrong: unknown
+keys, values out of range and contradictions; ``parse_study`` turns each into a ``BadInput`` that names the key.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self, cast
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from .config_errors import did_you_mean, explain, quoted, value_problem
+from .config_money import Money, Price
+
+MAX_NAME = 64
+"""Longest name of a modality, in characters."""
+Kind = Literal["fmri_3t", "fmri_7t", "eeg", "meg", "ecog", "fnirs", "eyetracking", "behaviour"]
+"""Kinds of recordings with literature defaults."""
+
+
+def _plain_text(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise value_problem(f"got {quoted(text)}", "It must be printable text, not empty, without control characters.")
+    return text.strip()
+
+
+def _safe_name(name: str) -> str:
+    name = _plain_text(name)
+    if any(c in name for c in '/\\:*?"<>|=') or name.startswith(".") or name.casefold() == "all":
+        raise value_problem(
+            f"the name {quoted(name)} cannot be used",
+            "A name must not be 'all', begin with a dot or hold one of / \\ : * ? \" < > | =.",
+        )
+    return name
+
+
+def _interval(value: object) -> object:
+    if not isinstance(value, list | tuple):
+        raise value_problem(f"got {quoted(value)}", "It must be [low, high], a 90 % interval.")
+    pair = cast("list[Any] | tuple[Any, ...]", value)
+    numbers = [float(v) for v in pair if isinstance(v, int | float) and not isinstance(v, bool)]
+    if len(pair) != 2 or len(numbers) != 2 or not 0 <= numbers[0] < numbers[1] < math.inf:
+        raise value_problem(f"got {quoted(value)}", "It must be [low, high], a 90 % interval with 0 <= low < high.")
+    return (numbers[0], numbers[1])
+
+
+Text = Annotated[str, Field(max_length=200), AfterValidator(_plain_text)]
+Name = Annotated[str, Field(max_length=MAX_NAME), AfterValidator(_safe_name)]
+RelativePath = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_plain_text)]
+Interval = Annotated[tuple[float, float], BeforeValidator(_interval)]
+Count = Annotated[int, Field(ge=1, le=10**12)]
+CountOrZero = Annotated[int, Field(ge=0, le=10**12)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+OpenShare = Annotated[float, Field(gt=0, lt=1)]
+FREE = Money(0.0, 0.0)
+
+
+class Section(BaseModel):
+    """A table of the study file: unknown keys are errors, values are not converted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+class Tier(Section):
+    """A volume price."""
+
+    above: CountOrZero
+    """Units bought beyond this number cost `price` each."""
+    price: Price
+    """Price of one unit of this tier."""
+
+
+def _rising(tiers: list[Tier]) -> list[Tier]:
+    if any(b.above <= a.above for a, b in pairwise(tiers)):
+        raise value_problem("the tiers are not in order", "List them with rising, different values of above.")
+    return tiers
+
+
+Tiers = Annotated[list[Tier], AfterValidator(_rising)]
+
+
+class About(Section):
+    """[study]: what the study is called, and its seed."""
+
+    title: Text = "Untitled study"
+    """Title, shown in the report."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Seed of every random number."""
+
+
+class Stimuli(Section):
+    """[stimuli]: the features of every stimulus that was recorded or labelled."""
+
+    table: RelativePath
+    """csv, tsv, parquet or npz file: `stimulus` = unique id; optional `group` (never split across folds); every other
+    column is one numeric feature."""
+
+
+class Task(Section):
+    """[task]: what the model is trained to predict, and what a label costs."""
+
+    labels: RelativePath | None = None
+    """Table with the columns stimulus and label; several rows of a stimulus are repeated labels. Not needed with
+    [system]."""
+    kind: Literal["regression", "binary"] = "regression"
+    """regression, or binary (two different labels)."""
+    cost_per_label: Price
+    """Price of one label; a number, or [low, high] as a 90 % interval."""
+    max_labels: CountOrZero | None = None
+    """Most new labels that can be bought."""
+    min_labels: CountOrZero = 0
+    """Fewest new labels to buy."""
+    tiers: Tiers = []
+    """Volume prices: labels beyond `above` cost `price` instead of `cost_per_label`."""
+
+
+class Cost(Section):
+    """[modality.cost]: what recordings of one modality cost. Every field is optional."""
+
+    per_sample: Price = FREE
+    """Price of one recorded sample (one stimulus presented once to one person)."""
+    per_session: Price = FREE
+    """Price of one started session; billed in whole sessions of `samples_per_session`."""
+    samples_per_session: Count | None = None
+    """Samples that fit into one session of one person."""
+    per_subject: Price = FREE
+    """Price of each new person."""
+    setup: Price = FREE
+    """Paid once, if the plan uses the modality at all."""
+    usable_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the recorded samples that survives quality control."""
+    tiers: Tiers = []
+    """Volume prices: samples beyond `above` cost `price` instead of `per_sample`."""
+    hours_per_session: Positive | None = None
+    """Scanner or laboratory hours of one session; counted against `budget.max_hours`."""
+    sessions_per_week: Positive | None = None
+    """Sessions that can be run in a week; counted against `budget.max_weeks`."""
+
+    @model_validator(mode="after")
+    def _sessions_have_a_size(self) -> Self:
+        if self.samples_per_session is None:
+            for key in ("per_session", "hours_per_session", "sessions_per_week"):
+                if getattr(self, key) not in (FREE, None):
+                    raise value_problem(
+                        f"{key} is given without samples_per_session",
+                        "Add samples_per_session = samples of one session.",
+                    )
+        return self
+
+
+class Limits(Section):
+    """[modality.design]: which designs are possible. Every field is optional; pin a value by an equal min and max."""
+
+    max_samples: CountOrZero | None = None
+    """Most new samples of the modality."""
+    min_samples: CountOrZero = 0
+    """Fewest new samples of the modality."""
+    max_subjects: CountOrZero | None = None
+    """Most people recorded."""
+    min_subjects: CountOrZero = 0
+    """Fewest people recorded."""
+    max_sessions_per_subject: Count | None = None
+    """Most new sessions of one person."""
+    min_sessions_per_subject: CountOrZero = 0
+    """Fewest new sessions of each person recorded, if anyone is."""
+    repeats: Annotated[list[Annotated[int, Field(ge=1, le=10_000)]], Field(min_length=1, max_length=50)] = [1]
+    """Allowed numbers of presentations of a stimulus, averaged."""
+    shared_stimuli: bool = False
+    """Whether all people see the same stimuli."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        for what in ("samples", "subjects", "sessions_per_subject"):
+            low, high = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
+            if high is not None and low > high:
+                raise value_problem(
+                    f"min_{what} = {low} is above max_{what} = {high}", "The minimum must not exceed it."
+                )
+        if len(set(self.repeats)) < len(self.repeats):
+            raise value_problem(f"repeats = {self.repeats} lists a number twice", "Each number once, e.g. [1, 2, 4].")
+        return self
+
+
+class Modality(Section):
+    """[[modality]]: one kind of recording that can be bought."""
+
+    name: Name
+    """Unique name, used in results, file names and `--brain NAME=N`."""
+    recordings: RelativePath | None = None
+    """csv, tsv, parquet, npz or *-epo.fif file: columns subject, stimulus, optional session and repeat; every other
+    column is a channel. Omit it if there is no pilot of this modality: it is then planned from its prior."""
+    new_subjects: bool = False
+    """Whether the plan may enrol new people, or only record the pilot's again."""
+    cost: Cost = Cost()
+    """Prices."""
+    design: Limits = Limits()
+    """Possible designs."""
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        cost, limits = self.cost, self.design
+        last_price = cost.tiers[-1].price if cost.tiers else cost.per_sample
+        sized = cost.samples_per_session is not None and limits.max_sessions_per_subject is not None
+        people_end = limits.max_subjects is not None or not self.new_subjects or cost.per_subject != FREE
+        if (
+            last_price == FREE
+            and cost.per_session == FREE
+            and limits.max_samples is None
+            and not (sized and people_end)
+        ):
+            raise value_problem(
+                f"samples of {quoted(self.name)} are free and without limit",
+                "Give a price (cost.per_sample or cost.per_session) or a limit (design.max_samples).",
+            )
+        if limits.min_sessions_per_subject > 0 and cost.samples_per_session is None:
+            raise value_problem(
+                "design.min_sessions_per_subject is given without cost.samples_per_session",
+                "Add cost.samples_per_session = samples of one session.",
+            )
+        return self
+
+
+class Budget(Section):
+    """[budget]: what may be spent."""
+
+    total: Positive | None = None
+    """Money that may be spent; omit it and give `objective.target` to get the cheapest plan that reaches the target."""
+    currency: Annotated[str, Field(max_length=16), AfterValidator(_plain_text)] = "USD"
+    """Currency of every price."""
+    reuse_pilot: bool = True
+    """Whether the pilot's data also train the final model."""
+    max_weeks: Positive | None = None
+    """Longest recording time in calendar weeks (modalities with `sessions_per_week`, recorded in parallel)."""
+    max_hours: Positive | None = None
+    """Most scanner or laboratory hours, all modalities together (modalities with `hours_per_session`)."""
+
+
+class Objective(Section):
+    """[objective]: which plan is best."""
+
+    utility: Literal["mean", "quantile", "cvar", "probability"] = "mean"
+    """Functional of the posterior of explainable R²."""
+    level: OpenShare = 0.1
+    """Lower tail of quantile and cvar."""
+    target: OpenShare | None = None
+    """Explainable R² to reach: for probability, or without a budget."""
+    confidence: OpenShare = 0.9
+    """Without a budget: reach the target with this probability."""
+    shift: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    """Test variance factor along brain-insensitive directions; 1 is no shift."""
+
+
+class KnownSystem(Section):
+    """[system]: plan for known parameters instead of a pilot."""
+
+    file: RelativePath
+    """The system file; its sources are matched to the modalities by name."""
+
+
+class ModalityPrior(Section):
+    """[priors.modality.NAME]: what is believed of one modality before its pilot."""
+
+    kind: Kind | None = None
+    """Which literature defaults to start from; guessed from the name if omitted."""
+    snr: Interval | None = None
+    """Total signal-to-noise ratio of one sample, summed over latents and channels, as a 90 % interval."""
+    channels: Count | None = None
+    """Noise-whitened channels of one sample, for a modality without recordings."""
+
+
+class Priors(Section):
+    """[priors]: overrides of the literature defaults."""
+
+    max_latents: Annotated[int, Field(ge=1, le=32)] = 4
+    """Most brain latents; superfluous ones are shrunk away."""
+    alignment: Interval | None = None
+    """Share of the explainable task variance that the brain latents carry in all, as a 90 % interval within 0 to 1."""
+    modality: dict[str, ModalityPrior] = {}
+    """Overrides by modality name."""
+
+    @model_validator(mode="after")
+    def _alignment_is_a_share(self) -> Self:
+        if self.alignment is not None and self.alignment[1] > 1:
+            raise value_problem(
+                f"alignment = {list(self.alignment)} goes above 1", "It is a share: [low, high] within 0 to 1."
+            )
+        return self
+
+
+class StudyConfig(Section):
+    """A study file."""
+
+    study: About = About()
+    """Title and seed."""
+    stimuli: Stimuli | None = None
+    """Stimulus features; not needed with [system]."""
+    task: Task
+    """The task and the price of its labels."""
+    modality: Annotated[list[Modality], Field(min_length=1, max_length=32)]
+    """The modalities, one [[modality]] block each."""
+    budget: Budget = Budget()
+    """Money and time."""
+    objective: Objective = Objective()
+    """Which plan is best."""
+    system: KnownSystem | None = None
+    """Known parameters, instead of any pilot."""
+    priors: Priors = Priors()
+    """Overrides of the literature priors."""
+
+    @property
+    def modality_names(self) -> tuple[str, ...]:
+        """Names of the modalities, in the order of the file."""
+        return tuple(m.name for m in self.modality)
+
+    @model_validator(mode="after")
+    def _names_match(self) -> Self:
+        seen: dict[str, str] = {}
+        for name in self.modality_names:
+            if name.casefold() in seen:
+                raise value_problem(
+                    f"two modalities are called {quoted(name)}", "Give each a name of its own (capitals do not count)."
+                )
+            seen[name.casefold()] = name
+        for name in self.priors.modality:
+            if name not in self.modality_names:
+                hint = did_you_mean(name, self.modality_names)
+                raise value_problem(
+                    f"priors.modality names {quoted(name)}, which is no modality of the study",
+                    f"The modalities are {', '.join(map(quoted, self.modality_names))}.{hint}",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _aim_is_complete(self) -> Self:
+        aim = self.objective
+        if aim.target is None and aim.utility == "probability":
+            raise value_problem("objective.utility = 'probability' needs a target", "Add objective.target, e.g. 0.6.")
+        if aim.target is None and self.budget.total is None:
+            raise value_problem(
+                "neither a budget nor a target is given",
+                "Add budget.total, or objective.target to get the cheapest plan that reaches it.",
+            )
+        task = self.task
+        last_price = task.tiers[-1].price if task.tiers else task.cost_per_label
+        if last_price == FREE and task.max_labels is None:
+            raise value_problem(
+                "labels are free and without limit", "Give task.cost_per_label a price, or task.max_labels."
+            )
+        if task.max_labels is not None and task.min_labels > task.max_labels:
+            raise value_problem(
+                f"task.min_labels = {task.min_labels} is above task.max_labels = {task.max_labels}",
+                "The minimum must not exceed the maximum.",
+            )
+        return self
+
+
+def parse_study(data: Mapping[str, Any], file: object = "the study configuration") -> StudyConfig:
+    """Return the validated study, or raise ``BadInput`` naming the key that is wrong.
+
+    Parameters
+    ----------
+    data : mapping
+        Parsed TOML, or a dict of the same form.
+    file : object
+        What to call the source in messages.
+    """
+    try:
+        return StudyConfig.model_validate(dict(data))
+    except ValidationError as error:
+        raise explain(error, StudyConfig, file, data) from None

@@ -1,0 +1,313 @@
+"""A study: its configuration, its pilot or known system, and the hashes of everything that was read.
+
+In: a study file, or data frames, arrays and MNE epochs with a configuration. Out: ``Study``, validated. What can go
+wrong: everything a user can write; each is a ``BadInput`` of one paragraph that names file, place, what is wrong and
+what would be right. Paths are relative to the study file and cannot leave its folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from brainworth.models.pilot import Pilot
+
+from .config import StudyConfig, parse_study
+from .config_errors import did_you_mean, listed, problem, quoted
+from .epochs import epochs_table, is_epochs, read_epochs
+from .study_pilot import BINARY_LABELS, LABELS, RECORDINGS, STIMULI, Names, PilotTables, build_pilot
+from .system_file import NamedSystem, read_system, read_toml
+from .tables import FORMATS, Table, Wanted, from_columns, read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .posterior import Posterior
+
+
+def _inside(base: Path, relative: str, field: str, file: str) -> Path:
+    """Return the path of a file the study names, or raise ``BadInput`` if it leaves the folder or is not there."""
+    pure, windows = PurePosixPath(relative), PureWindowsPath(relative)
+    right = "Give a path relative to the study file, within its folder."
+    if pure.is_absolute() or windows.drive or windows.root or ".." in {*pure.parts, *windows.parts}:
+        raise problem(file, field, f"the path {quoted(relative)} leaves the study's folder", right)
+    try:
+        path = (base / relative).resolve()
+        if not path.is_relative_to(base.resolve()):
+            raise problem(file, field, f"the path {quoted(relative)} leads out of the study's folder by a link", right)
+        if not path.exists():
+            near = did_you_mean(pure.name, (p.name for p in path.parent.iterdir()) if path.parent.is_dir() else ())
+            raise problem(file, field, f"the file {quoted(relative)} does not exist", f"{right}{near}")
+        if not path.is_file():
+            raise problem(file, field, f"{quoted(relative)} is not a regular file", right)
+        with path.open("rb") as handle:
+            handle.read(1)
+    except (OSError, ValueError, RuntimeError):
+        raise problem(
+            file, field, f"the file {quoted(relative)} cannot be read", "Check its path and permissions."
+        ) from None
+    return path
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+class _Folder:
+    """The folder of a study file: opens what the study names and remembers the hashes."""
+
+    def __init__(self, study: Path) -> None:
+        self.base, self.file = study.parent, study.name
+        self.digest = {study.name: _sha256(study)}
+
+    def path(self, relative: str, field: str) -> Path:
+        path = _inside(self.base, relative, field, self.file)
+        self.digest[PurePosixPath(relative).as_posix()] = _sha256(path)
+        return path
+
+    def table(self, relative: str, field: str, wanted: Wanted) -> Table:
+        return read_table(self.path(relative, field), relative, wanted)
+
+    def recordings(self, relative: str, field: str) -> Table:
+        path, name = self.path(relative, field), relative.lower()
+        if name.endswith((".fif", ".fif.gz")):
+            return read_epochs(path, relative, RECORDINGS)
+        if name.endswith((".nii", ".nii.gz")):
+            raise problem(
+                relative,
+                "",
+                "images are not read directly",
+                f"First extract one column per voxel or region; known formats: {FORMATS}, -epo.fif.",
+            )
+        return read_table(path, relative, RECORDINGS)
+
+
+def _frame_columns(frame: pd.DataFrame, source: str) -> dict[str, np.ndarray]:
+    import pandas as pd  # noqa: PLC0415  (slow to import; files do not need it)
+
+    if not isinstance(cast("object", frame), pd.DataFrame):
+        raise problem(source, "", f"got a {type(frame).__name__}", "It must be a pandas DataFrame.")
+    if frame.index.name is not None and frame.index.name not in frame.columns:
+        frame = frame.reset_index()
+    columns: dict[str, np.ndarray] = {}
+    for position, label in enumerate(frame.columns):
+        series, name = frame.iloc[:, position], str(label)
+        if name in columns:
+            raise problem(
+                source, f"column {quoted(name)}", "two columns have this name", "Give each column its own name."
+            )
+        plain = isinstance(series.dtype, np.dtype) and series.dtype.kind in "fiub"
+        columns[name] = series.to_numpy() if plain else series.to_numpy(dtype=object)
+    return columns
+
+
+def _digest_of(table: Table) -> str:
+    """Return a hash of a table in memory: names, keys and numbers."""
+    state = hashlib.sha256()
+    for name, column in sorted(table.keys.items()):
+        state.update("\x1f".join((name, *column.tolist(), "\x1e")).encode())
+    state.update("\x1f".join(table.columns).encode())
+    state.update(np.ascontiguousarray(table.values, dtype="<f8").tobytes())
+    return state.hexdigest()
+
+
+@dataclass(frozen=True)
+class Study:
+    """A validated study; build it with ``from_file``, ``from_frames`` or ``from_arrays``."""
+
+    config: StudyConfig
+    """Everything the study file says."""
+    digest: Mapping[str, str]
+    """SHA-256 of every input: of each file by relative path, or of each table in memory by name."""
+    base: Path | None = None
+    """Folder of the study file; ``None`` for a study built in memory."""
+    tables: tuple[Pilot, Names] | None = None
+    """The pilot and the names behind its codes; ``None`` if the study plans for a known system."""
+    system: NamedSystem | None = None
+    """The known system, its sources in the order of the modalities; ``None`` if there is a pilot."""
+    remarks: tuple[str, ...] = ()
+    """Sentences about what was left out or ignored."""
+
+    @property
+    def pilot(self) -> Pilot:
+        """The pilot as plain arrays; ``BadInput`` if the study plans for a known system."""
+        return self._data()[0]
+
+    @property
+    def names(self) -> Names:
+        """What the codes of the pilot stand for; ``BadInput`` if the study plans for a known system."""
+        return self._data()[1]
+
+    def _data(self) -> tuple[Pilot, Names]:
+        if self.tables is None:
+            raise problem(
+                self.config.study.title,
+                "system",
+                "the study plans for a known system, it has no pilot",
+                "Remove [system].",
+            )
+        return self.tables
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Study:
+        """Return the study described by a study file.
+
+        Parameters
+        ----------
+        path : str or Path
+            The study file (TOML).
+
+        Raises
+        ------
+        BadInput
+            The study file or a file it names is missing or wrong.
+        """
+        path = Path(path)
+        data = read_toml(path, path)
+        config = parse_study(data, path)
+        folder = _Folder(path)
+        if config.system is not None:
+            file = config.system.file
+            system = read_system(folder.path(file, "system > file"), file).reordered(config.modality_names, file)
+            skipped = [
+                *([config.stimuli.table] if config.stimuli else []),
+                *([config.task.labels] if config.task.labels else []),
+                *(m.recordings for m in config.modality if m.recordings),
+            ]
+            remarks = (f"{path.name}: [system] is given, so no pilot is read: {listed(skipped)}.",) if skipped else ()
+            return cls(config, folder.digest, path.parent, None, system, remarks)
+        if config.stimuli is None or config.task.labels is None:
+            lacking = "[stimuli] with table" if config.stimuli is None else "labels in [task]"
+            raise problem(
+                path, "", f"{lacking} is missing", f"Add {lacking}, or [system] with file to plan without a pilot."
+            )
+        tables = PilotTables(
+            stimuli=folder.table(config.stimuli.table, "stimuli > table", STIMULI),
+            labels=folder.table(config.task.labels, "task > labels", _label_columns(config)),
+            recordings={
+                m.name: folder.recordings(m.recordings, f"modality {quoted(m.name)} > recordings")
+                for m in config.modality
+                if m.recordings is not None
+            },
+        )
+        pilot, names, remarks = build_pilot(tables)
+        return cls(config, folder.digest, path.parent, (pilot, names), None, remarks)
+
+    @classmethod
+    def from_frames(
+        cls,
+        *,
+        stimuli: pd.DataFrame,
+        labels: pd.DataFrame,
+        recordings: Mapping[str, Any],
+        config: StudyConfig | Mapping[str, Any],
+    ) -> Study:
+        """Return a study built from tables in memory.
+
+        Parameters ---------- stimuli : DataFrame Column stimulus, optionally group; every other column is a feature.
+        labels : DataFrame Columns stimulus and label. recordings : mapping of str to DataFrame or mne.Epochs By
+        modality; columns subject, stimulus, optionally session and repeat; every other column is a channel. Epochs
+        carry these columns in their metadata; a channel's value is its mean over the epoch. config : StudyConfig or
+        mapping As the study file; paths in it are not read.
+
+        Raises
+        ------
+        BadInput
+            The configuration or a table is wrong, or a modality is not in the configuration.
+        """
+        parsed = config if isinstance(config, StudyConfig) else parse_study(config)
+        for name in recordings:
+            if name not in parsed.modality_names:
+                hint = did_you_mean(name, parsed.modality_names)
+                raise problem(
+                    f"recordings[{quoted(name)}]",
+                    "",
+                    "the study has no such modality",
+                    f"Add it to the configuration.{hint}",
+                )
+        tables = PilotTables(
+            stimuli=from_columns(_frame_columns(stimuli, "stimuli"), "stimuli", STIMULI),
+            labels=from_columns(_frame_columns(labels, "labels"), "labels", _label_columns(parsed)),
+            recordings={
+                name: _recorded(recordings[name], f"recordings[{quoted(name)}]")
+                for name in parsed.modality_names
+                if name in recordings
+            },
+        )
+        digest = {"stimuli": _digest_of(tables.stimuli), "labels": _digest_of(tables.labels)}
+        digest |= {f"recordings/{name}": _digest_of(table) for name, table in tables.recordings.items()}
+        digest["config"] = hashlib.sha256(parsed.model_dump_json().encode()).hexdigest()
+        pilot, names, remarks = build_pilot(tables)
+        return cls(parsed, digest, None, (pilot, names), None, remarks)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        features: np.ndarray,
+        labels: tuple[np.ndarray, np.ndarray],
+        recordings: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]],
+        config: StudyConfig | Mapping[str, Any],
+        group: np.ndarray | None = None,
+    ) -> Study:
+        """Return a study built from arrays; a stimulus is a row of ``features``.
+
+        Parameters
+        ----------
+        features : ndarray, shape (stimulus, feature)
+            Features of every stimulus.
+        labels : (ndarray, ndarray)
+            Rows of ``features`` and their labels, one each.
+        recordings : mapping
+            ``{modality: {subject: (rows of features, channels)}}`` with channels of shape (sample, channel).
+        config : StudyConfig or mapping
+            As the study file; paths in it are not read.
+        group : ndarray, optional
+            Group of each stimulus, never split across folds.
+
+        Raises
+        ------
+        BadInput
+            As ``from_frames``.
+        """
+        import pandas as pd  # noqa: PLC0415  (slow to import; files do not need it)
+
+        from .study_arrays import array_frame, recordings_frame  # noqa: PLC0415
+
+        table = array_frame(features, "features", "feature")
+        if group is not None:
+            table.insert(0, "group", pd.Series(list(group), dtype=object))
+        table.insert(0, "stimulus", np.arange(len(table)))
+        return cls.from_frames(
+            stimuli=table,
+            labels=pd.DataFrame({"stimulus": np.asarray(labels[0]), "label": np.asarray(labels[1])}),
+            recordings={name: recordings_frame(name, people) for name, people in recordings.items()},
+            config=config,
+        )
+
+    def fit(self, seed: int | None = None) -> Posterior:
+        """Return the posterior of the study's parameters.
+
+        Parameters
+        ----------
+        seed : int, optional
+            Seed of the sampler; default the study's.
+        """
+        from .posterior import fit_study  # noqa: PLC0415  (the sampler is slow to import)
+
+        return fit_study(self, seed=self.config.study.seed if seed is None else seed)
+
+
+def _label_columns(config: StudyConfig) -> Wanted:
+    return BINARY_LABELS if config.task.kind == "binary" else LABELS
+
+
+def _recorded(value: object, source: str) -> Table:
+    if is_epochs(value):
+        return epochs_table(value, source, RECORDINGS)
+    return from_columns(_frame_columns(cast("pd.DataFrame", value), source), source, RECORDINGS)

@@ -1,0 +1,348 @@
+"""Tables as the study names them, from csv, tsv, parquet, npz or a data frame: text keys and one matrix of numbers.
+
+In: a file or columns in memory, and which columns are keys. Out: ``Table``; keys are always text (stimulus 1 in one
+file is stimulus "1" in another, "01" and "NA" stay what they are), everything else is float64. What can go wrong:
+missing or unreadable files, missing, doubled or non-numeric columns, too large files; each is a ``BadInput`` with its
+place. No pickle is ever loaded.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from .config_errors import did_you_mean, listed, one_line, problem, quoted
+from .tables_csv import CsvSource, record_line
+from .tables_csv import read as read_csv
+
+MAX_FILE_BYTES = 4 * 2**30
+MAX_CSV_BYTES = 2**30
+MAX_ROWS = 5_000_000
+MAX_COLUMNS = 50_000
+MAX_CELLS = 400_000_000
+MAX_ID = 200
+"""Longest id, in characters."""
+FORMATS = ".csv, .tsv, .parquet, .npz"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which columns a table must and may have."""
+
+    required: tuple[str, ...]
+    """Keys (text) that must be there."""
+    optional: tuple[str, ...] = ()
+    """Keys (text) that may be there."""
+    numbers: tuple[str, ...] | None = None
+    """Numeric columns that must be there; ``None``: all columns that are no keys, at least one."""
+    number_word: str = "numeric"
+    """What a numeric column is called: feature, channel, label."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of a table: text keys and a matrix of numbers, which may still hold NaN and infinities."""
+
+    source: str
+    """How the user knows the table: its file or its argument."""
+    keys: dict[str, np.ndarray]
+    """Key columns, arrays of text, none empty."""
+    columns: tuple[str, ...]
+    """Names of the numeric columns."""
+    values: Float[np.ndarray, "row column"]
+    """The numbers."""
+    ignored: tuple[str, ...] = ()
+    """Columns that are neither wanted keys nor wanted numbers."""
+    locate: Callable[[int], int] | None = field(default=None, repr=False)
+    """For text files: the line of a row."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.values.shape[0]
+
+    def place(self, row: int, column: str | None = None) -> str:
+        """Return "row 5 (line 6), column 'f1'" for a 0-based row."""
+        line = f" (line {self.locate(row)})" if self.locate else ""
+        return f"row {row + 1}{line}" + (f", column {quoted(column)}" if column else "")
+
+    def require_finite(self, rows: np.ndarray | None = None) -> None:
+        """Raise ``BadInput`` for the first cell that is empty, NaN or infinite (among ``rows``, a mask, if given)."""
+        bad = ~np.isfinite(self.values)
+        if rows is not None:
+            bad &= rows[:, None]
+        if bad.any():
+            row, column = (int(i) for i in np.argwhere(bad)[0])
+            what = "is empty or NaN" if np.isnan(self.values[row, column]) else "is infinite"
+            total = int(bad.sum())
+            more = f" ({total} such cells in all)" if total > 1 else ""
+            raise problem(
+                self.source,
+                self.place(row, self.columns[column]),
+                f"the cell {what}{more}",
+                "Every cell must hold a finite number; leave out rows without data.",
+            )
+
+
+def check_columns(names: Sequence[str], wanted: Wanted, source: str) -> None:
+    """Raise ``BadInput`` if a header is empty, doubled or lacks a wanted column."""
+    if len(names) > MAX_COLUMNS:
+        raise problem(source, "", f"the table has {len(names)} columns", f"At most {MAX_COLUMNS} can be read.")
+    seen: set[str] = set()
+    for number, name in enumerate(names, start=1):
+        if not name.strip():
+            raise problem(source, f"column {number}", "the column has no name", "The first row must name every column.")
+        if name in seen:
+            raise problem(
+                source, f"column {quoted(name)}", "two columns have this name", "Give each column its own name."
+            )
+        seen.add(name)
+    needed = (*wanted.required, *(wanted.numbers or ()))
+    for name in needed:
+        if name not in seen:
+            hint = did_you_mean(name, [n for n in names if n not in wanted.optional])
+            raise problem(
+                source,
+                f"column {quoted(name)}",
+                "the column is missing",
+                f"The table has the columns {listed(names)}; it needs {', '.join(needed)}.{hint}",
+            )
+    if wanted.numbers is None and not seen - {*wanted.required, *wanted.optional}:
+        raise problem(
+            source,
+            "",
+            f"the table has no {wanted.number_word} column",
+            f"{', '.join((*wanted.required, *wanted.optional))} do not count; add at least one.",
+        )
+
+
+def split_columns(names: Iterable[str], wanted: Wanted) -> tuple[list[str], list[str], list[str]]:
+    """Return the names of the key, the numeric and the ignored columns."""
+    names = list(names)
+    keys = [n for n in names if n in wanted.required or n in wanted.optional]
+    numbers = [n for n in names if n not in keys and (wanted.numbers is None or n in wanted.numbers)]
+    return keys, numbers, [n for n in names if n not in keys and n not in numbers]
+
+
+def _text_of(value: Any) -> str:
+    """Return a key as text: whole numbers without a decimal point, missing values as an empty text."""
+    if value is None or type(value).__name__ in {"NAType", "NaTType"}:
+        return ""
+    if isinstance(value, float | np.floating):
+        return "" if np.isnan(value) else str(int(value)) if float(value).is_integer() else repr(float(value))
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace").strip()
+    return str(value).strip()
+
+
+def _number_of(value: Any) -> float:
+    """Return a cell as a number, NaN for a missing one; ``ValueError`` for anything else."""
+    if value is None or type(value).__name__ == "NAType":
+        return np.nan
+    if isinstance(value, str | bytes):
+        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        if not text.strip():
+            return np.nan
+        if "_" in text:
+            raise ValueError(text)
+        return float(text)
+    if isinstance(value, bool | int | float | np.number | np.bool_) and not isinstance(
+        value, complex | np.complexfloating
+    ):
+        return float(value)
+    raise ValueError(str(value))
+
+
+def _as_numbers(column: np.ndarray, name: str, source: str) -> Float[np.ndarray, " row"]:
+    if column.dtype.kind in "fiub":
+        return column.astype(np.float64)
+    if column.dtype.kind not in "OUST":
+        raise problem(
+            source,
+            f"column {quoted(name)}",
+            f"its cells are of type {column.dtype}",
+            "Every cell must hold a finite number.",
+        )
+    out = np.empty(column.size)
+    for row, value in enumerate(column.tolist()):
+        try:
+            out[row] = _number_of(value)
+        except ValueError:
+            raise problem(
+                source,
+                f"row {row + 1}, column {quoted(name)}",
+                f"{quoted(value)} is not a number",
+                "Every cell must hold a finite number; text belongs into key columns only.",
+            ) from None
+    return out
+
+
+def _check_keys(table: Table) -> Table:
+    for name, column in table.keys.items():
+        for row, text in enumerate(column):
+            if not text or len(text) > MAX_ID or not text.isprintable():
+                wrong = "the cell is empty" if not text else f"{quoted(text)} is too long or holds control characters"
+                right = f"Every row needs a {name}, printable text of at most {MAX_ID} characters."
+                raise problem(table.source, table.place(row, name), wrong, right)
+    return table
+
+
+def from_columns(columns: Mapping[str, np.ndarray], source: str, wanted: Wanted) -> Table:
+    """Return the table of 1-D columns in memory, any dtype.
+
+    Raises
+    ------
+    BadInput
+        Missing or doubled columns, unequal lengths, no rows, cells that are not numbers, empty keys.
+    """
+    check_columns(list(columns), wanted, source)
+    sizes = {name: column.size for name, column in columns.items()}
+    length = sizes[wanted.required[0]]
+    for name, size in sizes.items():
+        if size != length:
+            raise problem(
+                source,
+                f"column {quoted(name)}",
+                f"it has {size} rows, {quoted(wanted.required[0])} has {length}",
+                "All columns must have the same length.",
+            )
+    keys, numbers, ignored = split_columns(columns, wanted)
+    check_size(length, len(columns), source)
+    texts = {n: np.array([_text_of(v) for v in columns[n].tolist()], dtype=object) for n in keys}
+    matrix = np.empty((length, len(numbers)))
+    for i, name in enumerate(numbers):
+        matrix[:, i] = _as_numbers(columns[name], name, source)
+    return _check_keys(Table(source, texts, tuple(numbers), matrix, tuple(ignored)))
+
+
+def check_size(rows: int, columns: int, source: str) -> None:
+    """Raise ``BadInput`` for an empty table or one above the limits of this module."""
+    if rows == 0:
+        raise problem(
+            source, "", "the table has no rows", "It needs one row per stimulus, sample or label below its header."
+        )
+    if rows > MAX_ROWS or rows * columns > MAX_CELLS:
+        raise problem(
+            source,
+            "",
+            f"the table has {rows} rows and {columns} columns",
+            f"At most {MAX_ROWS} rows and {MAX_CELLS} cells can be read; reduce the channels or average first.",
+        )
+
+
+def _read_parquet(path: Path, source: str, wanted: Wanted) -> Table:
+    import pyarrow as pa  # noqa: PLC0415  (slow to import, only needed here)
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        with pq.ParquetFile(path) as file:
+            names = list(file.schema_arrow.names)
+            rows = file.metadata.num_rows
+        check_columns(names, wanted, source)
+        check_size(rows, len(names), source)
+        keys, numbers, ignored = split_columns(names, wanted)
+        loaded = pq.read_table(path, columns=[*keys, *numbers], read_dictionary=keys)
+        if loaded.num_rows != rows:
+            raise pa.ArrowInvalid("its header and its rows disagree")
+        columns = {n: np.asarray(loaded.column(n).to_pandas()) for n in (*keys, *numbers)}
+    except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
+        raise _unreadable(source, "parquet", error) from None
+    table = from_columns(columns, source, wanted)
+    return Table(table.source, table.keys, table.columns, table.values, tuple(ignored))
+
+
+def _read_npz(path: Path, source: str, wanted: Wanted) -> Table:
+    """Read arrays of equal length; a matrix NAME becomes the columns NAME_1, NAME_2, ..."""
+    columns: dict[str, np.ndarray] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > MAX_FILE_BYTES:
+            raise problem(source, "", f"its arrays take {size} bytes", f"At most {MAX_FILE_BYTES} bytes can be read.")
+        with np.load(path, allow_pickle=False) as archive:
+            for name in archive.files:
+                array = np.asarray(archive[name])
+                if array.ndim == 1:
+                    columns[name] = array
+                elif array.ndim == 2 and array.shape[1] <= MAX_COLUMNS:
+                    columns |= {f"{name}_{i + 1}": array[:, i] for i in range(array.shape[1])}
+                else:
+                    raise problem(
+                        source,
+                        f"array {quoted(name)}",
+                        f"its shape is {array.shape}",
+                        "An array has one row per sample: one or two axes.",
+                    )
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        MemoryError,
+        NotImplementedError,
+    ) as error:
+        raise _unreadable(source, "npz", error) from None
+    return from_columns(columns, source, wanted)
+
+
+def _unreadable(source: str, kind: str, error: Exception) -> Exception:
+    detail = one_line(error, 200).rstrip(".")
+    hint = " Python objects are never loaded." if "pickle" in detail else ""
+    return problem(source, "", f"the file cannot be read as {kind} ({detail})", f"Save it again as plain {kind}.{hint}")
+
+
+def _read_text(path: Path, source: str, wanted: Wanted, separator: str) -> Table:
+    text = CsvSource(path, source, separator)
+
+    def names_ok(names: list[str]) -> tuple[list[str], list[str]]:
+        check_columns(names, wanted, source)
+        return split_columns(names, wanted)[:2]
+
+    names, keys, values = read_csv(text, names_ok)
+    check_size(values.shape[0], len(names), source)
+    _, numbers, ignored = split_columns(names, wanted)
+    return _check_keys(
+        Table(source, keys, tuple(numbers), values, tuple(ignored), locate=lambda row: record_line(text, row))
+    )
+
+
+def read_table(path: Path, source: str, wanted: Wanted) -> Table:
+    """Return the table in a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its ending says the format.
+    source : str
+        How messages call the file.
+    wanted : Wanted
+        Columns it must and may have.
+
+    Raises
+    ------
+    BadInput
+        The file is missing, unreadable, too large, of an unknown format, empty, or not of the wanted form.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in {".csv", ".tsv", ".parquet", ".pq", ".npz"}:
+        raise problem(source, "", f"the ending {quoted(suffix)} is no known table format", f"Known formats: {FORMATS}.")
+    limit = MAX_CSV_BYTES if suffix in {".csv", ".tsv"} else MAX_FILE_BYTES
+    if path.stat().st_size > limit:
+        raise problem(
+            source, "", f"the file is larger than {limit} bytes", "Average or reduce it, or save it as parquet."
+        )
+    if path.stat().st_size == 0:
+        raise problem(source, "", "the file is empty", f"It needs a header and rows ({FORMATS}).")
+    if suffix in {".parquet", ".pq"}:
+        return _read_parquet(path, source, wanted)
+    if suffix == ".npz":
+        return _read_npz(path, source, wanted)
+    return _read_text(path, source, wanted, "\t" if suffix == ".tsv" else ",")
