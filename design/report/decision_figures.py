@@ -86,10 +86,12 @@ def regime(saved: Saved) -> Plot | None:
     data = saved.details.regime
     if data is None or len(data.alignment) < 2 or len(data.price_ratio) < 2:
         return None
+    grid = 100 * np.array([column(row) for row in data.share]).T
+    if not np.isfinite(grid).any():
+        return None
     with house_style():
         figure = Figure(figsize=(5.7, 4.1))
         axes = figure.add_subplot()
-        grid = 100 * np.array([column(row) for row in data.share]).T
         steps = np.linspace(0, 1, 256)[:, None]
         ends = np.array([[0.96, 0.965, 0.97], [0.0, 0.40, 0.68]])
         colours = ListedColormap((1 - steps) * ends[0] + steps * ends[1])

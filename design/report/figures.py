@@ -282,7 +282,7 @@ def finite(values: Sequence[Number]) -> np.ndarray:
 
 def compact(value: float) -> str:
     """Write a tick label: 1,500 → "1.5k", 2,000,000 → "2M"."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
             unit = 1e3 if letter == "k" else size
             return f"{value / unit:.4g}{letter}".replace("-", "−")

@@ -7,9 +7,9 @@ In: parsed JSON. Out: frozen pydantic records of `plan.json` ("brainworth.plan/1
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Number = float | None
 """A number, or None where the plan could not state one."""
@@ -227,6 +227,12 @@ class Regime(Record):
     price_ratio: list[float]
     share: list[list[Number]]
     posterior: list[tuple[float, float]] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _rectangular(self) -> Self:
+        if [len(row) for row in self.share] != [len(self.price_ratio)] * len(self.alignment):
+            raise ValueError("share must have one row per alignment and one column per price_ratio")
+        return self
 
 
 class TornadoBar(Record):

@@ -106,6 +106,7 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         "count": words.count,
         "number": words.number,
         "share": words.share,
+        "chance": words.chance,
         "r2": words.r2,
         "interval": words.interval,
         "parameter": words.parameter,

@@ -92,6 +92,15 @@ def share(value: Number) -> str:
     return "over 99 %" if 99 < percent < 100 else f"{percent:.0f} %"
 
 
+def chance(value: Number) -> str:
+    """Write a probability that was counted over draws, which never shows certainty."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    if value < 0.005:
+        return "under 1 %"
+    return "over 99 %" if value > 0.995 else f"{100 * value:.0f} %"
+
+
 def r2(value: Number) -> str:
     """Write an R² with two decimals."""
     return NONE if value is None or not math.isfinite(value) else f"{value:.2f}".replace("-", "−")

@@ -237,6 +237,64 @@ def test_without_details_the_plan_itself_is_shown_and_old_figures_go(saved: Path
     assert not list((saved / "figures").iterdir())
 
 
+_UNKNOWN = {"mean": None, "q05": None, "q50": None, "q95": None}
+_STRANGE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "nothing known": (
+        {"performance": {"explainable_r2": _UNKNOWN}, "certificate": None, "near_optimal": None},
+        {
+            "frontier": [{"budget": 1.0, "n_task": 1, "explainable_r2": _UNKNOWN}] * 2,
+            "share_curve": [{"brain_share": 0.0, "explainable_r2": _UNKNOWN}],
+            "exchange_curve": {"EEG": [{"n_brain": 0, "equivalent_labels": _UNKNOWN}], "MEG": []},
+            "learning": {"n_task_grid": [0, 5], "curves": [{"label": "", "explainable_r2": [_UNKNOWN]}]},
+            "regime": {"alignment": [0.1, 0.5], "price_ratio": [1, 10], "share": [[None] * 2] * 2, "posterior": []},
+            "posterior_draws": {"alignment": [None] * 20, "noise_variance": [2.0] * 20},
+        },
+    ),
+    "nothing happens": (
+        {"cost": {"total": 0, "task": 0, "modalities": {}, "currency": ""}, "allocation": {"n_task": 0}},
+        {
+            "currency": "",
+            "budget": None,
+            "frontier": [],
+            "share_curve": [],
+            "sensitivity": {
+                "tornado": [{"parameter": "alignment", "utility_low": 0.5, "utility_high": 0.5}],
+                "sobol": [{"parameter": "snr:EEG", "first": -0.01, "total": 0}],
+            },
+            "voi": {"evppi": [{"parameter": "alignment", "value": 0}], "evsi": [], "unit": "USD"},
+        },
+    ),
+    "too much": (
+        {
+            "allocation": {"n_task": 10**13, "modalities": {"x" * 300: {"n_samples": 10**12}}},
+            "posterior": {"snr": {"EEG": [{"mean": 1.0, "q05": 0.5, "q95": 2.0}] * 3}},
+        },
+        {
+            "title": "word " * 100,
+            "exchange_curve": {
+                "x" * 300: [
+                    {"n_brain": 10.0**i, "equivalent_labels": {"mean": 10.0**i, "q05": -1.0, "q95": 1e14}}
+                    for i in range(14)
+                ]
+            },
+            "voi": {"evppi": [], "evsi": [{"label": "a" * 300, "value": -1e9}], "unit": "x" * 90},
+            "compare": [{"name": "EEG", "r2_per_money": 1e-9, "flag": True, "order": ["a", None]}],
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(_STRANGE))
+def test_strange_results_still_make_a_page(saved: Path, name: str) -> None:
+    plan, details = _STRANGE[name]
+    _edit(saved / "plan.json", **plan)
+    content = json.loads((saved / "details.json").read_text())
+    (saved / "details.json").write_text(json.dumps({**content, **details}))
+    text = re.sub(r"<(svg|script)\b.*?</\1>", "", write_report(saved).read_text(), flags=re.DOTALL)
+    for unfinished in ("NaN", "nan ", "None", "Infinity", "inf "):
+        assert unfinished not in text
+
+
 def test_bad_saved_results_are_explained(saved: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"plan\.json does not exist"):
         write_report(tmp_path / "nowhere")
@@ -255,6 +313,11 @@ def test_bad_saved_results_are_explained(saved: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="not UTF-8"):
         write_report(saved)
     (saved / "plan.json").write_text(good)
+    details = json.loads((saved / "details.json").read_text())
+    details["regime"]["share"].pop()
+    (saved / "details.json").write_text(json.dumps(details))
+    with pytest.raises(BadInput, match="one row per alignment"):
+        write_report(saved)
     _edit(saved / "details.json", frontier=None)
     with pytest.raises(BadInput, match="field 'frontier': field required"):
         write_report(saved)

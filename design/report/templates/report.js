@@ -10,11 +10,8 @@
   function money(value) {
     return group(value, Math.abs(value) < 100 && value !== Math.round(value) ? 2 : 0) + " " + data.currency;
   }
-  function percent(value) {
-    if (value > 0 && value < 0.01) { return "under 1 %"; }
-    if (value > 0.99 && value < 1) { return "over 99 %"; }
-    return Math.round(100 * value) + " %";
-  }
+  function percent(value) { return Math.round(100 * value) + " %"; }
+  function chance(value) { return value < 0.005 ? "under 1 %" : value > 0.995 ? "over 99 %" : percent(value); }
   function r2(summary) {
     if (!summary || summary.mean === null) { return "not available"; }
     var text = summary.mean.toFixed(2);
@@ -138,7 +135,7 @@
         if (share >= regime.worth) { worth += 1; }
       });
       var text = "At " + Number(prices[j].toPrecision(2)) + " labels per brain sample, ";
-      text += n ? "brain data pay with probability " + percent(worth / n) + "; the best share of the budget for them is " +
+      text += n ? "brain data pay with probability " + chance(worth / n) + "; the best share of the budget for them is " +
         percent(total / n) + " on average over the posterior." : "nothing was computed.";
       output.textContent = text;
       slider.setAttribute("aria-valuetext", text);
