@@ -4,10 +4,10 @@ In: prices (a number, or ``[low, high]`` as a 90 % interval) and whole-number co
 bill, so that lines add up exactly. What can go wrong: a negative, reversed or non-finite price, a share outside [0, 1),
 tiers out of order; a ``BadInput`` says which.
 
-Every price is charged at its *upper* end: a plan that only fits the budget at the expected price would break it half the
-time. ``CostModel.spread`` says what the bill is likely to be. All amounts grow with every count, which the certificate
-relies on (``brainworth.design.allocation.certify``): tiers are graduated (a tier's price holds for the units above its
-threshold), never a discount on all units.
+Every price is charged at its *upper* end: a plan that only fits the budget at the expected price would break it half
+the time. ``allocation.describe.cost_spread`` says what the bill is likely to be. All amounts grow with every count,
+which the certificate relies on (``brainworth.design.allocation.certify``): tiers are graduated (a tier's price holds
+for the units above its threshold), never a discount on all units.
 """
 
 from __future__ import annotations
@@ -218,7 +218,8 @@ class ModalityCost:
     def __post_init__(self) -> None:
         if self.samples_per_session is not None and self.samples_per_session < 1:
             raise BadInput(
-                f"The 'samples_per_session' of '{self.name}' must be at least 1. Got {self.samples_per_session} instead."
+                f"The 'samples_per_session' of '{self.name}' must be at least 1. "
+                f"Got {self.samples_per_session} instead."
             )
         if not 0 < self.usable_fraction <= 1:
             raise BadInput(

@@ -7,8 +7,8 @@ Why the corner bounds the box. Data that include other data cannot serve the opt
 with labels, with stimuli, with repeats of every stimulus, and, where everyone sees the same stimuli, with people. Where
 everyone sees others, the same stimuli spread over fewer people cannot serve worse: whoever has one person's recordings
 can turn half of them into a second person's by mixing the channels at random. So the corner takes the most stimuli and
-repeats that the budget leaves beside the cheapest rest, the most (same stimuli) or fewest (others) people, and the labels that
-the budget leaves beside the cheapest brain data of the box.
+repeats that the budget leaves beside the cheapest rest, the most (same stimuli) or fewest (others) people, and the
+labels that the budget leaves beside the cheapest brain data of the box.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ class Bounded:
     """Cents that each modality costs at least."""
 
 
-def root(problem: Problem) -> Boxes:
-    """Return the one box that holds every design."""
+def root(problem: Problem, most_samples: tuple[int, ...] = ()) -> Boxes:
+    """Return the one box that holds every design, cut to known limits of the samples of each modality."""
     count = len(problem.spaces)
     array = np.zeros((1, len(FIELDS), count), dtype=np.int64)
     for m, space in enumerate(problem.spaces):
         low, high = space.people
-        array[0, 1, m] = space.max_samples
+        array[0, 1, m] = min(space.max_samples, most_samples[m]) if most_samples else space.max_samples
         array[0, 2:4, m] = (low, max(low, high))
         array[0, 5, m] = len(space.repeats) - 1
         if space.limits.min_samples > 0:

@@ -4,9 +4,9 @@ In: a ``Problem``, a surface with its utility, a design to start from. Out: the 
 certified bound. What can go wrong: the time limit ends the search with a wider gap than asked for; the gap says so.
 
 A box is bounded by the utility of its corner (``boxes``), which holds because data that include other data cannot serve
-worse; where the performance *formula* breaks this by its own error, ``slack`` widens the bound by as much. Boxes are taken best
-bound first, cut in halves where they hide the most money, and dropped once their bound is within the tolerance of
-the best design met. What was dropped stays in the bound.
+worse; where the performance *formula* breaks this by its own error, ``slack`` widens the bound by as much. Boxes are
+taken best bound first, cut in halves where they hide the most money, and dropped once their bound is within the
+tolerance of the best design met. What was dropped stays in the bound.
 """
 
 from __future__ import annotations
@@ -94,6 +94,8 @@ class BranchAndBound:
     evaluator: Evaluator
     limits: SearchLimits
     incumbent: Incumbent
+    whole: Boxes | None = None
+    """Where to search; everywhere if not given."""
     enough: float = np.inf
     """Stop once a design reaches this utility (used by the cheapest-plan search)."""
     floor: float = -np.inf
@@ -115,7 +117,7 @@ class BranchAndBound:
     def run(self) -> Certificate:
         """Search until the tolerance or a limit is reached."""
         start = time.monotonic()
-        self._examine(root(self.problem))
+        self._examine(root(self.problem) if self.whole is None else self.whole)
         while self.heap and -self.heap[0][0] > self.threshold and self.incumbent.utility < self.enough:
             if time.monotonic() - start > self.limits.seconds or self.bounded > self.limits.boxes:
                 break

@@ -33,6 +33,15 @@ def allocation(problem: Problem, designs: Designs, index: int = 0) -> Allocation
     return Allocation(int(designs.n_task[index]), bought)
 
 
+def design_of(problem: Problem, bought: Allocation) -> Designs:
+    """Return the whole-number design of a named allocation."""
+    rows = [bought.modalities[name] for name in problem.names]
+    columns = [
+        np.array([[getattr(row, key) for row in rows]], dtype=np.int64) for key in ("stimuli", "subjects", "repeats")
+    ]
+    return Designs(np.array([bought.n_task], dtype=np.int64), *columns)
+
+
 def plans(problem: Problem, evaluator: Evaluator, designs: Designs) -> list[Plan]:
     """Return designs with their bills and their performance under every draw of the evaluator."""
     values = evaluator.values(problem.purchase(designs))
@@ -56,8 +65,8 @@ def cost_spread(problem: Problem, design: Designs, seed: int = 0) -> dict[str, f
     ]
     samples, sessions = problem.samples(design)[0], problem.sessions(design)[0]
     for m, (cost, limits) in enumerate(problem.modalities):
-        people = design.subjects[0, m] if limits.new_subjects else np.int64(0)
-        units = cost.units(samples[m], sessions[m], people)
+        counts = (samples[m], sessions[m], design.subjects[0, m] * int(limits.new_subjects))
+        units = cost.units(*map(np.asarray, counts))
         lines += [(prices, int(units[line])) for line, prices in cost.schedules().items()]
     total = np.zeros(_PRICE_DRAWS)
     for prices, count in lines:

@@ -1,7 +1,7 @@
 """Calls of the surface in batches of a few fixed sizes, so that it compiles a few shapes only.
 
-In: designs of any number. Out: performance per draw, and utility. What can go wrong: a surface that returns a value that
-is not finite (``FloatingPointError`` with the design).
+In: designs of any number. Out: performance per draw, and utility. What can go wrong: a surface that returns a value
+that is not finite (``FloatingPointError`` with the design).
 """
 
 from __future__ import annotations

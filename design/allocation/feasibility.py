@@ -1,7 +1,7 @@
 """Whether anything can be bought at all, and if not, what is in the way.
 
-In: a ``Problem``. Out: nothing, or an ``Infeasible`` that names the binding condition and the nearest feasible value. What
-can go wrong: that is what this module is about.
+In: a ``Problem``. Out: nothing, or an ``Infeasible`` that names the binding condition and the nearest feasible value.
+What can go wrong: that is what this module is about.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def cheapest_design(problem: Problem) -> Designs | None:
 def _least(problem: Problem, boxes: Boxes, lower: np.ndarray) -> int:
     nothing = bool((boxes.stimuli_high == 0).all())
     labels = max(problem.task_limits.min_labels, 1) if nothing else problem.task_limits.min_labels
-    return int(lower.sum()) + int(problem.task.cents(np.int64(labels)))
+    return int(lower.sum()) + int(problem.task.cents(np.asarray(labels)))
 
 
 def _bottom(problem: Problem, boxes: Boxes) -> Designs:
@@ -90,7 +90,7 @@ def _too_small(problem: Problem, needed: int) -> str:
 
 
 def _conflict(problem: Problem) -> str:
-    from .relaxation import conflicts  # noqa: PLC0415  (imports CVXPY, 2 s, and only a conflict needs it here)
+    from .relaxation import conflicts
 
     broken = conflicts(problem)
     if not broken:

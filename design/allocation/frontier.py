@@ -1,6 +1,6 @@
-"""Performance along the budget: the best design at several budgets, along the brain share, and what money buys at the margin.
+"""Performance along the budget and along the brain share, and what money buys at the margin.
 
-In: a problem, a surface's evaluators (some draws to search, all to report), a finished search. Out: records of
+In: a finished search and an evaluator over all draws. Out: records of
 ``result``. What can go wrong: a budget too small for the limits is left out of the frontier. Points of the frontier
 are found by search alone and carry no certificate; only the plan does.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from brainworth.design.errors import Infeasible
 
-from .describe import plans
+from .describe import design_of, plans
 from .evaluate import Evaluator
 from .feasibility import require_feasible
 from .problem import Designs, Problem
@@ -26,12 +26,13 @@ _MARGIN = 0.05
 
 
 def share_curve(
-    search: Search, evaluator: Evaluator, shares: np.ndarray, options: np.ndarray, points: int
+    search: Search, evaluator: Evaluator, point: tuple[np.ndarray, np.ndarray], points: int
 ) -> list[SharePoint]:
-    """Return the best design met at brain shares 0 .. 1 of the budget: the two local optima, if there are two, show here.
+    """Return the best design met at brain shares 0 .. 1 of the budget, where two local optima show if there are two.
 
     At each share the brain money is split as in the plan, evenly, or all to one modality, whichever is best.
     """
+    shares, options = point
     count = len(search.menus)
     if count == 0 or points < 2:
         return []
@@ -50,42 +51,62 @@ def share_curve(
     return [SharePoint(float(levels[i]), plan) for i, plan in zip(kept, found, strict=True)]
 
 
-def best_at(problem: Problem, evaluator: Evaluator, starts: int = 2) -> tuple[Designs, float] | None:
-    """Return the best design met at the problem's budget and its utility on the evaluator's draws; None if none fits."""
+def frontier(search: Search, full: Evaluator, factors: Sequence[float], own: FrontierPoint) -> list[FrontierPoint]:
+    """Return the best design met at several budgets (relative to the plan's), and labels alone.
+
+    Each search also starts from the money shares of the plan and of the next smaller budget; the plan's own budget
+    shows the plan itself.
+    """
+    points: list[FrontierPoint] = []
+    start = search.locate(design_of(search.problem, own.plan.allocation))
+    known = [(start[0][None], start[1][None])]
+    for factor in factors:
+        if factor == 1.0:
+            points.append(own)
+            continue
+        here = search.problem.with_budget_cents(round(search.problem.budget_cents * factor))
+        found = best_at(here, search.evaluator, known)
+        if found is None:
+            continue
+        labels = task_only(here)
+        both = plans(here, full, Designs.concatenate([found, labels]))
+        best = both[1] if both[1].utility > both[0].utility and here.feasible(labels)[0] else both[0]
+        points.append(FrontierPoint(Decimal(here.budget_cents) / 100, best, both[1]))
+    return points
+
+
+def best_at(problem: Problem, evaluator: Evaluator, known: list[tuple[np.ndarray, np.ndarray]]) -> Designs | None:
+    """Return the best design met at the problem's budget, on the evaluator's draws; None if none fits.
+
+    The money shares found are added to ``known``, so that the next budget starts from them.
+    """
     try:
         require_feasible(problem)
     except Infeasible:
         return None
     search = Search(problem, evaluator)
-    if not search.run(starts=starts, fine=2e-3):
+    fitting = [k for k in known if np.all(k[1] < [len(menu.options) for menu in search.menus])]
+    extra = (np.concatenate([k[0] for k in fitting]), np.concatenate([k[1] for k in fitting])) if fitting else None
+    results = search.run(starts=2, fine=2e-3, extra=extra)
+    if not results:
         return None
+    known.append((results[0][0][None], results[0][1][None]))
     designs, _, utilities = search.pool.stacked()
     best = int(utilities.argmax())
-    return designs.take(slice(best, best + 1)), float(utilities[best])
+    return designs.take(slice(best, best + 1))
 
 
-def frontier(problem: Problem, thin: Evaluator, full: Evaluator, budgets: Sequence[Decimal]) -> list[FrontierPoint]:
-    """Return the best design met at each budget, and labels alone."""
-    points: list[FrontierPoint] = []
-    for budget in budgets:
-        here = problem.with_budget_cents(int(budget * 100))
-        found = best_at(here, thin)
-        if found is None:
-            continue
-        both = plans(here, full, Designs.concatenate([found[0], task_only(here)]))
-        best = max(both, key=lambda p: p.utility) if here.feasible(task_only(here))[0] else both[0]
-        points.append(FrontierPoint(budget, best, both[1]))
-    return points
+def marginal_value(search: Search, shares: np.ndarray, options: np.ndarray) -> float:
+    """Return utility per currency unit around the budget: designs re-optimised from the plan at 95 and 105 % of it.
 
-
-def marginal_value(problem: Problem, thin: Evaluator, shares: np.ndarray, options: np.ndarray) -> float:
-    """Return utility per currency unit around the budget: designs re-optimised from the plan at 95 and 105 % of it."""
-    utilities: list[float] = []
+    Not a number where either budget fits no design.
+    """
+    problem, utilities = search.problem, list[float]()
     for factor in (1.0 - _MARGIN, 1.0 + _MARGIN):
-        search = Search(problem.with_budget_cents(round(problem.budget_cents * factor)), thin)
-        if not np.all(options < [len(menu.options) for menu in search.menus]):
+        near = Search(problem.with_budget_cents(round(problem.budget_cents * factor)), search.evaluator)
+        if not np.all(options < [len(menu.options) for menu in near.menus]):
             return float("nan")
-        utilities.append(search.polish(shares, options, 0.02, 1e-3)[2])
+        utilities.append(near.polish(shares, options, 0.02, 1e-3)[2])
     money = 2 * _MARGIN * problem.budget_cents / 100
-    slope = (utilities[1] - utilities[0]) / money if money > 0 else float("nan")
-    return slope if np.isfinite(slope) else float("nan")
+    usable = money > 0 and bool(np.all(np.isfinite(utilities)))
+    return (utilities[1] - utilities[0]) / money if usable else float("nan")

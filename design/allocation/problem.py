@@ -7,7 +7,7 @@ wrong: a constraint that names an unknown quantity (``BadInput``).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_FLOOR, Decimal
 from functools import cached_property
 
@@ -90,7 +90,7 @@ class Problem:
     budget: Decimal | None = None
     """In currency units; without one, ``target`` and ``confidence`` say what must be reached."""
     task_limits: TaskLimits = TaskLimits()
-    utility: Utility = Mean()
+    utility: Utility = field(default_factory=Mean)
     constraints: tuple[LinearConstraint, ...] = ()
     currency: str = "USD"
     target: float | None = None
@@ -136,7 +136,7 @@ class Problem:
     @cached_property
     def min_task_cents(self) -> int:
         """Price of the labels that must be bought."""
-        return int(self.task.cents(np.int64(self.task_limits.min_labels)))
+        return int(self.task.cents(np.asarray(self.task_limits.min_labels)))
 
     def with_budget_cents(self, cents: int) -> Problem:
         """Return the same problem with another budget."""
@@ -177,8 +177,8 @@ class Problem:
         sessions, samples = self.sessions(designs)[index], self.samples(designs)[index]
         lines = {}
         for m, (cost, limits) in enumerate(self.modalities):
-            people = designs.subjects[index, m] if limits.new_subjects else np.int64(0)
-            lines[cost.name] = {k: int(v) for k, v in cost.lines(samples[m], sessions[m], people).items()}
+            counts = (samples[m], sessions[m], designs.subjects[index, m] * int(limits.new_subjects))
+            lines[cost.name] = {k: int(v) for k, v in cost.lines(*map(np.asarray, counts)).items()}
         return bill(task, lines)
 
     # ------------------------------------------------------------------ feasibility

@@ -18,7 +18,7 @@ from .search import Search
 
 
 def without_brain(problem: Problem) -> Problem:
-    """Return the problem in which brain data are optional and only labels are limited: the frame of the labels-only rule."""
+    """Return the problem in which brain data are optional and only labels are limited: the frame of labels alone."""
     optional = tuple((cost, replace(limits, min_samples=0)) for cost, limits in problem.modalities)
     return replace(problem, modalities=optional, constraints=(), task_limits=TaskLimits(problem.task_limits.max_labels))
 
@@ -73,7 +73,7 @@ def probability_worth(search: Search, evaluator: Evaluator, plan: Plan, labels_o
 
 
 def near_optimal(search: Search, design: Designs, tolerance: float) -> NearOptimal:
-    """Return the ranges over all designs met within ``tolerance`` (relative) of the plan's utility, on the search's draws."""
+    """Return the ranges of the designs met whose utility, on the search's draws, is close enough to the plan's."""
     problem = search.problem
     own = float(search.evaluator.utilities(problem.purchase(design))[0])
     designs, _, utilities = search.pool.stacked()

@@ -1,8 +1,9 @@
 """The mixed-integer program of an allocation: variables, costs and constraints in CVXPY, solved by HiGHS.
 
-In: a ``Problem``; constraints of the user's own as CVXPY expressions. Out: the least money any plan needs, the most labels and
-samples a plan can hold, and, if nothing fits, which condition is in the way and by how much. What can go wrong: an
-expression that is not affine (``BadInput``); a solver that stops without an answer (``RuntimeError`` with its status).
+In: a ``Problem``; constraints of the user's own as CVXPY expressions. Out: the least money any plan needs, the most
+labels and samples a plan can hold, and, if nothing fits, which condition is in the way and by how much. What can go
+wrong: an expression that is not affine (``BadInput``); a solver that stops without an answer (``RuntimeError`` with its
+status).
 
 The program knows everything but how samples are split over people: it counts full sessions, so its answers bound
 the exact ones from the optimistic side. Amounts are scaled by the budget: unscaled, solvers lose digits.
@@ -56,7 +57,8 @@ def from_expressions(problem: Problem, build: Callable[[Symbols], list[Any]]) ->
     BadInput
         If a constraint is not affine in the variables.
     """
-    import cvxpy as cp  # noqa: PLC0415  (2 s to import; only plans with constraints of one's own need it here)
+    import cvxpy as cp
+    from cvxpy.constraints.zero import Equality, Zero
 
     symbols = Symbols(cp.Variable(), *({name: cp.Variable() for name in problem.names} for _ in QUANTITIES))
     named = symbols.named()
@@ -67,7 +69,7 @@ def from_expressions(problem: Problem, build: Callable[[Symbols], list[Any]]) ->
         if not expression.is_affine() or expression.size != 1:
             raise BadInput(f"The {name} must be affine in the plan's quantities, one number at a time.")
         constant, coefficients = _affine(expression, named)
-        lower = -constant if isinstance(constraint, cp.constraints.Zero | cp.constraints.Equality) else -np.inf
+        lower = -constant if isinstance(constraint, Zero | Equality) else -np.inf
         converted.append(LinearConstraint(name, coefficients, lower=lower, upper=-constant))
     return tuple(converted)
 
@@ -100,7 +102,7 @@ class Program:
 
 def build(problem: Problem) -> Program:
     """Return the program of a problem, without budget and objective."""
-    import cvxpy as cp  # noqa: PLC0415
+    import cvxpy as cp
 
     labels = cp.Variable(integer=True, name="n_task")
     parts: dict[str, dict[str, Any]] = {quantity: {} for quantity in QUANTITIES}
@@ -172,7 +174,7 @@ def _limits(name: str, space: ModalitySpace, made: dict[str, Any], used: Any) ->
 
 def _charge(space: ModalitySpace, made: dict[str, Any], used: Any, structure: list[Any]) -> Any:
     """Return the optimistic charge of one modality in currency units."""
-    import cvxpy as cp  # noqa: PLC0415
+    import cvxpy as cp
 
     n, s, q, _ = (made[key] for key in QUANTITIES)
     cost, lists = space.cost, space.cost.schedules()
@@ -185,7 +187,7 @@ def _charge(space: ModalitySpace, made: dict[str, Any], used: Any, structure: li
 
 def _amount(prices: Schedule, count: Any, structure: list[Any]) -> Any:
     """Return the graduated charge; each tier is opened by a binary variable once the one before is full."""
-    import cvxpy as cp  # noqa: PLC0415
+    import cvxpy as cp
 
     if not prices.tiers:
         return float(prices.base.high) * count
@@ -207,6 +209,7 @@ class Extremes:
 
     labels: int
     samples: tuple[int, ...]
+    """Per modality, with a margin of 0.1 % and one sample for the solver's own tolerance."""
     corners: tuple[tuple[int, ...], ...]
     """Samples per modality at each extreme plan: points to start a search from."""
 
@@ -232,8 +235,8 @@ def extremes(problem: Problem) -> Extremes:
     for wanted in [program.symbols.n_task, *samples]:
         size = 1000.0
         value = _solve(-wanted / size, conditions, size)
-        best.append(0 if value is None else int(np.floor(-value + 1e-4)))
-        corners.append(tuple(0 if value is None else int(round(float(n.value))) for n in samples))
+        best.append(0 if value is None else int(np.floor(-value * (1 + 1e-3) + 1)))
+        corners.append(tuple(0 if value is None else round(float(n.value)) for n in samples))
     return Extremes(best[0], tuple(best[1:]), tuple(corners))
 
 
@@ -243,7 +246,8 @@ def conflicts(problem: Problem) -> dict[str, float]:
     Every named condition may be broken at a price relative to its own size; what is broken at the cheapest is
     what stands in the way.
     """
-    import cvxpy as cp  # noqa: PLC0415
+    import cvxpy as cp
+    from cvxpy.constraints.zero import Equality, Zero
 
     program = build(problem)
     rules = list(program.conditions.pop("structure"))
@@ -252,7 +256,7 @@ def conflicts(problem: Problem) -> dict[str, float]:
         slacks[name] = cp.Variable(nonneg=True)
         for condition in group:
             rules.append(condition.args[0] <= condition.args[1] + slacks[name])
-            if isinstance(condition, cp.constraints.Zero | cp.constraints.Equality):
+            if isinstance(condition, Zero | Equality):
                 rules.append(condition.args[0] >= condition.args[1] - slacks[name])
     if _solve(cp.sum(cp.hstack([*slacks.values(), 0.0])), rules, 1.0) is None:
         return {}
@@ -265,12 +269,12 @@ def _scale(problem: Problem) -> float:
 
 def _solve(objective: Any, conditions: list[Any], scale: float) -> float | None:
     """Return the least value of the objective times ``scale``; None if the conditions contradict each other."""
-    import cvxpy as cp  # noqa: PLC0415
+    import cvxpy as cp
 
     program = cp.Problem(cp.Minimize(objective), conditions)
     program.solve(solver=cp.HIGHS)
     if program.status in {cp.OPTIMAL, cp.OPTIMAL_INACCURATE}:
-        return float(program.value) * scale
+        return float(np.asarray(program.value)) * scale
     if program.status in {cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE}:
         return None
     raise RuntimeError(f"The feasibility program ended with the status '{program.status}'.")

@@ -1,8 +1,8 @@
 """Good designs fast: a grid over money shares, SciPy on the relaxed problem, and a pattern search on whole numbers.
 
-In: a ``Problem``, an evaluator over some draws. Out: feasible designs, best first, and everything that was evaluated. What
-can go wrong: nothing is proved here; two local optima are expected, so the grid covers the whole budget and several
-starts are refined.
+In: a ``Problem``, an evaluator over some draws. Out: feasible designs, best first, and everything that was evaluated.
+What can go wrong: nothing is proved here; two local optima are expected, so the grid covers the whole budget and
+several starts are refined.
 
 A point of the search is a share of the budget per modality and an *option* (people and repeats) per modality; the rest
 of the budget buys labels.
@@ -24,6 +24,7 @@ from .evaluate import Evaluator
 from .problem import Designs, Problem
 from .space import ModalitySpace
 
+Points = tuple[np.ndarray, np.ndarray]
 _TIE = 1e-6
 _MOST_COMBINATIONS = 24
 _SHARES = {1: 24, 2: 9, 3: 5}
@@ -203,9 +204,14 @@ class Search:
                 step /= 2.5
         return shares, options, best
 
-    def run(self, starts: int = 4, fine: float = 2e-4) -> list[tuple[np.ndarray, np.ndarray, float]]:
-        """Return refined points, best first."""
+    def run(
+        self, starts: int = 4, fine: float = 2e-4, extra: Points | None = None
+    ) -> list[tuple[np.ndarray, np.ndarray, float]]:
+        """Return refined points, best first; ``extra`` points (shares, options) join the grid."""
         points, options, scores = self.grid()
+        if extra is not None:
+            points, options = np.concatenate([points, extra[0]]), np.concatenate([options, extra[1]])
+            scores = np.concatenate([scores, self.evaluate(*extra)])
         chosen: list[int] = []
         for i in np.argsort(-scores):
             far = all(np.abs(points[i] - points[j]).max() > 0.12 or np.any(options[i] != options[j]) for j in chosen)
@@ -231,6 +237,15 @@ class Search:
             options[m] = int(np.argmin(distance)) if k > 0 else 0
         return shares, options
 
+    def from_samples(self, samples: tuple[tuple[int, ...], ...]) -> Points:
+        """Return the points whose money shares buy about so many samples, under each modality's first option."""
+        options = np.zeros((len(samples), len(self.menus)), dtype=np.int64)
+        shares = np.zeros(options.shape)
+        for m, menu in enumerate(self.menus):
+            cost, size, _ = self._table(m, menu.options[0])
+            shares[:, m] = np.interp([row[m] for row in samples], size, cost) / max(1, self.problem.budget_cents)
+        return shares / np.maximum(1.0, shares.sum(axis=1, keepdims=True)), options
+
     def scan(self, shares: np.ndarray, options: np.ndarray, points: int = 24) -> None:
         """Evaluate designs on lines through a point, for the pool: each modality from nothing to all it can get."""
         lines = [shares]
@@ -240,8 +255,8 @@ class Search:
                 point = shares.copy()
                 point[m] = level
                 lines.append(point)
-            for level in np.linspace(0.0, 1.0, points):
-                lines.append(np.where(np.arange(len(shares)) == m, level, shares * (1.0 - level)))
+            levels = np.linspace(0.0, 1.0, points)
+            lines += [np.where(np.arange(len(shares)) == m, level, shares * (1.0 - level)) for level in levels]
         self.evaluate(np.array(lines).reshape(-1, len(shares)), np.tile(options, (len(lines), 1)))
 
     # ------------------------------------------------------------------ helpers
@@ -289,7 +304,7 @@ class Search:
 
 
 def _simplex(count: int, rng: np.random.Generator) -> Float[np.ndarray, "point modality"]:
-    """Return brain shares whose sum is at most 1: a lattice in up to three dimensions, random ones with vertices above."""
+    """Return brain shares whose sum is at most 1: a lattice, or random ones above three dimensions."""
     if count == 0:
         return np.zeros((1, 0))
     levels = _SHARES.get(count)

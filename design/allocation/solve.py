@@ -1,28 +1,32 @@
 """The entry: from a problem and a surface to the plan, its certificate and its surroundings.
 
-In: ``Problem``, ``Surface``, ``AllocationOptions``. Out: ``AllocationResult``. What can go wrong: ``Infeasible`` if nothing
-fits, ``BadInput`` if the surface and the problem name other modalities.
+In: ``Problem``, ``Surface``, ``AllocationOptions``. Out: ``AllocationResult``. What can go wrong: ``Infeasible`` if
+nothing fits, ``BadInput`` if the surface and the problem name other modalities.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import numpy as np
 
 from brainworth.design.errors import BadInput, Infeasible
 from brainworth.design.purchase import Surface
+from brainworth.design.utilities import Reliable
 
+from .boxes import root
 from .certify import BranchAndBound, Certificate, Incumbent, SearchLimits
+from .cheapest import cheapest_plan
 from .describe import assumptions, cost_spread, plans
 from .evaluate import Evaluator
 from .feasibility import require_feasible
 from .frontier import frontier, marginal_value, share_curve
 from .problem import Designs, Problem
 from .regret import alternatives, near_optimal, per_draw, probability_worth
-from .result import AllocationResult
+from .relaxation import extremes
+from .result import AllocationResult, FrontierPoint
 from .search import Search
 
 
@@ -30,7 +34,7 @@ from .search import Search
 class AllocationOptions:
     """How hard to search, and what to report beside the plan."""
 
-    limits: SearchLimits = SearchLimits()
+    limits: SearchLimits = field(default_factory=SearchLimits)
     search_draws: int = 128
     """Draws used to look for designs; the certificate uses all."""
     starts: int = 4
@@ -38,6 +42,8 @@ class AllocationOptions:
     share_points: int = 21
     frontier_factors: tuple[float, ...] = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
     """Budgets of the frontier, relative to the budget; empty for no frontier."""
+    program: bool = True
+    """Solve the mixed-integer program for the extreme plans first (needs CVXPY, 2 s to import)."""
     seed: int = 0
 
 
@@ -66,27 +72,52 @@ def thinned(surface: Surface, count: int) -> slice | None:
     return None if step == 1 else slice(0, surface.n_draws, step)
 
 
-def optimum(
-    problem: Problem, full: Evaluator, search: Search, options: AllocationOptions
-) -> tuple[Designs, Certificate]:
-    """Return the best design and its certificate."""
+@dataclass(frozen=True)
+class Optimum:
+    """What the solver hands to the description."""
+
+    problem: Problem
+    """With a budget, found if none was given."""
+    design: Designs
+    certificate: Certificate
+    search: Search
+    full: Evaluator
+
+
+def optimum(problem: Problem, surface: Surface, options: AllocationOptions) -> Optimum:
+    """Return the best design within the budget, or the cheapest that reaches the target, with its certificate."""
+    utility = problem.utility if problem.budget is not None else Reliable(problem.confidence)
+    full = Evaluator(surface, utility)
+    thin = Evaluator(surface, utility, thinned(surface, options.search_draws))
+    if problem.budget is None:
+        priced, design, certificate = cheapest_plan(problem, thin, full, options.limits)
+        search = Search(priced, thin)
+        search.run(starts=options.starts)
+        return Optimum(priced, design, certificate, search, full)
+    require_feasible(problem)
     incumbent = Incumbent(problem)
-    search.run(starts=options.starts)
+    search = Search(problem, thin)
+    reach = extremes(problem) if options.program else None
+    search.run(starts=options.starts, extra=None if reach is None else search.from_samples(reach.corners))
     if search.pool.designs:
         designs, _, utilities = search.pool.stacked()
-        incumbent_designs = designs.take(np.argsort(-utilities)[:8])
-        incumbent.offer(incumbent_designs, full.utilities(problem.purchase(incumbent_designs)))
-    certificate = BranchAndBound(problem, full, options.limits, incumbent).run()
+        best = designs.take(np.argsort(-utilities)[:8])
+        incumbent.offer(best, full.utilities(problem.purchase(best)))
+    whole = root(problem, () if reach is None else reach.samples)
+    certificate = BranchAndBound(problem, full, options.limits, incumbent, whole=whole).run()
     if incumbent.design is None:
         raise Infeasible(
             f"No plan within {problem.budget:.2f} {problem.currency} was found that meets all limits, "
             f"after {certificate.boxes} boxes of designs."
         )
-    return incumbent.design, certificate
+    return Optimum(problem, incumbent.design, certificate, search, full)
 
 
 def allocate(problem: Problem, surface: Surface, options: AllocationOptions | None = None) -> AllocationResult:
     """Return the best whole-number design within the budget, proved up to the stated gap.
+
+    Without a budget, the cheapest design whose explainable R^2 reaches ``problem.target`` with the probability
+    ``problem.confidence``; its certificate is in money, its utility the explainable R^2 reached with that probability.
 
     Parameters
     ----------
@@ -110,26 +141,28 @@ def allocate(problem: Problem, surface: Surface, options: AllocationOptions | No
             f"The surface knows the modalities {list(surface.modalities)}, the prices {list(problem.names)}."
         )
     watch = Stopwatch.start()
-    require_feasible(problem)
-    watch.lap("feasibility")
-    full = Evaluator(surface, problem.utility)
-    thin = Evaluator(surface, problem.utility, thinned(surface, options.search_draws))
-    search = Search(problem, thin)
-    design, certificate = optimum(problem, full, search, options)
+    best = optimum(problem, surface, options)
     watch.lap("optimum")
+    return describe(best, options, watch)
+
+
+def describe(best: Optimum, options: AllocationOptions, watch: Stopwatch) -> AllocationResult:
+    """Return the result: the plan and what surrounds it."""
+    problem, design, search, full = best.problem, best.design, best.search, best.full
+    search.score(design)
     plan = plans(problem, full, design)[0]
     rules = alternatives(search, full, plan)
     shares, choice = search.locate(design)
-    curve = share_curve(search, full, shares, choice, options.share_points)
+    curve = share_curve(search, full, (shares, choice), options.share_points)
     search.scan(shares, choice)
     watch.lap("surroundings")
-    budgets = [problem.budget * Decimal(str(f)) for f in options.frontier_factors] if problem.budget else []
-    points = frontier(problem, thin, full, budgets)
-    slope = marginal_value(problem, thin, shares, choice)
+    own = FrontierPoint(Decimal(problem.budget_cents) / 100, plan, rules["task_only"].plan)
+    points = frontier(search, full, options.frontier_factors, own) if options.frontier_factors else []
+    slope = marginal_value(search, shares, choice)
     watch.lap("frontier")
     return AllocationResult(
         plan=plan,
-        certificate=certificate,
+        certificate=best.certificate,
         alternatives=rules,
         probability_brain_worth=probability_worth(search, full, plan, rules["task_only"].plan),
         near_optimal=near_optimal(search, design, options.near_tolerance),

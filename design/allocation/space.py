@@ -3,9 +3,9 @@
 In: a modality's prices and limits. Out: vectorised exact arithmetic on (stimuli, people, repeats): samples, sessions,
 cents, validity, and lower bounds of the price over ranges. What can go wrong: nothing; limits were checked on entry.
 
-A modality is described by the number of different *stimuli*, people and presentations per stimulus. If everyone sees the
-same stimuli there are stimuli * people * repeats samples, else stimuli * repeats, split over people as evenly as whole
-stimuli allow. Each person comes for whole sessions of their own.
+A modality is described by the number of different *stimuli*, people and presentations per stimulus. If everyone sees
+the same stimuli there are stimuli * people * repeats samples, else stimuli * repeats, split over people as evenly as
+whole stimuli allow. Each person comes for whole sessions of their own.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class ModalitySpace:
 
     def fewest_stimuli(self, people: Ints, repeats: Ints) -> Ints:
         """Return a lower bound of the stimuli of a design that uses the modality, at these most repeats."""
-        needed = ceil_div(np.int64(self.limits.min_samples), repeats * (np.maximum(people, 1) if self.shared else 1))
+        needed = ceil_div(np.asarray(self.limits.min_samples), repeats * (np.maximum(people, 1) if self.shared else 1))
         return np.maximum(needed, 1)
 
     def people_needed(self, stimuli: Ints, repeats: Ints) -> Ints:

@@ -62,7 +62,7 @@ class ToySurface:
         samples = np.asarray(purchase.samples, dtype=float)[:, None, :]
         people = np.asarray(purchase.subjects, dtype=float)[:, None, :]
         repeats = np.asarray(purchase.repeats, dtype=float)[:, None, :]
-        # Averaging m presentations of a stimulus costs m samples and gains m^0.6: more than none, less than new stimuli.
+        # Averaging m presentations costs m samples and gains m^0.6: more than none, less than new stimuli.
         averaged = repeats * np.where(np.array(self.shared), people, 1.0)
         stimuli = samples / averaged * averaged**0.6
         spread = np.where(np.array(self.shared), 1.0, people)

@@ -1,0 +1,83 @@
+"""From the study file to the allocation problem.
+
+In: a validated ``StudyConfig`` and how many people each modality's pilot has. Out: a ``Problem``. What can go wrong:
+nothing that the study's own validation lets through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from brainworth.design.config import Modality, StudyConfig
+from brainworth.design.config import Tier as TierConfig
+from brainworth.design.costs import ModalityCost, ModalityLimits, Price, Schedule, TaskCost, Tier
+from brainworth.design.utilities import utility_from_name
+
+from .problem import LinearConstraint, Problem, TaskLimits
+
+
+def problem_from_config(study: StudyConfig, pilot_subjects: Mapping[str, int]) -> Problem:
+    """Return the allocation problem of a study.
+
+    Parameters
+    ----------
+    study : StudyConfig
+        The validated study file.
+    pilot_subjects : mapping of str to int
+        People in the pilot of each modality, 0 or absent without a pilot. Without a pilot nobody can return, so such a
+        modality enrols new people whatever ``new_subjects`` says.
+    """
+    budget, aim = study.budget, study.objective
+    return Problem(
+        task=TaskCost(_schedule(study.task.cost_per_label, study.task.tiers, "task.cost_per_label")),
+        modalities=tuple(_modality(m, pilot_subjects.get(m.name, 0), budget.max_weeks) for m in study.modality),
+        budget=None if budget.total is None else Decimal(str(budget.total)),
+        task_limits=TaskLimits(study.task.max_labels, study.task.min_labels),
+        utility=utility_from_name(aim.utility, level=aim.level, target=aim.target),
+        constraints=_hours(study),
+        currency=budget.currency,
+        target=aim.target,
+        confidence=aim.confidence,
+    )
+
+
+def _hours(study: StudyConfig) -> tuple[LinearConstraint, ...]:
+    """Return the limit of facility hours, which all modalities share."""
+    hours = {f"{m.name}.sessions": m.cost.hours_per_session for m in study.modality if m.cost.hours_per_session}
+    if study.budget.max_hours is None or not hours:
+        return ()
+    return (LinearConstraint("budget.max_hours", hours, upper=study.budget.max_hours),)
+
+
+def _modality(modality: Modality, pilot_subjects: int, max_weeks: float | None) -> tuple[ModalityCost, ModalityLimits]:
+    prices, limits, name = modality.cost, modality.design, modality.name
+    cost = ModalityCost(
+        name=name,
+        per_sample=_schedule(prices.per_sample, prices.tiers, f"{name}.per_sample"),
+        per_session=_schedule(prices.per_session, [], f"{name}.per_session"),
+        samples_per_session=prices.samples_per_session,
+        per_subject=Price.of(prices.per_subject, f"{name}.per_subject"),
+        setup=Price.of(prices.setup, f"{name}.setup"),
+        usable_fraction=prices.usable_fraction,
+        sessions_per_week=prices.sessions_per_week,
+    )
+    return cost, ModalityLimits(
+        max_samples=limits.max_samples,
+        min_samples=limits.min_samples,
+        max_subjects=limits.max_subjects,
+        min_subjects=max(1, limits.min_subjects),
+        max_sessions_per_subject=limits.max_sessions_per_subject,
+        min_sessions_per_subject=limits.min_sessions_per_subject,
+        repeats=tuple(limits.repeats),
+        shared_stimuli=limits.shared_stimuli,
+        new_subjects=modality.new_subjects or pilot_subjects == 0,
+        pilot_subjects=pilot_subjects,
+        max_weeks=max_weeks,
+    )
+
+
+def _schedule(price: object, tiers: list[TierConfig], name: str) -> Schedule:
+    """Return a price list; a tier that starts at the first unit replaces the base price."""
+    base = next((tier.price for tier in tiers if tier.above == 0), price)
+    return Schedule(Price.of(base, name), tuple(Tier(t.above, Price.of(t.price, name)) for t in tiers if t.above > 0))
