@@ -9,8 +9,8 @@ spectra from which the likelihood of the hierarchical model is evaluated in micr
   phi. Rotated into the eigenbasis of G^1/2 X'MX G^1/2 the rows are independent, and the log-likelihood is a smooth
   function of (source exponent, log phi): a table.
 * Task. y = sum_j w_j c_j u^_j + remainder + noise, where u^_j is the encoder's prediction scaled to unit variance. In
-  the eigenbasis of the labels' kernel its covariance is diagonal (exactly, if labels and recordings share their stimuli;
-  in the deterministic-equivalent sense, if not), so that y enters through p projections per exponent.
+  the eigenbasis of the labels' kernel its covariance is diagonal (exactly, if labels and recordings share their
+  stimuli; in the deterministic-equivalent sense, if not), so that y enters through p projections per exponent.
 
 What can go wrong: too few stimuli for a projection (decided at the edge); a kernel of zero (constant features, decided
 at the edge).
@@ -195,7 +195,7 @@ def cubic_weights(position: Float[Array, ""], size: int) -> tuple[Array, Float[A
 def look_up(
     table: Float[Array, "exponent log_snr"], exponent: Float[Array, ""], log_snr: Float[Array, ""]
 ) -> Float[Array, ""]:
-    """Return a table's value between the grid points, differentiable in both arguments; constant outside of the grid."""
+    """Return a table's value between grid points, differentiable in both arguments; constant outside of the grid."""
     step_a, step_s = EXPONENTS[1] - EXPONENTS[0], LOG_SNR[1] - LOG_SNR[0]
     row, by_row = cubic_weights((exponent - EXPONENTS[0]) / step_a, EXPONENTS.size)
     column, by_column = cubic_weights((log_snr - LOG_SNR[0]) / step_s, LOG_SNR.size)

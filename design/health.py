@@ -1,0 +1,240 @@
+"""The health gate: is this pilot, and this posterior, fit to spend money on?
+
+In: a posterior and, once there is one, the purchase it recommends. Out: checks in three levels, each with value, threshold
+and one plain sentence; ``refuse`` stops the plan (exit code 4) unless forced. What can go wrong: nothing here; a check
+whose input does not exist is left out, so a study without a pilot has none of the sampler's checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import jax
+import numpy as np
+
+from brainworth.models.encoding import encode, readout_overlaps
+from brainworth.models.forecast import SYSTEM_AXES, PilotSize
+from brainworth.models.system import Design, System
+
+from .literature import study_priors
+from .posterior import Posterior
+
+Status = Literal["ok", "warn", "refuse"]
+ORDER: dict[Status, int] = {"ok": 0, "warn": 1, "refuse": 2}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check."""
+
+    name: str
+    status: Status
+    value: float
+    threshold: float
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where a check warns, and where it refuses; infinite where it only warns."""
+
+    warn: float
+    refuse: float = float("inf")
+
+    def judge(self, value: float) -> Status:
+        """Return the level of a value for which smaller is better."""
+        if not np.isfinite(value) or value > self.refuse:
+            return "refuse"
+        return "warn" if value > self.warn else "ok"
+
+    def judge_low(self, value: float) -> Status:
+        """Return the level of a value for which larger is better."""
+        if not np.isfinite(value) or (np.isfinite(self.refuse) and value < self.refuse):
+            return "refuse"
+        return "warn" if value < self.warn else "ok"
+
+
+def overall(checks: list[Check]) -> Status:
+    """Return the worst level."""
+    return max((check.status for check in checks), key=lambda s: ORDER[s], default="ok")
+
+
+def record(checks: list[Check]) -> dict[str, Any]:
+    """Return the block ``health`` of the plan file."""
+    return {"status": overall(checks), "checks": [asdict(check) for check in checks]}
+
+
+def pilot_checks(posterior: Posterior) -> list[Check]:
+    """Return every check that needs no plan."""
+    if posterior.study.system is not None:
+        return []
+    return [*_sampler(posterior), *_pilot(posterior), *_conflict(posterior), *_encoding(posterior)]
+
+
+def _sampler(posterior: Posterior) -> Iterator[Check]:
+    found = posterior.notes["sampler"]
+    limits = Limits(1.01, 1.05)
+    yield Check(
+        "convergence",
+        limits.judge(found["rhat"]),
+        found["rhat"],
+        limits.warn,
+        f"The chains agree with each other: worst R-hat {found['rhat']:.3f}; above 1.01 they would need longer runs.",
+    )
+    for name in ("bulk", "tail"):
+        limits, value = Limits(400, 100), found[f"ess_{name}"]
+        yield Check(
+            f"effective sample size ({name})",
+            limits.judge_low(value),
+            value,
+            limits.warn,
+            f"The posterior is described by {value:.0f} effectively independent draws; below 400 its ends are coarse.",
+        )
+    limits, value = Limits(0.005, 0.05), found["divergences"]
+    yield Check(
+        "divergences",
+        limits.judge(value),
+        value,
+        limits.warn,
+        f"{value:.2%} of the sampler's steps diverged; many would mean regions of the posterior that it cannot reach.",
+    )
+    limits, value = Limits(0.3), found["bfmi"]
+    yield Check(
+        "energy",
+        limits.judge_low(value),
+        value,
+        limits.warn,
+        f"The sampler's energy fraction is {value:.2f}; below 0.3 it explores slowly.",
+    )
+
+
+def _pilot(posterior: Posterior) -> Iterator[Check]:
+    notes = posterior.notes
+    if not notes["encoder_converged"] or not notes["folds_converged"]:
+        yield Check(
+            "encoder", "warn", 0.0, 1.0, "The encoding model did not converge; its read-outs are weaker than they could be."
+        )
+    limits, value = Limits(10, 3), float(notes["groups"])
+    yield Check(
+        "groups",
+        limits.judge_low(value),
+        value,
+        limits.warn,
+        f"Cross-validation splits {value:.0f} groups of stimuli (sentences, runs); with few, held-out data are not new.",
+    )
+    ratio = notes["stimuli"] / max(notes["features"], 1)
+    yield Check(
+        "stimuli per feature",
+        Limits(2.0).judge_low(ratio),
+        ratio,
+        2.0,
+        f"{ratio:.1f} stimuli per feature: the features' spectrum is estimated from the stimuli; below 2 it is rough.",
+    )
+    labels = float(posterior.pilot.labels)
+    yield Check(
+        "labels in the pilot",
+        Limits(50.0).judge_low(labels),
+        labels,
+        50.0,
+        f"The pilot has {labels:.0f} labels; with fewer than 50 the alignment is mostly its prior.",
+    )
+    for name, people in notes["people"].items():
+        if people > 1:
+            share = notes["leverage"].get(name, 0.0) / people
+            yield Check(
+                f"leverage of one person ({name})",
+                Limits(max(0.5, 2.0 / people)).judge(share),
+                share,
+                max(0.5, 2.0 / people),
+                f"The most informative person of {name} carries {share:.0%} of its signal.",
+            )
+
+
+def _conflict(posterior: Posterior) -> Iterator[Check]:
+    priors, _ = study_priors(posterior.study.config)
+    snr = np.log(np.asarray(posterior.draws.system.snr)).max(axis=2)
+    for m, name in enumerate(posterior.study.config.modality_names):
+        if float(posterior.pilot.samples[m]) == 0:
+            continue
+        score = abs(float(snr[:, m].mean() - priors.log_snr[m])) / float(priors.log_snr_scale[m])
+        yield Check(
+            f"prior and data ({name})",
+            Limits(3.0).judge(score),
+            score,
+            3.0,
+            f"The signal-to-noise ratio of {name} lies {score:.1f} prior standard deviations from its literature value.",
+        )
+
+
+def _expected_accuracy(system: System, size: PilotSize) -> tuple[jax.Array, jax.Array]:
+    design = Design(
+        n_brain=0.8 * size.samples,
+        n_task=size.labels,
+        subjects=size.subjects,
+        repeats=size.repeats,
+        shared=size.shared,
+    )
+    encoding = encode(system, design)
+    joined = 1.0 + size.shared * (size.subjects - 1.0)
+    learned = readout_overlaps(system, design, encoding)
+    overlap = learned + (1.0 - learned) / (system.channels * joined)[:, None]
+    effective = system.snr * overlap
+    ceiling = jax.numpy.sqrt(effective / (1.0 + effective))
+    return ceiling * jax.numpy.sqrt(encoding.encoding_r2), ceiling
+
+
+def _encoding(posterior: Posterior) -> Iterator[Check]:
+    """Posterior predictive check of encoding accuracy, and the noise ceiling, for the strongest latent."""
+    expected, ceiling = jax.vmap(_expected_accuracy, in_axes=(SYSTEM_AXES, None))(
+        posterior.draws.system, posterior.pilot
+    )
+    for m, name in enumerate(posterior.study.config.modality_names):
+        seen = posterior.notes["readout_accuracy"].get(name)
+        if not seen:
+            continue
+        predicted = np.asarray(expected)[:, m, 0]
+        low, high = np.quantile(predicted, [0.005, 0.995])
+        slack = 2.0 / np.sqrt(max(float(posterior.pilot.samples[m]), 1.0))
+        outside = max(low - slack - seen[0], seen[0] - high - slack, 0.0)
+        yield Check(
+            f"encoding accuracy ({name})",
+            Limits(0.0, 0.5).judge(outside),
+            seen[0],
+            float(low if seen[0] < low else high),
+            f"Cross-validated encoding accuracy of the strongest latent of {name} is r = {seen[0]:.2f}; the model expects "
+            f"{low:.2f} to {high:.2f}.",
+        )
+        top = float(np.quantile(np.asarray(ceiling)[:, m, 0], 0.95))
+        yield Check(
+            f"noise ceiling ({name})",
+            Limits(1.0).judge((seen[0] - slack) / max(top, 1e-9)),
+            seen[0],
+            top,
+            f"Encoding accuracy of {name} is {seen[0] / max(top, 1e-9):.0%} of its noise ceiling r = {top:.2f}; above 100 % "
+            "something has leaked between folds.",
+        )
+
+
+def plan_checks(posterior: Posterior, n_task: int, samples: dict[str, int]) -> list[Check]:
+    """Return the checks of a recommended purchase: how far beyond the pilot it extrapolates."""
+    if posterior.study.system is not None:
+        return []
+    size = posterior.pilot
+    factors = {"labels": 1.0 + n_task / max(float(size.labels), 1.0)}
+    for m, name in enumerate(posterior.study.config.modality_names):
+        pilot = float(size.samples[m])
+        if pilot > 0:
+            factors[name] = 1.0 + samples[name] / pilot
+    worst = max(factors, key=lambda name: factors[name])
+    return [
+        Check(
+            "extrapolation",
+            Limits(30.0).judge(factors[worst]),
+            factors[worst],
+            30.0,
+            f"The plan holds {factors[worst]:.1f} times the pilot's {worst if worst == 'labels' else worst + ' samples'}; "
+            "beyond 30 times, the tail of the features' spectrum, which the pilot hardly sees, decides.",
+        )
+    ]

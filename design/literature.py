@@ -1,0 +1,86 @@
+"""Priors of a study: literature defaults by kind of modality, overridden by the study's [priors].
+
+In: a validated study configuration. Out: ``Priors`` of the hierarchical model and channels of modalities without a
+pilot. What can go wrong: nothing; the configuration is validated and the data file ships with the package.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from brainworth.models.hierarchy import Priors
+
+from .config import StudyConfig
+
+Z95 = 1.6448536269514722
+"""95 % quantile of the standard normal distribution."""
+PATTERNS = (
+    ("7t", "fmri_7t"),
+    ("fmri", "fmri_3t"),
+    ("bold", "fmri_3t"),
+    ("ecog", "ecog"),
+    ("seeg", "ecog"),
+    ("ieeg", "ecog"),
+    ("fnirs", "fnirs"),
+    ("nirs", "fnirs"),
+    ("eeg", "eeg"),
+    ("n400", "eeg"),
+    ("meg", "meg"),
+    ("eye", "eyetracking"),
+    ("gaze", "eyetracking"),
+    ("behav", "behaviour"),
+)
+"""Parts of a modality's name that tell its kind, first match wins."""
+
+
+@cache
+def literature() -> dict[str, dict[str, Any]]:
+    """Return the table of literature defaults, by kind."""
+    text = files("brainworth.models").joinpath("priors/literature.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def kind_of(config: StudyConfig, name: str) -> str:
+    """Return the kind of a modality: as the study says, or guessed from its name; ``unknown`` if neither tells."""
+    override = config.priors.modality.get(name)
+    if override is not None and override.kind is not None:
+        return override.kind
+    folded = name.casefold()
+    return next((kind for part, kind in PATTERNS if part in folded), "unknown")
+
+
+def study_priors(config: StudyConfig) -> tuple[Priors, np.ndarray]:
+    """Return the priors of a study and the default number of channels of each modality."""
+    table = literature()
+    log_snr, scale, channels = [], [], []
+    for name in config.modality_names:
+        entry = table[kind_of(config, name)]
+        override = config.priors.modality.get(name)
+        if override is not None and override.snr is not None:
+            low, high = max(override.snr[0], 1e-4), override.snr[1]
+            log_snr.append(0.5 * (math.log(low) + math.log(high)))
+            scale.append((math.log(high) - math.log(low)) / (2 * Z95))
+        else:
+            log_snr.append(math.log(entry["snr"]))
+            scale.append(math.log(entry["factor"]) / Z95)
+        given = override.channels if override is not None else None
+        channels.append(float(given or entry["channels"]))
+    loading = table["alignment"]["loading"]
+    if config.priors.alignment is not None:
+        middle = float(np.clip(np.mean(config.priors.alignment), 0.02, 0.98))
+        loading = middle / (1.0 - middle)
+    spread = [table["people"]["gain_spread"]] * len(log_snr)
+    priors = Priors(
+        log_snr=jnp.asarray(log_snr),
+        log_snr_scale=jnp.asarray(scale),
+        gain_spread=jnp.asarray(spread),
+        loading=jnp.asarray(loading),
+    )
+    return priors, np.asarray(channels)

@@ -1,0 +1,294 @@
+"""From a study to its posterior, and from the posterior to draws the forecast can use.
+
+In: ``Study`` (a pilot, or a known system). Out: ``Posterior``: ArviZ data, summaries, a surface, a plan. What can go
+wrong: a study without a pilot has no chains (``Posterior.data`` is ``None``); everything else is in the health checks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from brainworth import __version__
+from brainworth.models.evidence import PilotEvidence
+from brainworth.models.forecast import MAX_PEOPLE, Draws, PilotSize
+from brainworth.models.hierarchy import PRESENCE
+from brainworth.models.inference import Chains, sample_posterior
+from brainworth.models.quadrature import compress
+from brainworth.models.summary import Summary, summarise
+from brainworth.models.system import Spectrum, System
+
+from . import archive
+from .literature import study_priors
+from .surface import PosteriorSurface
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .planning import Plan
+    from .study import Study
+
+FORECAST_DRAWS = 1000
+"""Posterior draws a forecast averages over."""
+
+
+def fingerprint(study: Study, seed: int) -> str:
+    """Return a hash of everything a posterior depends on: inputs, priors, seed, version; not prices or budget."""
+    config = study.config
+    relevant = {
+        "version": __version__,
+        "seed": seed,
+        "priors": config.priors.model_dump(mode="json"),
+        "task": config.task.kind,
+        "modalities": [(m.name, m.recordings) for m in config.modality],
+        "inputs": {name: value for name, value in sorted(study.digest.items()) if not name.endswith(".toml")},
+        "system": None if study.system is None else sorted(study.digest.items()),
+    }
+    return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What is believed after the pilot."""
+
+    study: Study
+    """The study it is the posterior of."""
+    draws: Draws
+    """Draws in the form of the forecast; one draw, certain, for a known system."""
+    pilot: PilotSize
+    """What the pilot brings."""
+    label_scale: float
+    """Standard deviation of the labels, in their unit; variances are in squares of it."""
+    data: Any = None
+    """ArviZ data: ``InferenceData`` or ``DataTree``; ``None`` for a known system."""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """What the health checks read: diagnostics, accuracies, sizes."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Time spent, by stage."""
+
+    def surface(self) -> PosteriorSurface:
+        """Return explainable R^2 as a function of a purchase."""
+        size = self.pilot
+        if not self.study.config.budget.reuse_pilot:
+            size = replace(size, samples=jnp.zeros_like(size.samples), labels=jnp.zeros(()))
+        return PosteriorSurface(self.study.config.modality_names, self.draws, size, self.study.config.objective.shift)
+
+    def columns(self) -> dict[str, NDArray[np.float64]]:
+        """Return draws of the quantities that the plan file summarises, in the labels' unit."""
+        system, unit = self.draws.system, self.label_scale**2
+        alignment = np.asarray(system.alignment).sum(axis=1)
+        snr = np.asarray(system.snr)
+        best = snr.max(axis=1)
+        return {
+            "alignment": alignment,
+            "misalignment": 1.0 - alignment,
+            "signal_variance": np.asarray(system.signal_variance) * unit,
+            "noise_variance": np.asarray(system.noise_variance) * unit,
+            "latent_dimension": np.sum(best / (best + PRESENCE), axis=1),
+        } | {f"snr:{name}": snr[:, m].sum(axis=1) for m, name in enumerate(self.study.config.modality_names)}
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row per draw: alignment, misalignment, variances, latent dimension, snr of each modality."""
+        import pandas as pd
+
+        return pd.DataFrame(self.columns())
+
+    def summary(self) -> pd.DataFrame:
+        """Return mean, 5 %, 50 % and 95 % quantiles of every column of ``to_dataframe``."""
+        frame = self.to_dataframe()
+        table = frame.quantile([0.05, 0.5, 0.95]).T
+        table.columns = ["q05", "q50", "q95"]
+        table.insert(0, "mean", frame.mean())
+        return table
+
+    def plan(self, budget: float | None = None) -> Plan:
+        """Return the best purchase for a budget (the study's, if not given)."""
+        from .planning import make_plan
+
+        return make_plan(self, budget=budget)
+
+
+def fit_study(study: Study, seed: int, archive_path: Path | None = None) -> Posterior:
+    """Return the posterior of a study; with a path, reuse the one saved there if nothing it depends on has changed."""
+    if study.system is not None:
+        return _known(study)
+    mark = fingerprint(study, seed)
+    if archive_path is not None:
+        saved = archive.read_archive(archive_path, mark)
+        if saved is not None:
+            return _assemble(study, *saved, seed=seed, seconds={"reused": 0.0})
+    config = study.config
+    watch = time.perf_counter()
+    summary = summarise(study.pilot, config.modality_names, config.priors.max_latents, seed)
+    summarised = time.perf_counter()
+    priors, channels = study_priors(config)
+    evidence = _with_channels(summary.evidence, channels)
+    chains = sample_posterior(evidence, priors, summary.modality_of, config.priors.max_latents, seed)
+    sampled = time.perf_counter()
+    people = tuple(
+        f"{recording.modality}:{recording.subject}"
+        for name in config.modality_names
+        for recording in study.pilot.recordings
+        if recording.modality == name and sum(r.modality == name for r in study.pilot.recordings) > 1
+    )
+    names = archive.Names(config.modality_names, people, config.priors.max_latents)
+    constants = _constants(summary, evidence)
+    data = archive.to_arviz(chains, names, constants, {})
+    notes = _notes(study, summary) | {"sampler": archive.diagnostics(data)}
+    data["posterior"].attrs.update({"fingerprint": mark, "notes": json.dumps(notes), "version": __version__})
+    if archive_path is not None:
+        archive.write_archive(data, archive_path)
+    seconds = {"statistics": summarised - watch, "posterior": sampled - summarised}
+    posterior = _assemble(study, chains, constants, notes, seed=seed, seconds=seconds)
+    return replace(posterior, data=data)
+
+
+def _with_channels(evidence: PilotEvidence, channels: NDArray[np.float64]) -> PilotEvidence:
+    seen = evidence.brain.samples > 0
+    return replace(
+        evidence, brain=replace(evidence.brain, channels=jnp.where(seen, evidence.brain.channels, channels))
+    )
+
+
+def _constants(summary: Summary, evidence: PilotEvidence) -> dict[str, np.ndarray]:
+    brain, task = evidence.brain, evidence.task
+    return {
+        "spectrum_variance": np.asarray(evidence.spectrum.variance),
+        "spectrum_count": np.asarray(evidence.spectrum.count),
+        "samples": np.asarray(brain.samples),
+        "subjects": np.asarray(brain.subjects),
+        "repeats": np.asarray(brain.repeats),
+        "shared": np.asarray(brain.shared),
+        "channels": np.asarray(brain.channels),
+        "person_modality": np.asarray(summary.modality_of, dtype=float),
+        "labels": np.asarray([float(task.distinct), float(task.total), summary.labels.scale]),
+    }
+
+
+def _notes(study: Study, summary: Summary) -> dict[str, Any]:
+    config, readouts = study.config, summary.readouts
+    accuracy: dict[str, list[float]] = {}
+    leverage: dict[str, float] = {}
+    for name in config.modality_names:
+        rows = [i for i, r in enumerate(study.pilot.recordings) if r.modality == name]
+        if readouts is None or summary.encoder is None or not rows:
+            continue
+        accuracy[name] = np.nan_to_num(readouts.latent_accuracy[rows]).mean(axis=0).tolist()
+        weight = np.maximum(summary.encoder.snr[rows], 0.0).sum(axis=1) * [
+            len(study.pilot.recordings[i].stimulus) for i in rows
+        ]
+        leverage[name] = float(weight.max() / max(weight.sum(), 1e-12)) * len(rows)
+    return {
+        "encoder_converged": summary.encoder is None or summary.encoder.converged,
+        "folds_converged": readouts is None or readouts.converged,
+        "readout_accuracy": accuracy,
+        "leverage": leverage,
+        "groups": int(np.unique(study.pilot.group).size),
+        "stimuli": int(study.pilot.features.shape[0]),
+        "features": int(study.pilot.features.shape[1]),
+        "people": {name: sum(r.modality == name for r in study.pilot.recordings) for name in config.modality_names},
+        "remarks": list(study.remarks),
+    }
+
+
+def _assemble(
+    study: Study,
+    chains: Chains,
+    constants: Mapping[str, np.ndarray],
+    notes: Mapping[str, Any],
+    *,
+    seed: int,
+    seconds: Mapping[str, float],
+) -> Posterior:
+    flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in chains.sites.items()}
+    keep = np.linspace(0, len(flat["scale"]) - 1, min(FORECAST_DRAWS, len(flat["scale"]))).astype(int)
+    flat = {name: value[keep] for name, value in flat.items()}
+    loading = flat["loading"]
+    total = np.exp(flat["scale"])
+    distinct, all_labels, label_scale = (float(v) for v in constants["labels"])
+    system = System(
+        spectrum=compress(Spectrum(jnp.asarray(constants["spectrum_variance"]), jnp.asarray(constants["spectrum_count"]))),
+        signal_variance=jnp.asarray(total * flat["explainable"]),
+        noise_variance=jnp.asarray(total * (1.0 - flat["explainable"])),
+        alignment=jnp.asarray(loading**2 / (1.0 + np.sum(loading**2, axis=1, keepdims=True))),
+        snr=jnp.asarray(np.exp(flat["log_snr"])),
+        channels=jnp.asarray(constants["channels"]),
+        brain_exponent=jnp.asarray(flat["brain_exponent"]),
+        task_exponent=jnp.asarray(flat["task_exponent"]),
+    )
+    repeated = all_labels / max(distinct, 1.0)
+    ratio = float(np.mean(flat["explainable"] / (1.0 - flat["explainable"])))
+    labels = all_labels * (1.0 + ratio) / (1.0 + repeated * ratio)
+    draws = Draws(system=system, people=jnp.asarray(_new_people(flat, constants, seed)))
+    return Posterior(study, draws, _pilot_size(study, constants, labels), label_scale, None, notes, seconds)
+
+
+def _pilot_size(study: Study, constants: Mapping[str, np.ndarray], labels: float) -> PilotSize:
+    modalities = study.config.modality
+    return PilotSize(
+        samples=jnp.asarray(constants["samples"]),
+        subjects=jnp.asarray(constants["subjects"]),
+        repeats=jnp.asarray(constants["repeats"]),
+        shared=jnp.asarray(constants["shared"]),
+        labels=jnp.asarray(labels),
+        new_subjects=jnp.asarray([float(m.new_subjects or s == 0) for m, s in zip(modalities, constants["samples"], strict=True)]),
+        new_shared=jnp.asarray([float(m.design.shared_stimuli) for m in modalities]),
+        usable=jnp.asarray([m.cost.usable_fraction for m in modalities]),
+    )
+
+
+def _new_people(
+    flat: Mapping[str, NDArray[np.float64]], constants: Mapping[str, np.ndarray], seed: int
+) -> NDArray[np.float64]:
+    """Return the mean of exp(gain) of the first 1..MAX_PEOPLE new people, relative to the pilot's mean.
+
+    With one person in the pilot (or none), nothing is known of where that person lies among people: the ratio
+    then has mean 1 given the spread.
+    """
+    rng = np.random.default_rng([seed, 2])
+    spread = flat["gain_spread"]
+    n_draws, n_modalities = spread.shape
+    fresh = np.exp(spread[:, :, None] * rng.standard_normal((n_draws, n_modalities, MAX_PEOPLE)))
+    means = np.cumsum(fresh, axis=2) / np.arange(1, MAX_PEOPLE + 1)
+    reference = np.exp(0.5 * spread**2)
+    person_modality = constants["person_modality"].astype(int)
+    for m in range(n_modalities):
+        members = person_modality == m
+        if members.any():
+            reference[:, m] = np.exp(flat["gain"][:, members]).mean(axis=1)
+    return means / reference[:, :, None]
+
+
+def _known(study: Study) -> Posterior:
+    """Return the posterior of a study that plans for a known system: one draw, no pilot."""
+    named = study.system
+    if named is None:
+        raise ValueError("The study has no known system.")
+    system, n = named.system, len(named.sources)
+    one = System(
+        spectrum=compress(system.spectrum),
+        signal_variance=system.signal_variance[None],
+        noise_variance=system.noise_variance[None],
+        alignment=system.alignment[None],
+        snr=system.snr[None],
+        channels=system.channels,
+        brain_exponent=system.brain_exponent[None],
+        task_exponent=system.task_exponent[None],
+    )
+    constants = {
+        "samples": np.zeros(n),
+        "subjects": np.ones(n),
+        "repeats": np.ones(n),
+        "shared": np.zeros(n),
+    }
+    draws = Draws(system=one, people=jnp.ones((1, n, MAX_PEOPLE)))
+    return Posterior(study, draws, _pilot_size(study, constants, 0.0), 1.0)

@@ -1,0 +1,200 @@
+"""The hierarchical model of a pilot: sites and plates only; likelihoods are plain functions of models/evidence.py.
+
+In: ``PilotEvidence`` (data) and ``Priors``. Out: a NumPyro model whose sites are the parameters of the performance
+function. Subjects are partially pooled within a modality, latents are shared by all modalities, regression weights
+are integrated out, and the attenuation of everything that was *learned* from the pilot (channel patterns: q_c, latent
+maps: c^2) is computed from the parameters by the same stage-1 theory that later forecasts, never plugged in.
+
+=====================  ================================================================================
+site                   meaning and prior
+=====================  ================================================================================
+``log_snr``            log phi per modality and latent: Normal(literature value, wide), decaying over latents
+``brain_exponent``     source exponent of the latents: Normal(1, 0.35), inside [0, 2]
+``gain_spread``        spread of log signal-to-noise over people: HalfNormal(0.6)
+``gain``               a person's own log gain: Normal(0, gain_spread)
+``loading``            signed task weights relative to the misaligned part: Normal, narrower for latents without signal
+``explainable``        share of the label variance that features can explain, tau^2/(tau^2 + sigma^2): Beta(1, 1)
+``scale``              log of the total label variance, labels standardised: Normal(0, 0.3)
+``task_exponent``      source exponent of the misaligned part, on a grid, summed out
+=====================  ================================================================================
+
+What can go wrong: chains that do not mix (the health gate reads R-hat, ESS and divergences); data that contradict the
+prior (health gate); latents beyond the second order of the theory (health gate: backtest).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpyro
+import numpyro.distributions as dist
+from jax.tree_util import register_dataclass
+from jaxtyping import Array, Float
+
+from .encoding import Encoding, encode, readout_overlaps
+from .evidence import EXPONENTS, BrainEvidence, PilotEvidence, TaskEvidence, look_up
+from .system import Design, System
+
+LATENT_DECAY = 0.5
+"""Prior decay of log phi from one latent to the next."""
+PRESENCE = 0.05
+"""Signal-to-noise ratio at which a latent counts as half present."""
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Priors:
+    """Prior locations and scales; defaults by kind of modality come from the literature."""
+
+    log_snr: Float[Array, " modality"]
+    """Mean of log phi of the first latent in one sample."""
+    log_snr_scale: Float[Array, " modality"]
+    """Standard deviation of log phi."""
+    gain_spread: Float[Array, " modality"]
+    """Scale of the half-normal prior of the spread over people."""
+    loading: Float[Array, ""]
+    """Prior variance of all loadings together: rho^2/(1 - rho^2) is about this times a chi-square."""
+
+
+def pilot_design(brain: BrainEvidence, share: Float[Array, ""] | float = 1.0) -> Design:
+    """Return the pilot as a design with one source a modality; ``share`` of its samples."""
+    return Design(
+        n_brain=brain.samples * share,
+        n_task=jnp.zeros(()),
+        subjects=brain.subjects,
+        repeats=brain.repeats,
+        shared=brain.shared,
+    )
+
+
+def presence(snr: Float[Array, "modality latent"]) -> Float[Array, " latent"]:
+    """Return how present each latent is in the best modality, between 0 and 1."""
+    best = jnp.max(snr, axis=0)
+    return best / (best + PRESENCE)
+
+
+def alignment_of(loading: Float[Array, " latent"]) -> Float[Array, " latent"]:
+    """Return e_j = s_j^2 / (1 + sum s^2): shares of the explainable variance; the rest is misaligned."""
+    return loading**2 / (1.0 + jnp.sum(loading**2))
+
+
+def brain_log_likelihood(
+    brain: BrainEvidence, system: System, log_snr: Float[Array, "modality latent"]
+) -> Float[Array, ""]:
+    """Return the log-likelihood of the pooled read-outs.
+
+    A filter learned from a share of the pilot overlaps q_c with the true pattern, plus the chance overlap (1 - q_c)/q
+    of two directions among q channels; the read-out then has signal-to-noise ratio phi times that.
+    """
+    design = pilot_design(brain, brain.fold_share)
+    learned = readout_overlaps(system, design, encode(system, design))
+    joined = 1.0 + brain.shared * (brain.subjects - 1.0)
+    overlap = learned + (1.0 - learned) / (system.channels * joined)[:, None]
+    effective = log_snr + jnp.log(jnp.maximum(overlap, 1e-8))
+    each = jax.vmap(jax.vmap(look_up, in_axes=(0, None, 0)), in_axes=(0, None, 0))(
+        brain.table, system.brain_exponent, effective
+    )
+    return jnp.sum(each)
+
+
+def task_log_likelihood(
+    task: TaskEvidence, system: System, loading: Float[Array, " latent"], encoding: Encoding
+) -> Float[Array, " exponent"]:
+    """Return the log-likelihood of the labels for each exponent of the grid, remainder's weights integrated out.
+
+    Mean sum_j w_j c_j u^_j; covariance sigma^2 + tau^2 [(1 - rho^2) l + sum_j e_j psi_j(l)], where psi_j is what the
+    encoder left of latent j: l / (1 + T_j l / n), scaled to the trace n (1 - c_j^2).
+    """
+    alignment = system.alignment
+    tau = jnp.sqrt(system.signal_variance)
+    weight = tau * loading / jnp.sqrt(1.0 + jnp.sum(loading**2))
+    accuracy = jnp.sqrt(jnp.maximum(encoding.encoding_r2, 1e-12))
+    residual = task.label - task.predicted @ (weight * accuracy)
+    eigenvalue = task.eigenvalue[:, None, :]
+    left = eigenvalue / (1.0 + encoding.precision[:, None] * eigenvalue / task.total)
+    trace = jnp.sum(task.eigenvalue, axis=1)[:, None, None]
+    left = left * encoding.residual[:, None] * trace / jnp.sum(left, axis=2, keepdims=True)
+    signal = (1.0 - jnp.sum(alignment)) * task.eigenvalue + jnp.einsum("j,ajd->ad", alignment, left)
+    variance = system.noise_variance + system.signal_variance * signal
+    seen = task.eigenvalue > 0
+    inside = jnp.where(seen, jnp.log(variance) + residual**2 / variance, 0.0)
+    outside = task.rest_count * jnp.log(system.noise_variance) + task.rest / system.noise_variance
+    return -0.5 * (jnp.sum(inside, axis=1) + outside)
+
+
+def subject_log_likelihood(
+    brain: BrainEvidence, gain: Float[Array, " subject"], level: Float[Array, " latent"]
+) -> Float[Array, ""]:
+    """Return the log-likelihood of people's regression slopes: slope = level * exp(gain / 2) + error."""
+    expected = level * jnp.exp(0.5 * gain)[:, None]
+    return jnp.sum(dist.Normal(expected, brain.slope_error).log_prob(brain.slope))
+
+
+def system_of(
+    evidence: PilotEvidence, log_snr: Float[Array, "modality latent"], sites: dict[str, Float[Array, "..."]]
+) -> System:
+    """Return the system that a point of parameter space stands for, labels in standard units."""
+    total = jnp.exp(sites["scale"])
+    return System(
+        spectrum=evidence.spectrum,
+        signal_variance=total * sites["explainable"],
+        noise_variance=total * (1.0 - sites["explainable"]),
+        alignment=alignment_of(sites["loading"]),
+        snr=jnp.exp(log_snr),
+        channels=evidence.brain.channels,
+        brain_exponent=sites["brain_exponent"],
+        task_exponent=sites["brain_exponent"],
+    )
+
+
+def pilot_model(evidence: PilotEvidence, priors: Priors, modality_of: Array, n_latents: int) -> None:
+    """NumPyro model of a pilot.
+
+    Parameters
+    ----------
+    evidence : PilotEvidence
+        Data, fixed.
+    priors : Priors
+        Prior locations and scales.
+    modality_of : (subject,) integer array
+        Modality of each row of ``evidence.brain.slope``; may be empty.
+    n_latents : int
+        Largest latent dimension; latents without signal shrink.
+    """
+    n_modalities = evidence.brain.samples.shape[0]
+    step = -LATENT_DECAY * jnp.arange(n_latents)
+    with numpyro.plate("modality", n_modalities, dim=-2), numpyro.plate("latent", n_latents, dim=-1):
+        raw = numpyro.sample("log_snr_raw", dist.Normal(0.0, 1.0))
+    log_snr = numpyro.deterministic("log_snr", priors.log_snr[:, None] + step + priors.log_snr_scale[:, None] * raw)
+    exponent = numpyro.sample("brain_exponent", dist.TruncatedNormal(1.0, 0.35, low=0.0, high=2.0))
+    with numpyro.plate("modality_spread", n_modalities):
+        spread = numpyro.sample("gain_spread", dist.HalfNormal(priors.gain_spread))
+    with numpyro.plate("latent_loading", n_latents):
+        direction = numpyro.sample("loading_raw", dist.Normal(0.0, 1.0))
+    here = presence(jnp.exp(log_snr))
+    width = jnp.sqrt(priors.loading * here / (jnp.sum(here) + PRESENCE))
+    loading = numpyro.deterministic("loading", width * direction)
+    explainable = numpyro.sample("explainable", dist.Beta(1.0, 1.0))
+    scale = numpyro.sample("scale", dist.Normal(0.0, 0.3))
+    sites = {"explainable": explainable, "scale": scale, "loading": loading, "brain_exponent": exponent}
+    system = system_of(evidence, log_snr, sites)
+
+    if modality_of.shape[0]:
+        with numpyro.plate("subject", modality_of.shape[0]):
+            gain = numpyro.sample("gain_raw", dist.Normal(0.0, 1.0))
+        gain = numpyro.deterministic("gain", gain * spread[modality_of])
+        with numpyro.plate("modality_level", n_modalities, dim=-2), numpyro.plate("latent_level", n_latents, dim=-1):
+            level = numpyro.sample("slope_level", dist.Normal(0.0, 2.0))
+        expected = level[modality_of] * jnp.exp(0.5 * gain)[:, None]
+        with numpyro.plate("subject_slope", modality_of.shape[0], dim=-2), numpyro.plate("latent_slope", n_latents):
+            numpyro.sample("slope", dist.Normal(expected, evidence.brain.slope_error), obs=evidence.brain.slope)
+
+    numpyro.factor("brain", brain_log_likelihood(evidence.brain, system, log_snr))
+    encoding = encode(system, pilot_design(evidence.brain))
+    by_exponent = task_log_likelihood(evidence.task, system, loading, encoding)
+    log_prior = -0.5 * ((jnp.asarray(EXPONENTS) - 1.0) / 0.5) ** 2
+    weights = by_exponent + log_prior - jax.nn.logsumexp(log_prior)
+    numpyro.deterministic("task_exponent_logits", weights)
+    numpyro.factor("task", jax.nn.logsumexp(weights))
