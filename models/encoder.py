@@ -18,7 +18,7 @@ seen in ``Encoder.converged``. ``snr`` is a plug-in value, too large for weak la
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -29,6 +29,10 @@ from .statistics import SourceStatistics
 
 _RIDGES = (1.0, 30.0)
 """Ridge penalties, in units of one sample's read-out noise, of the two starts."""
+
+
+_STALE = 0.05
+"""Relative change of a latent's information after which its covariance is computed anew."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,17 @@ class _Reduction:
 
 
 @dataclass(frozen=True)
+class _Inverse:
+    """Posterior covariances of the latents and the weights they were computed for."""
+
+    covariance: Float[np.ndarray, "latent r r"]
+    weights: Float[np.ndarray, "source latent"]
+    traces: Float[np.ndarray, "source latent"]
+    variance: Float[np.ndarray, " latent"]
+    log_precision: Float[np.ndarray, " latent"]
+
+
+@dataclass(frozen=True)
 class _State:
     """Posterior of the maps (reduced basis), factorised over latents."""
 
@@ -112,6 +127,8 @@ class _State:
     """Kullback-Leibler divergence from the prior."""
     second: Float[np.ndarray, "latent latent"]
     """Mean second moment of the prior-scaled maps over directions; the identity under the prior."""
+    inverse: _Inverse | None = None
+    """Covariances that are reused while the weights hardly change; None where they are diagonal."""
 
 
 def fit_encoder(
@@ -120,6 +137,7 @@ def fit_encoder(
     shares: Float[np.ndarray, " direction"],
     n_latents: int,
     options: EncoderOptions | None = None,
+    reference: Encoder | None = None,
 ) -> Encoder:
     """Fit maps, patterns and noise of all sources by EM.
 
@@ -135,6 +153,9 @@ def fit_encoder(
         Wanted number of latents; reduced to the number of channels of all sources or to the rank of the stimuli.
     options
         Tolerances.
+    reference
+        Fit to much the same samples, whose explained covariance sets the shrinkage at once and saves the second round;
+        nothing else of it is used.
 
     Returns
     -------
@@ -152,9 +173,12 @@ def fit_encoder(
     reduction = _reduce(stats, shares / variance)
     k = max(1, min(n_latents, sum(len(source.channel_gram) for source in stats), len(reduction.spread)))
     totals = [source.channel_gram / source.n for source in stats]
-    residuals = totals
+    residuals, rounds = totals, options.shrinkage_rounds
+    if reference is not None:
+        residuals = [total - p.T @ p for total, p in zip(totals, reference.patterns, strict=True)]
+        rounds = 1
     state, n_iter, converged, objective = None, 0, False, -np.inf
-    for _ in range(options.shrinkage_rounds):
+    for _ in range(rounds):
         targets = [shrinkage_target(residual, source.n) for residual, source in zip(residuals, stats, strict=True)]
         sources = [
             _whitened(source, total, target, reduction, gram)
@@ -213,6 +237,7 @@ def _start(sources: Sequence[_Source], reduction: _Reduction, k: int, options: E
     total = float(np.sum(reduction.spread))
     candidates: list[tuple[float, _State]] = []
     brief = EncoderOptions(max_iterations=options.start_iterations)
+    rough = replace(reduction, proportion=np.array([np.trace(gram) for gram in reduction.grams]) / total)
     for ridge in _RIDGES:
         shrink = 1.0 / (reduction.spread + ridge)
         weight = shrink * np.sqrt(reduction.spread)
@@ -229,7 +254,7 @@ def _start(sources: Sequence[_Source], reduction: _Reduction, k: int, options: E
             divergence=0.0,
             second=np.eye(k),
         )
-        state, _, _, objective = _expectation_maximisation(state, sources, reduction, brief)
+        state, _, _, objective = _expectation_maximisation(state, sources, rough, brief)
         candidates.append((objective, state))
     return max(candidates, key=lambda pair: pair[0])[1]
 
@@ -251,11 +276,9 @@ def _expectation_maximisation(
 
 
 def _remaining_gain(gain: float, last: float) -> float:
-    """Return the Aitken estimate of the gain left in a linearly converging sequence."""
-    if not gain > 0.0:
-        return 0.0
-    ratio = min(gain / last, 0.999) if last > 0.0 else 0.999
-    return gain * ratio / (1.0 - ratio)
+    """Return the Aitken estimate of the change left in a linearly converging sequence."""
+    ratio = min(abs(gain) / max(abs(last), 1e-290), 0.999)
+    return abs(gain) / (1.0 - ratio)
 
 
 @dataclass(frozen=True)
@@ -307,7 +330,7 @@ def _expect(state: _State, updates: Sequence[_Update], sources: Sequence[_Source
     )
     if reduction.proportion is not None:
         return _solve_common(pull, information, reduction)
-    return _solve_each(mean, pull, information, sources, reduction)
+    return _solve_each((mean, state.inverse), pull, information, sources, reduction)
 
 
 def _solve_common(
@@ -328,31 +351,58 @@ def _solve_common(
 
 
 def _solve_each(
-    mean: Float[np.ndarray, "r latent"],
+    start: tuple[Float[np.ndarray, "r latent"], _Inverse | None],
     pull: Float[np.ndarray, "r latent"],
     information: Float[np.ndarray, "source latent latent"],
     sources: Sequence[_Source],
     reduction: _Reduction,
 ) -> _State:
-    """Update one latent after the other, given the mean of the others."""
+    """Update one latent after the other, given the mean of the others.
+
+    A covariance is computed anew when its weights have changed by more than ``_STALE``. Until then it
+    preconditions the update of the mean, whose fixed point it does not move.
+    """
+    mean, known = start[0].copy(), start[1]
     grams = np.stack([source.gram for source in sources])
-    seen = np.einsum("sij,jl->sil", grams, mean, optimize=True)
-    r, k = mean.shape
-    mean = mean.copy()
-    traces, variance, log_precision = np.empty((len(sources), k)), np.empty(k), 0.0
     weights = np.maximum(np.diagonal(information, axis1=1, axis2=2), 0.0)
-    flat = grams.reshape(len(sources), -1)
-    for j in range(k):
-        others = np.einsum("sil,sl->i", seen, information[:, :, j]) - np.einsum(
-            "si,s->i", seen[:, :, j], information[:, j, j]
-        )
-        covariance, logdet = _inverse(np.eye(r) + (weights[:, j] @ flat).reshape(r, r))
-        mean[:, j] = covariance @ (pull[:, j] - others)
+    inverse = _refreshed(known, weights, grams)
+    seen = np.einsum("sij,jl->sil", grams, mean, optimize=True)
+    for j in range(mean.shape[1]):
+        residual = pull[:, j] - mean[:, j] - np.einsum("sil,sl->i", seen, information[:, :, j])
+        mean[:, j] += inverse.covariance[j] @ residual
         seen[:, :, j] = grams @ mean[:, j]
-        traces[:, j] = flat @ covariance.ravel()
-        variance[j] = np.trace(covariance)
-        log_precision += logdet
-    return _finish(mean, traces, weights, (variance, log_precision), reduction)
+    change = weights - inverse.weights
+    log_precision = float(np.sum(inverse.log_precision) + np.sum(change * inverse.traces))
+    return _finish(mean, inverse.traces, weights, (inverse.variance, log_precision), reduction, inverse)
+
+
+def _refreshed(
+    known: _Inverse | None, weights: Float[np.ndarray, "source latent"], grams: Float[np.ndarray, "source r r"]
+) -> _Inverse:
+    """Return covariances no staler than ``_STALE``."""
+    flat = grams.reshape(len(grams), -1)
+    r, k = grams.shape[1], weights.shape[1]
+    if known is None:
+        known = _Inverse(
+            covariance=np.empty((k, r, r)),
+            weights=np.full_like(weights, np.inf),
+            traces=np.empty_like(weights),
+            variance=np.empty(k),
+            log_precision=np.empty(k),
+        )
+    change = np.max(np.abs(weights - known.weights), axis=0)
+    stale = np.flatnonzero(~(change <= _STALE * np.max(weights, axis=0)))
+    if stale.size == 0:
+        return known
+    fresh = replace(known, **{name: getattr(known, name).copy() for name in known.__dataclass_fields__})
+    for j in stale:
+        covariance, log_precision = _inverse(np.eye(r) + (weights[:, j] @ flat).reshape(r, r))
+        fresh.covariance[j] = covariance
+        fresh.weights[:, j] = weights[:, j]
+        fresh.traces[:, j] = flat @ covariance.ravel()
+        fresh.variance[j] = np.trace(covariance)
+        fresh.log_precision[j] = log_precision
+    return fresh
 
 
 def _inverse(matrix: Float[np.ndarray, "r r"]) -> tuple[Float[np.ndarray, "r r"], float]:
@@ -369,13 +419,14 @@ def _finish(
     weights: Float[np.ndarray, "source latent"],
     spread: tuple[Float[np.ndarray, " latent"], float],
     reduction: _Reduction,
+    inverse: _Inverse | None = None,
 ) -> _State:
     variance, log_precision = spread
     r, k = mean.shape
     p = len(reduction.prior)
     divergence = 0.5 * (float(np.sum(variance) + np.sum(mean**2)) - r * k + log_precision)
     second = (mean.T @ mean + np.diag(variance + (p - r))) / p
-    return _State(mean=mean, traces=traces, weights=weights, divergence=divergence, second=second)
+    return _State(mean=mean, traces=traces, weights=weights, divergence=divergence, second=second, inverse=inverse)
 
 
 def _patterns(
@@ -388,14 +439,14 @@ def _patterns(
     return pattern, shared.T @ pattern / source.n
 
 
-def _map_variance(weights: Float[np.ndarray, " source"], reduction: _Reduction) -> Float[np.ndarray, " direction"]:
+def _map_variance(state: _State, j: int, reduction: _Reduction) -> Float[np.ndarray, " direction"]:
     """Return the posterior variance of one latent's weights."""
     unseen = np.maximum(reduction.prior - np.sum(reduction.lift**2, axis=1), 0.0)
     if reduction.proportion is not None:
-        return reduction.lift**2 @ (1.0 / (1.0 + reduction.spread * (reduction.proportion @ weights))) + unseen
-    precision = sum((w * gram for w, gram in zip(weights, reduction.grams, strict=True)), np.eye(len(reduction.spread)))
-    covariance, _ = _inverse(precision)
-    return np.sum((reduction.lift @ covariance) * reduction.lift, axis=1) + unseen
+        precision = 1.0 + reduction.spread * (reduction.proportion @ state.weights[:, j])
+        return reduction.lift**2 @ (1.0 / precision) + unseen
+    assert state.inverse is not None
+    return np.sum((reduction.lift @ state.inverse.covariance[j]) * reduction.lift, axis=1) + unseen
 
 
 def _canonical(
@@ -407,17 +458,14 @@ def _canonical(
 ) -> Encoder:
     """Return the encoder; the last expectation step has rotated the latents already."""
     n_iter, converged, objective = outcome
-    snr = [
-        np.sum(pattern * linalg.solve(cov, pattern.T, assume_a="pos").T, axis=1)
-        for pattern, cov in zip(patterns, noise, strict=True)
-    ]
-    columns = [_map_variance(state.weights[:, j], reduction) for j in range(state.mean.shape[1])]
+    readouts = [readout_filters(pattern, cov) for pattern, cov in zip(patterns, noise, strict=True)]
+    columns = [_map_variance(state, j, reduction) for j in range(state.mean.shape[1])]
     return Encoder(
         maps=reduction.lift @ state.mean,
         map_covariance_diag=np.stack(columns, axis=1),
         patterns=tuple(patterns),
-        filters=tuple(readout_filters(pattern, cov) for pattern, cov in zip(patterns, noise, strict=True)),
-        snr=np.stack(snr),
+        filters=tuple(filters for filters, _ in readouts),
+        snr=np.stack([snr for _, snr in readouts]),
         noise=tuple(noise),
         n_iter=n_iter,
         converged=converged,

@@ -42,8 +42,10 @@ def shrinkage_target(
 
 def readout_filters(
     patterns: Float[np.ndarray, "latent channel"], noise: Float[np.ndarray, "channel channel"]
-) -> Float[np.ndarray, "channel latent"]:
-    """Return filters f_j with unit noise variance, as close to matched filters as uncorrelated noise allows.
+) -> tuple[Float[np.ndarray, "channel latent"], Float[np.ndarray, " latent"]]:
+    """Return filters and the signal-to-noise ratio of each pattern.
+
+    The filters have unit noise variance and are as close to matched filters as uncorrelated noise allows.
 
     With W = C N^-1 C^T, D its diagonal and W_n = D^-1/2 W D^-1/2, the filters N^-1 C^T D^-1/2 W_n^-1/2 (symmetric
     orthogonalisation) have noise covariance I and read sqrt(phi_j) u_j; they are the matched filters where
@@ -55,6 +57,7 @@ def readout_filters(
     factor = linalg.cholesky(noise, lower=True)
     white = linalg.solve_triangular(factor, patterns.T, lower=True)
     norm = np.sqrt(np.sum(white**2, axis=0))
+    snr = norm**2
     dead = norm < 1e-6
     if np.any(dead):
         white = np.where(dead, np.random.default_rng(0).standard_normal((q, k)), white)
@@ -63,4 +66,20 @@ def readout_filters(
     kept = scale > 1e-6 * scale[0]
     orthogonal = left[:, kept] @ right[kept]
     orthogonal = orthogonal / np.maximum(np.sqrt(np.sum(orthogonal**2, axis=0)), 1e-12)
-    return linalg.solve_triangular(factor, orthogonal, lower=True, trans="T")
+    return linalg.solve_triangular(factor, orthogonal, lower=True, trans="T"), snr
+
+
+def turned_filters(
+    filters: Float[np.ndarray, "channel latent"],
+    patterns: Float[np.ndarray, "latent channel"],
+    rotation: Float[np.ndarray, "latent latent"],
+) -> tuple[Float[np.ndarray, "channel latent"], Float[np.ndarray, " latent"]]:
+    """Return filters and signal-to-noise ratios for rotated latents, from filters with uncorrelated noise.
+
+    Equals ``readout_filters(rotation.T @ patterns, noise)``, without the noise covariance: with F^T N F = I the matched
+    filters N^-1 C^T are F (C F)^T.
+    """
+    matched = (patterns @ filters).T @ rotation
+    snr = np.sum(matched**2, axis=0)
+    left, _, right = linalg.svd(matched / np.maximum(np.sqrt(snr), 1e-12))
+    return filters @ (left @ right), snr

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from scipy import linalg
 
 from .encoder import Encoder, EncoderOptions, fit_encoder
-from .noise import readout_filters
+from .noise import readout_filters, turned_filters
 from .statistics import CentredSource, SourceStatistics
 
 
@@ -81,7 +81,7 @@ def cross_fitted_readouts(
         training = [whole - part for whole, part in zip(total, parts, strict=True)]
         if min(source.n for source in training) < 2:
             raise ValueError(f"Every source needs samples of at least two folds. One has samples of fold {fold} only.")
-        fitted = aligned_to(fit_encoder(training, variance, shares, k, options), encoder, variance)
+        fitted = aligned_to(fit_encoder(training, variance, shares, k, options, encoder), encoder, variance)
         converged = converged and fitted.converged
         for s, source in enumerate(sources):
             rows = member[s] == fold
@@ -114,17 +114,20 @@ def aligned_to(encoder: Encoder, reference: Encoder, variance: Float[np.ndarray,
         np.sqrt(variance)[:, None] * maps, np.sqrt(variance)[:, None] * reference.maps
     )
     turned = tuple(rotation.T @ pattern for pattern in patterns)
-    snr = [
-        np.sum(pattern * linalg.solve(noise, pattern.T, assume_a="pos").T, axis=1)
-        for pattern, noise in zip(turned, encoder.noise, strict=True)
-    ]
+    if maps.shape == encoder.maps.shape and min(noise.shape[0] for noise in encoder.noise) >= k:
+        readouts = [
+            turned_filters(filters, pattern, rotation)
+            for filters, pattern in zip(encoder.filters, patterns, strict=True)
+        ]
+    else:
+        readouts = [readout_filters(pattern, noise) for pattern, noise in zip(turned, encoder.noise, strict=True)]
     return replace(
         encoder,
         maps=maps @ rotation,
         map_covariance_diag=spread @ rotation**2,
         patterns=turned,
-        filters=tuple(readout_filters(pattern, noise) for pattern, noise in zip(turned, encoder.noise, strict=True)),
-        snr=np.stack(snr),
+        filters=tuple(filters for filters, _ in readouts),
+        snr=np.stack([snr for _, snr in readouts]),
     )
 
 
