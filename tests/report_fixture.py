@@ -116,7 +116,9 @@ def _plan(toy: _Toy, budget: float, case: str) -> dict[str, Any]:
             "task_only": {
                 "allocation": {"n_task": alone, "modalities": {}},
                 "performance": {"explainable_r2": summary(only), "r2": summary(0.4 * only)},
-            }
+                "regret": float(best.mean() - only.mean()),
+            },
+            "half_and_half": _half_and_half(toy, budget, float(best.mean())),
         },
         "verdict": {"collect_brain_data": collect, "probability": 0.93 if collect else 0.07, "sentence": said},
         "exchange_rate": rate,
@@ -160,6 +162,16 @@ def _plan(toy: _Toy, budget: float, case: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _half_and_half(toy: _Toy, budget: float, utility: float) -> dict[str, Any]:
+    n_task, brain = toy.buy(budget, 0.5)
+    r2 = toy.r2(n_task, brain)
+    return {
+        "allocation": {"n_task": n_task, "modalities": {name: {"n_samples": n} for name, n in brain.items()}},
+        "performance": {"explainable_r2": summary(r2), "r2": summary(0.4 * r2)},
+        "regret": utility - float(r2.mean()),
+    }
+
+
 def _details(toy: _Toy, budget: float, case: str) -> dict[str, Any]:
     titles = {"hostile": HOSTILE, "none": "Reaction times, EEG and fMRI pilot"}
     budgets = np.linspace(2_500, 60_000, 14)
@@ -201,6 +213,8 @@ def _details(toy: _Toy, budget: float, case: str) -> dict[str, Any]:
     }
     return {
         "schema": "brainworth.details/1",
+        "marginal_value": 2.1e-6,
+        "cost_spread": {"mean": 23_100.0, "q05": 21_400.0, "q50": 23_000.0, "q95": 24_900.0},
         "title": titles.get(case, "Reading, EEG and fMRI pilot"),
         "forced": case == "hostile",
         "task": {"kind": "regression", "cost_per_label": toy.label_price},

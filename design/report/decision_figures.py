@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from .detail_records import Evppi, Regime
 from .figures import column, compact
-from .records import Evppi, Regime
 from .saved import Saved
 from .style import BLUE, GREEN, INK, ORANGE, SKY, VERMILLION, Plot, house_style, legend_above, save, shorten
 from .words import capital, listed, number, parameter, r2, share

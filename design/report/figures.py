@@ -14,13 +14,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from .records import ExchangePoint, Number, Summary
+from .detail_records import ExchangePoint
+from .records import Number, Summary
 from .saved import Saved
 from .style import BLUE, CYCLE, GREEN, INK, MUTED, PAPER, VERMILLION, Plot, house_style, legend_above, save, shorten
-from .words import capital, count, interval, listed, meaning, money, number, parameter, r2, share
+from .words import capital, count, interval, listed, meaning, money, parameter, percent, r2, share
 
-HALF, SMALL = (5.7, 3.75), (5.7, 3.2)
-"""Sizes in inches; 96 pixels of the page to the inch."""
+HALF = (5.7, 3.75)
+"""Size in inches of a figure on half the page's width; 96 pixels to the inch."""
+LEAST_SPAN = 0.1
+"""Least span of an axis of explainable R²."""
+_ORDER = ("alignment", "signal_variance", "noise_variance", "latent_dimension", "snr:", "r2_plan", "r2_task_only")
 
 
 def frontier(saved: Saved) -> Plot | None:
@@ -74,13 +78,14 @@ def split(saved: Saved) -> Plot | None:
         draw_split(figure.add_subplot(), saved)
         best = max(rows, key=lambda point: point.explainable_r2.mean or 0.0)
         tolerance = saved.plan.near_optimal.tolerance if saved.plan.near_optimal else 0.01
-        least = (best.explainable_r2.mean or 0.0) - tolerance
+        level = best.explainable_r2.mean or 0.0
+        least = level - tolerance * abs(level)
         good = [point.brain_share for point in rows if (point.explainable_r2.mean or 0.0) >= least]
         spent = brain_share(saved)
         caption = (
             f"The plan spends {share(spent)} of its cost on brain data. Along this line the best share is "
             f"{share(best.brain_share)} with explainable R² {interval(best.explainable_r2, 'r2')}; shares from "
-            f"{share(min(good))} to {share(max(good))} come within {number(tolerance, 1)} of it."
+            f"{share(min(good))} to {share(max(good))} come within {percent(tolerance)} of it."
         )
         alt = (
             f"Line chart of explainable R² against the share of the budget spent on brain data. It starts at "
@@ -188,7 +193,9 @@ def _worth(name: str, points: Sequence[ExchangePoint], n_brain: float) -> str:
 def posterior(saved: Saved) -> Plot | None:
     """Densities of everything the pilot told us, each with median and 90 % interval."""
     draws = {name: finite(values) for name, values in saved.details.posterior_draws.items()}
-    draws = {name: values for name, values in draws.items() if values.size >= 10}
+    draws = {name: draws[name] for name in sorted(draws, key=_place) if draws[name].size >= 10}
+    if "alignment" in draws:
+        draws.pop("misalignment", None)  # its mirror image
     if not draws:
         return None
     columns = min(4, len(draws))
@@ -208,6 +215,11 @@ def posterior(saved: Saved) -> Plot | None:
         alt = f"Densities of {listed([parameter(column) for column in draws])}. {caption}"
         words = {"name": "posterior", "title": "Plausible values", "alt": alt, "caption": caption}
         return save(figure, words, wide=True)
+
+
+def _place(name: str) -> int:
+    """Place of a posterior column in the figure; unknown ones come last."""
+    return next((i for i, start in enumerate(_ORDER) if name.startswith(start)), len(_ORDER))
 
 
 def _density(axes: Axes, name: str, values: np.ndarray) -> None:
@@ -301,6 +313,10 @@ def spread_axis(axes: Axes, x: Sequence[float], most: int = 6) -> None:
 
 
 def r2_axis(axes: Axes) -> None:
-    """Label an R² axis plainly, with the zero line where it is in view."""
+    """Label an R² axis plainly, and never zoom into differences that do not matter."""
+    low, high = axes.get_ylim()
+    if high - low < LEAST_SPAN:
+        high = min((low + high + LEAST_SPAN) / 2, max(high, 1.005))
+        axes.set_ylim(high - LEAST_SPAN, high)
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2f}".replace("-", "−")))

@@ -1,15 +1,14 @@
-"""The form of the two saved files a report is made from.
+"""The form of `plan.json` ("brainworth.plan/1").
 
-In: parsed JSON. Out: frozen pydantic records of `plan.json` ("brainworth.plan/1") and `details.json`
-("brainworth.details/1"). What can go wrong: a field that is missing or has the wrong type, which pydantic reports and
-`saved.load` turns into one sentence. Fields of newer versions are ignored; every figure's data are optional.
+In: parsed JSON. Out: frozen pydantic records. What can go wrong: a field that is missing or has the wrong type, which
+pydantic reports and `saved.load` turns into one sentence. Fields of newer versions are ignored.
 """
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 Number = float | None
 """A number, or None where the plan could not state one."""
@@ -68,6 +67,9 @@ class Alternative(Record):
 
     allocation: Allocation
     performance: Performance
+    cost: Cost | None = None
+    regret: Number = None
+    """Utility lost against the plan."""
 
 
 class Verdict(Record):
@@ -87,7 +89,7 @@ class Exchange(Record):
 
 
 class NearOptimal(Record):
-    """Ranges of allocations that are as good as the best within `tolerance` of explainable R²."""
+    """Ranges of allocations that are as good as the plan, within `tolerance` relative to its utility."""
 
     tolerance: float
     n_task: tuple[float, float] | None = None
@@ -156,205 +158,3 @@ class Plan(Record):
     posterior: Believed = Field(default_factory=Believed)
     health: Health = Field(default_factory=Health)
     provenance: Provenance = Field(default_factory=Provenance)
-
-
-Price = float | list[float] | None
-"""One price, or the two ends of its 90 % interval."""
-
-
-class ModalityPrices(Record):
-    """Prices of one modality, in the study's currency."""
-
-    per_sample: Price = None
-    per_session: Price = None
-    samples_per_session: Price = None
-    per_subject: Price = None
-    setup: Price = None
-    usable_fraction: Number = None
-
-
-class Prices(Record):
-    """Prices of labels and of every modality."""
-
-    task: Price = None
-    modalities: dict[str, ModalityPrices] = Field(default_factory=dict)
-
-
-class FrontierPoint(Record):
-    """The best plan at one budget."""
-
-    budget: float
-    n_task: float
-    modalities: dict[str, float] = Field(default_factory=dict)
-    explainable_r2: Summary
-    task_only: Summary | None = None
-
-
-class SharePoint(Record):
-    """The best plan that spends one share of the budget on brain data."""
-
-    brain_share: float
-    n_task: Number = None
-    modalities: dict[str, float] = Field(default_factory=dict)
-    explainable_r2: Summary
-
-
-class LearningCurve(Record):
-    """Performance against labels at one amount of brain data."""
-
-    label: str
-    explainable_r2: list[Summary]
-
-
-class Learning(Record):
-    """Learning curves on one grid of label counts."""
-
-    n_task_grid: list[float]
-    curves: list[LearningCurve] = Field(default_factory=list)
-
-
-class ExchangePoint(Record):
-    """Labels that `n_brain` samples are worth."""
-
-    n_brain: float
-    equivalent_labels: Summary
-
-
-class Regime(Record):
-    """Best brain share, `share[i][j]` at `alignment[i]` and `price_ratio[j]` (labels per brain sample)."""
-
-    alignment: list[float]
-    price_ratio: list[float]
-    share: list[list[Number]]
-    posterior: list[tuple[float, float]] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def _rectangular(self) -> Self:
-        if [len(row) for row in self.share] != [len(self.price_ratio)] * len(self.alignment):
-            raise ValueError("share must have one row per alignment and one column per price_ratio")
-        return self
-
-
-class TornadoBar(Record):
-    """Utility when one parameter sits at each end of its interval."""
-
-    parameter: str
-    low: Number = None
-    high: Number = None
-    utility_low: float
-    utility_high: float
-
-
-class SobolBar(Record):
-    """Share of the forecast's variance explained by a parameter."""
-
-    parameter: str
-    first: float
-    total: float
-
-
-class Threshold(Record):
-    """The value of a parameter at which the decision flips."""
-
-    parameter: str
-    value: Number = None
-    probability_beyond: Number = None
-    sentence: str = ""
-
-
-class Sensitivity(Record):
-    """What would change the decision."""
-
-    tornado: list[TornadoBar] = Field(default_factory=list)
-    sobol: list[SobolBar] = Field(default_factory=list)
-    thresholds: list[Threshold] = Field(default_factory=list)
-
-
-class Evppi(Record):
-    """Value of knowing one parameter exactly."""
-
-    parameter: str
-    value: float
-    se: Number = None
-
-
-class Evsi(Record):
-    """Value of one larger pilot."""
-
-    label: str
-    cost: Number = None
-    value: float
-    se: Number = None
-    net: Number = None
-
-
-class InformationValue(Record):
-    """Value of information, in `unit`."""
-
-    evpi: Number = None
-    evppi: list[Evppi] = Field(default_factory=list)
-    evsi: list[Evsi] = Field(default_factory=list)
-    unit: str = "explainable R²"
-
-
-class Compared(Record):
-    """What one modality buys."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    name: str
-
-
-class Assumption(Record):
-    """One assumption in plain words."""
-
-    text: str
-    checkable: bool = False
-    checked: str | None = None
-
-
-class PilotModality(Record):
-    """Recordings the pilot holds."""
-
-    n_samples: int | None = None
-    subjects: int | None = None
-    channels: int | None = None
-    stimuli: int | None = None
-
-
-class PilotSummary(Record):
-    """What the pilot holds."""
-
-    n_task: int | None = None
-    modalities: dict[str, PilotModality] = Field(default_factory=dict)
-
-
-class Task(Record):
-    """The task to be learned."""
-
-    kind: str = "regression"
-    cost_per_label: Price = None
-
-
-class Details(Record):
-    """`details.json`."""
-
-    schema_: Literal["brainworth.details/1"] = Field(default="brainworth.details/1", alias="schema")
-    title: str = ""
-    forced: bool = False
-    task: Task | None = None
-    currency: str = ""
-    budget: Number = None
-    pilot: PilotSummary | None = None
-    prices: Prices | None = None
-    frontier: list[FrontierPoint]
-    share_curve: list[SharePoint]
-    learning: Learning | None = None
-    exchange_curve: dict[str, list[ExchangePoint]] = Field(default_factory=dict)
-    posterior_draws: dict[str, list[Number]] = Field(default_factory=dict)
-    regime: Regime | None = None
-    sensitivity: Sensitivity | None = None
-    voi: InformationValue | None = None
-    compare: list[Compared] = Field(default_factory=list)
-    assumptions: list[Assumption] = Field(default_factory=list)
-    methods: list[str] = Field(default_factory=list)
-    citations: list[str] = Field(default_factory=list)

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from brainworth.design.errors import BadInput
 
-from .records import Details, Plan, Record
+from .detail_records import Details
+from .records import Plan, Record
 
 _R = TypeVar("_R", bound=Record)
 

@@ -11,9 +11,10 @@ import io
 import math
 from dataclasses import dataclass
 
-from .records import Bought, FrontierPoint, ModalityPrices, SharePoint, Summary
+from .detail_records import FrontierPoint, ModalityPrices, SharePoint
+from .records import Bought, Summary
 from .saved import Saved
-from .words import count, interval, listed, meaning, money, number, parameter, price
+from .words import TINY, count, interval, listed, meaning, money, number, parameter, price
 
 Cell = str | float | int | bool | None
 Rows = list[list[Cell]]
@@ -107,6 +108,47 @@ class Believed:
     name: str
     meaning: str
     value: str
+
+
+RULES = {
+    "task_only": "Labels only",
+    "half_and_half": "Half labels, half brain data",
+    "equal_shares": "Equal shares for labels and each modality",
+    "biggest_modality_only": "All for the largest modality",
+}
+"""Other plans in plain words."""
+
+
+def certified(saved: Saved) -> str:
+    """Say how far the plan can be from the best: in utility within a budget, in money when a target was set."""
+    certificate = saved.plan.certificate
+    if certificate is None or certificate.bound is None or certificate.objective is None:
+        return ""
+    total, method = saved.plan.cost.total, f" ({certificate.method})" if certificate.method else ""
+    cheapest = certificate.objective > 1 and abs(certificate.objective - total) < 0.01 + 1e-6 * total
+    if cheapest or certificate.bound < certificate.objective:
+        return (
+            f"No purchase that reaches the target costs less than {money(certificate.bound, saved.currency)}; this "
+            f"plan costs {money(certificate.objective, saved.currency)}{method}."
+        )
+    behind = max(0.0, certificate.bound - certificate.objective)
+    distance = f"at most {number(behind, 2)} below" if behind >= TINY else f"less than {TINY} below"
+    return (
+        f"No plan within the budget can have an expected utility above {number(certificate.bound, 4)}; this plan "
+        f"reaches {number(certificate.objective, 4)}, {distance}{method}."
+    )
+
+
+def as_good_without(saved: Saved) -> bool:
+    """Whether labels alone do as well as a plan with brain data, within the tolerance of near-optimal plans."""
+    alone, near = saved.plan.alternatives.get("task_only"), saved.plan.near_optimal
+    if alone is None or not saved.plan.verdict.collect_brain_data:
+        return False
+    best, own = saved.plan.performance.explainable_r2.mean, alone.performance.explainable_r2.mean
+    if best is None or own is None:
+        return False
+    lost = best - own if alone.regret is None else alone.regret
+    return lost <= (near.tolerance if near else 0.01) * abs(best)
 
 
 _STYLES = {"latent_dimension": "tenths"}

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import math
 
-from .records import Number, Price, Summary
+from .detail_records import Price
+from .records import Number, Summary
 from .style import printable
 
 Plain = float | str | bool | None
 NONE = "not available"
+TINY = 0.0001
+"""Smaller numbers are written as smaller than this."""
 _NAMES = {
     "alignment": ("alignment", "share of the predictable part of the label that the brain's latents carry, 0 to 1"),
     "misalignment": ("misalignment", "share of the predictable part of the label that brain data cannot teach, 0 to 1"),
     "signal_variance": ("signal variance", "predictable variance of the label, in squared label units"),
     "noise_variance": ("label noise variance", "unpredictable variance of one label, in squared label units"),
-    "latent_dimension": ("latent dimension", "number of stimulus features the brain data reveal"),
-    "r2_plan": ("R² with the plan", "share of all label variance predicted with the plan, 0 to 1"),
-    "r2_task_only": ("R² with labels only", "share of all label variance predicted with labels only, 0 to 1"),
+    "latent_dimension": ("latent dimension", "number of directions in the stimulus features that brain data reveal"),
+    "r2_plan": ("explainable R², plan", "share of the predictable part of a label predicted with the plan, 0 to 1"),
+    "r2_task_only": ("explainable R², labels only", "the same with labels only, 0 to 1"),
 }
 
 
@@ -34,7 +37,7 @@ def parameter(column: str) -> str:
 def meaning(column: str) -> str:
     """Say what a posterior column means, with its unit; empty when unknown."""
     if column.startswith("snr"):
-        return "signal variance over noise variance of one recorded sample, summed over channels"
+        return "signal variance over noise variance of one recorded sample, summed over channels and latents"
     return _NAMES[column][1] if column in _NAMES else ""
 
 
@@ -46,8 +49,10 @@ def number(value: Number, digits: int = 3) -> str:
         return "unlimited" if value > 0 else "−unlimited"
     if value == 0:
         return "0"
+    if abs(value) < TINY:
+        return f"under {TINY}" if value > 0 else f"over −{TINY}"
     size = math.floor(math.log10(abs(value)))
-    if size >= 15 or size < -6:
+    if size >= 15:
         text = f"{value:.{digits - 1}e}"
     elif size >= digits - 1:
         text = f"{round(value, digits - 1 - size) if size < 4 else round(value):,.0f}"
@@ -92,6 +97,11 @@ def share(value: Number) -> str:
     return "over 99 %" if 99 < percent < 100 else f"{percent:.0f} %"
 
 
+def percent(value: float) -> str:
+    """Write a small share with the decimals it needs, e.g. ``0.005`` → ``0.5 %``."""
+    return f"{number(100 * value, 2)} %"
+
+
 def chance(value: Number) -> str:
     """Write a probability that was counted over draws, which never shows certainty."""
     if value is None or not math.isfinite(value):
@@ -102,8 +112,12 @@ def chance(value: Number) -> str:
 
 
 def r2(value: Number) -> str:
-    """Write an R² with two decimals."""
-    return NONE if value is None or not math.isfinite(value) else f"{value:.2f}".replace("-", "−")
+    """Write an R² with two decimals, with more where it is nearly 1."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    left = 1.0 - value
+    digits = 2 if left >= 0.01 or left <= 0 else min(4, math.ceil(-math.log10(left)))
+    return f"{value:.{digits}f}".replace("-", "−")
 
 
 def capital(text: str) -> str:
@@ -133,6 +147,8 @@ def interval(summary: Summary | None, style: str = "number", unit: str = "") -> 
     sizes = [abs(value) for value in (summary.mean, *ends) if value is not None and math.isfinite(value)]
     largest = max(sizes, default=0.0)
     write = {"number": lambda value: _beside(value, largest), "count": count, "r2": r2, "tenths": _tenths}[style]
+    if style == "number" and 0 < largest < TINY and min(v for v in (summary.mean, *ends) if v is not None) >= 0:
+        return f"under {TINY} {unit}".strip()
     text = write(summary.mean)
     if None not in ends:
         text += f" ({write(ends[0])} to {write(ends[1])})"
@@ -146,7 +162,7 @@ def _tenths(value: Number) -> str:
 
 def _beside(value: Number, largest: float) -> str:
     """Write a number with as many decimals as the largest of its row needs for three significant digits."""
-    if value is None or not math.isfinite(value) or not 1e-5 < largest < 1e5:
+    if value is None or not math.isfinite(value) or not TINY <= largest < 1e5:
         return number(value)
     decimals = max(0, 2 - math.floor(math.log10(largest)))
     return f"{value:,.{decimals}f}".replace("-", "−")

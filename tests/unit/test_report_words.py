@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from brainworth.design.report import words
 from brainworth.design.report.decision_figures import probability_worth, share_at
+from brainworth.design.report.detail_records import Regime
 from brainworth.design.report.figures import compact
-from brainworth.design.report.records import Regime, Summary
+from brainworth.design.report.records import Summary
 from brainworth.design.report.style import CYCLE, INK, MUTED, PAPER, printable, shorten
 
 
@@ -20,16 +21,27 @@ def _read(text: str) -> float:
     return float(text.replace(",", "").replace("−", "-"))
 
 
-@given(st.floats(-1e14, 1e14).filter(lambda x: abs(x) > 1e-6))
+@given(st.floats(-1e14, 1e14).filter(lambda x: abs(x) >= words.TINY))
 def test_number_keeps_three_digits(value: float) -> None:
     assert _read(words.number(value)) == pytest.approx(value, rel=5.1e-3)
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.0, "0"), (1234.5, "1,230"), (0.8, "0.8"), (-2.5, "−2.5"), (math.nan, words.NONE), (None, words.NONE),
-     (math.inf, "unlimited"), (123456.0, "123,456"), (0.000933, "0.000933")],
-)  # fmt: skip
+EXAMPLES: list[tuple[float | None, str]] = [
+    (0.0, "0"),
+    (1234.5, "1,230"),
+    (0.8, "0.8"),
+    (-2.5, "−2.5"),
+    (123456.0, "123,456"),
+    (0.000933, "0.000933"),
+    (2e-9, "under 0.0001"),
+    (-2e-9, "over −0.0001"),
+    (math.inf, "unlimited"),
+    (math.nan, words.NONE),
+    (None, words.NONE),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), EXAMPLES)
 def test_number_examples(value: float | None, text: str) -> None:
     assert words.number(value) == text
 
@@ -57,6 +69,12 @@ def test_intervals_share_their_decimals() -> None:
     )
     assert words.interval(Summary(mean=0.5, q05=None, q95=None), "r2") == "0.50"
     assert words.interval(None) == words.NONE
+
+
+def test_r2_near_one_is_not_written_as_one() -> None:
+    assert [words.r2(v) for v in (0.5, 0.98, 0.9981, 0.99937, 0.999999, 1.0, -0.3)] == [
+        "0.50", "0.98", "0.998", "0.9994", "1.0000", "1.00", "−0.30",
+    ]  # fmt: skip
 
 
 @given(st.text())
