@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,18 @@ class Names:
         }
 
 
+def _arviz() -> Any:
+    """Import ArviZ without its announcement of the next major version, which is no concern of the user."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        import arviz
+
+    return arviz
+
+
 def to_arviz(chains: Chains, names: Names, constants: dict[str, np.ndarray], attrs: dict[str, str]) -> Any:
     """Return ArviZ data with the groups posterior, sample_stats and constant_data."""
-    import arviz as az
-
+    az = _arviz()
     posterior = {name: values for name, values in chains.sites.items() if values.size}
     statistics = dict(chains.statistics)
     statistics["diverging"] = statistics["diverging"].astype(bool)
@@ -74,8 +83,7 @@ def to_arviz(chains: Chains, names: Names, constants: dict[str, np.ndarray], att
 
 def diagnostics(data: Any) -> dict[str, float]:
     """Return the worst R-hat, the smallest bulk and tail effective sample sizes and the share of divergences."""
-    import arviz as az
-
+    az = _arviz()
     posterior = data["posterior"]
     names = [name for name in SAMPLED if name in posterior]
     worst = {

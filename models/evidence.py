@@ -32,6 +32,8 @@ EXPONENTS = np.linspace(0.0, 2.0, 7)
 """Grid of source exponents: 0 puts equal variance on all directions, 1 gives all weights the same prior variance."""
 LOG_SNR = np.linspace(np.log(1e-4), np.log(1e3), 65)
 """Grid of the logarithm of the read-outs' signal-to-noise ratio."""
+PADDING = 64
+"""Directions are padded with empty ones to a multiple of this, so that pilots of similar size share compiled code."""
 
 
 @register_dataclass
@@ -168,8 +170,10 @@ def task_evidence(rows: Rows, variance: NDArray[np.float64], total: float, disti
     inside = np.asarray(projections)
     rank = int(np.sum(values[0] > 0))
     rest = max(float(rows.squares[0] - np.sum(inside[0, :, 0] ** 2)), 0.0)
+    padding = -inside.shape[1] % PADDING
+    inside = np.pad(inside, ((0, 0), (0, padding), (0, 0)))
     return TaskEvidence(
-        eigenvalue=jnp.asarray(values),
+        eigenvalue=jnp.asarray(np.pad(np.asarray(values), ((0, 0), (0, padding)))),
         label=jnp.asarray(inside[:, :, 0]),
         predicted=jnp.asarray(inside[:, :, 1:]),
         rest=jnp.asarray(rest),

@@ -12,7 +12,8 @@ site                   meaning and prior
 ``brain_exponent``     source exponent of the latents: Normal(1, 0.35), inside [0, 2]
 ``gain_spread``        spread of log signal-to-noise over people: HalfNormal(0.6)
 ``gain``               a person's own log gain: Normal(0, gain_spread)
-``loading``            signed task weights relative to the misaligned part: Normal, narrower for latents without signal
+``loading``            signed task weights relative to the misaligned part: Student t (2 degrees of freedom), so that the
+                       alignment is about uniform on [0, 1]; narrower for latents without signal
 ``explainable``        share of the label variance that features can explain, tau^2/(tau^2 + sigma^2): Beta(1, 1)
 ``scale``              log of the total label variance, labels standardised: Normal(0, 0.3)
 ``task_exponent``      source exponent of the misaligned part, on a grid, summed out
@@ -55,7 +56,7 @@ class Priors:
     gain_spread: Float[Array, " modality"]
     """Scale of the half-normal prior of the spread over people."""
     loading: Float[Array, ""]
-    """Prior variance of all loadings together: rho^2/(1 - rho^2) is about this times a chi-square."""
+    """Scale of all loadings together: rho^2/(1 - rho^2) is this over an exponential variable, on average."""
 
 
 def pilot_design(brain: BrainEvidence, share: Float[Array, ""] | float = 1.0) -> Design:
@@ -173,8 +174,9 @@ def pilot_model(evidence: PilotEvidence, priors: Priors, modality_of: Array, n_l
         spread = numpyro.sample("gain_spread", dist.HalfNormal(priors.gain_spread))
     with numpyro.plate("latent_loading", n_latents):
         direction = numpyro.sample("loading_raw", dist.Normal(0.0, 1.0))
+    tail = numpyro.sample("loading_tail", dist.Exponential(1.0))
     here = presence(jnp.exp(log_snr))
-    width = jnp.sqrt(priors.loading * here / (jnp.sum(here) + PRESENCE))
+    width = jnp.sqrt(priors.loading / tail * here / (jnp.sum(here) + PRESENCE))
     loading = numpyro.deterministic("loading", width * direction)
     explainable = numpyro.sample("explainable", dist.Beta(1.0, 1.0))
     scale = numpyro.sample("scale", dist.Normal(0.0, 0.3))

@@ -19,6 +19,7 @@ from brainworth.design.errors import BrainworthError
 
 from .datasets import datasets_app
 from .output import one_paragraph
+from .plan import plan, report
 from .predict import predict
 from .study import check, init, schema
 
@@ -63,7 +64,9 @@ def root(
 
 app.command("init")(init)
 app.command("check")(check)
+app.command("plan")(plan)
 app.command("predict")(predict)
+app.command("report")(report)
 app.command("schema")(schema)
 app.add_typer(datasets_app, name="datasets")
 
@@ -112,4 +115,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         text = f"This is a fault in brainworth, not in your input ({type(error).__name__}: {error}). "
         return _fail(one_paragraph(text + "Run again with --debug and report it."), BUG, debug=debug)
+    if result == INTERRUPTED:  # typer turns an interruption into this code
+        typer.echo("Interrupted.", err=True)
     return result if isinstance(result, int) else 0

@@ -1,0 +1,112 @@
+"""``plan``, ``report``: from a study file to a finished folder, and the report of one again.
+
+In: paths. Out: files, and the verdict on the terminal or the plan as JSON. What can go wrong: everything below raises
+failures that ``app.main`` turns into exit codes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .output import AsJson, Quiet, print_json
+
+if TYPE_CHECKING:
+    from brainworth.design.planning import Plan
+
+STAGES = {
+    "posterior": "Fitting the posterior",
+    "allocation": "Searching for the best purchase and proving it",
+    "exchange rates": "Exchange rates",
+    "report": "Writing the report",
+}
+
+
+@contextmanager
+def progress_bar(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Show a bar of the stages on a terminal; nothing elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda stage: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Reading", total=len(STAGES) + 1)
+
+        def say(stage: str) -> None:
+            bar.update(task, advance=1, description=STAGES.get(stage, stage))
+
+        yield say
+
+
+def show_plan(plan: Plan, out: Path, *, quiet: bool, as_json: bool) -> None:
+    """Print a finished plan."""
+    if as_json:
+        print_json(dict(plan.record))
+    elif not quiet:
+        health = plan.record["health"]["status"]
+        typer.echo(plan.record["verdict"]["sentence"])
+        if health != "ok":
+            worried = [c["sentence"] for c in plan.record["health"]["checks"] if c["status"] != "ok"]
+            typer.echo(f"Health of the pilot: {health}. {' '.join(worried)}")
+        typer.echo(f"Report: {out / 'report.html'}")
+
+
+StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file (study.toml).", show_default=False)]
+Out = Annotated[Path, typer.Option("--out", help="Folder of the results; made if it does not exist.")]
+Force = Annotated[bool, typer.Option("--force", help="Plan even if the health check refuses; the report says so.")]
+
+
+def plan(
+    study: StudyPath, *, out: Out = Path("plan"), force: Force = False, quiet: Quiet = False, as_json: AsJson = False
+) -> None:
+    """Fit the pilot, find the best purchase, write plan.json, report.html, posterior.nc and figures.
+
+    Example: brainworth plan study.toml --out plan
+    """
+    from brainworth.design.runtime import use_compilation_cache
+    from brainworth.design.study import Study
+
+    loaded = Study.from_file(study)
+    check_folder(out)
+    use_compilation_cache()
+    from brainworth.design.planning import plan_study
+
+    with progress_bar(quiet=quiet or as_json) as say:
+        finished = plan_study(loaded, out, force=force, progress=say)
+    show_plan(finished, out, quiet=quiet, as_json=as_json)
+
+
+def check_folder(out: Path) -> None:
+    """Raise ``BadInput`` if results cannot be written to a folder."""
+    from brainworth.design.errors import BadInput
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f"{out}: the folder cannot be made ({error.strerror}). Give --out a folder that can be written to."
+        ) from None
+
+
+def report(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that plan wrote.", show_default=False)],
+    *,
+    quiet: Quiet = False,
+) -> None:
+    """Rebuild report.html, figures and tables from the saved results of a plan.
+
+    Example: brainworth report plan
+    """
+    from brainworth.design.report import write_report
+
+    path = write_report(directory)
+    if not quiet:
+        typer.echo(f"Report: {path}")
