@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -57,7 +58,7 @@ def draw_frontier(axes: Axes, saved: Saved) -> None:
     band(axes, budgets, [point.explainable_r2 for point in rows], BLUE, "best plan")
     alone = [point.task_only for point in rows]
     if any(summary is not None for summary in alone):
-        band(axes, budgets, alone, VERMILLION, "labels only", dashed=True)
+        band(axes, budgets, alone, VERMILLION, "labels only", DASHED)
     axes.axvline(saved.budget, color=MUTED, linewidth=1, linestyle=":")
     mark(axes, saved.budget, saved.plan.performance.explainable_r2)
     axes.set_xlabel(f"budget ({shorten(saved.currency, 12)})")
@@ -120,13 +121,13 @@ def learning(saved: Saved) -> Plot | None:
     with house_style():
         figure = Figure(figsize=HALF)
         axes = figure.add_subplot()
-        styles = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1))]
+        lines = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
         order = (VERMILLION, BLUE, GREEN, *CYCLE[3:])
         for i, curve in enumerate(data.curves):
             points = curve.explainable_r2[: len(data.n_task_grid)]
             grid = data.n_task_grid[: len(points)]
-            line = styles[i % len(styles)]
-            band(axes, grid, points, order[i % len(order)], shorten(curve.label, 34), linestyle=line, alpha=0.13)
+            look = Look(lines[i % len(lines)], alpha=0.13)
+            band(axes, grid, points, order[i % len(order)], shorten(curve.label, 34), look)
         axes.set_xlabel("labels, pilot and new")
         axes.set_ylabel("explainable R²")
         spread_axis(axes, data.n_task_grid)
@@ -253,21 +254,27 @@ def brain_share(saved: Saved) -> float:
     return sum(cost.modalities.values()) / cost.total if cost.total > 0 else 0.0
 
 
+@dataclass(frozen=True)
+class Look:
+    """How a curve is drawn."""
+
+    line: str | tuple[int, tuple[int, ...]] = "-"
+    """A matplotlib line style."""
+    alpha: float = 0.18
+    """Opacity of the band."""
+
+
+SOLID, DASHED = Look(), Look("--")
+
+
 def band(
-    axes: Axes,
-    x: Sequence[float],
-    summaries: Sequence[Summary | None],
-    colour: str,
-    label: str,
-    **look: object,
+    axes: Axes, x: Sequence[float], summaries: Sequence[Summary | None], colour: str, label: str, look: Look = SOLID
 ) -> None:
-    """Draw means as a line and 90 % intervals as a band behind it; `look` takes dashed, linestyle and alpha."""
+    """Draw means as a line and 90 % intervals as a band behind it."""
     middle = column([s and s.mean for s in summaries])
     low, high = column([s and s.q05 for s in summaries]), column([s and s.q95 for s in summaries])
-    line = look.get("linestyle", "--" if look.get("dashed") else "-")
-    axes.fill_between(x, low, high, color=colour, alpha=look.get("alpha", 0.18), linewidth=0)  # pyright: ignore[reportArgumentType]
-    marker = "o" if len(x) == 1 else None
-    axes.plot(x, middle, color=colour, linestyle=line, label=label, marker=marker)  # pyright: ignore[reportArgumentType]
+    axes.fill_between(x, low, high, color=colour, alpha=look.alpha, linewidth=0)
+    axes.plot(x, middle, color=colour, linestyle=look.line, label=label, marker="o" if len(x) == 1 else "")
 
 
 def mark(axes: Axes, x: float, summary: Summary) -> None:

@@ -14,6 +14,7 @@ from .style import printable
 
 Plain = float | str | bool | None
 NONE = "not available"
+PER_CENT = "\N{NO-BREAK SPACE}%"
 TINY = 0.0001
 """Smaller numbers are written as smaller than this."""
 _NAMES = {
@@ -93,13 +94,13 @@ def share(value: Number) -> str:
         return NONE
     percent = 100 * value
     if 0 < percent < 1:
-        return "under 1 %"
-    return "over 99 %" if 99 < percent < 100 else f"{percent:.0f} %"
+        return f"under 1{PER_CENT}"
+    return f"over 99{PER_CENT}" if 99 < percent < 100 else f"{percent:.0f}{PER_CENT}"
 
 
 def percent(value: float) -> str:
     """Write a small share with the decimals it needs, e.g. ``0.005`` → ``0.5 %``."""
-    return f"{number(100 * value, 2)} %"
+    return f"{number(100 * value, 2)}{PER_CENT}"
 
 
 def chance(value: Number) -> str:
@@ -107,8 +108,8 @@ def chance(value: Number) -> str:
     if value is None or not math.isfinite(value):
         return NONE
     if value < 0.005:
-        return "under 1 %"
-    return "over 99 %" if value > 0.995 else f"{100 * value:.0f} %"
+        return f"under 1{PER_CENT}"
+    return f"over 99{PER_CENT}" if value > 0.995 else f"{100 * value:.0f}{PER_CENT}"
 
 
 def r2(value: Number) -> str:

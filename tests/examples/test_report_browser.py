@@ -230,7 +230,7 @@ def test_price_slider_recomputes_the_probability(browser: Browser, addresses: di
         browser.open(f"{addresses['two']}#price={price}")
         said = browser.js("document.getElementById('price-readout').textContent")
         assert said.startswith(f"At {price} labels per brain sample")
-        (chance,) = re.findall(r"probability (?:over |under )?(\d+) %", said)
+        (chance,) = re.findall(r"probability (?:over |under )?(\d+)\s%", said)
         chances.append(float(chance))
     assert chances[0] == 99
     assert chances[1] < 90

@@ -19,8 +19,10 @@ import pytest
 
 from brainworth.design.errors import BadInput
 from brainworth.design.report import draw_plan, write_report
-from brainworth.design.report.records import Summary
+from brainworth.design.report.records import Plan, Summary
 from brainworth.design.report.render import FIGURE_NAMES
+from brainworth.design.report.saved import Saved, load
+from brainworth.design.report.tables import certified
 
 
 def _load_fixture() -> ModuleType:
@@ -167,14 +169,35 @@ def test_control_characters_and_numbers_that_are_not_finite(saved: Path) -> None
 
 def test_verdict_is_first_and_honest(reports: dict[str, Path]) -> None:
     for case, heading, chance in (
-        ("two", "Verdict: collect brain data", "93 %"),
-        ("none", "Verdict: do not collect brain data", "7 %"),
+        ("two", "Verdict: collect brain data", "93\u00a0%"),
+        ("none", "Verdict: do not collect brain data", "7\u00a0%"),
     ):
         page = _Page(reports[case].read_text())
         assert page.text["h2"][0] == heading
         assert chance in page.text["strong"]
     assert "Planned by force" in reports["hostile"].read_text()
     assert "Planned by force" not in reports["two"].read_text()
+
+
+def test_a_gain_too_small_to_matter_is_said(saved: Path, reports: dict[str, Path]) -> None:
+    said = "Labels alone do practically as well"
+    assert said not in reports["two"].read_text()
+    assert said not in reports["none"].read_text()  # there the verdict itself says it
+    plan = json.loads((saved / "plan.json").read_text())
+    plan["alternatives"]["task_only"]["regret"] = 1e-7
+    (saved / "plan.json").write_text(json.dumps(plan))
+    assert said in write_report(saved).read_text()
+
+
+def test_certificate_in_utility_and_in_money(saved: Path) -> None:
+    plan = Plan.model_validate_json((saved / "plan.json").read_text())
+    assert plan.certificate is not None
+    details = load(saved).details
+    assert "No plan within the budget" in certified(Saved(plan, details, complete=True))
+    money = plan.certificate.model_copy(update={"objective": plan.cost.total, "bound": plan.cost.total - 100})
+    cheapest = plan.model_copy(update={"certificate": money})
+    assert "costs less than" in certified(Saved(cheapest, details, complete=True))
+    assert certified(Saved(plan.model_copy(update={"certificate": None}), details, complete=True)) == ""
 
 
 def test_purchase_list_adds_up(reports: dict[str, Path]) -> None:

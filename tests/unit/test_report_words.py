@@ -55,11 +55,16 @@ def test_money_and_prices() -> None:
 
 
 def test_shares_never_claim_certainty_they_do_not_have() -> None:
-    assert words.share(0.0) == "0 %"
-    assert words.share(0.004) == "under 1 %"
-    assert words.share(0.9999) == "over 99 %"
-    assert words.share(1.0) == "100 %"
-    assert [words.chance(p) for p in (0.0, 0.5, 1.0, None)] == ["under 1 %", "50 %", "over 99 %", words.NONE]
+    assert words.share(0.0) == "0\u00a0%"
+    assert words.share(0.004) == "under 1\u00a0%"
+    assert words.share(0.9999) == "over 99\u00a0%"
+    assert words.share(1.0) == "100\u00a0%"
+    assert [words.chance(p) for p in (0.0, 0.5, 1.0, None)] == [
+        "under 1\u00a0%",
+        "50\u00a0%",
+        "over 99\u00a0%",
+        words.NONE,
+    ]
 
 
 def test_intervals_share_their_decimals() -> None:

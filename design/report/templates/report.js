@@ -10,8 +10,8 @@
   function money(value) {
     return group(value, Math.abs(value) < 100 && value !== Math.round(value) ? 2 : 0) + " " + data.currency;
   }
-  function percent(value) { return Math.round(100 * value) + " %"; }
-  function chance(value) { return value < 0.005 ? "under 1 %" : value > 0.995 ? "over 99 %" : percent(value); }
+  function percent(value) { return Math.round(100 * value) + "\u00a0%"; }
+  function chance(value) { return value < 0.005 ? "under 1\u00a0%" : value > 0.995 ? "over 99\u00a0%" : percent(value); }
   function decimals(value) {
     var left = 1 - value;
     return left >= 0.01 || left <= 0 ? 2 : Math.min(4, Math.ceil(-Math.log10(left)));
@@ -20,7 +20,7 @@
     if (!summary || summary.mean === null) { return "not available"; }
     var text = summary.mean.toFixed(decimals(summary.mean));
     if (summary.q05 !== null && summary.q95 !== null) {
-      text += " (90 % interval " + summary.q05.toFixed(decimals(summary.q05)) + " to ";
+      text += " (90\u00a0% interval " + summary.q05.toFixed(decimals(summary.q05)) + " to ";
       text += summary.q95.toFixed(decimals(summary.q95)) + ")";
     }
     return text;
