@@ -52,7 +52,7 @@ class Money:
 
     def quantile(self, level: Float[np.ndarray, " draw"]) -> Float[np.ndarray, " draw"]:
         """Return the quantiles of the believed price at ``level`` in (0, 1): feed uniforms to draw from it."""
-        from scipy.special import ndtri  # noqa: PLC0415  (scipy is slow to import and only planning draws prices)
+        from scipy.special import ndtri
 
         if self.certain:
             return np.full(np.shape(level), self.low)

@@ -137,7 +137,7 @@ def _mirror_of(name: str) -> Path | None:
 
 def _retrieve(url: str, sha256: str, target: Path, downloader: Any) -> Path:
     """Return the file, in the cache with the right hash; ``ValueError`` if the content is wrong."""
-    import pooch  # noqa: PLC0415  (slow to import, only needed here)
+    import pooch
 
     return Path(pooch.retrieve(url, f"sha256:{sha256}", fname=target.name, path=target.parent, downloader=downloader))
 
@@ -151,7 +151,7 @@ def _copy_from(path: Path) -> Callable[..., None]:
 
 def _glove(archive: Path) -> bytes:
     """Return the npz of all words and vectors in the published archive."""
-    import pyarrow.parquet as pq  # noqa: PLC0415  (slow to import, only needed here)
+    import pyarrow.parquet as pq
 
     with zipfile.ZipFile(archive) as opened:
         vectors = np.load(io.BytesIO(opened.read(_GLOVE_VECTORS)), allow_pickle=False)
@@ -164,8 +164,8 @@ def _glove(archive: Path) -> bytes:
 @contextmanager
 def _progress(*, shown: bool, title: str, total: int) -> Generator[Callable[[], None]]:
     """Show a bar on a terminal; the context value advances it by one file."""
-    from rich.console import Console  # noqa: PLC0415  (only needed when something is fetched)
-    from rich.progress import Progress  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import Progress
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not (shown and console.is_terminal)) as bar:
@@ -175,13 +175,13 @@ def _progress(*, shown: bool, title: str, total: int) -> Generator[Callable[[], 
 
 def cache_folder() -> Path:
     """Return the folder under which data sets are kept."""
-    import pooch  # noqa: PLC0415  (slow to import, only needed here)
+    import pooch
 
     return Path(os.environ.get(CACHE) or pooch.os_cache("brainworth"))
 
 
 def _fetch_file(dataset: Dataset, file: DataFile, folder: Path, mirror: Path | None) -> None:
-    import pooch  # noqa: PLC0415  (slow to import, only needed here)
+    import pooch
 
     local = mirror / file.path if mirror else None
     if local is not None and local.is_file():
@@ -203,7 +203,7 @@ def _fetch_file(dataset: Dataset, file: DataFile, folder: Path, mirror: Path | N
 
 def _make_glove(archive: Archive, target: Path) -> None:
     """Make the word vectors from the published archive, once; the archive's hash vouches for them."""
-    import pooch  # noqa: PLC0415  (slow to import, only needed here)
+    import pooch
 
     stamp = target.with_name(target.name + ".from")
     if target.is_file() and stamp.is_file() and stamp.read_text().split() == [archive.sha256, _sha256(target)]:
@@ -235,7 +235,7 @@ def fetch(name: str, *, progress: bool = False) -> Path:
     BadInput
         Unknown name, no network and no mirror, or a file whose hash is wrong.
     """
-    import pooch  # noqa: PLC0415  (slow to import, only needed here)
+    import pooch
 
     dataset = find(name)
     mirror = _mirror_of(name)

@@ -40,7 +40,7 @@ def epochs_table(epochs: Any, source: str, wanted: Wanted) -> Table:
     BadInput
         No metadata, no ids, no data channels, or too many values.
     """
-    import mne  # noqa: PLC0415  (optional extra, slow to import)
+    import mne
 
     metadata = epochs.metadata
     if metadata is None:
@@ -82,7 +82,7 @@ def read_epochs(path: Path, source: str, wanted: Wanted) -> Table:
         MNE is not installed, or the file cannot be read.
     """
     try:
-        import mne  # noqa: PLC0415  (optional extra, slow to import)
+        import mne
     except ImportError:
         raise problem(
             source, "", "reading MNE epochs needs the extra 'eeg'", "Install it: pip install 'brainworth[eeg]'."

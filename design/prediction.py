@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 from brainworth.models.encoding import encode
 from brainworth.models.estimators import ESTIMATORS, Estimator
 from brainworth.models.performance import excess_risk, labels_for_risk, r2_from_risk, task_only_risk
-from brainworth.models.risk_split import RiskSplit, split_risk, split_task_only_risk
+from brainworth.models.shift import Shifted, shifted_risk
 from brainworth.models.system import Design, System
 
 from .config_errors import did_you_mean, listed, problem, quoted
@@ -65,14 +65,13 @@ class _Point:
     rates: Float[Array, " source"]
     encoding_r2: Float[Array, "row latent"]
     """First from all sources together, then from each alone."""
-    split: RiskSplit
-    split_task_only: RiskSplit
+    shift: Shifted
 
 
 @partial(jax.jit, static_argnames="learner")
-def _point(system: System, counts: Float[Array, " source"], n_task: Scalar, learner: Estimator) -> _Point:
+def _point(system: System, design: Design, factor: Scalar, learner: Estimator) -> _Point:
     """Return the performance at one design; compiled as a whole, which is many times faster than piece by piece."""
-    design = Design.simple(counts, n_task)
+    counts, n_task = design.n_brain, design.n_task
     risk, slope = jax.value_and_grad(lambda at: excess_risk(system, at, learner))(design)
     labels = jnp.where(jnp.isfinite(risk), labels_for_risk(system, risk), 0.0)
     mixes = jnp.concatenate([counts[None], jnp.diag(counts)])
@@ -82,22 +81,18 @@ def _point(system: System, counts: Float[Array, " source"], n_task: Scalar, lear
         equivalent_labels=labels - n_task,
         rates=slope.n_brain / slope.n_task,
         encoding_r2=jax.vmap(lambda mix: encode(system, Design.simple(mix, n_task)).encoding_r2)(mixes),
-        split=split_risk(system, design),
-        split_task_only=split_task_only_risk(system, n_task),
+        shift=shifted_risk(system, design, factor),
     )
 
 
-def _shifted(point: _Point, question: Question) -> dict[str, float]:
-    with_brain = float(point.split.at(question.shift))
-    without = float(point.split_task_only.at(question.shift))
-    values = {
-        "risk_in": float(point.split.inside),
-        "risk_out": float(point.split.outside),
-        "excess_risk": with_brain,
-        "task_only_excess_risk": without,
-        "robustness_gain": without / with_brain if with_brain > 0 else math.inf,
+def _shifted(shift: Shifted) -> dict[str, float]:
+    return {
+        "risk_in": float(shift.risk_in),
+        "risk_out": float(shift.risk_out),
+        "excess_risk": float(shift.excess_risk),
+        "task_only_excess_risk": float(shift.task_only_excess_risk),
+        "robustness_gain": float(shift.robustness_gain),
     }
-    return values if question.estimator == "optimal" else dict.fromkeys(values, math.nan)
 
 
 def predict(named: NamedSystem, question: Question) -> dict[str, Any]:
@@ -131,8 +126,9 @@ def predict(named: NamedSystem, question: Question) -> dict[str, Any]:
     for option, value in (("--task", question.n_task), ("--shift", question.shift)):
         if not (math.isfinite(value) and value >= 0):
             raise problem(option, "", f"got {value}", "It must be a number of at least 0.")
-    counts = jnp.asarray(_counts(named.sources, question.brain))
-    point = _point(named.system, counts, jnp.asarray(question.n_task, dtype=float), ESTIMATORS[question.estimator])
+    design = Design.simple(_counts(named.sources, question.brain), question.n_task)
+    point = _point(named.system, design, jnp.asarray(question.shift, dtype=float), ESTIMATORS[question.estimator])
+    shift = _shifted(point.shift)
     encoding = {"all": point.encoding_r2[0], **dict(zip(named.sources, point.encoding_r2[1:], strict=True))}
     return {
         "excess_risk": float(point.risk),
@@ -142,5 +138,5 @@ def predict(named: NamedSystem, question: Question) -> dict[str, Any]:
         "task_only": {"excess_risk": float(point.task_only)},
         "equivalent_labels": float(point.equivalent_labels),
         "marginal_rate": {name: float(rate) for name, rate in zip(named.sources, point.rates, strict=True)},
-        "shift": _shifted(point, question),
+        "shift": shift if question.estimator == "optimal" else dict.fromkeys(shift, math.nan),
     }

@@ -89,7 +89,7 @@ class _Folder:
 
 
 def _frame_columns(frame: pd.DataFrame, source: str) -> dict[str, np.ndarray]:
-    import pandas as pd  # noqa: PLC0415  (slow to import; files do not need it)
+    import pandas as pd
 
     if not isinstance(cast("object", frame), pd.DataFrame):
         raise problem(source, "", f"got a {type(frame).__name__}", "It must be a pandas DataFrame.")
@@ -275,9 +275,9 @@ class Study:
         BadInput
             As ``from_frames``.
         """
-        import pandas as pd  # noqa: PLC0415  (slow to import; files do not need it)
+        import pandas as pd
 
-        from .study_arrays import array_frame, recordings_frame  # noqa: PLC0415
+        from .study_arrays import array_frame, recordings_frame
 
         table = array_frame(features, "features", "feature")
         if group is not None:
@@ -298,7 +298,7 @@ class Study:
         seed : int, optional
             Seed of the sampler; default the study's.
         """
-        from .posterior import fit_study  # noqa: PLC0415  (the sampler is slow to import)
+        from .posterior import fit_study
 
         return fit_study(self, seed=self.config.study.seed if seed is None else seed)
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
+import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from .config import Name, Section
@@ -103,8 +104,6 @@ class NamedSystem:
 
     def reordered(self, names: tuple[str, ...], file: object) -> NamedSystem:
         """Return the system with exactly the sources ``names``, or raise ``BadInput`` naming one that is missing."""
-        from dataclasses import replace  # noqa: PLC0415
-
         for name in names:
             if name not in self.sources:
                 hint = did_you_mean(name, self.sources)
@@ -114,7 +113,7 @@ class NamedSystem:
                     f"no source is called {quoted(name)}",
                     f"The sources are {listed(self.sources)}.{hint}",
                 )
-        rows = [self.sources.index(name) for name in names]
+        rows = np.array([self.sources.index(name) for name in names])
         chosen = replace(self.system, snr=self.system.snr[rows, :], channels=self.system.channels[rows])
         return NamedSystem(chosen, names)
 
@@ -125,9 +124,9 @@ def parse_system(data: Mapping[str, Any], file: object = "the system") -> NamedS
         parsed = SystemFile.model_validate(dict(data))
     except ValidationError as error:
         raise explain(error, SystemFile, file, data) from None
-    import jax.numpy as jnp  # noqa: PLC0415  (jax is slow to import; the schema and --help do not need it)
+    import jax.numpy as jnp
 
-    from brainworth.models.system import Spectrum, System  # noqa: PLC0415
+    from brainworth.models.system import Spectrum, System
 
     shape = parsed.spectrum
     if shape.values is not None:

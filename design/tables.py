@@ -9,7 +9,6 @@ place. No pickle is ever loaded.
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .config_errors import did_you_mean, listed, one_line, problem, quoted
+from .errors import BadInput
 from .tables_csv import CsvSource, record_line
 from .tables_csv import read as read_csv
 
@@ -237,8 +237,7 @@ def check_size(rows: int, columns: int, source: str) -> None:
 
 
 def _read_parquet(path: Path, source: str, wanted: Wanted) -> Table:
-    import pyarrow as pa  # noqa: PLC0415  (slow to import, only needed here)
-    import pyarrow.parquet as pq  # noqa: PLC0415
+    import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as file:
@@ -249,9 +248,11 @@ def _read_parquet(path: Path, source: str, wanted: Wanted) -> Table:
         keys, numbers, ignored = split_columns(names, wanted)
         loaded = pq.read_table(path, columns=[*keys, *numbers], read_dictionary=keys)
         if loaded.num_rows != rows:
-            raise pa.ArrowInvalid("its header and its rows disagree")
+            raise ValueError("its header and its rows disagree")
         columns = {n: np.asarray(loaded.column(n).to_pandas()) for n in (*keys, *numbers)}
-    except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
+    except BadInput:
+        raise
+    except Exception as error:  # damaged files make pyarrow raise many types
         raise _unreadable(source, "parquet", error) from None
     table = from_columns(columns, source, wanted)
     return Table(table.source, table.keys, table.columns, table.values, tuple(ignored))
@@ -279,21 +280,14 @@ def _read_npz(path: Path, source: str, wanted: Wanted) -> Table:
                         f"its shape is {array.shape}",
                         "An array has one row per sample: one or two axes.",
                     )
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        MemoryError,
-        NotImplementedError,
-    ) as error:
+    except BadInput:
+        raise
+    except Exception as error:  # damaged archives make zipfile, zlib and numpy raise a dozen types
         raise _unreadable(source, "npz", error) from None
     return from_columns(columns, source, wanted)
 
 
-def _unreadable(source: str, kind: str, error: Exception) -> Exception:
+def _unreadable(source: str, kind: str, error: Exception) -> BadInput:
     detail = one_line(error, 200).rstrip(".")
     hint = " Python objects are never loaded." if "pickle" in detail else ""
     return problem(source, "", f"the file cannot be read as {kind} ({detail})", f"Save it again as plain {kind}.{hint}")

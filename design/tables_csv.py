@@ -130,8 +130,8 @@ def _explain(source: CsvSource, names: list[str], numbers: list[str], detail: st
 
 
 def _parse(source: CsvSource, header: tuple[int, list[str]], keys: list[str], numbers: list[str]) -> pa.Table:
-    import pyarrow as pa  # noqa: PLC0415  (slow to import, only needed here)
-    from pyarrow import csv as pa_csv  # noqa: PLC0415
+    import pyarrow as pa
+    from pyarrow import csv as pa_csv
 
     line, names = header
     types = {n: pa.string() for n in names} | {n: pa.float64() for n in numbers}

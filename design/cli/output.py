@@ -41,10 +41,10 @@ def print_json(value: Any) -> None:
 
 def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; cells are shown as they are, the first column left, the others right."""
-    from rich import box  # noqa: PLC0415  (only needed when a table is printed)
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=Text(one_line(title)), title_justify="left", box=box.SIMPLE_HEAD)
     for i, name in enumerate(header):

@@ -54,11 +54,12 @@ def predict(  # noqa: PLR0913  (one parameter per option of the command)
 
     Example: brainworth predict system.toml --brain fMRI=2000 --task 300 --json
     """
-    from brainworth.design.prediction import Question  # noqa: PLC0415  (jax is slow to import)
-    from brainworth.design.prediction import predict as run  # noqa: PLC0415
-    from brainworth.design.system_file import read_system  # noqa: PLC0415
+    from brainworth.design.prediction import Question
+    from brainworth.design.prediction import predict as run
+    from brainworth.design.system_file import read_system
 
-    result = run(read_system(system), Question(counts(brain or []), task, shift, estimator))
+    question = Question(counts(brain or []), task, shift, estimator)
+    result = run(read_system(system), question)
     if as_json:
         print_json(result)
     elif not quiet:

@@ -28,7 +28,7 @@ def init(
 
     Example: brainworth init my_study
     """
-    from brainworth.design.scaffold import write_example  # noqa: PLC0415
+    from brainworth.design.scaffold import write_example
 
     written = write_example(folder)
     if not quiet:
@@ -41,7 +41,7 @@ def check(study: StudyFile, *, quiet: Quiet = False, as_json: AsJson = False) ->
 
     Example: brainworth check my_study/study.toml
     """
-    from brainworth.design.study import Study  # noqa: PLC0415
+    from brainworth.design.study import Study
 
     found = overview(Study.from_file(study))
     if as_json:
@@ -55,7 +55,7 @@ def schema(*, quiet: Quiet = False) -> None:
 
     Example: brainworth schema > study.schema.json
     """
-    from brainworth.design.config import StudyConfig  # noqa: PLC0415
+    from brainworth.design.config import StudyConfig
 
     if not quiet:
         typer.echo(json.dumps(StudyConfig.model_json_schema(), indent=2, ensure_ascii=False))
