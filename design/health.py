@@ -1,4 +1,4 @@
-"""The health gate: is this pilot, and this posterior, fit to spend money on?
+"""The health gate: whether this pilot, and this posterior, are fit to spend money on.
 
 In: a posterior and, once there is one, the purchase it recommends. Out: checks in three levels, each with value, threshold
 and one plain sentence; ``refuse`` stops the plan (exit code 4) unless forced. What can go wrong: nothing here; a check
@@ -14,15 +14,14 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
+from brainworth.design.literature import study_priors
+from brainworth.design.posterior import Posterior
 from brainworth.models.encoding import encode, readout_overlaps
 from brainworth.models.forecast import SYSTEM_AXES, PilotSize
 from brainworth.models.system import Design, System
 
-from .literature import study_priors
-from .posterior import Posterior
-
 Status = Literal["ok", "warn", "refuse"]
-ORDER: dict[Status, int] = {"ok": 0, "warn": 1, "refuse": 2}
+LEVELS: tuple[Status, ...] = ("ok", "warn", "refuse")
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Limits:
 
 def overall(checks: list[Check]) -> Status:
     """Return the worst level."""
-    return max((check.status for check in checks), key=lambda s: ORDER[s], default="ok")
+    return LEVELS[max((LEVELS.index(check.status) for check in checks), default=0)]
 
 
 def record(checks: list[Check]) -> dict[str, Any]:
@@ -114,7 +113,11 @@ def _pilot(posterior: Posterior) -> Iterator[Check]:
     notes = posterior.notes
     if not notes["encoder_converged"] or not notes["folds_converged"]:
         yield Check(
-            "encoder", "warn", 0.0, 1.0, "The encoding model did not converge; its read-outs are weaker than they could be."
+            "encoder",
+            "warn",
+            0.0,
+            1.0,
+            "The encoding model did not converge; its read-outs are weaker than they could be.",
         )
     limits, value = Limits(10, 3), float(notes["groups"])
     yield Check(

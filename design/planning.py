@@ -24,18 +24,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainworth import __version__
+from brainworth.design import health
+from brainworth.design.allocation import Allocation, AllocationResult, allocate
+from brainworth.design.allocation.from_config import problem_from_config
+from brainworth.design.allocation.result import Plan as Purchased
+from brainworth.design.errors import HealthRefusal
+from brainworth.design.files import write_atomic
+from brainworth.design.posterior import Posterior, fit_study
+from brainworth.design.study import Study
+from brainworth.design.wording import assumptions, citations, methods, verdict_sentence
 from brainworth.models.exchange import marginal_rates, replaced_labels
 from brainworth.models.forecast import Order
-
-from . import health
-from .allocation import Allocation, AllocationResult, allocate
-from .allocation.from_config import problem_from_config
-from .allocation.result import Plan as Purchased
-from .errors import HealthRefusal
-from .files import write_atomic
-from .posterior import Posterior, fit_study
-from .study import Study
-from .wording import assumptions, citations, methods, verdict_sentence
 
 EXCHANGE_DRAWS = 200
 """Posterior draws used for exchange rates."""
@@ -155,6 +154,10 @@ def exchange_rates(posterior: Posterior, result: AllocationResult) -> Exchange:
     return Exchange(rates, curves)
 
 
+def _silent(_stage: str) -> None:
+    """Say nothing."""
+
+
 def make_plan(
     posterior: Posterior,
     *,
@@ -182,7 +185,7 @@ def make_plan(
     Infeasible
         If nothing fits budget and limits.
     """
-    say = progress or (lambda stage: None)
+    say = progress or _silent
     config = posterior.study.config
     checks = health.pilot_checks(posterior)
     if health.overall(checks) == "refuse" and not force:
@@ -340,9 +343,9 @@ def plan_study(
 
     A posterior already in the folder is reused if neither inputs nor seed nor priors have changed.
     """
-    from .report import write_report
+    from brainworth.design.report import write_report
 
-    say = progress or (lambda stage: None)
+    say = progress or _silent
     out.mkdir(parents=True, exist_ok=True)
     say("posterior")
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc")

@@ -300,7 +300,7 @@ class Study:
         """
         from .posterior import fit_study
 
-        return fit_study(self, seed=self.config.study.seed if seed is None else seed)
+        return fit_study(cast("Any", self), seed=self.config.study.seed if seed is None else seed)
 
 
 def _label_columns(config: StudyConfig) -> Wanted:

@@ -14,9 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from brainworth.design.purchase import Purchase
 from brainworth.models.forecast import Draws, Order, PilotSize, explainable_r2, shifted_explainable_r2
-
-from .purchase import Purchase
 
 BATCHES = (1, 16, 128)
 """Sizes of a compiled call."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .allocation import AllocationResult
-from .literature import kind_of, literature
-from .posterior import Posterior
+from brainworth.design.allocation import AllocationResult
+from brainworth.design.literature import kind_of, literature
+from brainworth.design.posterior import Posterior
 
 THEORY = "Lewis, Wang, Schwab & Pitkow, How Much is Brain Data Worth for Machine Learning? arXiv:2605.09243"
 
@@ -73,7 +73,9 @@ def assumptions(posterior: Posterior, result: AllocationResult) -> list[dict[str
         ),
     ]
     if config.budget.reuse_pilot:
-        said.append(("The pilot's own data also train the final model.", False, "Set budget.reuse_pilot = false if not."))
+        said.append(
+            ("The pilot's own data also train the final model.", False, "Set budget.reuse_pilot = false if not.")
+        )
     for m, name in enumerate(config.modality_names):
         if float(posterior.pilot.samples[m]) == 0 and pilot:
             entry = literature()[kind_of(config, name)]

@@ -5,4 +5,4 @@ if __name__ != "brainworth.models":
 
 import jax
 
-jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_enable_x64", True)  # noqa: FBT003  (signature of JAX)

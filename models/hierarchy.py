@@ -25,7 +25,9 @@ prior (health gate); latents beyond the second order of the theory (health gate:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -125,16 +127,8 @@ def task_log_likelihood(
     return -0.5 * (jnp.sum(inside, axis=1) + outside)
 
 
-def subject_log_likelihood(
-    brain: BrainEvidence, gain: Float[Array, " subject"], level: Float[Array, " latent"]
-) -> Float[Array, ""]:
-    """Return the log-likelihood of people's regression slopes: slope = level * exp(gain / 2) + error."""
-    expected = level * jnp.exp(0.5 * gain)[:, None]
-    return jnp.sum(dist.Normal(expected, brain.slope_error).log_prob(brain.slope))
-
-
 def system_of(
-    evidence: PilotEvidence, log_snr: Float[Array, "modality latent"], sites: dict[str, Float[Array, "..."]]
+    evidence: PilotEvidence, log_snr: Float[Array, "modality latent"], sites: Mapping[str, Float[Array, "..."]]
 ) -> System:
     """Return the system that a point of parameter space stands for, labels in standard units."""
     total = jnp.exp(sites["scale"])
@@ -148,6 +142,14 @@ def system_of(
         brain_exponent=sites["brain_exponent"],
         task_exponent=sites["brain_exponent"],
     )
+
+
+def _site(name: str, distribution: dist.Distribution) -> Array:
+    return cast("Array", numpyro.sample(name, distribution))
+
+
+def _derived(name: str, value: Array) -> Array:
+    return cast("Array", numpyro.deterministic(name, value))
 
 
 def pilot_model(evidence: PilotEvidence, priors: Priors, modality_of: Array, n_latents: int) -> None:
@@ -167,28 +169,28 @@ def pilot_model(evidence: PilotEvidence, priors: Priors, modality_of: Array, n_l
     n_modalities = evidence.brain.samples.shape[0]
     step = -LATENT_DECAY * jnp.arange(n_latents)
     with numpyro.plate("modality", n_modalities, dim=-2), numpyro.plate("latent", n_latents, dim=-1):
-        raw = numpyro.sample("log_snr_raw", dist.Normal(0.0, 1.0))
-    log_snr = numpyro.deterministic("log_snr", priors.log_snr[:, None] + step + priors.log_snr_scale[:, None] * raw)
-    exponent = numpyro.sample("brain_exponent", dist.TruncatedNormal(1.0, 0.35, low=0.0, high=2.0))
+        raw = _site("log_snr_raw", dist.Normal(0.0, 1.0))
+    log_snr = _derived("log_snr", priors.log_snr[:, None] + step + priors.log_snr_scale[:, None] * raw)
+    exponent = _site("brain_exponent", dist.TruncatedNormal(1.0, 0.35, low=0.0, high=2.0))
     with numpyro.plate("modality_spread", n_modalities):
-        spread = numpyro.sample("gain_spread", dist.HalfNormal(priors.gain_spread))
+        spread = _site("gain_spread", dist.HalfNormal(priors.gain_spread))
     with numpyro.plate("latent_loading", n_latents):
-        direction = numpyro.sample("loading_raw", dist.Normal(0.0, 1.0))
-    tail = numpyro.sample("loading_tail", dist.Exponential(1.0))
+        direction = _site("loading_raw", dist.Normal(0.0, 1.0))
+    tail = _site("loading_tail", dist.Exponential(1.0))
     here = presence(jnp.exp(log_snr))
     width = jnp.sqrt(priors.loading / tail * here / (jnp.sum(here) + PRESENCE))
-    loading = numpyro.deterministic("loading", width * direction)
-    explainable = numpyro.sample("explainable", dist.Beta(1.0, 1.0))
-    scale = numpyro.sample("scale", dist.Normal(0.0, 0.3))
+    loading = _derived("loading", width * direction)
+    explainable = _site("explainable", dist.Beta(1.0, 1.0))
+    scale = _site("scale", dist.Normal(0.0, 0.3))
     sites = {"explainable": explainable, "scale": scale, "loading": loading, "brain_exponent": exponent}
     system = system_of(evidence, log_snr, sites)
 
     if modality_of.shape[0]:
         with numpyro.plate("subject", modality_of.shape[0]):
-            gain = numpyro.sample("gain_raw", dist.Normal(0.0, 1.0))
-        gain = numpyro.deterministic("gain", gain * spread[modality_of])
+            gain = _site("gain_raw", dist.Normal(0.0, 1.0))
+        gain = _derived("gain", gain * spread[modality_of])
         with numpyro.plate("modality_level", n_modalities, dim=-2), numpyro.plate("latent_level", n_latents, dim=-1):
-            level = numpyro.sample("slope_level", dist.Normal(0.0, 2.0))
+            level = _site("slope_level", dist.Normal(0.0, 2.0))
         expected = level[modality_of] * jnp.exp(0.5 * gain)[:, None]
         with numpyro.plate("subject_slope", modality_of.shape[0], dim=-2), numpyro.plate("latent_slope", n_latents):
             numpyro.sample("slope", dist.Normal(expected, evidence.brain.slope_error), obs=evidence.brain.slope)

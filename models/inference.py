@@ -63,18 +63,18 @@ def run_chain(
     kernel = NUTS(
         model,
         target_accept_prob=options.target_accept,
-        init_strategy=init_to_uniform(radius=0.5),
+        init_strategy=init_to_uniform(radius=1),
         max_tree_depth=options.max_tree_depth,
     )
-    sampler = MCMC(
-        kernel, num_warmup=options.n_warmup, num_samples=options.n_draws, num_chains=1, progress_bar=False
-    )
+    sampler = MCMC(kernel, num_warmup=options.n_warmup, num_samples=options.n_draws, num_chains=1, progress_bar=False)
     sampler.run(key, evidence, priors, modality_of, extra_fields=EXTRA_FIELDS)
     return sampler.get_samples(), sampler.get_extra_fields()
 
 
 @cache
-def compiled_chains(options: SamplerOptions, n_latents: int) -> Callable[..., tuple[dict[str, Array], dict[str, Array]]]:
+def compiled_chains(
+    options: SamplerOptions, n_latents: int
+) -> Callable[..., tuple[dict[str, Array], dict[str, Array]]]:
     """Return the jitted map from (keys, data) to draws of every chain; compiled once per shape of the data."""
     return jax.jit(jax.vmap(partial(run_chain, options, n_latents), in_axes=(0, None)))
 
@@ -114,9 +114,7 @@ def sample_posterior(
     return Chains(sites=draws, statistics=statistics)
 
 
-def _draw_exponent(
-    logits: Float[np.ndarray, "chain draw exponent"], seed: int
-) -> Float[np.ndarray, "chain draw"]:
+def _draw_exponent(logits: Float[np.ndarray, "chain draw exponent"], seed: int) -> Float[np.ndarray, "chain draw"]:
     """Return the summed-out exponent of every draw, sampled from its conditional distribution."""
     noise = np.random.default_rng([seed, 1]).gumbel(size=logits.shape)
     return EXPONENTS[np.argmax(logits + noise, axis=-1)]

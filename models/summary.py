@@ -166,7 +166,7 @@ def _pooled_rows(people: list[_Heard], coordinates: NDArray[np.float64]) -> Rows
     unique, where = np.unique(stimuli, return_inverse=True)
     mass = np.bincount(where, weights=relative)
     summed = np.stack([np.bincount(where, weights=np.sqrt(relative) * column) for column in values.T], axis=1)
-    return Rows.of(coordinates[unique], summed / mass[:, None], mass)
+    return Rows.of(coordinates[unique], summed / mass[:, None], mass.astype(np.float64))
 
 
 def _is_shared(people: list[_Heard]) -> bool:

@@ -31,7 +31,7 @@ STAGES = {
 def progress_bar(*, quiet: bool) -> Iterator[Callable[[str], None]]:
     """Show a bar of the stages on a terminal; nothing elsewhere."""
     if quiet or not sys.stderr.isatty():
-        yield lambda stage: None
+        yield lambda _stage: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
