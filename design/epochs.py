@@ -90,7 +90,7 @@ def read_epochs(path: Path, source: str, wanted: Wanted) -> Table:
     if path.stat().st_size > MAX_FILE_BYTES:
         raise problem(source, "", f"the file is larger than {MAX_FILE_BYTES} bytes", "Decimate or crop the epochs.")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.simplefilter("ignore")  # of MNE about file names, of pandas about MNE
         try:
             epochs = mne.read_epochs(path, preload=True, verbose="error")
         except Exception as error:

@@ -1,0 +1,103 @@
+"""MNE epochs as recordings: round trip through a file, metadata, bad channels; and the message where MNE is missing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brainworth.design.epochs import is_epochs, read_epochs
+from brainworth.design.errors import BadInput
+from brainworth.design.study import Study
+from brainworth.design.study_pilot import RECORDINGS
+
+CONFIG: dict[str, Any] = {
+    "task": {"cost_per_label": 0.1},
+    "modality": [{"name": "EEG", "cost": {"per_sample": 0.5}}],
+    "budget": {"total": 100.0},
+}
+
+
+def test_without_mne_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mne", None)
+    (tmp_path / "eeg-epo.fif").write_bytes(b"x")
+    with pytest.raises(BadInput, match=r"eeg-epo\.fif: reading MNE epochs needs the extra 'eeg'.*brainworth\[eeg\]"):
+        read_epochs(tmp_path / "eeg-epo.fif", "eeg-epo.fif", RECORDINGS)
+
+
+def test_a_frame_is_no_epochs() -> None:
+    assert not is_epochs(pd.DataFrame())
+
+
+def make_epochs(metadata: pd.DataFrame | None, count: int = 40) -> Any:
+    mne = pytest.importorskip("mne", reason="the extra 'eeg' is not installed")
+    rng = np.random.default_rng(0)
+    info = mne.create_info(["Fz", "Cz", "Pz", "bad", "STI"], 100.0, ["eeg"] * 4 + ["stim"], verbose="error")
+    info["bads"] = ["bad"]
+    data = rng.standard_normal((count, 5, 20)) * 1e-6
+    return mne.EpochsArray(data, info, tmin=0.3, metadata=metadata, verbose="error")
+
+
+def metadata(count: int = 40) -> pd.DataFrame:
+    return pd.DataFrame({"stimulus": np.arange(count), "subject": ["a", "b"] * (count // 2), "word": "w"})
+
+
+def study_of(recordings: Any) -> Study:
+    rng = np.random.default_rng(1)
+    stimuli = pd.DataFrame({"stimulus": np.arange(40), "f": rng.standard_normal(40), "g": rng.standard_normal(40)})
+    labels = pd.DataFrame({"stimulus": np.arange(40), "label": rng.standard_normal(40)})
+    return Study.from_frames(stimuli=stimuli, labels=labels, recordings={"EEG": recordings}, config=CONFIG)
+
+
+def test_a_channel_is_its_mean_over_the_epoch() -> None:
+    epochs = make_epochs(metadata())
+    assert is_epochs(epochs)
+    study = study_of(epochs)
+    first, second = study.pilot.recordings
+    assert (first.subject, second.subject) == ("a", "b")
+    assert study.names.channels["EEG", "a"] == ("Fz", "Cz", "Pz")
+    np.testing.assert_array_equal(first.stimulus, np.arange(0, 40, 2))
+    expected = epochs.get_data()[:, :3].mean(axis=2)
+    np.testing.assert_allclose(first.channels, expected[::2])
+    np.testing.assert_allclose(second.channels, expected[1::2])
+
+
+def test_a_file_holds_the_same(tmp_path: Path) -> None:
+    epochs = make_epochs(metadata())
+    epochs.save(tmp_path / "eeg-epo.fif", verbose="error")
+    (tmp_path / "study.toml").write_text(
+        '[stimuli]\ntable = "stimuli.csv"\n[task]\nlabels = "labels.csv"\ncost_per_label = 1.0\n'
+        '[[modality]]\nname = "EEG"\nrecordings = "eeg-epo.fif"\ncost.per_sample = 1.0\n[budget]\ntotal = 10\n'
+    )
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"stimulus": np.arange(40), "f": rng.standard_normal(40)})
+    frame.to_csv(tmp_path / "stimuli.csv", index=False)
+    frame.rename(columns={"f": "label"}).to_csv(tmp_path / "labels.csv", index=False)
+    from_file = Study.from_file(tmp_path / "study.toml").pilot.recordings
+    in_memory = study_of(epochs).pilot.recordings
+    for a, b in zip(from_file, in_memory, strict=True):
+        np.testing.assert_array_equal(a.stimulus, b.stimulus)
+        np.testing.assert_allclose(a.channels, b.channels, rtol=1e-5)
+
+
+def test_one_person_needs_no_subject_column() -> None:
+    study = study_of(make_epochs(metadata().drop(columns="subject")))
+    assert [r.subject for r in study.pilot.recordings] == ["1"]
+
+
+def test_what_can_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no metadata"):
+        study_of(make_epochs(None))
+    with pytest.raises(BadInput, match="column 'stimulus': the column is missing"):
+        study_of(make_epochs(metadata().drop(columns="stimulus")))
+    epochs = make_epochs(metadata())
+    epochs.info["bads"] = epochs.ch_names
+    with pytest.raises(BadInput, match="no good data channel"):
+        study_of(epochs)
+    (tmp_path / "x-epo.fif").write_bytes(b"nothing of the kind")
+    with pytest.raises(BadInput, match=r"x-epo\.fif: the file cannot be read as MNE epochs"):
+        read_epochs(tmp_path / "x-epo.fif", "x-epo.fif", RECORDINGS)
