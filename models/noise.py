@@ -66,7 +66,7 @@ def readout_filters(
     kept = scale > 1e-6 * scale[0]
     orthogonal = left[:, kept] @ right[kept]
     orthogonal = orthogonal / np.maximum(np.sqrt(np.sum(orthogonal**2, axis=0)), 1e-12)
-    return linalg.solve_triangular(factor, orthogonal, lower=True, trans="T"), snr
+    return linalg.solve_triangular(factor, orthogonal, lower=True, trans=1), snr
 
 
 def turned_filters(

@@ -10,8 +10,10 @@ the rotation is arbitrary, and its read-out is noise, as it should be.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -20,6 +22,7 @@ from scipy import linalg
 from .encoder import Encoder, EncoderOptions, fit_encoder
 from .noise import readout_filters, turned_filters
 from .statistics import CentredSource, SourceStatistics
+from .threads import one_blas_thread
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Readouts:
     """Whether every fold's encoder converged."""
 
 
+@one_blas_thread()
 def cross_fitted_readouts(
     sources: Sequence[CentredSource],
     folds: Int[np.ndarray, " stimulus"],
@@ -70,7 +74,7 @@ def cross_fitted_readouts(
     """
     member = [folds[source.stimulus] for source in sources]
     held = {int(fold): _fold_statistics(sources, member, int(fold)) for fold in np.unique(folds)}
-    total = [sum(parts[1:], parts[0]) for parts in zip(*held.values(), strict=True)]
+    total = [reduce(operator.add, parts) for parts in zip(*held.values(), strict=True)]
     k = encoder.maps.shape[1]
     raw = [np.zeros((len(source.stimulus), k)) for source in sources]
     predicted = [np.zeros((len(source.stimulus), k)) for source in sources]

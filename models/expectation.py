@@ -1,0 +1,316 @@
+"""Expectation-maximisation for shared latent maps, in the basis where their prior is the identity.
+
+In: sources reduced to small matrices (``Source``, ``Reduction``) and a starting ``State``. Out: the state after
+convergence, the number of sweeps, whether the tolerance was met and the penalised log evidence. The algebra is that of
+``encoder``: nothing here grows with the number of samples or channels.
+What can go wrong: too few sweeps, which is reported. With different stimuli per source the posterior is factorised over
+latents and its covariances are reused while they are nearly right, so that the evidence may fall by a rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from jaxtyping import Float
+from scipy import linalg
+from scipy.linalg import lapack
+
+_RIDGES = (1.0, 30.0)
+"""Ridge penalties, in units of one sample's read-out noise, of the two starts."""
+
+
+_STALE = 0.05
+"""Relative change of a latent's information after which its covariance is computed anew."""
+
+
+@dataclass(frozen=True)
+class EncoderOptions:
+    """When EM stops, and how it starts."""
+
+    tolerance: float = 0.5
+    """Stop when the gain in log evidence still to come (Aitken extrapolation) is below this many nats."""
+    max_iterations: int = 500
+    """Upper bound on EM sweeps of one shrinkage round."""
+    shrinkage_rounds: int = 2
+    """How often the shrinkage intensity is set: from the total, then from the residual covariance."""
+    start_iterations: int = 8
+    """Sweeps after which the better of the two starts is kept."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source in the reduced basis, channels whitened by the shrunk total covariance."""
+
+    gram: Float[np.ndarray, "r r"]
+    power: Float[np.ndarray, "r r"]
+    """X^T R~ R~^T X."""
+    n: float
+    shrinkage: float
+
+    @property
+    def rate(self) -> float:
+        """Share of one unit of explained power that is taken off the whitened noise."""
+        return (1.0 - self.shrinkage) / self.n
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """Basis in which the prior of the maps is the identity and the summed Gram matrix is diagonal."""
+
+    lift: Float[np.ndarray, "direction r"]
+    """Maps = lift @ reduced maps."""
+    spread: Float[np.ndarray, " r"]
+    """Eigenvalues of the summed, prior-scaled Gram matrix."""
+    prior: Float[np.ndarray, " direction"]
+    """Prior variance g_i."""
+    grams: tuple[Float[np.ndarray, "r r"], ...]
+    proportion: Float[np.ndarray, " source"] | None
+    """Each source's share of the summed Gram matrix where all are proportional to it, else None."""
+
+
+@dataclass(frozen=True)
+class _Inverse:
+    """Posterior covariances of the latents and the weights they were computed for."""
+
+    covariance: Float[np.ndarray, "latent r r"]
+    weights: Float[np.ndarray, "source latent"]
+    traces: Float[np.ndarray, "source latent"]
+    variance: Float[np.ndarray, " latent"]
+    log_precision: Float[np.ndarray, " latent"]
+
+
+@dataclass(frozen=True)
+class State:
+    """Posterior of the maps (reduced basis), factorised over latents."""
+
+    mean: Float[np.ndarray, "r latent"]
+    traces: Float[np.ndarray, "source latent"]
+    """tr(G_s Sigma_j)."""
+    weights: Float[np.ndarray, "source latent"]
+    """Information phi_sj of one sample with which the posterior was found."""
+    divergence: float
+    """Kullback-Leibler divergence from the prior."""
+    second: Float[np.ndarray, "latent latent"]
+    """Mean second moment of the prior-scaled maps over directions; the identity under the prior."""
+    inverse: _Inverse | None = None
+    """Covariances that are reused while the weights hardly change; None where they are diagonal."""
+
+
+@dataclass(frozen=True)
+class EmResult:
+    """Where EM ended."""
+
+    state: State
+    sweeps: int
+    converged: bool
+    log_evidence: float
+    """Penalised, variational, up to a constant of the data."""
+
+
+def best_start(sources: Sequence[Source], reduction: Reduction, k: int, options: EncoderOptions) -> State:
+    """Return the better of several starts from the leading components of a ridge prediction."""
+    power = sum((source.power for source in sources[1:]), sources[0].power)
+    total = float(np.sum(reduction.spread))
+    candidates: list[EmResult] = []
+    brief = EncoderOptions(max_iterations=options.start_iterations)
+    rough = replace(reduction, proportion=np.array([np.trace(gram) for gram in reduction.grams]) / total)
+    for ridge in _RIDGES:
+        shrink = 1.0 / (reduction.spread + ridge)
+        weight = shrink * np.sqrt(reduction.spread)
+        _, vectors = linalg.eigh(
+            weight[:, None] * power * weight[None, :],
+            subset_by_index=[len(weight) - k, len(weight) - 1],
+        )
+        maps = shrink[:, None] * (power @ (weight[:, None] * vectors[:, ::-1]))
+        maps *= np.sqrt(0.5 * total / np.maximum(reduction.spread @ maps**2, 1e-290))
+        state = State(
+            mean=maps,
+            traces=np.repeat([[0.5 * float(np.trace(source.gram))] for source in sources], k, axis=1),
+            weights=np.zeros((len(sources), k)),
+            divergence=0.0,
+            second=np.eye(k),
+        )
+        candidates.append(expectation_maximisation(state, sources, rough, brief))
+    return max(candidates, key=lambda outcome: outcome.log_evidence).state
+
+
+def expectation_maximisation(
+    state: State, sources: Sequence[Source], reduction: Reduction, options: EncoderOptions
+) -> EmResult:
+    """Alternate until the change of the log evidence still to come is below the tolerance."""
+    previous, gain, objective = -np.inf, np.inf, -np.inf
+    for sweep in range(options.max_iterations):
+        updates = [_maximise(state, s, source) for s, source in enumerate(sources)]
+        objective = sum(update.objective for update in updates) - state.divergence
+        last, gain, previous = gain, objective - previous, objective
+        if sweep > 2 and _remaining_gain(gain, last) < options.tolerance:
+            return EmResult(state=state, sweeps=sweep, converged=True, log_evidence=objective)
+        state = _expect(state, updates, sources, reduction)
+    return EmResult(state=state, sweeps=options.max_iterations, converged=False, log_evidence=objective)
+
+
+def _remaining_gain(gain: float, last: float) -> float:
+    """Return the Aitken estimate of the change left in a linearly converging sequence."""
+    ratio = min(abs(gain) / max(abs(last), 1e-290), 0.999)
+    return abs(gain) / (1.0 - ratio)
+
+
+@dataclass(frozen=True)
+class _Update:
+    """What one source's new patterns and noise mean for the maps."""
+
+    information: Float[np.ndarray, "latent latent"]
+    """C N^-1 C^T."""
+    gain: Float[np.ndarray, "latent latent"]
+    """X^T R N^-1 C^T = H_s A gain."""
+    objective: float
+
+
+def _maximise(state: State, s: int, source: Source) -> _Update:
+    """Update patterns and noise of a source in closed form, as k x k matrices.
+
+    With B = E[A]^T X^T R~ and K = E[A^T X^T X A]: C = K^-1 B and N = I - rate B^T K^-1 B, so that
+    C N^-1 C^T and N^-1 C^T = B^T (K - rate B B^T)^-1 follow from the eigenproblem B B^T q = omega K q.
+    """
+    second = state.mean.T @ source.gram @ state.mean + np.diag(state.traces[s])
+    power = state.mean.T @ source.power @ state.mean
+    omega, vectors = linalg.eigh(power, second)
+    share = np.clip(source.rate * omega, 0.0, 1.0 - 1e-6)
+    inflation = 1.0 / (1.0 - share)
+    return _Update(
+        information=(vectors * (np.maximum(omega, 0.0) * inflation)) @ vectors.T,
+        gain=(vectors * inflation) @ vectors.T,
+        objective=-0.5 / source.rate * float(np.sum(np.log1p(-share))),
+    )
+
+
+def _expect(state: State, updates: Sequence[_Update], sources: Sequence[Source], reduction: Reduction) -> State:
+    """Update the posterior of the maps, after rescaling (parameter expansion) and rotating the latents.
+
+    Parameter expansion (Liu, Rubin & Wu 1998): were the prior covariance between latents free, its update would be
+    the mean second moment of the prior-scaled maps; folding it into the patterns speeds EM up a lot.
+    """
+    moment, axes = linalg.eigh(state.second)
+    root, inverse = (axes * np.sqrt(moment)) @ axes.T, (axes / np.sqrt(moment)) @ axes.T
+    scale = [float(np.trace(source.gram)) for source in sources]
+    coupling = root @ np.sum([c * update.information for c, update in zip(scale, updates, strict=True)], axis=0) @ root
+    _, rotation = linalg.eigh(coupling)
+    rotation = rotation[:, ::-1]
+    turn = root @ rotation
+    information = np.stack([turn.T @ update.information @ turn for update in updates])
+    mean = state.mean @ inverse @ rotation
+    pull = np.zeros_like(mean)
+    for source, update in zip(sources, updates, strict=True):
+        pull += source.power @ (mean @ (turn.T @ update.gain @ turn))
+    if reduction.proportion is not None:
+        return _solve_common(pull, information, reduction)
+    return _solve_each((mean, state.inverse), pull, information, sources, reduction)
+
+
+def _solve_common(
+    pull: Float[np.ndarray, "r latent"], information: Float[np.ndarray, "source latent latent"], reduction: Reduction
+) -> State:
+    """Return the exact posterior where all Gram matrices are proportional: diagonal after the rotation."""
+    assert reduction.proportion is not None
+    weights = np.maximum(np.diagonal(information, axis1=1, axis2=2), 0.0)
+    precision = 1.0 + reduction.spread[:, None] * (reduction.proportion @ weights)
+    variance = 1.0 / precision
+    return _finish(
+        pull * variance,
+        reduction.proportion[:, None] * (reduction.spread @ variance),
+        weights,
+        (np.sum(variance, axis=0), float(np.sum(np.log(precision)))),
+        reduction,
+    )
+
+
+def _solve_each(
+    start: tuple[Float[np.ndarray, "r latent"], _Inverse | None],
+    pull: Float[np.ndarray, "r latent"],
+    information: Float[np.ndarray, "source latent latent"],
+    sources: Sequence[Source],
+    reduction: Reduction,
+) -> State:
+    """Update one latent after the other, given the mean of the others.
+
+    A covariance is computed anew when its weights have changed by more than ``_STALE``. Until then it
+    preconditions the update of the mean, whose fixed point it does not move.
+    """
+    mean, known = start[0].copy(), start[1]
+    grams = np.stack([source.gram for source in sources])
+    weights = np.maximum(np.diagonal(information, axis1=1, axis2=2), 0.0)
+    inverse = _refreshed(known, weights, grams)
+    seen = np.einsum("sij,jl->sil", grams, mean, optimize=True)
+    for j in range(mean.shape[1]):
+        residual = pull[:, j] - mean[:, j] - np.einsum("sil,sl->i", seen, information[:, :, j])
+        mean[:, j] += inverse.covariance[j] @ residual
+        seen[:, :, j] = grams @ mean[:, j]
+    change = weights - inverse.weights
+    log_precision = float(np.sum(inverse.log_precision) + np.sum(change * inverse.traces))
+    return _finish(mean, inverse.traces, weights, (inverse.variance, log_precision), reduction, inverse)
+
+
+def _refreshed(
+    known: _Inverse | None, weights: Float[np.ndarray, "source latent"], grams: Float[np.ndarray, "source r r"]
+) -> _Inverse:
+    """Return covariances no staler than ``_STALE``."""
+    flat = grams.reshape(len(grams), -1)
+    r, k = grams.shape[1], weights.shape[1]
+    if known is None:
+        known = _Inverse(
+            covariance=np.empty((k, r, r)),
+            weights=np.full_like(weights, np.inf),
+            traces=np.empty_like(weights),
+            variance=np.empty(k),
+            log_precision=np.empty(k),
+        )
+    change = np.max(np.abs(weights - known.weights), axis=0)
+    stale = np.flatnonzero(~(change <= _STALE * np.max(weights, axis=0)))
+    if stale.size == 0:
+        return known
+    fresh = _Inverse(**{field.name: getattr(known, field.name).copy() for field in fields(known)})
+    for j in stale:
+        covariance, log_precision = _inverse(np.eye(r) + (weights[:, j] @ flat).reshape(r, r))
+        fresh.covariance[j] = covariance
+        fresh.weights[:, j] = weights[:, j]
+        fresh.traces[:, j] = flat @ covariance.ravel()
+        fresh.variance[j] = np.trace(covariance)
+        fresh.log_precision[j] = log_precision
+    return fresh
+
+
+def _inverse(matrix: Float[np.ndarray, "r r"]) -> tuple[Float[np.ndarray, "r r"], float]:
+    """Return inverse and log determinant of a symmetric positive-definite matrix."""
+    potrf, potri = lapack.get_lapack_funcs(("potrf", "potri"), (matrix,))
+    factor, _ = potrf(matrix, lower=1, clean=1)
+    lower, _ = potri(factor, lower=1)
+    inverse = lower + np.tril(lower, -1).T
+    return inverse, 2.0 * float(np.sum(np.log(np.diagonal(factor))))
+
+
+def _finish(
+    mean: Float[np.ndarray, "r latent"],
+    traces: Float[np.ndarray, "source latent"],
+    weights: Float[np.ndarray, "source latent"],
+    spread: tuple[Float[np.ndarray, " latent"], float],
+    reduction: Reduction,
+    inverse: _Inverse | None = None,
+) -> State:
+    variance, log_precision = spread
+    r, k = mean.shape
+    p = len(reduction.prior)
+    divergence = 0.5 * (float(np.sum(variance) + np.sum(mean**2)) - r * k + log_precision)
+    second = (mean.T @ mean + np.diag(variance + (p - r))) / p
+    return State(mean=mean, traces=traces, weights=weights, divergence=divergence, second=second, inverse=inverse)
+
+
+def map_variance(state: State, j: int, reduction: Reduction) -> Float[np.ndarray, " direction"]:
+    """Return the posterior variance of one latent's weights."""
+    unseen = np.maximum(reduction.prior - np.sum(reduction.lift**2, axis=1), 0.0)
+    if reduction.proportion is not None:
+        precision = 1.0 + reduction.spread * (reduction.proportion @ state.weights[:, j])
+        return reduction.lift**2 @ (1.0 / precision) + unseen
+    assert state.inverse is not None
+    return np.sum((reduction.lift @ state.inverse.covariance[j]) * reduction.lift, axis=1) + unseen
