@@ -6,63 +6,32 @@ keys, values out of range and contradictions; ``parse_study`` turns each into a 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from .config_errors import did_you_mean, explain, quoted, value_problem
+from .config_fields import (
+    Count,
+    CountOrZero,
+    Interval,
+    Name,
+    OpenShare,
+    Positive,
+    RelativePath,
+    Section,
+    Text,
+    plain_text,
+)
 from .config_money import Money, Price
 
-MAX_NAME = 64
-"""Longest name of a modality, in characters."""
 Kind = Literal["fmri_3t", "fmri_7t", "eeg", "meg", "ecog", "fnirs", "eyetracking", "behaviour"]
 """Kinds of recordings with literature defaults."""
 
 
-def _plain_text(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise value_problem(f"got {quoted(text)}", "It must be printable text, not empty, without control characters.")
-    return text.strip()
-
-
-def _safe_name(name: str) -> str:
-    name = _plain_text(name)
-    if any(c in name for c in '/\\:*?"<>|=') or name.startswith(".") or name.casefold() == "all":
-        raise value_problem(
-            f"the name {quoted(name)} cannot be used",
-            "A name must not be 'all', begin with a dot or hold one of / \\ : * ? \" < > | =.",
-        )
-    return name
-
-
-def _interval(value: object) -> object:
-    if not isinstance(value, list | tuple):
-        raise value_problem(f"got {quoted(value)}", "It must be [low, high], a 90 % interval.")
-    pair = cast("list[Any] | tuple[Any, ...]", value)
-    numbers = [float(v) for v in pair if isinstance(v, int | float) and not isinstance(v, bool)]
-    if len(pair) != 2 or len(numbers) != 2 or not 0 <= numbers[0] < numbers[1] < math.inf:
-        raise value_problem(f"got {quoted(value)}", "It must be [low, high], a 90 % interval with 0 <= low < high.")
-    return (numbers[0], numbers[1])
-
-
-Text = Annotated[str, Field(max_length=200), AfterValidator(_plain_text)]
-Name = Annotated[str, Field(max_length=MAX_NAME), AfterValidator(_safe_name)]
-RelativePath = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_plain_text)]
-Interval = Annotated[tuple[float, float], BeforeValidator(_interval)]
-Count = Annotated[int, Field(ge=1, le=10**12)]
-CountOrZero = Annotated[int, Field(ge=0, le=10**12)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-OpenShare = Annotated[float, Field(gt=0, lt=1)]
 FREE = Money(0.0, 0.0)
-
-
-class Section(BaseModel):
-    """A table of the study file: unknown keys are errors, values are not converted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
 
 class Tier(Section):
@@ -114,7 +83,7 @@ class Task(Section):
     """Most new labels that can be bought."""
     min_labels: CountOrZero = 0
     """Fewest new labels to buy."""
-    tiers: Tiers = []
+    tiers: Tiers = Field(default_factory=list)
     """Volume prices: labels beyond `above` cost `price` instead of `cost_per_label`."""
 
 
@@ -133,7 +102,7 @@ class Cost(Section):
     """Paid once, if the plan uses the modality at all."""
     usable_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of the recorded samples that survives quality control."""
-    tiers: Tiers = []
+    tiers: Tiers = Field(default_factory=list)
     """Volume prices: samples beyond `above` cost `price` instead of `per_sample`."""
     hours_per_session: Positive | None = None
     """Scanner or laboratory hours of one session; counted against `budget.max_hours`."""
@@ -167,7 +136,9 @@ class Limits(Section):
     """Most new sessions of one person."""
     min_sessions_per_subject: CountOrZero = 0
     """Fewest new sessions of each person recorded, if anyone is."""
-    repeats: Annotated[list[Annotated[int, Field(ge=1, le=10_000)]], Field(min_length=1, max_length=50)] = [1]
+    repeats: Annotated[list[Annotated[int, Field(ge=1, le=10_000)]], Field(min_length=1, max_length=50)] = Field(
+        default_factory=lambda: [1]
+    )
     """Allowed numbers of presentations of a stimulus, averaged."""
     shared_stimuli: bool = False
     """Whether all people see the same stimuli."""
@@ -229,7 +200,7 @@ class Budget(Section):
 
     total: Positive | None = None
     """Money that may be spent; omit it and give `objective.target` to get the cheapest plan that reaches the target."""
-    currency: Annotated[str, Field(max_length=16), AfterValidator(_plain_text)] = "USD"
+    currency: Annotated[str, Field(max_length=16), AfterValidator(plain_text)] = "USD"
     """Currency of every price."""
     reuse_pilot: bool = True
     """Whether the pilot's data also train the final model."""
@@ -279,7 +250,7 @@ class Priors(Section):
     """Most brain latents; superfluous ones are shrunk away."""
     alignment: Interval | None = None
     """Share of the explainable task variance that the brain latents carry in all, as a 90 % interval within 0 to 1."""
-    modality: dict[str, ModalityPrior] = {}
+    modality: dict[str, ModalityPrior] = Field(default_factory=dict)
     """Overrides by modality name."""
 
     @model_validator(mode="after")

@@ -22,7 +22,8 @@ from .config_errors import did_you_mean, listed, problem, quoted
 from .epochs import epochs_table, is_epochs, read_epochs
 from .study_pilot import BINARY_LABELS, LABELS, RECORDINGS, STIMULI, Names, PilotTables, build_pilot
 from .system_file import NamedSystem, read_system, read_toml
-from .tables import FORMATS, Table, Wanted, from_columns, read_table
+from .tables import Table, Wanted, from_columns
+from .tables_files import FORMATS, read_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
-from .config import Name, Section
 from .config_errors import did_you_mean, explain, listed, one_line, problem, quoted, value_problem
+from .config_fields import Name, Section
 from .errors import BadInput
 
 if TYPE_CHECKING:

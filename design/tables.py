@@ -8,28 +8,21 @@ place. No pickle is ever loaded.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from .config_errors import did_you_mean, listed, one_line, problem, quoted
-from .errors import BadInput
-from .tables_csv import CsvSource, record_line
-from .tables_csv import read as read_csv
+from .config_errors import did_you_mean, listed, problem, quoted
 
 MAX_FILE_BYTES = 4 * 2**30
-MAX_CSV_BYTES = 2**30
 MAX_ROWS = 5_000_000
 MAX_COLUMNS = 50_000
 MAX_CELLS = 400_000_000
 MAX_ID = 200
 """Longest id, in characters."""
-FORMATS = ".csv, .tsv, .parquet, .npz"
 
 
 @dataclass(frozen=True)
@@ -183,7 +176,8 @@ def _as_numbers(column: np.ndarray, name: str, source: str) -> Float[np.ndarray,
     return out
 
 
-def _check_keys(table: Table) -> Table:
+def check_keys(table: Table) -> Table:
+    """Return the table, or raise ``BadInput`` for the first key that is empty, too long or not printable."""
     for name, column in table.keys.items():
         for row, text in enumerate(column):
             if not text or len(text) > MAX_ID or not text.isprintable():
@@ -218,7 +212,7 @@ def from_columns(columns: Mapping[str, np.ndarray], source: str, wanted: Wanted)
     matrix = np.empty((length, len(numbers)))
     for i, name in enumerate(numbers):
         matrix[:, i] = _as_numbers(columns[name], name, source)
-    return _check_keys(Table(source, texts, tuple(numbers), matrix, tuple(ignored)))
+    return check_keys(Table(source, texts, tuple(numbers), matrix, tuple(ignored)))
 
 
 def check_size(rows: int, columns: int, source: str) -> None:
@@ -234,109 +228,3 @@ def check_size(rows: int, columns: int, source: str) -> None:
             f"the table has {rows} rows and {columns} columns",
             f"At most {MAX_ROWS} rows and {MAX_CELLS} cells can be read; reduce the channels or average first.",
         )
-
-
-def _read_parquet(path: Path, source: str, wanted: Wanted) -> Table:
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            names = list(file.schema_arrow.names)
-            rows = file.metadata.num_rows
-        check_columns(names, wanted, source)
-        check_size(rows, len(names), source)
-        keys, numbers, ignored = split_columns(names, wanted)
-        loaded = pq.read_table(path, columns=[*keys, *numbers], read_dictionary=keys)
-        if loaded.num_rows != rows:
-            raise ValueError("its header and its rows disagree")
-        columns = {n: np.asarray(loaded.column(n).to_pandas()) for n in (*keys, *numbers)}
-    except BadInput:
-        raise
-    except Exception as error:  # damaged files make pyarrow raise many types
-        raise _unreadable(source, "parquet", error) from None
-    table = from_columns(columns, source, wanted)
-    return Table(table.source, table.keys, table.columns, table.values, tuple(ignored))
-
-
-def _read_npz(path: Path, source: str, wanted: Wanted) -> Table:
-    """Read arrays of equal length; a matrix NAME becomes the columns NAME_1, NAME_2, ..."""
-    columns: dict[str, np.ndarray] = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > MAX_FILE_BYTES:
-            raise problem(source, "", f"its arrays take {size} bytes", f"At most {MAX_FILE_BYTES} bytes can be read.")
-        with np.load(path, allow_pickle=False) as archive:
-            for name in archive.files:
-                array = np.asarray(archive[name])
-                if array.ndim == 1:
-                    columns[name] = array
-                elif array.ndim == 2 and array.shape[1] <= MAX_COLUMNS:
-                    columns |= {f"{name}_{i + 1}": array[:, i] for i in range(array.shape[1])}
-                else:
-                    raise problem(
-                        source,
-                        f"array {quoted(name)}",
-                        f"its shape is {array.shape}",
-                        "An array has one row per sample: one or two axes.",
-                    )
-    except BadInput:
-        raise
-    except Exception as error:  # damaged archives make zipfile, zlib and numpy raise a dozen types
-        raise _unreadable(source, "npz", error) from None
-    return from_columns(columns, source, wanted)
-
-
-def _unreadable(source: str, kind: str, error: Exception) -> BadInput:
-    detail = one_line(error, 200).rstrip(".")
-    hint = " Python objects are never loaded." if "pickle" in detail else ""
-    return problem(source, "", f"the file cannot be read as {kind} ({detail})", f"Save it again as plain {kind}.{hint}")
-
-
-def _read_text(path: Path, source: str, wanted: Wanted, separator: str) -> Table:
-    text = CsvSource(path, source, separator)
-
-    def names_ok(names: list[str]) -> tuple[list[str], list[str]]:
-        check_columns(names, wanted, source)
-        return split_columns(names, wanted)[:2]
-
-    names, keys, values = read_csv(text, names_ok)
-    check_size(values.shape[0], len(names), source)
-    _, numbers, ignored = split_columns(names, wanted)
-    return _check_keys(
-        Table(source, keys, tuple(numbers), values, tuple(ignored), locate=lambda row: record_line(text, row))
-    )
-
-
-def read_table(path: Path, source: str, wanted: Wanted) -> Table:
-    """Return the table in a file.
-
-    Parameters
-    ----------
-    path : Path
-        The file; its ending says the format.
-    source : str
-        How messages call the file.
-    wanted : Wanted
-        Columns it must and may have.
-
-    Raises
-    ------
-    BadInput
-        The file is missing, unreadable, too large, of an unknown format, empty, or not of the wanted form.
-    """
-    suffix = path.suffix.lower()
-    if suffix not in {".csv", ".tsv", ".parquet", ".pq", ".npz"}:
-        raise problem(source, "", f"the ending {quoted(suffix)} is no known table format", f"Known formats: {FORMATS}.")
-    limit = MAX_CSV_BYTES if suffix in {".csv", ".tsv"} else MAX_FILE_BYTES
-    if path.stat().st_size > limit:
-        raise problem(
-            source, "", f"the file is larger than {limit} bytes", "Average or reduce it, or save it as parquet."
-        )
-    if path.stat().st_size == 0:
-        raise problem(source, "", "the file is empty", f"It needs a header and rows ({FORMATS}).")
-    if suffix in {".parquet", ".pq"}:
-        return _read_parquet(path, source, wanted)
-    if suffix == ".npz":
-        return _read_npz(path, source, wanted)
-    return _read_text(path, source, wanted, "\t" if suffix == ".tsv" else ",")

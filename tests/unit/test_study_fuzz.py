@@ -16,7 +16,8 @@ from brainworth.design.errors import BadInput
 from brainworth.design.scaffold import example_files
 from brainworth.design.study import Study
 from brainworth.design.system_file import parse_system
-from brainworth.design.tables import Wanted, read_table
+from brainworth.design.tables import Wanted
+from brainworth.design.tables_files import read_table
 
 FILES = example_files()
 WANTED = Wanted(("stimulus",), ("group",), number_word="feature")

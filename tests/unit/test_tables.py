@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brainworth.design import tables
+from brainworth.design import tables, tables_files
 from brainworth.design.errors import BadInput
-from brainworth.design.tables import Wanted, from_columns, read_table
+from brainworth.design.tables import Wanted, from_columns
 from brainworth.design.tables_csv import is_number
+from brainworth.design.tables_files import read_table
 
 WANTED = Wanted(("id",), ("group",))
 
@@ -47,7 +48,7 @@ def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "MAX_CELLS", 3)
     with pytest.raises(BadInput, match="3 cells"):
         read_table(path, "t.csv", WANTED)
-    monkeypatch.setattr(tables, "MAX_CSV_BYTES", 4)
+    monkeypatch.setattr(tables_files, "MAX_CSV_BYTES", 4)
     with pytest.raises(BadInput, match="larger than 4 bytes"):
         read_table(path, "t.csv", WANTED)
     monkeypatch.setattr(tables, "MAX_COLUMNS", 1)
@@ -58,7 +59,7 @@ def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_archives_that_grow_when_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The size is read from the archive's directory before anything is unpacked."""
     np.savez_compressed(tmp_path / "t.npz", id=np.arange(50_000), x=np.zeros(50_000))
-    monkeypatch.setattr(tables, "MAX_FILE_BYTES", 100_000)
+    monkeypatch.setattr(tables_files, "MAX_FILE_BYTES", 100_000)
     assert (tmp_path / "t.npz").stat().st_size < 100_000 * 2
     with pytest.raises(BadInput, match="its arrays take"):
         read_table(tmp_path / "t.npz", "t.npz", WANTED)
