@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import numpy as np
 import pytest
 
 from brainworth.design.config import StudyConfig, parse_study
@@ -158,11 +157,9 @@ def test_no_nearest_word() -> None:
     assert did_you_mean("zzz", ["per_sample"]) == ""
 
 
-@pytest.mark.parametrize("pair", [(1.0, 4.0), (0.0, 3.0), (2.5, 2.5)])
-def test_an_interval_is_the_5_and_95_percent_points(pair: tuple[float, float]) -> None:
-    money = parse_money(list(pair))
-    np.testing.assert_allclose(money.quantile(np.array([0.05, 0.95])), pair, atol=1e-12)
-    uniform = (np.arange(200_000) + 0.5) / 200_000
-    np.testing.assert_allclose(money.quantile(uniform).mean(), money.mean, rtol=1e-3)
-    assert np.all(np.diff(money.quantile(uniform)) >= 0)
-    assert np.all(money.quantile(uniform) >= 0)
+def test_prices() -> None:
+    assert parse_money(3) == Money(3.0, 3.0)
+    assert parse_money([0, 3]) == Money(0.0, 3.0)
+    assert parse_money((2.5, 2.5)).certain
+    assert not parse_money([1.0, 4.0]).certain
+    assert parse_money(Money(1.0, 2.0)) == Money(1.0, 2.0)
