@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -121,11 +123,20 @@ class Schedule:
             for price, edge, top in zip(prices, edges, tops, strict=True)
         ]
 
+    @cached_property
+    def steps(self) -> tuple[tuple[int, int], ...]:
+        """Where the price changes, and by how many millionths: the charge is the sum of step * units above."""
+        micro = [self.base.micro, *(tier.price.micro for tier in self.tiers)]
+        edges = [0, *(tier.above for tier in self.tiers)]
+        changes = [micro[0], *(b - a for a, b in pairwise(micro))]
+        return tuple((edge, change) for edge, change in zip(edges, changes, strict=True) if change)
+
     def cents(self, count: Counts) -> Counts:
         """Return the charge for a whole number of units in cents, rounded half up once per line."""
-        micro = np.zeros(np.shape(count), dtype=np.int64)
-        for price, units in self._segments(np.asarray(count, dtype=np.int64)):
-            micro = micro + price.micro * units
+        units = np.asarray(count, dtype=np.int64)
+        micro = np.zeros_like(units)
+        for edge, change in self.steps:
+            micro = micro + change * (units if edge == 0 else np.maximum(units - edge, 0))
         return (micro + CENT // 2) // CENT
 
     def money(self, count: int, normal: Float[np.ndarray, " draw"]) -> Float[np.ndarray, " draw"]:
@@ -145,15 +156,15 @@ def schedule(price: object, tiers: Sequence[tuple[int, object]] = (), name: str 
     return Schedule(Price.of(price, name), tuple(Tier(above, Price.of(p, name)) for above, p in tiers))
 
 
-def _share(value: Decimal | float, name: str) -> Decimal:
-    share = Decimal(str(value))
-    if not 0 <= share < 1:
+def _check_share(value: Decimal, name: str) -> None:
+    if not 0 <= value < 1:
         raise BadInput(f"The share '{name}' must be at least 0 and below 1. Got {value} instead.")
-    return share
 
 
 def _grossed_up(count: Counts, lost: Decimal) -> Counts:
     """Return the smallest whole number whose kept share covers ``count``; exact, no floating point."""
+    if not lost:
+        return np.asarray(count, dtype=np.int64)
     top, bottom = (1 - lost).as_integer_ratio()
     return -((-np.asarray(count, dtype=np.int64) * bottom) // top)
 
@@ -226,8 +237,8 @@ class ModalityCost:
                 f"The 'usable_fraction' of '{self.name}' must be above 0 and at most 1. "
                 f"Got {self.usable_fraction} instead."
             )
-        _share(self.cancellation, "cancellation")
-        _share(self.attrition, "attrition")
+        _check_share(self.cancellation, "cancellation")
+        _check_share(self.attrition, "attrition")
 
     @property
     def factor(self) -> Decimal:
@@ -240,8 +251,9 @@ class ModalityCost:
         quanta = -(-self.minutes_per_session // self.billing_quantum_minutes)
         return Decimal(quanta * self.billing_quantum_minutes) / 60
 
+    @cached_property
     def schedules(self) -> dict[str, Schedule]:
-        """Return the price list of each line of the bill, at the price level of the work."""
+        """Price list of each line of the bill, at the price level of the work."""
         lists = {
             "samples": self.per_sample,
             "sessions": self.per_session,
@@ -253,19 +265,23 @@ class ModalityCost:
 
     def units(self, samples: Counts, sessions: Counts, new_subjects: Counts) -> dict[str, Counts]:
         """Return the billed units of each line: cancelled sessions and lost people are paid for."""
-        billed = _grossed_up(sessions, _share(self.cancellation, "cancellation"))
-        enrolled = _grossed_up(new_subjects, _share(self.attrition, "attrition"))
+        billed, enrolled = _grossed_up(sessions, self.cancellation), _grossed_up(new_subjects, self.attrition)
         used = (np.asarray(samples) > 0).astype(np.int64)
         return {"samples": samples, "sessions": billed, "hours": billed, "subjects": enrolled, "setup": used}
 
     def lines(self, samples: Counts, sessions: Counts, new_subjects: Counts) -> dict[str, Counts]:
         """Return the bill in cents, line by line, for recorded samples, sessions held and people newly enrolled."""
         units = self.units(samples, sessions, new_subjects)
-        return {line: prices.cents(units[line]) for line, prices in self.schedules().items()}
+        return {line: prices.cents(units[line]) for line, prices in self.schedules.items()}
 
     def cents(self, samples: Counts, sessions: Counts, new_subjects: Counts) -> Counts:
         """Return the charge in cents; grows with each count."""
-        return np.sum(list(self.lines(samples, sessions, new_subjects).values()), axis=0)
+        units = self.units(samples, sessions, new_subjects)
+        total = np.zeros(np.broadcast(samples, sessions, new_subjects).shape, dtype=np.int64)
+        for line, prices in self.schedules.items():
+            if prices.steps:
+                total = total + prices.cents(units[line])
+        return total
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ per posterior draw. What can go wrong: nothing here; shapes are the caller's dut
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Num
@@ -42,4 +42,18 @@ class Surface(Protocol):
 
     def explainable_r2(self, purchase: Purchase, draws: slice | None = None) -> Float[np.ndarray, "design draw"]:
         """Return 1 - M / tau^2 at pilot + new, for all draws or a slice of them."""
+        ...
+
+
+@runtime_checkable
+class PeopleSurface(Surface, Protocol):
+    """A surface on which more or fewer people can be better, because how good new people's recordings are is uncertain."""
+
+    def explainable_r2_bound(
+        self,
+        purchase: Purchase,
+        people: tuple[Float[np.ndarray, "design modality"], Float[np.ndarray, "design modality"]],
+        draws: slice | None = None,
+    ) -> Float[np.ndarray, "design draw"]:
+        """Return an upper bound for every number of people within ranges (fewest, most), all else as purchased."""
         ...

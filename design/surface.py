@@ -1,24 +1,22 @@
 """The surface the allocation climbs: a batch of purchases in, explainable R^2 per posterior draw out.
 
 In: ``Draws`` and ``PilotSize`` of a posterior. Out: ``PosteriorSurface``, an implementation of ``purchase.Surface``.
-Batches are padded to a few sizes, so that JAX compiles a handful of shapes; results do not depend on the batching. What
-can go wrong: nothing; purchases are checked by the problem that makes them.
+One compiled program serves every batch size (``models.batches``); results do not depend on the batching. What can go
+wrong: nothing; purchases are checked by the problem that makes them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from brainworth.design.purchase import Purchase
-from brainworth.models.forecast import Draws, Order, PilotSize, explainable_r2, shifted_explainable_r2
+from brainworth.models.batches import Blocks, Enrolment, batch_r2, in_blocks
+from brainworth.models.forecast import Draws, Order, PilotSize
 
-BATCHES = (1, 16, 128)
-"""Sizes of a compiled call."""
+from .purchase import Purchase
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,8 @@ class PosteriorSurface:
     """The pilot, and how new data join it."""
     shift: float = 1.0
     """Variance factor of test stimuli along brain-insensitive directions."""
+    blocks: dict[tuple[int, int, int], Blocks] = field(default_factory=dict, repr=False, compare=False)
+    """Draws as the forecast wants them, by slice; filled as slices are asked for."""
 
     @property
     def n_draws(self) -> int:
@@ -59,24 +59,33 @@ class PosteriorSurface:
             people=self.draws.people[draws],
         )
 
-    def _evaluated(self, draws: Draws, orders: Order) -> jax.Array:
-        if self.shift == 1.0:
-            return explainable_r2(draws, self.size, orders)
-        return shifted_explainable_r2(draws, self.size, orders, jnp.asarray(self.shift))
-
     def explainable_r2(self, purchase: Purchase, draws: slice | None = None) -> Float[np.ndarray, "design draw"]:
         """Return 1 - M / tau^2 at pilot + new, for all draws or a slice of them."""
-        used = self.chosen(draws)
+        people = np.maximum(np.asarray(purchase.subjects, dtype=np.float64), 1.0)
+        return self._evaluated(purchase, Enrolment(people, people), draws)
+
+    def explainable_r2_bound(
+        self,
+        purchase: Purchase,
+        people: tuple[Float[np.ndarray, "design modality"], Float[np.ndarray, "design modality"]],
+        draws: slice | None = None,
+    ) -> Float[np.ndarray, "design draw"]:
+        """Return an upper bound for every number of new people within ranges (fewest, most).
+
+        How good new people's recordings are is uncertain, and the mean of more people is less so: a draw may favour few
+        or many. The bound takes the best mean gain within the range; ``purchase.subjects`` only counts the channel
+        patterns that must be learned.
+        """
+        fewest, most = (np.maximum(np.asarray(p, dtype=np.float64), 1.0) for p in people)
+        return self._evaluated(purchase, Enrolment(fewest, most), draws)
+
+    def _evaluated(
+        self, purchase: Purchase, people: Enrolment, draws: slice | None
+    ) -> Float[np.ndarray, "design draw"]:
+        rows = np.arange(self.n_draws)[slice(None) if draws is None else draws]
+        key = (rows[0].item(), rows.size, rows[-1].item())
+        if key not in self.blocks:
+            self.blocks[key] = in_blocks(self.draws, rows)
         columns = (purchase.n_task, purchase.samples, np.maximum(purchase.subjects, 1), np.maximum(purchase.repeats, 1))
-        arrays = [np.asarray(column, dtype=np.float64) for column in columns]
-        total = len(arrays[0])
-        parts: list[np.ndarray] = []
-        start = 0
-        while start < total:
-            batch = next((size for size in BATCHES if size >= total - start), BATCHES[-1])
-            rows = np.minimum(np.arange(start, start + batch), total - 1)
-            orders = Order(*(jnp.asarray(array[rows]) for array in arrays))
-            values = np.asarray(self._evaluated(used, orders))
-            parts.append(values[: total - start])
-            start += batch
-        return np.concatenate(parts) if parts else np.zeros((0, int(used.people.shape[0])))
+        orders = Order(*(np.asarray(column, dtype=np.float64) for column in columns))  # pyright: ignore[reportArgumentType]
+        return batch_r2(self.blocks[key], rows.size, self.size, orders, people, self.shift)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
@@ -124,35 +123,20 @@ def risk_of_order(system: System, people: Array, size: PilotSize, order: Order) 
     return Optimal().risk(both, encode(both, design), design.n_task)
 
 
-def _r2(system: System, people: Array, size: PilotSize, order: Order) -> Float[Array, ""]:
+def order_r2(system: System, people: Array, size: PilotSize, order: Order) -> Float[Array, ""]:
+    """Return 1 - M / tau^2 at pilot + new, for one draw."""
     return 1.0 - risk_of_order(system, people, size, order) / system.signal_variance
 
 
-def _shifted_r2(
+def shifted_order_r2(
     system: System, people: Array, size: PilotSize, order: Order, factor: Float[Array, ""]
 ) -> Float[Array, ""]:
+    """Return explainable R^2 where the variance along brain-insensitive directions is ``factor`` times the pilot's.
+
+    Relative to the explainable variance under the shift, tau^2 (rho^2 + factor (1 - rho^2)) (THEORY section 5).
+    """
     both, design = joined(system, people, size, order)
     inside, risk = risk_inside(both, encode(both, design), design.n_task)
     aligned = jnp.sum(system.alignment)
     test_variance = system.signal_variance * (aligned + factor * (1.0 - aligned))
     return 1.0 - (inside + factor * (risk - inside)) / test_variance
-
-
-@jax.jit
-def explainable_r2(draws: Draws, size: PilotSize, orders: Order) -> Float[Array, "order draw"]:
-    """Return 1 - M / tau^2 of a batch of orders (leading axis) for every draw."""
-    over_draws = jax.vmap(_r2, in_axes=(SYSTEM_AXES, 0, None, None))
-    return jax.vmap(over_draws, in_axes=(None, None, None, 0))(draws.system, draws.people, size, orders)
-
-
-@jax.jit
-def shifted_explainable_r2(
-    draws: Draws, size: PilotSize, orders: Order, factor: Float[Array, ""]
-) -> Float[Array, "order draw"]:
-    """Return explainable R^2 where the variance along brain-insensitive directions is ``factor`` times the pilot's.
-
-    Relative to the explainable variance under the shift, tau^2 (rho^2 + factor (1 - rho^2)) (THEORY section 5).
-    """
-    over_draws = jax.vmap(_shifted_r2, in_axes=(SYSTEM_AXES, 0, None, None, None))
-    each = jax.vmap(over_draws, in_axes=(None, None, None, 0, None))
-    return each(draws.system, draws.people, size, orders, factor)

@@ -6,7 +6,8 @@ two halves of a box. What can go wrong: nothing; empty boxes are marked.
 Why the corner bounds the box. Data that include other data cannot serve the optimal learner worse, so performance grows
 with labels, with stimuli, with repeats of every stimulus, and, where everyone sees the same stimuli, with people. Where
 everyone sees others, the same stimuli spread over fewer people cannot serve worse: whoever has one person's recordings
-can turn half of them into a second person's by mixing the channels at random. So the corner takes the most stimuli and
+can turn half of them into a second person's by mixing the channels at random. (Where people differ by an uncertain
+amount, the surface itself bounds over the range of people: ``purchase.PeopleSurface``.) So the corner takes the most stimuli and
 repeats that the budget leaves beside the cheapest rest, the most (same stimuli) or fewest (others) people, and the
 labels that the budget leaves beside the cheapest brain data of the box.
 """
@@ -20,6 +21,7 @@ from jaxtyping import Bool, Int
 
 from .problem import Designs, Problem
 
+_LOOSE = 0.1
 FIELDS = ("stimuli_low", "stimuli_high", "people_low", "people_high", "repeat_low", "repeat_high")
 
 
@@ -57,7 +59,9 @@ class Bounded:
     corner: Designs
     """A design (often too expensive) that none of the box outperforms."""
     closed: Bool[np.ndarray, " box"]
-    """True where the corner itself is feasible: then it is the best design of the box."""
+    """True where the corner itself is feasible: then it is the best design of the box, if people do not matter."""
+    one_number: Bool[np.ndarray, " box"]
+    """True where the box leaves no choice of people."""
     lower: Int[np.ndarray, "box modality"]
     """Cents that each modality costs at least."""
 
@@ -88,10 +92,12 @@ def bound(problem: Problem, boxes: Boxes) -> Bounded:
     possible &= spare >= 0
     for m in range(len(problem.spaces)):
         possible &= _clip(problem, array, m, np.maximum(spare + lower[:, m], 0))
+        possible &= array[:, 2, m] <= array[:, 3, m]
     tight = Boxes.unstack(array)
     corner, labels_possible = _corner(problem, tight, lower)
     possible &= labels_possible
-    return Bounded(tight, possible, corner, possible & problem.feasible(corner), lower)
+    single = ((tight.people_low == tight.people_high) | (tight.stimuli_high == 0)).all(axis=1)
+    return Bounded(tight, possible, corner, possible & problem.feasible(corner), single, lower)
 
 
 def _tighten(problem: Problem, array: np.ndarray, m: int) -> np.ndarray:
@@ -122,6 +128,8 @@ def _clip(problem: Problem, array: np.ndarray, m: int, money: np.ndarray) -> np.
     space = problem.spaces[m]
     people, repeats = (array[:, 2, m], array[:, 3, m]), space.repeats[array[:, 4, m]]
     array[:, 1, m] = space.affordable(money, people, repeats, array[:, 1, m])
+    payable = space.affordable_people(money, array[:, 0, m], repeats, array[:, 3, m])
+    array[:, 3, m] = np.where(array[:, 0, m] > 0, payable, array[:, 3, m])
     return array[:, 0, m] <= array[:, 1, m]
 
 
@@ -173,10 +181,17 @@ def _constraint_ranges(problem: Problem, boxes: Boxes) -> list[tuple[np.ndarray,
 UNBOUNDED = 1 << 40
 
 
-def halves(problem: Problem, bounded: Bounded) -> Boxes:
-    """Return both halves of each box, cut where it hides the most money; boxes that cannot be cut yield nothing."""
+def halves(problem: Problem, bounded: Bounded, *, people_matter: bool = False) -> Boxes:
+    """Return both halves of each box, cut where it hides the most money; boxes that cannot be cut yield nothing.
+
+    Where people matter, a range of people counts as much money as it is likely to loosen the bound.
+    """
     array = bounded.boxes.stack()
     hidden = np.stack([_hidden(problem, array, m, bounded.lower[:, m]) for m in range(len(problem.spaces))], axis=2)
+    if people_matter:
+        low, high = np.maximum(array[:, 2], 1), np.maximum(array[:, 3], 1)
+        loose = (_LOOSE * problem.budget_cents * (1.0 / low - 1.0 / high)).astype(np.int64)
+        hidden[:, 1] = np.where(hidden[:, 1] >= 0, np.maximum(hidden[:, 1], loose), -1)
     flat = hidden.reshape(len(array), -1)
     choice, gain = flat.argmax(axis=1), flat.max(axis=1)
     parts: list[np.ndarray] = []
@@ -213,6 +228,8 @@ def _cut(problem: Problem, box: np.ndarray, kind: int, m: int) -> list[np.ndarra
         low[1, m], high[0, m] = 0, 1
         return [low, high]
     middle = (box[row, m] + box[row + 1, m]) // 2
+    if kind == 1:
+        middle = min(middle, int(np.sqrt(float(box[row, m] * box[row + 1, m]))))
     if kind == 0:
         middle = _fill(problem, box, m, int(middle))
     low[row + 1, m], high[row, m] = middle, middle + 1

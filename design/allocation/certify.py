@@ -129,7 +129,8 @@ class BranchAndBound:
         while self.heap and len(parents) < self.limits.batch and -self.heap[0][0] > self.threshold:
             parents.append(heapq.heappop(self.heap)[3])
         self._offer_affordable(parents[:2])
-        children = [halves(self.problem, parent).stack() for parent in parents]
+        matter = self.evaluator.people_matter
+        children = [halves(self.problem, parent, people_matter=matter).stack() for parent in parents]
         self._examine(Boxes.unstack(np.concatenate(children)))
 
     def _offer_affordable(self, parents: list[Bounded]) -> None:
@@ -146,9 +147,13 @@ class BranchAndBound:
         if not rows.size:
             return
         corner = known.corner.take(rows)
-        utilities = self.evaluator.utilities(self.problem.purchase(corner))
+        purchase = self.problem.purchase(corner)
+        people = known.boxes.people_low[rows], known.boxes.people_high[rows]
+        utilities = self.evaluator.bounds(purchase, *people)
         self.bounded += int(rows.size)
         closed = known.closed[rows]
+        if self.evaluator.people_matter:
+            closed &= known.one_number[rows]
         self.incumbent.offer(corner.take(closed), utilities[closed])
         for row, utility in zip(rows[~closed], utilities[~closed], strict=True):
             upper = float(utility) + self.limits.slack
@@ -180,5 +185,6 @@ def _one(known: Bounded, row: int) -> Bounded:
         known.possible[keep],
         known.corner.take(keep),
         known.closed[keep],
+        known.one_number[keep],
         known.lower[keep],
     )

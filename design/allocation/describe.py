@@ -67,7 +67,7 @@ def cost_spread(problem: Problem, design: Designs, seed: int = 0) -> dict[str, f
     for m, (cost, limits) in enumerate(problem.modalities):
         counts = (samples[m], sessions[m], design.subjects[0, m] * int(limits.new_subjects))
         units = cost.units(*map(np.asarray, counts))
-        lines += [(prices, int(units[line])) for line, prices in cost.schedules().items()]
+        lines += [(prices, int(units[line])) for line, prices in cost.schedules.items()]
     total = np.zeros(_PRICE_DRAWS)
     for prices, count in lines:
         if count:
@@ -101,5 +101,5 @@ def assumptions(problem: Problem) -> tuple[str, ...]:
 
 def _certain(problem: Problem) -> bool:
     lists = [problem.task.per_label, Schedule(problem.task.setup)]
-    lists += [prices for cost, _ in problem.modalities for prices in cost.schedules().values()]
+    lists += [prices for cost, _ in problem.modalities for prices in cost.schedules.values()]
     return all(prices.certain for prices in lists)

@@ -1,4 +1,4 @@
-"""Calls of the surface in batches of a few fixed sizes, so that it compiles a few shapes only.
+"""Calls of the surface: performance, utility, and bounds over ranges of people.
 
 In: designs of any number. Out: performance per draw, and utility. What can go wrong: a surface that returns a value
 that is not finite (``FloatingPointError`` with the design).
@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from brainworth.design.purchase import Purchase, Surface
+from brainworth.design.purchase import PeopleSurface, Purchase, Surface
 from brainworth.design.utilities import Utility
 
-BATCHES = (8, 64)
-"""Batch sizes the surface is called with; the last one is the largest."""
+_MOST = 4096
 
 
 @dataclass
@@ -26,31 +25,44 @@ class Evaluator:
     utility: Utility
     draws: slice | None = None
     evaluations: int = field(default=0, init=False)
-    """Designs evaluated so far, padding not counted."""
+    """Designs evaluated so far."""
+
+    @property
+    def people_matter(self) -> bool:
+        """Whether performance is not monotone in the number of people."""
+        return isinstance(self.surface, PeopleSurface)
 
     def values(self, purchase: Purchase) -> Float[np.ndarray, "design draw"]:
         """Return explainable R^2 per design and draw."""
         count = int(np.shape(purchase.n_task)[0])
         self.evaluations += count
-        parts: list[np.ndarray] = []
-        start = 0
-        while start < count:
-            left = count - start
-            size = next((b for b in BATCHES if left <= b), BATCHES[-1])
-            index = np.minimum(np.arange(start, start + size), count - 1)
-            batch = Purchase(*(np.asarray(a, dtype=np.float64)[index] for a in _arrays(purchase)))
-            parts.append(np.asarray(self.surface.explainable_r2(batch, self.draws))[: min(size, left)])
-            start += size
-        result = np.concatenate(parts) if parts else np.zeros((0, self.surface.n_draws))
-        if not np.all(np.isfinite(result)):
-            row = int(np.argmax(~np.isfinite(result).all(axis=1)))
-            where = ", ".join(str(np.asarray(a)[row].tolist()) for a in _arrays(purchase))
-            raise FloatingPointError(f"The performance of labels, samples, people, repeats {where} is not finite.")
-        return result
+        parts = [
+            self.surface.explainable_r2(Purchase(*(a[i : i + _MOST] for a in _arrays(purchase))), self.draws)
+            for i in range(0, count, _MOST)
+        ]
+        return _finite(np.concatenate(parts), purchase) if parts else np.zeros((0, self.surface.n_draws))
 
     def utilities(self, purchase: Purchase) -> Float[np.ndarray, " design"]:
         """Return the utility of each design."""
         return self.utility(self.values(purchase))
+
+    def bounds(
+        self, purchase: Purchase, fewest: Int[np.ndarray, "design modality"], most: Int[np.ndarray, "design modality"]
+    ) -> Float[np.ndarray, " design"]:
+        """Return upper bounds of the utility over ranges of people; the utility itself where people are known."""
+        if not isinstance(self.surface, PeopleSurface):
+            return self.utilities(purchase)
+        self.evaluations += int(np.shape(purchase.n_task)[0])
+        values = self.surface.explainable_r2_bound(purchase, (fewest.astype(float), most.astype(float)), self.draws)
+        return self.utility(_finite(values, purchase))
+
+
+def _finite(values: Float[np.ndarray, "design draw"], purchase: Purchase) -> Float[np.ndarray, "design draw"]:
+    if not np.all(np.isfinite(values)):
+        row = int(np.argmax(~np.isfinite(values).all(axis=1)))
+        where = ", ".join(str(np.asarray(a)[row].tolist()) for a in _arrays(purchase))
+        raise FloatingPointError(f"The performance of labels, samples, people, repeats {where} is not finite.")
+    return values
 
 
 def _arrays(purchase: Purchase) -> tuple[np.ndarray, ...]:

@@ -87,7 +87,7 @@ def best_at(problem: Problem, evaluator: Evaluator, known: list[tuple[np.ndarray
     search = Search(problem, evaluator)
     fitting = [k for k in known if np.all(k[1] < [len(menu.options) for menu in search.menus])]
     extra = (np.concatenate([k[0] for k in fitting]), np.concatenate([k[1] for k in fitting])) if fitting else None
-    results = search.run(starts=2, fine=2e-3, extra=extra)
+    results = search.run(starts=2, fine=2e-3, extra=extra, known=bool(fitting))
     if not results:
         return None
     known.append((results[0][0][None], results[0][1][None]))

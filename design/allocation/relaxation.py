@@ -177,7 +177,7 @@ def _charge(space: ModalitySpace, made: dict[str, Any], used: Any, structure: li
     import cvxpy as cp
 
     n, s, q, _ = (made[key] for key in QUANTITIES)
-    cost, lists = space.cost, space.cost.schedules()
+    cost, lists = space.cost, space.cost.schedules
     billed = q / float(1 - cost.cancellation)
     people = s / float(1 - cost.attrition) if space.limits.new_subjects else cp.Constant(0.0)
     total = _amount(lists["samples"], n, structure) + _amount(lists["sessions"], billed, structure)

@@ -48,10 +48,10 @@ class Menu:
     options: tuple[Option, ...]
 
     @classmethod
-    def of(cls, space: ModalitySpace, budget_cents: int) -> Menu:
+    def of(cls, space: ModalitySpace, budget_cents: int, *, people_matter: bool) -> Menu:
         """Return the options worth trying: every number of repeats, and a spread of people where more of them help."""
         people: list[int | None] = [None]
-        if space.shared and space.limits.new_subjects:
+        if (space.shared or people_matter) and space.limits.new_subjects:
             low, high = space.people
             one = np.ones(1, dtype=np.int64)
             payable = [
@@ -59,22 +59,23 @@ class Menu:
                 for s in np.unique(np.geomspace(low, max(low, min(high, 4096)), 9).round().astype(int)).tolist()
                 if int(space.cents(one, one * s, one)[0]) <= budget_cents
             ]
-            people = list(payable) or [None]
+            people = [*payable] if space.shared and payable else [None, *payable]
         return cls(space, tuple(Option(int(r), s) for s in people for r in space.repeats))
 
-    def buy(self, money: Int[np.ndarray, " design"], option: Option) -> tuple[np.ndarray, np.ndarray]:
-        """Return the most stimuli that ``money`` cents buy under an option, and the people who see them."""
-        space, repeats = self.space, np.full(money.shape, option.repeats, dtype=np.int64)
-        low, high = space.people
-        if option.people is not None:
-            low = high = option.people
-        lows, highs = np.full(money.shape, low, dtype=np.int64), np.full(money.shape, high, dtype=np.int64)
+    def buy(
+        self, money: Int[np.ndarray, " design"], choice: Int[np.ndarray, " design"]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the most stimuli that ``money`` cents buy under each chosen option, the people, and the repeats."""
+        space, (low, high) = self.space, self.space.people
+        repeats = np.array([o.repeats for o in self.options], dtype=np.int64)[choice]
+        lows = np.array([low if o.people is None else o.people for o in self.options], dtype=np.int64)[choice]
+        highs = np.array([high if o.people is None else o.people for o in self.options], dtype=np.int64)[choice]
         most = space.most_stimuli(lows if space.shared else highs, repeats)
         stimuli = space.affordable(money, (lows, highs), repeats, most)
         people = np.maximum(lows, space.people_needed(stimuli, repeats))
         most = np.minimum(stimuli, space.most_stimuli(people, repeats))
         stimuli = space.affordable(money, (people, people), repeats, most)
-        return np.where(space.valid(stimuli, people, repeats), stimuli, 0), people
+        return np.where(space.valid(stimuli, people, repeats), stimuli, 0), people, repeats
 
 
 @dataclass
@@ -103,7 +104,8 @@ class Search:
 
     def __post_init__(self) -> None:
         budget = self.problem.budget_cents
-        self.menus = [Menu.of(space, budget) for space in self.problem.spaces]
+        matter = self.evaluator.people_matter
+        self.menus = [Menu.of(space, budget, people_matter=matter) for space in self.problem.spaces]
 
     # ------------------------------------------------------------------ points and designs
 
@@ -112,11 +114,7 @@ class Search:
         money = np.floor(shares * self.problem.budget_cents + 0.5).astype(np.int64)
         stimuli, people, repeats = (np.zeros(shares.shape, dtype=np.int64) for _ in range(3))
         for m, menu in enumerate(self.menus):
-            for o, option in enumerate(menu.options):
-                rows = np.flatnonzero(options[:, m] == o)
-                if rows.size:
-                    stimuli[rows, m], people[rows, m] = menu.buy(money[rows, m], option)
-                    repeats[rows, m] = option.repeats
+            stimuli[:, m], people[:, m], repeats[:, m] = menu.buy(money[:, m], options[:, m])
         none = np.zeros(len(shares), dtype=np.int64)
         return self.problem.complete(Designs.build(none, stimuli, people, repeats))
 
@@ -140,24 +138,24 @@ class Search:
 
     # ------------------------------------------------------------------ the three stages
 
-    def grid(self, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return shares, options and scores of a grid over the whole budget under every (or many) options."""
-        count = len(self.menus)
-        rng = np.random.default_rng(seed)
+    def combinations(self, seed: int = 0) -> Int[np.ndarray, "combination modality"]:
+        """Return every combination of options, or a random choice if there are many."""
         sizes = [len(menu.options) for menu in self.menus]
         if np.prod(sizes, dtype=float) <= _MOST_COMBINATIONS:
-            combinations = np.array(list(itertools.product(*(range(n) for n in sizes))), dtype=np.int64)
-        else:
-            combinations = np.unique(rng.integers(0, sizes, size=(_MOST_COMBINATIONS, count)), axis=0)
-        shares = _simplex(count, rng)
-        points = np.repeat(shares, len(combinations), axis=0)
-        options = np.tile(combinations, (len(shares), 1))
-        return points, options, self.evaluate(points, options)
+            return np.array(list(itertools.product(*(range(n) for n in sizes))), dtype=np.int64).reshape(-1, len(sizes))
+        chosen = np.random.default_rng(seed).integers(0, sizes, size=(_MOST_COMBINATIONS, len(sizes)))
+        return np.unique(np.concatenate([np.zeros((1, len(sizes)), dtype=np.int64), chosen]), axis=0)
+
+    def grid(self, combinations: Int[np.ndarray, "combination modality"]) -> tuple[Points, Float[np.ndarray, " point"]]:
+        """Return points that cover the whole budget under each combination of options, and their scores."""
+        shares = _simplex(len(self.menus), np.random.default_rng(0))
+        points = np.repeat(shares, len(combinations), axis=0), np.tile(combinations, (len(shares), 1))
+        return points, self.evaluate(*points)
 
     def refine(self, shares: np.ndarray, options: np.ndarray) -> Float[np.ndarray, " modality"]:
         """Return better shares under fixed options: SLSQP on the relaxed problem, real numbers throughout."""
         count = len(self.menus)
-        tables = [self._table(m, menu.options[options[m]]) for m, menu in enumerate(self.menus)]
+        tables = [self._table(m, int(options[m])) for m in range(count)]
         step = 1e-3
 
         def relaxed(points: np.ndarray) -> Float[np.ndarray, " point"]:
@@ -205,10 +203,23 @@ class Search:
         return shares, options, best
 
     def run(
-        self, starts: int = 4, fine: float = 2e-4, extra: Points | None = None
+        self, starts: int = 4, fine: float = 2e-4, extra: Points | None = None, *, known: bool = False
     ) -> list[tuple[np.ndarray, np.ndarray, float]]:
-        """Return refined points, best first; ``extra`` points (shares, options) join the grid."""
-        points, options, scores = self.grid()
+        """Return refined points, best first.
+
+        Parameters
+        ----------
+        starts : int
+            How many points of the grid to refine.
+        fine : float
+            Smallest step, as a share of the budget.
+        extra : Points, optional
+            Points to begin with, beside the grid.
+        known : bool
+            Whether the options of ``extra`` are good already: then the grid keeps to them.
+        """
+        combinations = np.unique(extra[1], axis=0) if known and extra is not None else self.combinations()
+        (points, options), scores = self.grid(combinations)
         if extra is not None:
             points, options = np.concatenate([points, extra[0]]), np.concatenate([options, extra[1]])
             scores = np.concatenate([scores, self.evaluate(*extra)])
@@ -241,8 +252,8 @@ class Search:
         """Return the points whose money shares buy about so many samples, under each modality's first option."""
         options = np.zeros((len(samples), len(self.menus)), dtype=np.int64)
         shares = np.zeros(options.shape)
-        for m, menu in enumerate(self.menus):
-            cost, size, _ = self._table(m, menu.options[0])
+        for m in range(len(self.menus)):
+            cost, size, _ = self._table(m, 0)
             shares[:, m] = np.interp([row[m] for row in samples], size, cost) / max(1, self.problem.budget_cents)
         return shares / np.maximum(1.0, shares.sum(axis=1, keepdims=True)), options
 
@@ -269,12 +280,11 @@ class Search:
         labels = np.unique(np.append(0, labels))
         return self.problem.task.cents(labels).astype(float), labels.astype(float)
 
-    def _table(self, m: int, option: Option) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _table(self, m: int, option: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return money, samples and people of a modality under an option, for interpolation."""
         menu, budget = self.menus[m], self.problem.budget_cents
         money = np.unique(np.append(0, np.geomspace(1, max(budget, 2), _RELAXED_LEVELS).astype(np.int64)))
-        stimuli, people = menu.buy(money, option)
-        repeats = np.full_like(stimuli, option.repeats)
+        stimuli, people, repeats = menu.buy(money, np.full(money.shape, option))
         cost = np.where(stimuli > 0, menu.space.cents(stimuli, people, repeats), 0)
         samples = menu.space.samples(stimuli, people, repeats)
         _, first = np.unique(cost, return_index=True)

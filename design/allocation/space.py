@@ -169,6 +169,16 @@ class ModalitySpace:
         loose = self._charge(n, np.where(used, held, 0), np.where(used, persons, 0))
         return np.where(low == high, exact, loose)
 
+    def affordable_people(self, money: Ints, stimuli: Ints, repeats: Ints, most: Ints) -> Ints:
+        """Return a bound of the people, up to ``most``, that ``money`` pays to see at least these stimuli."""
+        low, high = np.zeros_like(most), np.maximum(most, 0)
+        while np.any(low < high):
+            people = (low + high + 1) // 2
+            n = stimuli * repeats * people if self.shared else np.maximum(stimuli, people) * repeats
+            fits = self._charge(n, people, people) <= money
+            low, high = np.where(fits, people, low), np.where(fits, high, people - 1)
+        return low
+
     def affordable(self, money: Ints, people: tuple[Ints, Ints], repeats: Ints, most: Ints) -> Ints:
         """Return the most stimuli, up to ``most``, whose ``lower_cents`` are within ``money``; 0 if none are."""
         low, high = np.zeros_like(most), np.maximum(most, 0)
