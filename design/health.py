@@ -8,7 +8,7 @@ whose input does not exist is left out, so a study without a pilot has none of t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import jax
@@ -18,6 +18,7 @@ from brainworth.design.literature import study_priors
 from brainworth.design.posterior import Posterior
 from brainworth.models.encoding import encode, readout_overlaps
 from brainworth.models.forecast import SYSTEM_AXES, PilotSize
+from brainworth.models.hierarchy import whitening_efficiency
 from brainworth.models.system import Design, System
 
 Status = Literal["ok", "warn", "refuse"]
@@ -172,18 +173,17 @@ def _conflict(posterior: Posterior) -> Iterator[Check]:
 
 
 def _expected_accuracy(system: System, size: PilotSize) -> tuple[jax.Array, jax.Array]:
+    """Return the expected correlation of held-out read-outs with their prediction, and its ceiling, per latent."""
+    samples = 0.8 * size.samples
     design = Design(
-        n_brain=0.8 * size.samples,
-        n_task=size.labels,
-        subjects=size.subjects,
-        repeats=size.repeats,
-        shared=size.shared,
+        n_brain=samples, n_task=size.labels, subjects=size.subjects, repeats=size.repeats, shared=size.shared
     )
-    encoding = encode(system, design)
+    kept = whitening_efficiency(samples, size.subjects, system.channels)
+    seen = replace(system, snr=system.snr * kept[:, None])
+    encoding = encode(seen, design)
     joined = 1.0 + size.shared * (size.subjects - 1.0)
-    learned = readout_overlaps(system, design, encoding)
-    overlap = learned + (1.0 - learned) / (system.channels * joined)[:, None]
-    effective = system.snr * overlap
+    learned = readout_overlaps(seen, design, encoding)
+    effective = seen.snr * (learned + (1.0 - learned) / (system.channels * joined)[:, None])
     ceiling = jax.numpy.sqrt(effective / (1.0 + effective))
     return ceiling * jax.numpy.sqrt(encoding.encoding_r2), ceiling
 

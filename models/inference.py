@@ -8,7 +8,7 @@ health gate decides.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 import jax
@@ -106,12 +106,31 @@ def sample_posterior(
     """
     chosen = options or SamplerOptions()
     keys = jax.random.split(jax.random.key(seed), chosen.n_chains)
-    sites, extra = compiled_chains(chosen, n_latents)(keys, (evidence, priors, jnp.asarray(modality_of)))
+    people = len(modality_of)
+    data = _with_empty_people(evidence, modality_of)
+    sites, extra = compiled_chains(chosen, n_latents)(keys, (data[0], priors, data[1]))
     draws = {name: np.asarray(value) for name, value in sites.items()}
+    for name in ("gain", "gain_raw"):
+        draws[name] = draws[name][:, :, :people]
     draws["task_exponent"] = _draw_exponent(draws.pop("task_exponent_logits"), seed)
     statistics = {name: np.asarray(value, dtype=float) for name, value in extra.items()}
     statistics["acceptance_rate"] = statistics.pop("accept_prob")
     return Chains(sites=draws, statistics=statistics)
+
+
+def _with_empty_people(
+    evidence: PilotEvidence, modality_of: Int[np.ndarray, " person"]
+) -> tuple[PilotEvidence, Int[Array, " person"]]:
+    """Return the evidence with people of whom nothing is known, so that pilots of similar size share compiled code."""
+    size = max(8, 1 << (len(modality_of) - 1).bit_length()) if len(modality_of) else 8
+    missing = size - len(modality_of)
+    brain = evidence.brain
+    padded = replace(
+        brain,
+        slope=jnp.pad(brain.slope, ((0, missing), (0, 0))),
+        slope_error=jnp.pad(brain.slope_error, ((0, missing), (0, 0)), constant_values=1e6),
+    )
+    return replace(evidence, brain=padded), jnp.pad(jnp.asarray(modality_of, dtype=int), (0, missing))
 
 
 def _draw_exponent(logits: Float[np.ndarray, "chain draw exponent"], seed: int) -> Float[np.ndarray, "chain draw"]:

@@ -19,7 +19,7 @@ from brainworth.design.errors import BrainworthError
 
 from .datasets import datasets_app
 from .output import one_paragraph
-from .plan import plan, report
+from .plan import demo, plan, report, simulate
 from .predict import predict
 from .study import check, init, schema
 
@@ -33,7 +33,7 @@ _CLICK_FAILURE: type[Exception] = next(c for c in typer.BadParameter.__mro__ if 
 app = typer.Typer(
     name="brainworth",
     help="How many brain recordings and how many task labels to buy next, from a small pilot.",
-    epilog="Start with: brainworth init my_study, then brainworth check my_study/study.toml",
+    epilog="Start with: brainworth demo, or brainworth init my_study",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -62,11 +62,13 @@ def root(
         typer.echo(context.get_help())
 
 
+app.command("demo")(demo)
 app.command("init")(init)
 app.command("check")(check)
 app.command("plan")(plan)
 app.command("predict")(predict)
 app.command("report")(report)
+app.command("simulate")(simulate)
 app.command("schema")(schema)
 app.add_typer(datasets_app, name="datasets")
 

@@ -1,4 +1,4 @@
-"""``plan``, ``report``: from a study file to a finished folder, and the report of one again.
+"""``plan``, ``demo``, ``simulate``, ``report``: from a study file to a finished folder.
 
 In: paths. Out: files, and the verdict on the terminal or the plan as JSON. What can go wrong: everything below raises
 failures that ``app.main`` turns into exit codes.
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .output import AsJson, Quiet, print_json
+from .output import AsJson, Quiet, number, print_json, print_table
+from .predict import counts
 
 if TYPE_CHECKING:
     from brainworth.design.planning import Plan
@@ -110,3 +111,58 @@ def report(
     path = write_report(directory)
     if not quiet:
         typer.echo(f"Report: {path}")
+
+
+def demo(
+    *,
+    out: Out = Path("brainworth-demo"),
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Plan the embedded example study, a simulated fMRI and EEG pilot whose truth is known, end to end.
+
+    Example: brainworth demo --out brainworth-demo
+    """
+    from brainworth.design.runtime import use_compilation_cache
+    from brainworth.design.study import Study
+    from brainworth.design.synthesis import demo_system, truth_covered, write_demo
+
+    check_folder(out)
+    use_compilation_cache()
+    loaded = Study.from_file(write_demo(out / "study", seed))
+    from brainworth.design.planning import plan_study
+
+    with progress_bar(quiet=quiet or as_json) as say:
+        finished = plan_study(loaded, out, progress=say)
+    show_plan(finished, out, quiet=quiet, as_json=as_json)
+    if not (quiet or as_json):
+        rows = [
+            (name, number(true), f"{number(low)} to {number(high)}", "yes" if low <= true <= high else "no")
+            for name, (true, low, high) in truth_covered(demo_system(), finished.record).items()
+        ]
+        print_table("The truth behind the simulation", ("parameter", "truth", "90 % interval", "inside"), rows)
+
+
+def simulate(
+    system: Annotated[Path, typer.Argument(metavar="SYSTEM", help="The system file.", show_default=False)],
+    *,
+    brain: Annotated[
+        list[str] | None, typer.Option("--brain", metavar="NAME=N", help="Brain samples of a source.")
+    ] = None,
+    task: Annotated[int, typer.Option("--task", help="Labels.")],
+    out: Annotated[Path, typer.Option("--out", help="A new or empty folder.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Write a synthetic pilot study of a known system, with its truth in truth.toml.
+
+    Example: brainworth simulate system.toml --brain fMRI=600 --task 300 --out simulated
+    """
+    from brainworth.design.synthesis import write_simulation
+    from brainworth.design.system_file import read_system
+
+    wanted = {name: int(count) for name, count in counts(brain or []).items()}
+    path = write_simulation(read_system(system), wanted, task, out, seed)
+    if not quiet:
+        typer.echo(f"Study: {path}")
