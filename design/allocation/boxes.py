@@ -212,11 +212,10 @@ def _hidden(problem: Problem, array: np.ndarray, m: int, lower: np.ndarray) -> n
         by_people = space.cents(k_high, s_high, r_low) - lower
     else:
         by_people = space.cents(np.maximum(k_low, s_low) * (k_low > 0), s_low, r_low) - lower
-    by_people = np.where(k_low > 0, by_people, 0)
     choices = [
         np.where(k_low < k_high, by_stimuli, -1),
-        np.where((s_low < s_high) & (k_high > 0) & ((k_low > 0) | (k_low == k_high)), by_people, -1),
-        np.where((i_low < i_high) & (k_high > 0), by_repeats, -1),
+        np.where((s_low < s_high) & (k_low > 0), by_people, -1),
+        np.where((i_low < i_high) & (k_low > 0), by_repeats, -1),
     ]
     return np.stack(choices, axis=1)
 

@@ -103,7 +103,8 @@ class TargetSearch:
             incumbent.offer(best, self.full.utilities(here.purchase(best)))
         if incumbent.utility < self.target:
             below = float(np.nextafter(self.target, -np.inf))
-            proof = BranchAndBound(here, self.full, self.limits, incumbent, enough=self.target, floor=below).run()
+            exact = replace(self.limits, tolerance=0.0)
+            proof = BranchAndBound(here, self.full, exact, incumbent, enough=self.target, floor=below).run()
             if incumbent.utility < self.target:
                 return None, proof.bound < self.target
         if incumbent.design is None:

@@ -6,6 +6,7 @@ In: a ``Problem`` and designs. Out: ``Plan`` and plain numbers. What can go wron
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import ndtri
 
 from brainworth.design.costs import Price, Schedule
 
@@ -55,9 +56,11 @@ def plans(problem: Problem, evaluator: Evaluator, designs: Designs) -> list[Plan
 def cost_spread(problem: Problem, design: Designs, seed: int = 0) -> dict[str, float]:
     """Return mean and quantiles of the bill in currency units, prices drawn independently from what is believed.
 
-    Prices that are one number do not vary; the plan itself is charged the upper end of the others.
+    A Latin hypercube: every price takes all its quantiles, in an order of its own. Prices that are one number do not
+    vary; the plan itself is charged the upper end of the others.
     """
     rng = np.random.default_rng(seed)
+    scores = np.asarray(ndtri((np.arange(_PRICE_DRAWS) + 0.5) / _PRICE_DRAWS))
     n_task = int(design.n_task[0])
     lines: list[tuple[Schedule, int]] = [
         (problem.task.per_label, n_task * problem.task.raters),
@@ -71,8 +74,7 @@ def cost_spread(problem: Problem, design: Designs, seed: int = 0) -> dict[str, f
     total = np.zeros(_PRICE_DRAWS)
     for prices, count in lines:
         if count:
-            normal = np.zeros(_PRICE_DRAWS) if prices.certain else rng.standard_normal(_PRICE_DRAWS)
-            total = total + prices.money(count, normal)
+            total = total + prices.money(count, scores if prices.certain else rng.permutation(scores))
     q05, q50, q95 = np.quantile(total, [0.05, 0.5, 0.95])
     return {"mean": float(total.mean()), "q05": float(q05), "q50": float(q50), "q95": float(q95)}
 

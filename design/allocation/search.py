@@ -27,7 +27,7 @@ from .space import ModalitySpace
 Points = tuple[np.ndarray, np.ndarray]
 _TIE = 1e-6
 _MOST_COMBINATIONS = 24
-_SHARES = {1: 24, 2: 9, 3: 5}
+_SHARES = {1: 24, 2: 7, 3: 4}
 _RELAXED_LEVELS = 65
 
 

@@ -6,7 +6,7 @@ benchmarks. What can go wrong: nothing. It is monotone in data exactly, as the c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from jaxtyping import Float
@@ -58,13 +58,17 @@ class ToySurface:
 
     def explainable_r2(self, purchase: Purchase, draws: slice | None = None) -> Float[np.ndarray, "design draw"]:
         """Return explainable R^2 per design and draw."""
-        rows = slice(None) if draws is None else draws
+        return self._performance(purchase, np.ones((1, 1, 1)), slice(None) if draws is None else draws)
+
+    def _performance(
+        self, purchase: Purchase, gain: Float[np.ndarray, "design draw modality"], rows: slice
+    ) -> Float[np.ndarray, "design draw"]:
         samples = np.asarray(purchase.samples, dtype=float)[:, None, :]
         people = np.asarray(purchase.subjects, dtype=float)[:, None, :]
         repeats = np.asarray(purchase.repeats, dtype=float)[:, None, :]
         # Averaging m presentations costs m samples and gains m^0.6: more than none, less than new stimuli.
         averaged = repeats * np.where(np.array(self.shared), people, 1.0)
-        stimuli = samples / averaged * averaged**0.6
+        stimuli = gain * samples / averaged * averaged**0.6
         spread = np.where(np.array(self.shared), 1.0, people)
         learned = np.maximum(0.0, stimuli - self.threshold[rows] * spread**0.5) / (self.half[rows] * spread**0.3)
         known = learned.sum(axis=-1) / (1.0 + learned.sum(axis=-1))
@@ -72,3 +76,38 @@ class ToySurface:
         aligned = self.aligned[rows] * known
         result = aligned * labels / (labels + self.few[rows]) + (1.0 - aligned) * labels / (labels + self.many[rows])
         return result if self.step == 0 else np.floor(result / self.step) * self.step
+
+
+@dataclass(frozen=True)
+class ToyPeopleSurface(ToySurface):
+    """A toy surface on which people differ by an uncertain amount, so that more of them can be better or worse."""
+
+    gain: Float[np.ndarray, "draw modality people"] = field(kw_only=True)
+    """Mean gain of the first 1, 2, .. people."""
+
+    @classmethod
+    def of(cls, surface: ToySurface, rng: np.random.Generator, spread: float, most: int) -> ToyPeopleSurface:
+        """Return a surface whose people have log-normal gains."""
+        each = rng.lognormal(0.0, spread, (surface.n_draws, len(surface.modalities), most))
+        values = {f.name: getattr(surface, f.name) for f in fields(ToySurface)}
+        return cls(**values, gain=np.cumsum(each, axis=2) / np.arange(1, most + 1))
+
+    def explainable_r2(self, purchase: Purchase, draws: slice | None = None) -> Float[np.ndarray, "design draw"]:
+        """Return explainable R^2 per design and draw."""
+        people = np.maximum(np.asarray(purchase.subjects), 1)
+        return self.explainable_r2_bound(purchase, (people, people), draws)
+
+    def explainable_r2_bound(
+        self,
+        purchase: Purchase,
+        people: tuple[Float[np.ndarray, "design modality"], Float[np.ndarray, "design modality"]],
+        draws: slice | None = None,
+    ) -> Float[np.ndarray, "design draw"]:
+        """Return an upper bound for every number of people within ranges (fewest, most)."""
+        rows = slice(None) if draws is None else draws
+        gain, most = self.gain[rows], self.gain.shape[2]
+        fewest, last = (np.clip(np.round(p), 1, most).astype(int) for p in people)
+        number = np.arange(1, most + 1)
+        inside = (number >= fewest[:, :, None]) & (number <= np.maximum(last, fewest)[:, :, None])
+        best = np.where(inside[:, None], gain[None], -np.inf).max(axis=-1)
+        return self._performance(purchase, best, rows)

@@ -25,7 +25,7 @@ from brainworth.design.allocation import (
     allocate,
 )
 from brainworth.design.allocation.certify import Certificate
-from brainworth.design.allocation.toy import ToySurface
+from brainworth.design.allocation.toy import ToyPeopleSurface, ToySurface
 from brainworth.design.costs import ModalityCost, ModalityLimits, Price, Schedule, TaskCost, schedule
 from brainworth.design.errors import Infeasible
 from brainworth.design.purchase import Purchase
@@ -272,6 +272,8 @@ def instance(seed: int) -> tuple[Problem, ToySurface]:
     surface = ToySurface.random(rng, count, 24, scale=8.0, shared=shared)
     if rng.random() < 0.25:
         surface = replace(surface, step=0.05)
+    if rng.random() < 0.3:
+        surface = ToyPeopleSurface.of(surface, rng, spread=0.5, most=6)
     return problem, surface
 
 
@@ -352,3 +354,34 @@ def test_cheapest_plan_equals_exhaustive_search(block: int) -> None:
         assert result.certificate.bound * 100 <= least + 1e-6, "the bound is violated"
         assert spent <= max(least * (1 + 1.1e-3), least + 1), "dearer than exhaustive search by more than allowed"
     assert reached >= 3
+
+
+@dataclass(frozen=True)
+class Blind:
+    """A surface that hides that people differ: the certificate then relies on what does not hold."""
+
+    inner: ToyPeopleSurface
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        return self.inner.modalities
+
+    @property
+    def n_draws(self) -> int:
+        return self.inner.n_draws
+
+    def explainable_r2(self, purchase: Purchase, draws: slice | None = None) -> np.ndarray:
+        return self.inner.explainable_r2(purchase, draws)
+
+
+def test_suite_catches_a_bound_that_does_not_hold() -> None:
+    """The wrong twin: without the range of people the same search claims bounds that exhaustive search breaks."""
+    broken = 0
+    for seed in range(40):
+        problem, plain = instance(seed)
+        surface = ToyPeopleSurface.of(replace(plain, step=0.0), np.random.default_rng(seed), spread=1.5, most=6)
+        best, _ = best_of(problem, surface)
+        if np.isfinite(best):
+            certificate = allocate(problem, Blind(surface), QUICK).certificate
+            broken += certificate.bound < best - 1e-9
+    assert broken >= 1
