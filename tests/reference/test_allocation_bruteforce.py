@@ -24,11 +24,12 @@ from brainworth.design.allocation import (
     TaskLimits,
     allocate,
 )
-from brainworth.design.allocation.certify import Certificate
+from brainworth.design.allocation.certify import BranchAndBound, Certificate, Incumbent
+from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.toy import ToyPeopleSurface, ToySurface
 from brainworth.design.costs import ModalityCost, ModalityLimits, Price, Schedule, TaskCost, schedule
 from brainworth.design.errors import Infeasible
-from brainworth.design.purchase import Purchase
+from brainworth.design.purchase import PeopleSurface, Purchase
 from brainworth.design.utilities import CVaR, Mean, Probability, Quantile, Reliable, Utility
 
 INSTANCES = 300
@@ -375,13 +376,18 @@ class Blind:
 
 
 def test_suite_catches_a_bound_that_does_not_hold() -> None:
-    """The wrong twin: without the range of people the same search claims bounds that exhaustive search breaks."""
-    broken = 0
-    for seed in range(40):
-        problem, plain = instance(seed)
-        surface = ToyPeopleSurface.of(replace(plain, step=0.0), np.random.default_rng(seed), spread=1.5, most=6)
-        best, _ = best_of(problem, surface)
-        if np.isfinite(best):
-            certificate = allocate(problem, Blind(surface), QUICK).certificate
-            broken += certificate.bound < best - 1e-9
-    assert broken >= 1
+    """The wrong twin: a search that takes fewer people to be better claims bounds that exhaustive search breaks."""
+    limits = ModalityLimits(max_samples=12, max_subjects=3)
+    problem = Problem(
+        TaskCost(schedule(1)), ((ModalityCost("A", schedule(1)), limits),), Decimal(14), TaskLimits(max_labels=10)
+    )
+    rng = np.random.default_rng(0)
+    plain = replace(ToySurface.random(rng, 1, 24, scale=8.0), aligned=np.full(24, 0.9), threshold=np.zeros((24, 1)))
+    made = ToyPeopleSurface.of(plain, rng, spread=0.1, most=3)
+    surface = replace(made, gain=made.gain * np.array([0.1, 1.0, 5.0]))
+    best, _ = best_of(problem, surface)
+    assert allocate(problem, surface, QUICK).certificate.bound >= best - 1e-12
+    blind = Blind(surface)
+    assert not isinstance(blind, PeopleSurface)
+    known = Evaluator(blind, problem.utility)
+    assert BranchAndBound(problem, known, SearchLimits(), Incumbent(problem)).run().bound < best - 1e-3
