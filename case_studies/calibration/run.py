@@ -17,6 +17,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+
 from brainworth.design.runtime import use_compilation_cache
 from brainworth.models.calibration import PilotShape, Verdict, draw_pilot, draw_system, examine
 from brainworth.models.hierarchy import Priors

@@ -19,7 +19,7 @@ from brainworth.design.errors import BrainworthError
 
 from .datasets import datasets_app
 from .output import one_paragraph
-from .plan import demo, plan, report, simulate
+from .plan import backtest, demo, plan, report, simulate
 from .predict import predict
 from .study import check, init, schema
 
@@ -64,6 +64,7 @@ def root(
 
 app.command("demo")(demo)
 app.command("init")(init)
+app.command("backtest")(backtest)
 app.command("check")(check)
 app.command("plan")(plan)
 app.command("predict")(predict)

@@ -166,3 +166,48 @@ def simulate(
     path = write_simulation(read_system(system), wanted, task, out, seed)
     if not quiet:
         typer.echo(f"Study: {path}")
+
+
+def backtest(
+    study: StudyPath,
+    *,
+    splits: Annotated[int, typer.Option(min=1, max=100, help="Random splits of the pilot.")] = 3,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fit part of the pilot, forecast what the rest can check, and score the forecast.
+
+    Example: brainworth backtest study.toml --splits 5
+    """
+    from brainworth.design.runtime import use_compilation_cache
+    from brainworth.design.study import Study
+
+    loaded = Study.from_file(study)
+    use_compilation_cache()
+    from brainworth.design.backtest import backtest as run
+
+    with progress_bar(quiet=quiet or as_json) as say:
+        found = run(loaded, splits=splits, progress=say)
+    if as_json:
+        print_json(found)
+    elif not quiet:
+        rows = [
+            (
+                point["split"],
+                f"{point['brain_share']:.0%}",
+                point["n_task"],
+                f"{point['observed_r2']:.3f}",
+                f"{point['forecast_r2']['q05']:.3f} to {point['forecast_r2']['q95']:.3f}",
+                f"{point['power_law_r2']['q05']:.3f} to {point['power_law_r2']['q95']:.3f}",
+            )
+            for point in found["points"]
+        ]
+        print_table(
+            "R² on held-out labels",
+            ("split", "recordings", "labels", "reached", "forecast, 90 %", "power law, 90 %"),
+            rows,
+        )
+        typer.echo(
+            f"The 90 % forecast interval held {found['coverage']:.0%} of the time; its score (CRPS) is "
+            f"{found['crps']['forecast']:.4f}, the power law's {found['crps']['power_law']:.4f} (smaller is better)."
+        )
