@@ -18,6 +18,7 @@ from brainworth import __version__
 from brainworth.design.errors import BrainworthError
 
 from .datasets import datasets_app
+from .decisions import compare, sensitivity
 from .output import one_paragraph
 from .plan import backtest, demo, plan, report, simulate
 from .predict import predict
@@ -67,6 +68,8 @@ app.command("init")(init)
 app.command("backtest")(backtest)
 app.command("check")(check)
 app.command("plan")(plan)
+app.command("compare")(compare)
+app.command("sensitivity")(sensitivity)
 app.command("predict")(predict)
 app.command("report")(report)
 app.command("simulate")(simulate)

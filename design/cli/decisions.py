@@ -1,0 +1,158 @@
+"""Commands about the decision: ``compare`` (the modalities side by side) and ``sensitivity`` (what would change it).
+
+In: a study. Out: tables on the terminal, JSON, a plan folder with its report. What can go wrong: what planning can;
+``app.main`` turns failures into exit codes.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .output import AsJson, Quiet, number, print_json, print_table
+from .plan import Force, Out, StudyPath, check_folder
+
+STAGES = {
+    "posterior": "Fitting the posterior",
+    "allocation": "Searching for the best purchase and proving it",
+    "exchange rates": "Exchange rates",
+    "sensitivity": "What moves the forecast",
+    "thresholds": "What flips the decision",
+    "regime": "Where brain data pay",
+    "information": "What is worth finding out",
+    "report": "Writing the report",
+    "together": "All modalities together",
+}
+
+
+@contextmanager
+def _working(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Show what is being done on a terminal; nothing elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _stage: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Reading", total=None)
+        yield lambda stage: bar.update(task, description=STAGES.get(stage, stage))
+
+
+def compare(
+    study: StudyPath,
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder whose posterior is reused and that keeps the comparison.")
+    ] = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare what each modality buys per unit of money, alone and together.
+
+    Example: brainworth compare study.toml --out plan
+    """
+    from brainworth.design.runtime import use_compilation_cache
+    from brainworth.design.study import Study
+
+    loaded = Study.from_file(study)
+    if out is not None:
+        check_folder(out)
+    use_compilation_cache()
+    from brainworth.design.compare import compare_study
+
+    with tempfile.TemporaryDirectory() as temporary, _working(quiet=quiet or as_json) as say:
+        found = compare_study(loaded, out or Path(temporary), force=force, progress=say)
+    if as_json:
+        print_json(found.record)
+    elif not quiet:
+        _show_comparison(found.record)
+
+
+def sensitivity(
+    study: StudyPath, *, out: Out = Path("plan"), force: Force = False, quiet: Quiet = False, as_json: AsJson = False
+) -> None:
+    """Say what would change the decision, and what is worth finding out first; adds both to the plan's report.
+
+    Example: brainworth sensitivity study.toml --out plan
+    """
+    from brainworth.design.runtime import use_compilation_cache
+    from brainworth.design.study import Study
+
+    loaded = Study.from_file(study)
+    check_folder(out)
+    use_compilation_cache()
+    from brainworth.design.sensitivity import sensitivity_study
+
+    with _working(quiet=quiet or as_json) as say:
+        found = sensitivity_study(loaded, out, force=force, progress=say)
+    if as_json:
+        print_json(found)
+    elif not quiet:
+        _show_sensitivity(found)
+        typer.echo(f"Report: {out / 'report.html'}")
+
+
+def _range(summary: Mapping[str, float] | None, scale: float = 1.0) -> str:
+    if summary is None:
+        return ""
+    return f"{number(summary['mean'] * scale, 3)} ({number(summary['q05'] * scale, 3)} to {number(summary['q95'] * scale, 3)})"
+
+
+def _show_comparison(record: Mapping[str, Any]) -> None:
+    currency, per = record["currency"], 1000.0
+    entries = dict(record["modalities"])
+    if len(entries) > 1:
+        entries["all together"] = record["together"]
+    header = (
+        "", "samples", "labels", f"R² gained per {per:,.0f} {currency}", "labels per sample",
+        f"break-even price ({currency})", "worth it", f"robustness (shift {record['shift']:g})",
+    )  # fmt: skip
+    rows = [
+        (
+            name,
+            ", ".join(f"{count:,}" for count in entry["samples"].values()),
+            f"{entry['n_task']:,}",
+            _range(entry["r2_per_money"], per),
+            _range(entry.get("exchange_rate")),
+            _range(entry.get("break_even_price")),
+            f"{100 * entry['probability']:.0f} %",
+            _range(entry["robustness"]["gain"]),
+        )
+        for name, entry in entries.items()
+    ]
+    print_table(f"Bought for {record['budget']:,.2f} {currency}; mean and 90 % interval", header, rows)
+    alone = record["labels_only"]
+    typer.echo(f"Labels alone: {alone['n_task']:,}, explainable R² {_range(alone['explainable_r2'])}.")
+    for change in record["order_changes"]:
+        typer.echo(
+            f"Below a budget of {change['budget']:,.0f} {currency}, {change['below']} buys more; above, {change['above']}."
+        )
+    if len(record["modalities"]) > 1 and not record["order_changes"]:
+        low, high = record["frontier"][0]["budget"], record["frontier"][-1]["budget"]
+        typer.echo(f"Their order is the same at all budgets from {low:,.0f} to {high:,.0f} {currency}.")
+
+
+def _show_sensitivity(found: Mapping[str, Any]) -> None:
+    from brainworth.design.report.words import parameter
+
+    rows = [
+        (parameter(row["parameter"]), number(row["value"], 3) if row["value"] is not None else "none", row["sentence"])
+        for row in found["sensitivity"]["thresholds"]
+    ]
+    print_table("What would flip the decision", ("parameter", "threshold", "meaning"), rows)
+    voi = found["voi"]
+    known = [
+        (parameter(row["parameter"]), f"{number(row['value'], 2)} ± {number(row['se'], 2)}") for row in voi["evppi"][:6]
+    ]
+    if known:
+        print_table("What knowing exactly would gain", ("parameter", voi["unit"]), known)
+    typer.echo(voi["sentence"])

@@ -1,0 +1,94 @@
+"""The whole analysis of one decision, and its place in a plan folder.
+
+In: a posterior and its plan, or a study and a folder. Out: the fields ``sensitivity``, ``regime`` and ``voi`` of
+``details.json``, and the report made again. What can go wrong: whatever planning can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from brainworth.design.allocation.from_config import problem_from_config
+from brainworth.design.posterior import Posterior, fit_study
+from brainworth.design.study import Study
+
+from .decision import Decision, allocation_of
+from .local import elasticities
+from .pilots import value_of_information
+from .regime import regime
+from .sobol import correlation, sobol
+from .store import merge_details, saved_plan
+from .thresholds import thresholds
+from .tornado import centre, tornado
+
+
+def decision_of(posterior: Posterior, record: Mapping[str, Any]) -> Decision:
+    """Return the decision behind a plan: its budget (its price, where the study only has a target) and its purchase."""
+    config = posterior.study.config
+    people = {name: int(posterior.notes.get("people", {}).get(name, 0)) for name in config.modality_names}
+    problem = problem_from_config(config, people)
+    if problem.budget is None:
+        problem = replace(problem, budget=Decimal(str(record["cost"]["total"])))
+    return Decision.of(problem, posterior.surface(), allocation_of(record["allocation"]))
+
+
+def analyse(
+    posterior: Posterior, record: Mapping[str, Any], progress: Callable[[str], None] | None = None
+) -> dict[str, Any]:
+    """Return ``sensitivity``, ``regime`` and ``voi`` of a plan.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        What is believed.
+    record : mapping
+        The plan, as ``plan.json`` holds it.
+    progress : callable, optional
+        Called with the name of each stage.
+    """
+    say = progress or _silent
+    config = posterior.study.config
+    seed = config.study.seed
+    decision = decision_of(posterior, record)
+    say("sensitivity")
+    moved = {
+        "tornado": tornado(decision),
+        "centre": centre(decision),
+        "elasticities": elasticities(decision),
+        "sobol": sobol(decision, seed),
+        "correlation": correlation(decision),
+    }
+    say("thresholds")
+    flips = thresholds(decision, seed)
+    say("regime")
+    area = regime(decision, seed)
+    say("information")
+    worth = value_of_information(decision, posterior.pilot, seed, reuse=config.budget.reuse_pilot)
+    return {"sensitivity": moved | {"thresholds": flips}, "regime": area, "voi": worth}
+
+
+def sensitivity_study(
+    study: Study, out: Path, *, force: bool = False, progress: Callable[[str], None] | None = None
+) -> dict[str, Any]:
+    """Plan a study unless the folder holds its plan, add the sensitivity analysis, and write the report again."""
+    from brainworth.design.planning import plan_study
+    from brainworth.design.report import write_report
+
+    say = progress or _silent
+    record = saved_plan(study, out)
+    if record is None:
+        record = plan_study(study, out, force=force, progress=progress).record
+    posterior = fit_study(study, study.config.study.seed, out / "posterior.nc")
+    found = analyse(posterior, record, progress)
+    say("report")
+    merge_details(out, found)
+    write_report(out)
+    return found
+
+
+def _silent(_stage: str) -> None:
+    """Say nothing."""

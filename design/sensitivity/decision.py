@@ -1,0 +1,196 @@
+"""The decision at stake: the plan, labels alone, and a spread of other purchases for the same money.
+
+In: an allocation problem with a budget, the posterior's surface, the plan. Out: ``Decision``, whose purchases are
+evaluated under any draws and can be made again at other prices. What can go wrong: nothing; purchases that the limits
+forbid are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy.typing import NDArray
+
+from brainworth.design.allocation import Allocation, ModalityPurchase, Problem
+from brainworth.design.allocation.describe import design_of
+from brainworth.design.allocation.evaluate import Evaluator
+from brainworth.design.allocation.problem import Designs
+from brainworth.design.allocation.regret import simple_rules, task_only
+from brainworth.design.allocation.search import Menu, Search
+from brainworth.design.costs import ModalityCost
+from brainworth.design.surface import PosteriorSurface
+from brainworth.models.forecast import Draws
+
+THIN = 64
+"""Draws used where a posterior mean is only a guide."""
+LEVELS = 17
+"""Brain shares of the budget that are tried."""
+PAYS = 1e-9
+"""An advantage up to this is rounding."""
+
+
+def allocation_of(record: Mapping[str, Any]) -> Allocation:
+    """Return the allocation that ``plan.json`` holds."""
+    bought = {name: ModalityPurchase(**entry) for name, entry in record["modalities"].items()}
+    return Allocation(int(record["n_task"]), bought)
+
+
+def thinned(draws: int, count: int = THIN) -> slice:
+    """Return evenly spaced draws, about so many."""
+    return slice(0, draws, max(1, draws // count))
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How each modality is run: the people and repeats of all purchases that are compared."""
+
+    people: NDArray[np.int64]
+    """0 where there is no preference."""
+    repeats: NDArray[np.int64]
+    shares: NDArray[np.float64]
+    """How the plan splits its budget."""
+
+    def options(self, menus: list[Menu]) -> NDArray[np.int64]:
+        """Return the option of each menu that is nearest: at other prices, other numbers of people can be paid."""
+        chosen = []
+        for m, menu in enumerate(menus):
+            people, repeats = int(self.people[m]), int(self.repeats[m])
+            distance = [
+                1e6 * abs(o.repeats - repeats) + (0.5 if o.people is None else abs(o.people - people))
+                for o in menu.options
+            ]
+            chosen.append(int(np.argmin(distance)))
+        return np.array(chosen, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What there is to choose from."""
+
+    problem: Problem
+    """With a budget."""
+    surface: PosteriorSurface
+    designs: Designs
+    """The plan first, labels alone second, then a spread of others."""
+    manner: Manner
+
+    @classmethod
+    def of(cls, problem: Problem, surface: PosteriorSurface, plan: Allocation) -> Decision:
+        """Return the decision around a plan."""
+        own = design_of(problem, plan)
+        search = Search(problem, Evaluator(surface, problem.utility, thinned(surface.n_draws)))
+        manner = _manner(search, own)
+        rules = [rule for rule in simple_rules(search).values() if len(rule)]
+        others = Designs.concatenate([purchases(problem, surface, manner), *rules])
+        designs = _distinct(Designs.concatenate([own, task_only(problem), others]))
+        return cls(problem, surface, designs, manner)
+
+    @property
+    def feasible(self) -> Bool[np.ndarray, " design"]:
+        """Which designs can be bought; labels alone may be forbidden by the study's limits."""
+        return self.problem.feasible(self.designs)
+
+    @property
+    def buys(self) -> bool:
+        """Whether the plan buys brain data."""
+        return bool(self.designs.stimuli[0].any())
+
+    @property
+    def brain_example(self) -> Designs:
+        """The plan, or what it would be with a quarter of the budget for brain data: what a brain sample costs."""
+        if self.buys:
+            return self.designs.take(slice(0, 1))
+        rows = np.flatnonzero((self.designs.stimuli > 0).any(axis=1))
+        if not rows.size:
+            return self.designs.take(slice(0, 0))
+        share = self.problem.brain_cents(self.designs.take(rows)) / max(1, self.problem.budget_cents)
+        nearest = int(rows[np.abs(share - 0.25).argmin()])
+        return self.designs.take(slice(nearest, nearest + 1))
+
+    def under(self, draws: Draws | None = None, rows: slice | None = None) -> Float[np.ndarray, "design draw"]:
+        """Return explainable R^2 of all designs, under other draws or some of the posterior's."""
+        surface = self.surface if draws is None else replace(self.surface, draws=draws, blocks={})
+        return Evaluator(surface, self.problem.utility, rows).values(self.problem.purchase(self.designs))
+
+    def advantage(self, values: Float[np.ndarray, "design draw"]) -> float:
+        """Return the utility of the best design with brain data minus that of labels alone."""
+        return advantage(self.problem, self.designs, values, labels=1)
+
+    def at_prices(self, brain: float, label: float = 1.0) -> Decision:
+        """Return the decision with all prices of brain data, or of labels, times a factor: labels alone come first."""
+        problem = repriced(self.problem, brain, label)
+        designs = Designs.concatenate([task_only(problem), purchases(problem, self.surface, self.manner)])
+        return Decision(problem, self.surface, designs, self.manner)
+
+
+def advantage(problem: Problem, designs: Designs, values: Float[np.ndarray, "design draw"], labels: int) -> float:
+    """Return the utility of the best design with brain data minus that of labels alone (a row of the designs)."""
+    utilities = problem.utility(values)
+    brain = (designs.stimuli > 0).any(axis=1)
+    return float(utilities[brain].max() - utilities[labels]) if brain.any() else -np.inf
+
+
+def _manner(search: Search, plan: Designs) -> Manner:
+    """Return people and repeats of each modality: the plan's, or the best at half of the budget if it holds none."""
+    shares, _ = search.locate(plan)
+    people, repeats = plan.subjects[0].copy(), plan.repeats[0].copy()
+    for m, menu in enumerate(search.menus):
+        if plan.stimuli[0, m] > 0:
+            continue
+        points = np.zeros((len(menu.options), len(search.menus)))
+        points[:, m] = 0.5
+        choices = np.zeros(points.shape, dtype=np.int64)
+        choices[:, m] = np.arange(len(menu.options))
+        best = menu.options[int(search.evaluate(points, choices).argmax())]
+        people[m], repeats[m] = best.people or 0, best.repeats
+    return Manner(people, repeats, shares)
+
+
+def purchases(problem: Problem, surface: PosteriorSurface, manner: Manner, levels: int = LEVELS) -> Designs:
+    """Return designs over all brain shares; brain money split as planned, evenly, or all to one modality."""
+    search = Search(problem, Evaluator(surface, problem.utility))
+    count = len(search.menus)
+    mixes = [np.full(count, 1.0 / count), *np.eye(count)] if count > 1 else [np.ones(1)]
+    if count > 1 and manner.shares.sum() > 0:
+        mixes.insert(0, manner.shares / manner.shares.sum())
+    # Squared spacing is finer near zero, where small purchases of brain data begin to pay or not.
+    grid = np.array([level**2 * mix for level in np.linspace(0.0, 1.0, levels) for mix in mixes])
+    designs, feasible = search.designs(grid, np.tile(manner.options(search.menus), (len(grid), 1)))
+    return _distinct(designs.take(feasible), fixed=0)
+
+
+def _distinct(designs: Designs, fixed: int = 2) -> Designs:
+    """Return each design once, the first ``fixed`` in place."""
+    keys = [tuple(row) for row in np.column_stack([designs.n_task, designs.stimuli, designs.subjects, designs.repeats])]
+    seen = set(keys[:fixed])
+    kept = list(range(min(fixed, len(keys))))
+    for i in range(fixed, len(keys)):
+        if keys[i] not in seen:
+            seen.add(keys[i])
+            kept.append(i)
+    return designs.take(np.array(kept, dtype=np.int64))
+
+
+def repriced(problem: Problem, brain: float, label: float) -> Problem:
+    """Return the problem with all prices of brain data and of labels times a factor."""
+    by, label_by = (Decimal(repr(float(factor))) for factor in (brain, label))
+    task = replace(problem.task, per_label=problem.task.per_label.escalated(label_by))
+    return replace(
+        problem, task=task, modalities=tuple((_scaled(cost, by), limits) for cost, limits in problem.modalities)
+    )
+
+
+def _scaled(cost: ModalityCost, by: Decimal) -> ModalityCost:
+    return replace(
+        cost,
+        per_sample=cost.per_sample.escalated(by),
+        per_session=cost.per_session.escalated(by),
+        per_subject=cost.per_subject.scaled(by),
+        setup=cost.setup.scaled(by),
+        per_hour=cost.per_hour.scaled(by),
+    )

@@ -1,0 +1,65 @@
+"""What a brain sample and a label cost, all in, and what is believed about it.
+
+In: a decision. Out: prices charged, and draws of the believed price relative to the charged one. What can go wrong:
+labels that cost nothing have no price to compare with; ``None`` then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from brainworth.design.allocation.problem import Designs, Problem
+
+from .decision import Decision
+
+_DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class UnitPrices:
+    """Prices per unit in the study's currency, as the plan is charged."""
+
+    brain: float
+    """One brain sample, sessions, people and set-up included."""
+    label: float
+    brain_factor: Float[np.ndarray, " draw"]
+    """Believed over charged."""
+    label_factor: Float[np.ndarray, " draw"]
+
+    @property
+    def ratio(self) -> float:
+        """Price of a brain sample in labels."""
+        return self.brain / self.label
+
+
+def unit_prices(decision: Decision, seed: int) -> UnitPrices | None:
+    """Return the prices at the plan (or at a plausible purchase with brain data, if it holds none)."""
+    problem, example = decision.problem, decision.brain_example
+    if not len(example):
+        return None
+    samples = int(problem.samples(example).sum())
+    labels = max(int(example.n_task[0]), 100)
+    brain = int(problem.brain_cents(example)[0]) / 100 / samples
+    label = int(problem.task.cents(np.asarray(labels))) / 100 / labels
+    if brain <= 0 or label <= 0:
+        return None
+    rng = np.random.default_rng([seed, 11])
+    money = problem.task.per_label.money(labels * problem.task.raters, rng.standard_normal(_DRAWS))
+    fixed = problem.task.setup.quantile(rng.standard_normal(_DRAWS))
+    believed = _brain_money(problem, example, rng) / (brain * samples)
+    return UnitPrices(brain, label, believed, (money + fixed) / (label * labels))
+
+
+def _brain_money(problem: Problem, design: Designs, rng: np.random.Generator) -> Float[np.ndarray, " draw"]:
+    """Return draws of the bill for brain data, every line's price drawn on its own."""
+    samples, sessions = problem.samples(design)[0], problem.sessions(design)[0]
+    total = np.zeros(_DRAWS)
+    for m, (cost, limits) in enumerate(problem.modalities):
+        counts = (samples[m], sessions[m], design.subjects[0, m] * int(limits.new_subjects))
+        units = cost.units(*map(np.asarray, counts))
+        for line, prices in cost.schedules.items():
+            total = total + prices.money(int(units[line]), rng.standard_normal(_DRAWS))
+    return total

@@ -1,0 +1,88 @@
+"""Sobol indices: which parameter's doubt makes the forecast doubtful.
+
+In: a decision. Out: first-order and total indices of the plan's explainable R^2 (SALib's estimators: Saltelli et al. 2010).
+What can go wrong: parameters are drawn from their posterior *marginals*, independently: where the posterior is strongly
+correlated, the indices describe another distribution; ``correlation`` says how strong the strongest is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from brainworth.design.purchase import Purchase
+from brainworth.design.surface import PosteriorSurface
+
+from .decision import Decision
+from .parameters import REST, Column, columns, replaced, taken, uncertain
+
+SAMPLES = 1024
+"""Base sample of the estimator, a power of two; the forecast is evaluated (parameters + 2) times as often."""
+_CHUNK = 1024
+
+
+def sobol(decision: Decision, seed: int, samples: int = SAMPLES) -> list[dict[str, Any]]:
+    """Return first and total indices, largest total first, with half-widths of their 95 % bootstrap intervals.
+
+    Everything no single parameter says (profiles over latents, luck with new people) is one more input: whole draws of
+    the posterior, chosen at random.
+    """
+    surface = decision.surface
+    seen = uncertain(columns(surface.draws, surface.modalities))
+    if not seen:
+        return []
+    from SALib.analyze import sobol as analysis
+    from SALib.sample import sobol as sampling
+
+    names = [*seen, REST]
+    problem = {"num_vars": len(names), "names": names, "bounds": [[0.0, 1.0]] * len(names)}
+    points = sampling.sample(problem, samples, calc_second_order=False, seed=seed)
+    output = _forecast(decision, seen, points)
+    if np.ptp(output) < 1e-12:
+        return []
+    found = analysis.analyze(problem, output, calc_second_order=False, seed=seed)
+    bars = [
+        {
+            "parameter": name,
+            "first": float(found["S1"][i]),
+            "total": float(found["ST"][i]),
+            "first_error": float(found["S1_conf"][i]),
+            "total_error": float(found["ST_conf"][i]),
+        }
+        for i, name in enumerate(names)
+    ]
+    return sorted(bars, key=lambda bar: -bar["total"])
+
+
+def _forecast(
+    decision: Decision, seen: dict[str, Column], points: Float[np.ndarray, "point parameter"]
+) -> Float[np.ndarray, " point"]:
+    surface = decision.surface
+    bought = decision.problem.purchase(decision.designs.take(slice(0, 1)))
+    rows = np.minimum((points[:, -1] * surface.n_draws).astype(np.int64), surface.n_draws - 1)
+    moved = {name: np.quantile(column, points[:, i]) for i, (name, column) in enumerate(seen.items())}
+    parts = []
+    for start in range(0, len(points), _CHUNK):
+        here = slice(start, start + _CHUNK)
+        draws = taken(surface.draws, rows[here])
+        moved_here = {name: values[here] for name, values in moved.items()}
+        parts.append(_one(replace(surface, draws=replaced(draws, surface.modalities, moved_here), blocks={}), bought))
+    return np.concatenate(parts)
+
+
+def _one(surface: PosteriorSurface, bought: Purchase) -> Float[np.ndarray, " draw"]:
+    return surface.explainable_r2(bought)[0]
+
+
+def correlation(decision: Decision) -> float:
+    """Return the largest rank correlation between two parameters: how far the independence assumption is off."""
+    from scipy.stats import rankdata
+
+    seen = list(uncertain(columns(decision.surface.draws, decision.surface.modalities)).values())
+    if len(seen) < 2:
+        return 0.0
+    matrix = np.abs(np.corrcoef(np.array([rankdata(column) for column in seen])))
+    return float((matrix - np.eye(len(seen))).max())
