@@ -2,16 +2,17 @@
 
 In: centred sources, a fold per stimulus and the encoder of all data. Out: one read-out per sample, source and latent,
 with unit noise variance, and the held-out encoding accuracy for the health check. Each fold's encoder is started from
-scratch (a start from the full-data fit would carry what that fit learned from the held-out samples) and only
-rotated to the full-data encoder by orthogonal Procrustes in the metric of the features.
-What can go wrong: a source whose samples all lie in one fold (``ValueError``). For a latent that does not exist
-the rotation is arbitrary, and its read-out is noise, as it should be.
+scratch (a start from the full-data fit would carry what that fit learned from the held-out samples). Only latents that
+predict held-out samples are then rotated to the full-data encoder; to rotate all of them makes spurious latents look real
+(seen: 3.5 standard errors for the first of eight latents of pure noise).
+What can go wrong: a source whose samples all lie in one fold (``ValueError``). A latent that is not confirmed may
+be another one in another fold; only its sign is aligned.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -23,6 +24,13 @@ from .encoder import Encoder, EncoderOptions, fit_encoder
 from .noise import readout_filters, turned_filters
 from .statistics import CentredSource, SourceStatistics
 from .threads import one_blas_thread
+
+CONFIRMED = 2.5
+"""Standard errors of held-out accuracy above which a latent is taken for real (false alarms: 0.6 % a latent)."""
+
+_Reading = tuple[
+    Float[np.ndarray, "sample latent"], Float[np.ndarray, "sample latent"], Float[np.ndarray, "sample latent"]
+]
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class Readouts:
     """Cross-validated correlation of predicted and recorded channels, per source."""
     latent_accuracy: Float[np.ndarray, "source latent"]
     """Cross-validated correlation of predicted and read-out latents."""
+    confirmed: int
+    """Leading latents that predict held-out read-outs beyond ``CONFIRMED`` standard errors, in every fold's own order."""
     converged: bool
     """Whether every fold's encoder converged."""
 
@@ -61,7 +71,7 @@ def cross_fitted_readouts(
     folds
         Fold of each stimulus (``folds.group_folds``).
     encoder
-        Full-data fit; gives the number of latents and the rotation the folds are aligned to.
+        Full-data fit; gives the number of latents and the frame the folds are aligned to.
     variance, shares
         As in ``fit_encoder``.
     options
@@ -76,25 +86,16 @@ def cross_fitted_readouts(
     held = {int(fold): _fold_statistics(sources, member, int(fold)) for fold in np.unique(folds)}
     total = [reduce(operator.add, parts) for parts in zip(*held.values(), strict=True)]
     k = encoder.maps.shape[1]
-    raw = [np.zeros((len(source.stimulus), k)) for source in sources]
-    predicted = [np.zeros((len(source.stimulus), k)) for source in sources]
-    energy = [np.zeros((len(source.stimulus), k)) for source in sources]
-    channels = [np.zeros_like(source.channels) for source in sources]
-    converged = True
+    fitted: dict[int, Encoder] = {}
     for fold, parts in held.items():
         training = [whole - part for whole, part in zip(total, parts, strict=True)]
         if min(source.n for source in training) < 2:
             raise ValueError(f"Every source needs samples of at least two folds. One has samples of fold {fold} only.")
-        fitted = aligned_to(fit_encoder(training, variance, shares, k, options, encoder), encoder, variance)
-        converged = converged and fitted.converged
-        for s, source in enumerate(sources):
-            rows = member[s] == fold
-            coordinates, values = source.coordinates[rows], source.channels[rows]
-            latents = coordinates @ fitted.maps
-            raw[s][rows] = values @ fitted.filters[s]
-            predicted[s][rows] = latents
-            energy[s][rows] = latents**2 + coordinates**2 @ fitted.map_covariance_diag
-            channels[s][rows] = latents @ fitted.patterns[s]
+        fitted[fold] = _widened(fit_encoder(training, variance, shares, k, options, encoder), k)
+    scores = _scores(sources, [_correlation(u, z) for u, z, _ in _read(sources, member, fitted, k)])
+    confirmed = int(np.argmin(np.append(scores > CONFIRMED, False)))
+    aligned = {fold: aligned_to(part, encoder, variance, confirmed) for fold, part in fitted.items()}
+    raw, predicted, energy = zip(*_read(sources, member, aligned, k), strict=True)
     scale = np.stack(
         [np.sqrt(_noise_variance(z, u, e)) for z, u, e in zip(raw, predicted, energy, strict=True)],
     )
@@ -103,55 +104,99 @@ def cross_fitted_readouts(
         predictions=tuple(predicted),
         noise_scale=scale,
         channel_accuracy=tuple(
-            _correlation(guess, source.channels) for guess, source in zip(channels, sources, strict=True)
+            _correlation(_predicted_channels(source, rows, aligned, s), source.channels)
+            for s, (source, rows) in enumerate(zip(sources, member, strict=True))
         ),
         latent_accuracy=np.stack([_correlation(u, z) for u, z in zip(predicted, raw, strict=True)]),
-        converged=converged,
+        confirmed=confirmed,
+        converged=all(part.converged for part in fitted.values()),
     )
 
 
-def aligned_to(encoder: Encoder, reference: Encoder, variance: Float[np.ndarray, " direction"]) -> Encoder:
-    """Return the encoder with its latents rotated as close as possible to those of a reference."""
-    k = reference.maps.shape[1]
-    maps, spread, patterns = _padded(encoder, k)
-    rotation, _ = linalg.orthogonal_procrustes(
-        np.sqrt(variance)[:, None] * maps, np.sqrt(variance)[:, None] * reference.maps
-    )
-    turned = tuple(rotation.T @ pattern for pattern in patterns)
-    if maps.shape == encoder.maps.shape and min(noise.shape[0] for noise in encoder.noise) >= k:
+def aligned_to(encoder: Encoder, reference: Encoder, variance: Float[np.ndarray, " direction"], free: int) -> Encoder:
+    """Return the encoder with its latents brought close to those of a reference.
+
+    The first ``free`` latents are rotated (orthogonal Procrustes in the metric of the features); of the others only the
+    sign is chosen. To rotate latents that may be noise would be wrong: the reference has seen the held-out
+    samples, and a rotation towards it sorts the fold's noise by how well it agrees with them.
+    """
+    root = np.sqrt(variance)[:, None]
+    maps, goal = root * encoder.maps, root * reference.maps
+    rotation = np.diag(np.where(np.sum(maps * goal, axis=0) < 0.0, -1.0, 1.0))
+    if free:
+        rotation[:free, :free] = linalg.orthogonal_procrustes(maps[:, :free], goal[:, :free])[0]
+    turned = tuple(rotation.T @ pattern for pattern in encoder.patterns)
+    if min(noise.shape[0] for noise in encoder.noise) >= maps.shape[1] and np.all(encoder.snr > 1e-9):
         readouts = [
             turned_filters(filters, pattern, rotation)
-            for filters, pattern in zip(encoder.filters, patterns, strict=True)
+            for filters, pattern in zip(encoder.filters, encoder.patterns, strict=True)
         ]
     else:
         readouts = [readout_filters(pattern, noise) for pattern, noise in zip(turned, encoder.noise, strict=True)]
     return replace(
         encoder,
-        maps=maps @ rotation,
-        map_covariance_diag=spread @ rotation**2,
+        maps=encoder.maps @ rotation,
+        map_covariance_diag=encoder.map_covariance_diag @ rotation**2,
         patterns=turned,
         filters=tuple(filters for filters, _ in readouts),
         snr=np.stack([snr for _, snr in readouts]),
     )
 
 
-def _padded(
-    encoder: Encoder, k: int
-) -> tuple[
-    Float[np.ndarray, "direction latent"],
-    Float[np.ndarray, "direction latent"],
-    list[Float[np.ndarray, "latent channel"]],
-]:
-    """Return maps, variances and patterns with empty latents added where a small fold allowed fewer than k."""
+def _widened(encoder: Encoder, k: int) -> Encoder:
+    """Return the encoder with empty latents added where a small fold allowed fewer than k."""
     missing = k - encoder.maps.shape[1]
     if missing == 0:
-        return encoder.maps, encoder.map_covariance_diag, list(encoder.patterns)
+        return encoder
     wide = ((0, 0), (0, missing))
-    return (
-        np.pad(encoder.maps, wide),
-        np.pad(encoder.map_covariance_diag, wide),
-        [np.pad(pattern, ((0, missing), (0, 0))) for pattern in encoder.patterns],
+    patterns = tuple(np.pad(pattern, ((0, missing), (0, 0))) for pattern in encoder.patterns)
+    readouts = [readout_filters(pattern, noise) for pattern, noise in zip(patterns, encoder.noise, strict=True)]
+    return replace(
+        encoder,
+        maps=np.pad(encoder.maps, wide),
+        map_covariance_diag=np.pad(encoder.map_covariance_diag, wide),
+        patterns=patterns,
+        filters=tuple(filters for filters, _ in readouts),
+        snr=np.pad(encoder.snr, wide),
     )
+
+
+def _read(
+    sources: Sequence[CentredSource],
+    member: Sequence[Int[np.ndarray, " sample"]],
+    fitted: Mapping[int, Encoder],
+    k: int,
+) -> list[_Reading]:
+    """Return read-outs, predictions and expected energy E[u^2] of every sample, from its own fold's encoder."""
+    readings: list[_Reading] = []
+    for s, (source, rows) in enumerate(zip(sources, member, strict=True)):
+        raw, predicted, energy = (np.zeros((len(rows), k)) for _ in range(3))
+        for fold, encoder in fitted.items():
+            held = rows == fold
+            coordinates = source.coordinates[held]
+            raw[held] = source.channels[held] @ encoder.filters[s]
+            predicted[held] = coordinates @ encoder.maps
+            energy[held] = predicted[held] ** 2 + coordinates**2 @ encoder.map_covariance_diag
+        readings.append((raw, predicted, energy))
+    return readings
+
+
+def _predicted_channels(
+    source: CentredSource, rows: Int[np.ndarray, " sample"], fitted: Mapping[int, Encoder], s: int
+) -> Float[np.ndarray, "sample channel"]:
+    predicted = np.zeros_like(source.channels)
+    for fold, encoder in fitted.items():
+        held = rows == fold
+        predicted[held] = source.coordinates[held] @ encoder.maps @ encoder.patterns[s]
+    return predicted
+
+
+def _scores(
+    sources: Sequence[CentredSource], accuracy: Sequence[Float[np.ndarray, " latent"]]
+) -> Float[np.ndarray, " latent"]:
+    """Return pooled held-out accuracies in standard errors; standard normal for a latent that does not exist."""
+    samples = np.array([len(source.stimulus) for source in sources], dtype=np.float64)
+    return samples @ np.stack(list(accuracy)) / np.sqrt(samples.sum())
 
 
 def _fold_statistics(
