@@ -36,8 +36,8 @@ import numpyro.distributions as dist
 from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
-from .encoding import Encoding, encode, readout_overlaps
-from .evidence import EXPONENTS, BrainEvidence, PilotEvidence, TaskEvidence, look_up
+from .encoding import encode, readout_overlaps
+from .evidence import EXPONENTS, BrainEvidence, PilotEvidence, look_up
 from .system import Design, System
 
 LATENT_DECAY = 0.5
@@ -102,6 +102,7 @@ def alignment_of(loading: Float[Array, " latent"]) -> Float[Array, " latent"]:
     return loading**2 / (1.0 + jnp.sum(loading**2))
 
 
+@jax.jit
 def brain_log_likelihood(brain: BrainEvidence, system: System) -> Float[Array, ""]:
     """Return the log-likelihood of the pooled read-outs.
 
@@ -121,14 +122,17 @@ def brain_log_likelihood(brain: BrainEvidence, system: System) -> Float[Array, "
     return jnp.sum(each)
 
 
+@jax.jit
 def task_log_likelihood(
-    task: TaskEvidence, system: System, loading: Float[Array, " latent"], encoding: Encoding
+    evidence: PilotEvidence, system: System, loading: Float[Array, " latent"]
 ) -> Float[Array, " exponent"]:
     """Return the log-likelihood of the labels for each exponent of the grid, remainder's weights integrated out.
 
     Mean sum_j w_j c_j u^_j; covariance sigma^2 + tau^2 [(1 - rho^2) l + sum_j e_j psi_j(l)], where psi_j is what the
     encoder left of latent j: l / (1 + T_j l / n), scaled to the trace n (1 - c_j^2).
     """
+    task = evidence.task
+    encoding = encode(as_whitened(system, evidence.brain), pilot_design(evidence.brain))
     alignment = system.alignment
     tau = jnp.sqrt(system.signal_variance)
     weight = tau * loading / jnp.sqrt(1.0 + jnp.sum(loading**2))
@@ -214,8 +218,7 @@ def pilot_model(evidence: PilotEvidence, priors: Priors, modality_of: Array, n_l
         numpyro.sample("slope", dist.Normal(expected, evidence.brain.slope_error), obs=evidence.brain.slope)
 
     numpyro.factor("brain", brain_log_likelihood(evidence.brain, system))
-    encoding = encode(as_whitened(system, evidence.brain), pilot_design(evidence.brain))
-    by_exponent = task_log_likelihood(evidence.task, system, loading, encoding)
+    by_exponent = task_log_likelihood(evidence, system, loading)
     log_prior = -0.5 * ((jnp.asarray(EXPONENTS) - 1.0) / 0.5) ** 2
     weights = by_exponent + log_prior - jax.nn.logsumexp(log_prior)
     numpyro.deterministic("task_exponent_logits", weights)

