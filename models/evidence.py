@@ -184,10 +184,10 @@ def task_evidence(rows: Rows, variance: NDArray[np.float64], total: float, disti
 
 
 def cubic_weights(position: Float[Array, ""], size: int) -> tuple[Array, Float[Array, " four"]]:
-    """Return the first of four neighbours on a uniform grid and their Catmull-Rom weights (C1 interpolation)."""
+    """Return the first of four neighbours on a grid with one more point at each end, and their Catmull-Rom weights."""
     position = jnp.clip(position, 0.0, size - 1.0)
-    start = jnp.clip(jnp.floor(position), 1, size - 3).astype(int) - 1
-    t = position - (start + 1.0)
+    start = jnp.clip(jnp.floor(position), 0, size - 2).astype(int)
+    t = position - start
     return start, jnp.stack([
         -0.5 * t + t**2 - 0.5 * t**3,
         1.0 - 2.5 * t**2 + 1.5 * t**3,
@@ -203,6 +203,7 @@ def look_up(
     step_a, step_s = EXPONENTS[1] - EXPONENTS[0], LOG_SNR[1] - LOG_SNR[0]
     row, by_row = cubic_weights((exponent - EXPONENTS[0]) / step_a, EXPONENTS.size)
     column, by_column = cubic_weights((log_snr - LOG_SNR[0]) / step_s, LOG_SNR.size)
+    table = jnp.pad(table, 1, mode="reflect", reflect_type="odd")
     rows = row + jnp.arange(4)
     columns = column + jnp.arange(4)
     return by_row @ table[rows[:, None], columns[None, :]] @ by_column
