@@ -12,17 +12,26 @@ from brainworth.design.allocation import AllocationResult
 from brainworth.design.literature import kind_of, literature
 from brainworth.design.posterior import Posterior
 
+PRACTICALLY = 0.002
+"""Gain in explainable R² below which labels alone do practically as well."""
 THEORY = "Lewis, Wang, Schwab & Pitkow, How Much is Brain Data Worth for Machine Learning? arXiv:2605.09243"
+
+
+def chance(probability: float) -> str:
+    """Return a probability in words that never claim certainty: draws can only say so much."""
+    if probability < 0.01:
+        return "under 1%"
+    return "over 99%" if probability > 0.99 else f"{probability:.0%}"
 
 
 def verdict_sentence(result: AllocationResult, currency: str) -> str:
     """Return the plan in one sentence, with the probability that brain data are worth their money."""
-    allocation, probability = result.plan.allocation, result.probability_brain_worth
+    allocation, probability = result.plan.allocation, chance(result.probability_brain_worth)
     total = f"{float(result.plan.bill.total):,.2f} {currency}"
     if not allocation.holds_brain_data:
         return (
             f"Do not collect brain data: spend {total} on {allocation.n_task:,} labels; the probability that brain data "
-            f"would beat them at the same budget is {probability:.0%}."
+            f"would beat them at the same budget is {probability}."
         )
     parts = [
         f"{bought.n_samples:,} {name} samples from {bought.subjects} {'person' if bought.subjects == 1 else 'people'}"
@@ -31,9 +40,11 @@ def verdict_sentence(result: AllocationResult, currency: str) -> str:
     ]
     rival = result.alternatives.get("task_only")
     gain = "" if rival is None else f" (expected gain in explainable R² {result.plan.mean - rival.plan.mean:+.3f})"
+    if rival is not None and result.plan.mean - rival.plan.mean < PRACTICALLY:
+        gain += "; labels alone do practically as well"
     return (
         f"Buy {' and '.join(parts)} and {allocation.n_task:,} labels for {total}; the probability that this beats labels "
-        f"alone at the same budget is {probability:.0%}{gain}."
+        f"alone at the same budget is {probability}{gain}."
     )
 
 

@@ -130,7 +130,7 @@ def posterior_systems(
     return systems, point, float(chains.statistics["diverging"].mean())
 
 
-def _plug_in_alignment(summary: Summary) -> Float[np.ndarray, " latent"]:
+def _plug_in_alignment(summary: Summary) -> Float[jax.Array, " latent"]:
     """Return shares of the labels' variance along the predicted latents by least squares: what is often reported."""
     task = summary.evidence.task
     middle = task.eigenvalue.shape[0] // 2

@@ -7,7 +7,7 @@ failures that ``app.main`` turns into exit codes.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,7 +29,7 @@ STAGES = {
 
 
 @contextmanager
-def progress_bar(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+def progress_bar(*, quiet: bool) -> Generator[Callable[[str], None]]:
     """Show a bar of the stages on a terminal; nothing elsewhere."""
     if quiet or not sys.stderr.isatty():
         yield lambda _stage: None
