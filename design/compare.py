@@ -30,6 +30,7 @@ from brainworth.design.allocation.frontier import best_at
 from brainworth.design.allocation.problem import Designs, LinearConstraint
 from brainworth.design.allocation.regret import task_only
 from brainworth.design.allocation.result import Plan as Purchased
+from brainworth.design.allocation.search import Search
 from brainworth.design.errors import HealthRefusal
 from brainworth.design.health import overall, pilot_checks
 from brainworth.design.planning import EXCHANGE_DRAWS, spread
@@ -135,8 +136,6 @@ class Restricted:
 
     def example(self) -> Purchased | None:
         """Return a plan at the budget that holds brain data: half of the money; None if that buys nothing."""
-        from brainworth.design.allocation.search import Search
-
         search = Search(self.problem, Evaluator(self.surface, self.problem.utility))
         count = len(search.menus)
         designs, feasible = search.designs(np.full((1, count), 0.5 / count), np.zeros((1, count), dtype=np.int64))
@@ -238,6 +237,9 @@ def _entry(posterior: Posterior, part: Restricted, best: Purchased, alone: Purch
         "probability": 0.0 if shown is None else float((shown.values > alone.values).mean()),
         "robustness": _robustness(part, best, alone),
     }
+    if shown is not None and shown is not best:
+        samples = {name: bought.n_samples for name, bought in shown.allocation.modalities.items()}
+        entry["trial"] = {"samples": samples, "gain": spread(shown.values - alone.values)}
     if len(part.surface.kept) == 1:
         rates = _exchange(posterior, part, shown or best)
         entry |= {"exchange_rate": rates[0], "break_even_price": rates[1]}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,7 +32,7 @@ STAGES = {
 
 
 @contextmanager
-def _working(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+def _working(*, quiet: bool) -> Generator[Callable[[str], None]]:
     """Show what is being done on a terminal; nothing elsewhere."""
     if quiet or not sys.stderr.isatty():
         yield lambda _stage: None

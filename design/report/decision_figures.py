@@ -32,7 +32,7 @@ def tornado(saved: Saved) -> Plot | None:
     with house_style():
         figure = Figure(figsize=(5.7, 1.25 + 0.34 * len(bars)))
         axes = figure.add_subplot()
-        base = saved.plan.performance.explainable_r2.mean
+        base = saved.plan.performance.explainable_r2.mean if sensitivity.centre is None else sensitivity.centre.plan
         middle = base if base is not None else float(np.mean([b.utility_low for b in bars]))
         for i, bar in enumerate(bars):
             for value, colour in ((bar.utility_low, ORANGE), (bar.utility_high, BLUE)):

@@ -99,6 +99,13 @@ class TornadoBar(Record):
     utility_high: float
 
 
+class Centre(Record):
+    """Utility with every parameter at its median, where the bars of the tornado start."""
+
+    plan: float
+    task_only: Number = None
+
+
 class SobolBar(Record):
     """Share of the forecast's variance explained by a parameter."""
 
@@ -120,6 +127,7 @@ class Sensitivity(Record):
     """What would change the decision."""
 
     tornado: list[TornadoBar] = Field(default_factory=list)
+    centre: Centre | None = None
     sobol: list[SobolBar] = Field(default_factory=list)
     thresholds: list[Threshold] = Field(default_factory=list)
 

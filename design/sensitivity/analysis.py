@@ -18,7 +18,7 @@ from brainworth.design.study import Study
 
 from .decision import Decision, allocation_of
 from .local import elasticities
-from .pilots import value_of_information
+from .pilots import Basis, value_of_information
 from .regime import regime
 from .sobol import correlation, sobol
 from .store import merge_details, saved_plan
@@ -67,7 +67,8 @@ def analyse(
     say("regime")
     area = regime(decision, seed)
     say("information")
-    worth = value_of_information(decision, posterior.pilot, seed, reuse=config.budget.reuse_pilot)
+    effective = float(posterior.notes.get("sampler", {}).get("ess_bulk", float("inf")))
+    worth = value_of_information(decision, Basis(posterior.pilot, config.budget.reuse_pilot, effective), seed)
     return {"sensitivity": moved | {"thresholds": flips}, "regime": area, "voi": worth}
 
 

@@ -28,8 +28,8 @@ from brainworth.models.forecast import Draws
 
 THIN = 64
 """Draws used where a posterior mean is only a guide."""
-LEVELS = 17
-"""Brain shares of the budget that are tried."""
+LEVELS = np.unique(np.concatenate([np.geomspace(1e-3, 1.0, 13), np.linspace(0.0, 1.0, 9)]))
+"""Brain shares of the budget that are tried: in ratio below, where small purchases begin to pay; evenly above."""
 PAYS = 1e-9
 """An advantage up to this is rounding."""
 
@@ -100,12 +100,17 @@ class Decision:
         """Whether the plan buys brain data."""
         return bool(self.designs.stimuli[0].any())
 
-    @property
-    def brain_example(self) -> Designs:
-        """The plan, or what it would be with a quarter of the budget for brain data: what a brain sample costs."""
-        if self.buys:
+    def brain_example(self, modality: int | None = None) -> Designs:
+        """Return a purchase that shows what a brain sample costs, of one modality alone if named.
+
+        The plan if it serves, or a purchase with a quarter of the budget for brain data; none if none is affordable.
+        """
+        used = self.designs.stimuli > 0
+        alone = np.arange(used.shape[1]) == modality
+        serves = used.any(axis=1) if modality is None else (used == alone).all(axis=1)
+        if serves[0]:
             return self.designs.take(slice(0, 1))
-        rows = np.flatnonzero((self.designs.stimuli > 0).any(axis=1))
+        rows = np.flatnonzero(serves)
         if not rows.size:
             return self.designs.take(slice(0, 0))
         share = self.problem.brain_cents(self.designs.take(rows)) / max(1, self.problem.budget_cents)
@@ -121,9 +126,12 @@ class Decision:
         """Return the utility of the best design with brain data minus that of labels alone."""
         return advantage(self.problem, self.designs, values, labels=1)
 
-    def at_prices(self, brain: float, label: float = 1.0) -> Decision:
-        """Return the decision with all prices of brain data, or of labels, times a factor: labels alone come first."""
-        problem = repriced(self.problem, brain, label)
+    def at_prices(self, brain: float, label: float = 1.0, modality: int | None = None) -> Decision:
+        """Return the decision with prices of brain data (of one modality, if named) and of labels times a factor.
+
+        Labels alone come first among its designs.
+        """
+        problem = repriced(self.problem, brain, label, modality)
         designs = Designs.concatenate([task_only(problem), purchases(problem, self.surface, self.manner)])
         return Decision(problem, self.surface, designs, self.manner)
 
@@ -151,15 +159,14 @@ def _manner(search: Search, plan: Designs) -> Manner:
     return Manner(people, repeats, shares)
 
 
-def purchases(problem: Problem, surface: PosteriorSurface, manner: Manner, levels: int = LEVELS) -> Designs:
+def purchases(problem: Problem, surface: PosteriorSurface, manner: Manner) -> Designs:
     """Return designs over all brain shares; brain money split as planned, evenly, or all to one modality."""
     search = Search(problem, Evaluator(surface, problem.utility))
     count = len(search.menus)
     mixes = [np.full(count, 1.0 / count), *np.eye(count)] if count > 1 else [np.ones(1)]
     if count > 1 and manner.shares.sum() > 0:
         mixes.insert(0, manner.shares / manner.shares.sum())
-    # Squared spacing is finer near zero, where small purchases of brain data begin to pay or not.
-    grid = np.array([level**2 * mix for level in np.linspace(0.0, 1.0, levels) for mix in mixes])
+    grid = np.array([level * mix for level in LEVELS for mix in mixes])
     designs, feasible = search.designs(grid, np.tile(manner.options(search.menus), (len(grid), 1)))
     return _distinct(designs.take(feasible), fixed=0)
 
@@ -176,13 +183,15 @@ def _distinct(designs: Designs, fixed: int = 2) -> Designs:
     return designs.take(np.array(kept, dtype=np.int64))
 
 
-def repriced(problem: Problem, brain: float, label: float) -> Problem:
-    """Return the problem with all prices of brain data and of labels times a factor."""
+def repriced(problem: Problem, brain: float, label: float, modality: int | None = None) -> Problem:
+    """Return the problem with prices of brain data (of one modality, if named) and of labels times a factor."""
     by, label_by = (Decimal(repr(float(factor))) for factor in (brain, label))
     task = replace(problem.task, per_label=problem.task.per_label.escalated(label_by))
-    return replace(
-        problem, task=task, modalities=tuple((_scaled(cost, by), limits) for cost, limits in problem.modalities)
+    modalities = tuple(
+        (_scaled(cost, by) if modality is None or m == modality else cost, limits)
+        for m, (cost, limits) in enumerate(problem.modalities)
     )
+    return replace(problem, task=task, modalities=modalities)
 
 
 def _scaled(cost: ModalityCost, by: Decimal) -> ModalityCost:

@@ -77,12 +77,50 @@ def partial(
     utilities: Float[np.ndarray, "draw option"], values: Float[np.ndarray, "draw parameter"], seed: int
 ) -> Worth:
     """Return EVPPI: what knowing some parameters exactly would gain."""
-    return _at_least_nothing(policy_gain(utilities, reference(utilities), scores(values), seed))
+    now = reference(utilities)
+    predicted = predictions(utilities - now[:, None], scores(values), seed)
+    return _at_least_nothing(taken(utilities, predicted) - now)
 
 
 def sampled(utilities: Float[np.ndarray, "draw option"], experiment: Experiment, seed: int) -> Worth:
     """Return EVSI: what an experiment's result would gain, its cost aside."""
-    return _at_least_nothing(preposterior_gain(utilities, reference(utilities), experiment, seed))
+    return staged(utilities, utilities, experiment, seed)[0]
+
+
+def staged(
+    utilities: Float[np.ndarray, "draw option"],
+    left: Float[np.ndarray, "draw left"],
+    experiment: Experiment,
+    seed: int,
+) -> tuple[Worth, Worth]:
+    """Return what an experiment gains, its cost aside (EVSI), and on balance.
+
+    Parameters
+    ----------
+    utilities : (draw, option)
+        Utilities of all purchases there are now.
+    left : (draw, left)
+        Utilities of the purchases that are still possible once the experiment is paid for; on balance, the choice is
+        among these.
+    experiment : Experiment
+        What it shows.
+    seed : int
+        Of simulated results and folds.
+    """
+    rng = np.random.default_rng([seed, 7])
+    seen, now = scores(experiment.parameters), reference(utilities)
+    blur = np.atleast_2d(np.corrcoef(seen, rowvar=False)) * np.sqrt(np.outer(experiment.noise, experiment.noise))
+    root = np.linalg.cholesky(blur + 1e-9 * np.eye(seen.shape[1]))
+    every = np.hstack([utilities, left])
+    count = utilities.shape[1]
+    gross, balance = np.zeros(len(now)), np.zeros(len(now))
+    for replicate in range(REPLICATES):
+        results = seen + rng.standard_normal(seen.shape) @ root.T
+        predicted = predictions(every - now[:, None], results, seed + replicate)
+        gross += taken(utilities, predicted[:, :count]) - now
+        balance += taken(left, predicted[:, count:]) - now
+    informed, regardless = _worth(balance / REPLICATES), _worth(reference(left) - now)
+    return _at_least_nothing(gross / REPLICATES), informed if informed.value > regardless.value else regardless
 
 
 def _at_least_nothing(gain: Float[np.ndarray, " draw"]) -> Worth:
@@ -90,63 +128,26 @@ def _at_least_nothing(gain: Float[np.ndarray, " draw"]) -> Worth:
     return Worth(max(0.0, found.value), found.se)
 
 
-def net(
-    options: Float[np.ndarray, "draw left"], now: Float[np.ndarray, " draw"], experiment: Experiment, seed: int
-) -> Worth:
-    """Return what an experiment gains on balance: choosing after it among the options it leaves, instead of now.
-
-    Parameters
-    ----------
-    options : (draw, left)
-        Utilities of the purchases that are still possible once the experiment is paid for.
-    now : (draw,)
-        Utility of the best purchase without it.
-    experiment : Experiment
-        What it shows.
-    seed : int
-        Of simulated results and folds.
-    """
-    informed = _worth(preposterior_gain(options, now, experiment, seed))
-    regardless = _worth(reference(options) - now)
-    return informed if informed.value > regardless.value else regardless
-
-
-def preposterior_gain(
-    options: Float[np.ndarray, "draw option"], now: Float[np.ndarray, " draw"], experiment: Experiment, seed: int
+def taken(
+    options: Float[np.ndarray, "draw option"], predicted: Float[np.ndarray, "draw option"]
 ) -> Float[np.ndarray, " draw"]:
-    """Return the gain over ``now`` in each draw, averaged over simulated results of the experiment."""
-    rng = np.random.default_rng([seed, 7])
-    seen = scores(experiment.parameters)
-    count = seen.shape[1]
-    blur = np.atleast_2d(np.corrcoef(seen, rowvar=False)) * np.sqrt(np.outer(experiment.noise, experiment.noise))
-    root = np.linalg.cholesky(blur + 1e-9 * np.eye(count))
-    gains = [
-        policy_gain(options, now, seen + rng.standard_normal(seen.shape) @ root.T, seed + replicate)
-        for replicate in range(REPLICATES)
-    ]
-    return np.mean(gains, axis=0)
+    """Return the utility, in each draw, of the option with the best prediction."""
+    return options[np.arange(len(options)), predicted.argmax(axis=1)]
 
 
-def policy_gain(
-    options: Float[np.ndarray, "draw option"],
-    now: Float[np.ndarray, " draw"],
-    statistic: Float[np.ndarray, "draw parameter"],
-    seed: int,
-) -> Float[np.ndarray, " draw"]:
-    """Return the gain over ``now``, in each draw, of the option that the statistic recommends from other draws."""
-    n, count = options.shape
-    if n < 2 * FOLDS or count < 2:
-        return reference(options) - now
-    best = int(options.mean(axis=0).argmax())
-    gain = options - options[:, best : best + 1]
-    if np.abs(gain).max() < 1e-12:
-        return options[:, best] - now
-    scale = gain.std()
-    chosen = np.empty(n, dtype=np.int64)
+def predictions(
+    gain: Float[np.ndarray, "draw option"], statistic: Float[np.ndarray, "draw parameter"], seed: int
+) -> Float[np.ndarray, "draw option"]:
+    """Return what each option is expected to gain given the statistic, learned from other draws."""
+    n = len(gain)
+    scale = float(np.abs(gain).max())
+    if n < 2 * FOLDS or scale < 1e-12:
+        return np.broadcast_to(gain.mean(axis=0), gain.shape)
+    predicted = np.empty(gain.shape)
     for train, test in KFold(FOLDS, shuffle=True, random_state=seed).split(statistic):
         fitted, shown = _basis(statistic[train], statistic[test])
-        chosen[test] = _ridge(fitted, gain[train] / scale, shown).argmax(axis=1)
-    return options[np.arange(n), chosen] - now
+        predicted[test] = _ridge(fitted, gain[train] / scale, shown)
+    return predicted
 
 
 def _ridge(

@@ -27,11 +27,13 @@ from .decision import Decision, purchases
 from .information import Experiment, Worth
 from .parameters import Column, columns, uncertain
 
-FACTORS = (0.5, 1.0, 2.0, 4.0)
+FACTORS = (0.5, 1.0, 3.0)
 """Sizes of the larger pilots, relative to the pilot."""
 UNSEEN = 400
 """Samples of the smallest pilot of a modality that has none, times the first factor."""
 FEWEST_DRAWS = 40
+MATTERS = 0.001
+"""Gains in explainable R^2 up to this are not worth the delay of another pilot."""
 TASK = ("alignment", "label_noise", "task_exponent")
 """What labels inform about."""
 
@@ -45,7 +47,20 @@ class LargerPilot:
     samples: Mapping[str, int]
 
 
-def value_of_information(decision: Decision, pilot: PilotSize, seed: int, *, reuse: bool) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Basis:
+    """What the posterior is based on."""
+
+    pilot: PilotSize
+    reuse: bool
+    """Whether a pilot's data also train the final model."""
+    effective: float = np.inf
+    """Effectively independent draws: standard errors are widened where there are fewer than draws."""
+    factors: tuple[float, ...] = FACTORS
+    """Sizes of the larger pilots that are considered, relative to the pilot."""
+
+
+def value_of_information(decision: Decision, basis: Basis, seed: int) -> dict[str, Any]:
     """Return ``evpi``, ``evppi`` and ``evsi`` with standard errors, in explainable R^2 (or in the probability aimed at)."""
     surface = decision.surface
     utility = decision.problem.utility
@@ -64,17 +79,22 @@ def value_of_information(decision: Decision, pilot: PilotSize, seed: int, *, reu
             "unit": unit,
             "sentence": _sentence(None, [], unit),
         }
+    wider = float(np.sqrt(max(1.0, surface.n_draws / max(basis.effective, 1.0))))
     everything = information.perfect(gains.now)
     known = _groups(seen, surface.modalities)
     evppi = [
-        {"parameter": name, "value": worth.value, "se": worth.se}
+        {"parameter": name, "value": worth.value, "se": worth.se * wider}
         for name, rows in known.items()
         for worth in [information.partial(gains.now, np.column_stack([seen[r] for r in rows]), seed)]
     ]
-    evsi = [row for larger in _larger(pilot, surface.modalities) if (row := gains.of(larger, seen, pilot, reuse=reuse))]
+    evsi = [
+        row | {"se": row["se"] * wider, "net_se": row["net_se"] * wider}
+        for larger in _larger(basis, surface.modalities)
+        if (row := gains.of(larger, seen, basis))
+    ]
     return {
         "evpi": everything.value,
-        "evpi_se": everything.se,
+        "evpi_se": everything.se * wider,
         "evppi": sorted(evppi, key=lambda row: -float(row["value"])),
         "evsi": sorted(evsi, key=lambda row: -float(row["net"])),
         "unit": unit,
@@ -100,10 +120,11 @@ def _groups(seen: Mapping[str, Column], modalities: tuple[str, ...]) -> dict[str
     return groups
 
 
-def _larger(pilot: PilotSize, modalities: tuple[str, ...]) -> list[LargerPilot]:
+def _larger(basis: Basis, modalities: tuple[str, ...]) -> list[LargerPilot]:
     """Return larger pilots: more labels, more samples of each modality, both."""
     found: list[LargerPilot] = []
-    for factor in FACTORS:
+    pilot = basis.pilot
+    for factor in basis.factors:
         labels = round(float(pilot.labels) * factor)
         if labels > 0:
             found.append(LargerPilot(f"{labels:,} labels", labels, {}))
@@ -126,20 +147,17 @@ class _Gains:
     designs: Designs
     seed: int
 
-    def of(
-        self, larger: LargerPilot, seen: Mapping[str, Column], pilot: PilotSize, *, reuse: bool
-    ) -> dict[str, Any] | None:
+    def of(self, larger: LargerPilot, seen: Mapping[str, Column], basis: Basis) -> dict[str, Any] | None:
         """Return the value of a larger pilot; None if it cannot be bought or informs about nothing."""
         bought = self._bought(larger)
         if bought is None:
             return None
         cents = int(self.decision.problem.cents(bought)[0])
-        left = self._containing(bought) if reuse else self._after(cents)
-        experiment = _experiment(larger, seen, pilot, self.decision)
+        left = self._containing(bought) if basis.reuse else self._after(cents)
+        experiment = _experiment(larger, seen, basis.pilot, self.decision)
         if left is None or experiment is None:
             return None
-        worth = information.sampled(self.now, experiment, self.seed)
-        balance: Worth = information.net(left, information.reference(self.now), experiment, self.seed)
+        worth, balance = information.staged(self.now, left, experiment, self.seed)
         return {
             "label": larger.label,
             "cost": cents / 100,
@@ -240,13 +258,16 @@ def _sentence(everything: Worth | None, evsi: list[dict[str, Any]], unit: str) -
     """Return in words whether a larger pilot is worth its money."""
     if everything is None:
         return "Nothing is uncertain here that a pilot could teach."
-    most = f"Knowing everything before buying would gain {everything.value:.4f} in {unit} on average"
+    most = f"Knowing everything before buying would gain {everything.value:.2g} in {unit} on average"
     if not evsi:
         return f"{most}; no larger pilot fits the budget."
     best = max(evsi, key=lambda row: float(row["net"]))
-    if best["net"] > 2 * best["net_se"]:
+    if best["net"] > max(2 * best["net_se"], MATTERS):
         return (
-            f"{most}. Buying {best['label']} first and deciding then gains {best['net']:.4f} on balance, all costs "
-            f"counted (Monte Carlo standard error {best['net_se']:.4f})."
+            f"{most}. Buying {best['label']} first and deciding then gains {best['net']:.2g} on balance, all costs "
+            f"counted (Monte Carlo standard error {best['net_se']:.1g})."
         )
-    return f"{most}. No larger pilot gains more than it costs beyond Monte Carlo error: buy the plan now."
+    return (
+        f"{most}. No larger pilot gains more than {MATTERS:g} on balance beyond Monte Carlo error: "
+        "buy the plan without another pilot."
+    )

@@ -35,9 +35,9 @@ class UnitPrices:
         return self.brain / self.label
 
 
-def unit_prices(decision: Decision, seed: int) -> UnitPrices | None:
-    """Return the prices at the plan (or at a plausible purchase with brain data, if it holds none)."""
-    problem, example = decision.problem, decision.brain_example
+def unit_prices(decision: Decision, seed: int, modality: int | None = None) -> UnitPrices | None:
+    """Return the prices at the plan (or at a plausible purchase with brain data, if it holds none); of one modality if named."""
+    problem, example = decision.problem, decision.brain_example(modality)
     if not len(example):
         return None
     samples = int(problem.samples(example).sum())

@@ -22,6 +22,8 @@ ALIGNMENTS = 12
 RATIOS = 13
 SPAN = 20.0
 """Largest price ratio over today's."""
+LEAST = 0.01
+"""The smallest share shown where brain data are bought."""
 CLOUD = 200
 _DRAWS = 32
 
@@ -67,9 +69,12 @@ def _share(choice: Decision) -> Float[np.ndarray, " design"]:
 
 
 def _best(utilities: Float[np.ndarray, " design"], shares: Float[np.ndarray, " design"]) -> float:
-    """Return the share of the best design; labels alone, which come first, where nothing is better."""
+    """Return the share of the best design; labels alone, which come first, where nothing is better.
+
+    Brain data so cheap that they take less than one per cent count as one per cent: a 0 always means none.
+    """
     best = int(utilities.argmax())
-    return float(shares[best]) if utilities[best] > utilities[0] + PAYS else 0.0
+    return max(float(shares[best]), LEAST) if utilities[best] > utilities[0] + PAYS else 0.0
 
 
 def _joined(parts: list[Purchase]) -> Purchase:

@@ -38,12 +38,13 @@ def sobol(decision: Decision, seed: int, samples: int = SAMPLES) -> list[dict[st
     from SALib.sample import sobol as sampling
 
     names = [*seen, REST]
+    # SALib takes the seed 0 for none.
     problem = {"num_vars": len(names), "names": names, "bounds": [[0.0, 1.0]] * len(names)}
-    points = sampling.sample(problem, samples, calc_second_order=False, seed=seed)
+    points = sampling.sample(problem, samples, calc_second_order=False, seed=seed + 1)
     output = _forecast(decision, seen, points)
     if np.ptp(output) < 1e-12:
         return []
-    found = analysis.analyze(problem, output, calc_second_order=False, seed=seed)
+    found = analysis.analyze(problem, output, calc_second_order=False, seed=seed + 1)
     bars = [
         {
             "parameter": name,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .decision import PAYS, Decision, advantage, thinned
 from .parameters import columns, replaced, taken
-from .prices import UnitPrices, unit_prices
+from .prices import unit_prices
 
 POINTS = 15
 BISECTIONS = 8
@@ -43,11 +43,8 @@ class Scale:
 def thresholds(decision: Decision, seed: int) -> list[dict[str, Any]]:
     """Return thresholds of alignment, signal-to-noise, label noise and prices."""
     found = [_record(scale, decision.buys, _flip(scale, _moved(decision, scale.name))) for scale in _scales(decision)]
-    prices = unit_prices(decision, seed)
-    if prices is not None:
-        currency = decision.problem.currency
-        for scale, gain in _price_scales(decision, prices, currency):
-            found.append(_record(scale, decision.buys, _flip(scale, gain)))
+    for scale, gain in _price_scales(decision, seed):
+        found.append(_record(scale, decision.buys, _flip(scale, gain)))
     return found
 
 
@@ -76,28 +73,40 @@ def _moved(decision: Decision, name: str) -> Callable[[float], float]:
     return gain
 
 
-def _price_scales(
-    decision: Decision, prices: UnitPrices, currency: str
-) -> list[tuple[Scale, Callable[[float], float]]]:
-    """Return prices of a brain sample and of a label, with the advantage of brain data as a function of each."""
-    rows = thinned(decision.surface.n_draws)
-
-    def gain(brain: float, label: float) -> float:
-        other = decision.at_prices(brain, label)
-        return advantage(other.problem, other.designs, other.under(rows=rows), labels=0)
-
+def _price_scales(decision: Decision, seed: int) -> list[tuple[Scale, Callable[[float], float]]]:
+    """Return the prices of brain samples and of a label, with the advantage of brain data as a function of each."""
+    names, currency = decision.surface.modalities, decision.problem.currency
     grid = np.geomspace(1 / _WIDE, _WIDE, POINTS)
-    brain = Scale(
-        "price_of_a_brain_sample",
-        "the price of a brain sample, all in,",
-        prices.brain * grid,
-        prices.brain * prices.brain_factor,
-        currency,
+    together = unit_prices(decision, seed)
+    if together is None:
+        return []
+    kind = " and ".join(names) if len(names) < 3 else "brain"
+    words = f"the price of one {kind} sample, all in,"
+    first = Scale(
+        "price_of_a_brain_sample", words, together.brain * grid, together.brain * together.brain_factor, currency
     )
-    label = Scale(
-        "price_of_a_label", "the price of a label", prices.label * grid, prices.label * prices.label_factor, currency
-    )
-    return [(brain, lambda v: gain(v / prices.brain, 1.0)), (label, lambda v: gain(1.0, v / prices.label))]
+    found = [(first, _priced(decision, together.brain, None))]
+    for m, name in enumerate(names):
+        alone = unit_prices(decision, seed, m)
+        if alone is not None and len(names) > 1:
+            words = f"the price of one {name} sample, all in,"
+            believed = alone.brain * alone.brain_factor
+            scale = Scale(f"price of a sample of {name}", words, alone.brain * grid, believed, currency)
+            found.append((scale, _priced(decision, alone.brain, m)))
+    believed = together.label * together.label_factor
+    label = Scale("price_of_a_label", "the price of a label", together.label * grid, believed, currency)
+    rows = thinned(decision.surface.n_draws)
+    return [*found, (label, lambda price: _gain(decision.at_prices(1.0, price / together.label), rows))]
+
+
+def _priced(decision: Decision, charged: float, modality: int | None) -> Callable[[float], float]:
+    """Return the advantage of brain data as a function of the price of a sample."""
+    rows = thinned(decision.surface.n_draws)
+    return lambda price: _gain(decision.at_prices(price / charged, 1.0, modality), rows)
+
+
+def _gain(other: Decision, rows: slice) -> float:
+    return advantage(other.problem, other.designs, other.under(rows=rows), labels=0)
 
 
 def _flip(scale: Scale, gain: Callable[[float], float]) -> tuple[float, bool] | None:

@@ -1,0 +1,255 @@
+"""Sensitivity of a decision on a small made-up posterior: each number against a slower or an exact route."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from brainworth.design.allocation import Allocation, ModalityPurchase, Problem, TaskLimits
+from brainworth.design.costs import ModalityCost, ModalityLimits, Price, TaskCost, schedule
+from brainworth.design.sensitivity.decision import Decision, advantage
+from brainworth.design.sensitivity.local import elasticities
+from brainworth.design.sensitivity.parameters import columns, median_system, replaced, taken
+from brainworth.design.sensitivity.pilots import Basis, value_of_information
+from brainworth.design.sensitivity.prices import unit_prices
+from brainworth.design.sensitivity.regime import LEAST, regime
+from brainworth.design.sensitivity.sobol import sobol
+from brainworth.design.sensitivity.thresholds import thresholds
+from brainworth.design.sensitivity.tornado import centre, tornado
+from brainworth.design.surface import PosteriorSurface
+from brainworth.models.forecast import MAX_PEOPLE, Draws, PilotSize
+from brainworth.models.system import Spectrum, System
+
+N_DRAWS = 120
+NAMES = ("EEG", "fMRI")
+
+
+@pytest.fixture(scope="module")
+def surface() -> PosteriorSurface:
+    rng = np.random.default_rng(4)
+    total = rng.beta(3.0, 2.0, N_DRAWS)
+    part = rng.uniform(0.5, 0.9, N_DRAWS)
+    system = System(
+        spectrum=Spectrum.power_law(150, 0.5),
+        signal_variance=jnp.ones(N_DRAWS),
+        noise_variance=jnp.asarray(rng.lognormal(1.2, 0.3, N_DRAWS)),
+        alignment=jnp.asarray(np.column_stack([total * part, total * (1 - part)])),
+        snr=jnp.asarray(rng.lognormal(0.5, 0.4, (N_DRAWS, 2, 2))),
+        channels=jnp.asarray([30.0, 50.0]),
+        brain_exponent=jnp.asarray(rng.normal(1.0, 0.2, N_DRAWS)),
+        task_exponent=jnp.ones(N_DRAWS),
+    )
+    gains = np.exp(0.3 * rng.standard_normal((N_DRAWS, 2, MAX_PEOPLE)))
+    people = np.cumsum(gains, axis=2) / np.arange(1, MAX_PEOPLE + 1)
+    two = jnp.full(2, 2.0)
+    size = PilotSize(
+        samples=jnp.asarray([150.0, 0.0]),
+        subjects=two,
+        repeats=two / 2.0,
+        shared=0.0 * two,
+        labels=jnp.asarray(60.0),
+        new_subjects=jnp.ones(2),
+        new_shared=jnp.zeros(2),
+        usable=jnp.asarray([0.9, 1.0]),
+    )
+    return PosteriorSurface(NAMES, Draws(system, jnp.asarray(people)), size)
+
+
+@pytest.fixture(scope="module")
+def problem() -> Problem:
+    eeg = ModalityCost("EEG", per_sample=schedule([0.6, 1.0]), per_subject=Price.of(20))
+    fmri = ModalityCost("fMRI", per_session=schedule(200), samples_per_session=100, setup=Price.of(100))
+    limits = ModalityLimits(max_samples=20_000, max_subjects=10)
+    return Problem(
+        TaskCost(schedule(4.0)),
+        ((eeg, limits), (fmri, limits)),
+        budget=Decimal(2000),
+        task_limits=TaskLimits(max_labels=5000),
+    )
+
+
+@pytest.fixture(scope="module")
+def decision(problem: Problem, surface: PosteriorSurface) -> Decision:
+    none = ModalityPurchase(0, 0, 0, 0, 1)
+    plan = Allocation(240, {"EEG": ModalityPurchase(1000, 2, 2, 1000, 1), "fMRI": none})
+    return Decision.of(problem, surface, plan)
+
+
+def test_the_decision_holds_feasible_purchases_once(decision: Decision) -> None:
+    assert decision.feasible.all()
+    assert decision.designs.n_task[0] == 240
+    assert not decision.designs.stimuli[1].any()
+    assert decision.designs.n_task[1] == 500
+    rows = np.column_stack([decision.designs.n_task, decision.designs.stimuli, decision.designs.subjects])
+    assert len(np.unique(rows, axis=0)) == len(rows)
+    assert decision.problem.cents(decision.designs).max() <= 200_000
+
+
+def test_a_parameter_is_replaced_and_nothing_else(surface: PosteriorSurface) -> None:
+    before = columns(surface.draws, NAMES)
+    assert {"alignment", "snr:EEG", "snr:fMRI", "label_noise"} <= set(before)
+    for name in before:
+        after = columns(replaced(surface.draws, NAMES, {name: 0.4}), NAMES)
+        for other, column in after.items():
+            np.testing.assert_allclose(column, 0.4 if other == name else before[other], rtol=1e-12)
+    with pytest.raises(KeyError):
+        replaced(surface.draws, NAMES, {"nothing": 1.0})
+
+
+def test_an_empty_profile_is_spread_evenly(surface: PosteriorSurface) -> None:
+    empty = replaced(surface.draws, NAMES, {"alignment": 0.0})
+    filled = np.asarray(replaced(empty, NAMES, {"alignment": 0.6}).system.alignment)
+    np.testing.assert_allclose(filled, 0.3)
+
+
+def test_the_median_system_has_the_medians(surface: PosteriorSurface) -> None:
+    middle = columns(median_system(surface.draws, NAMES), NAMES)
+    for name, column in columns(surface.draws, NAMES).items():
+        assert middle[name] == pytest.approx([np.median(column)])
+
+
+def test_tornado_bars_are_the_forecast_at_the_ends(decision: Decision) -> None:
+    bars = {bar["parameter"]: bar for bar in tornado(decision)}
+    assert set(bars) == {"alignment", "snr:EEG", "snr:fMRI", "label_noise", "brain_exponent"}, (
+        "task_exponent is certain"
+    )
+    draws = decision.surface.draws
+    middle = median_system(draws, NAMES)
+    low, high = np.quantile(columns(draws, NAMES)["alignment"], [0.1, 0.9])
+    bar = bars["alignment"]
+    assert (bar["low"], bar["high"]) == (low, high)
+    at = [decision.under(replaced(middle, NAMES, {"alignment": end})) for end in (low, high)]
+    np.testing.assert_allclose([bar["utility_low"], bar["utility_high"]], [at[0][0, 0], at[1][0, 0]], rtol=1e-9)
+    np.testing.assert_allclose([bar["task_only_low"], bar["task_only_high"]], [at[0][1, 0], at[1][1, 0]], rtol=1e-9)
+    assert bars["label_noise"]["utility_low"] > centre(decision)["plan"] > bars["label_noise"]["utility_high"]
+
+
+def test_elasticities_are_finite_differences(decision: Decision) -> None:
+    found = {row["parameter"]: row["elasticity"] for row in elasticities(decision)}
+    middle = median_system(decision.surface.draws, NAMES)
+    base = decision.under(middle)[0, 0]
+    for name in ("alignment", "snr:EEG", "label_noise", "brain_exponent"):
+        value = columns(middle, NAMES)[name][0]
+        ends = [decision.under(replaced(middle, NAMES, {name: value * f}))[0, 0] for f in (1 - 1e-4, 1 + 1e-4)]
+        assert found[name] == pytest.approx((ends[1] - ends[0]) / 2e-4 / base, rel=2e-3, abs=1e-5)
+
+
+def test_sobol_indices_of_one_doubt_are_one(decision: Decision) -> None:
+    """Where only the label noise is uncertain, it explains all of the forecast's variance."""
+    surface = decision.surface
+    same = taken(surface.draws, np.zeros(N_DRAWS, dtype=np.int64))
+    noise = columns(surface.draws, NAMES)["label_noise"]
+    one = replace(decision, surface=replace(surface, draws=replaced(same, NAMES, {"label_noise": noise}), blocks={}))
+    bars = {bar["parameter"]: bar for bar in sobol(one, seed=0, samples=256)}
+    assert set(bars) == {"label_noise", "everything_else"}
+    assert bars["label_noise"]["first"] == pytest.approx(1.0, abs=0.05)
+    assert bars["label_noise"]["total"] == pytest.approx(1.0, abs=0.05)
+    assert bars["everything_else"]["total"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_sobol_indices_rank_and_repeat(decision: Decision) -> None:
+    bars = sobol(decision, seed=0, samples=256)
+    assert [b["total"] for b in bars] == sorted((b["total"] for b in bars), reverse=True)
+    assert all(bar["first"] <= bar["total"] + bar["first_error"] + bar["total_error"] for bar in bars)
+    assert sum(bar["first"] for bar in bars) < 1.0 + sum(bar["first_error"] for bar in bars)
+    assert bars == sobol(decision, seed=0, samples=256)
+
+
+def test_the_decision_flips_at_its_thresholds(decision: Decision) -> None:
+    found = {row["parameter"]: row for row in thresholds(decision, seed=0)}
+    flips = {name for name, row in found.items() if row["value"] is not None}
+    assert {"alignment", "price_of_a_brain_sample", "price_of_a_label"} <= flips
+    draws = taken(decision.surface.draws, np.arange(N_DRAWS)[slice(0, N_DRAWS, 1)])
+    for name in flips & {"alignment", "snr:EEG", "snr:fMRI", "label_noise"}:
+        value = found[name]["value"]
+        sides = [decision.advantage(decision.under(replaced(draws, NAMES, {name: value * f}))) for f in (0.97, 1.03)]
+        assert np.sign(sides[0]) != np.sign(sides[1]), name
+    believed = columns(decision.surface.draws, NAMES)["alignment"]
+    assert found["alignment"]["probability_beyond"] == pytest.approx((believed < found["alignment"]["value"]).mean())
+    prices = unit_prices(decision, seed=0)
+    assert prices is not None
+    factor = found["price_of_a_brain_sample"]["value"] / prices.brain
+    gains = [decision.at_prices(factor * f) for f in (0.9, 1.1)]
+    signs = [advantage(g.problem, g.designs, g.under(), labels=0) > 0 for g in gains]
+    assert signs == [True, False], "brain data pay only below the threshold"
+    assert "USD" in found["price_of_a_brain_sample"]["sentence"]
+
+
+def test_dearer_labels_and_cheaper_brain_samples_are_the_same_change(decision: Decision) -> None:
+    """Only the ratio of prices and the money in units of a price matter: all prices and the budget times 2 is no change."""
+    twice = decision.at_prices(2.0, 2.0)
+    rich = replace(twice.problem, budget=Decimal(4000))
+    same = replace(decision, problem=replace(decision.problem, budget=Decimal(2000)))
+    np.testing.assert_array_equal(rich.cents(decision.designs), 2 * same.problem.cents(decision.designs))
+
+
+def test_unit_prices_are_those_of_the_plan(decision: Decision) -> None:
+    prices = unit_prices(decision, seed=0)
+    assert prices is not None
+    assert prices.brain == pytest.approx((1000 * 1.0 + 2 * 20) / 1000)
+    assert prices.label == pytest.approx(4.0)
+    assert prices.brain_factor.max() > 1.0 > np.median(prices.brain_factor), "charged at the upper end of the interval"
+    np.testing.assert_allclose(prices.label_factor, 1.0)
+    fmri = unit_prices(decision, seed=0, modality=1)
+    assert fmri is not None
+    assert fmri.brain > 2.0
+
+
+def test_regime_has_no_brain_data_without_alignment(decision: Decision) -> None:
+    area = regime(decision, seed=0)
+    assert area is not None
+    share = np.array(area["share"])
+    assert share.shape == (len(area["alignment"]), len(area["price_ratio"]))
+    assert not share[0].any(), "no alignment, nothing to gain"
+    assert share[-1, 0] >= LEAST
+    assert not share[:, -1].all(), "too dear for some alignment"
+    assert ((share == 0) | (share >= LEAST)).all()
+    assert len(area["posterior"]) == N_DRAWS
+
+
+def test_value_of_information_obeys_its_laws(decision: Decision) -> None:
+    pilot = decision.surface.size
+    worth = value_of_information(decision, Basis(pilot, reuse=True, factors=(1.0,)), seed=0)
+    assert worth["evpi"] > 0
+    names = {row["parameter"] for row in worth["evppi"]}
+    assert {"alignment", "snr:EEG", "snr:fMRI", "label_noise", "all signal-to-noise ratios"} <= names
+    assert all(0 <= row["value"] <= worth["evpi"] for row in worth["evppi"])
+    assert worth["evsi"]
+    for row in worth["evsi"]:
+        assert 0 <= row["value"] <= worth["evpi"]
+        assert row["net"] <= row["value"] + 4 * (row["se"] + row["net_se"])  # false alarm under 1 in 10,000 each
+        assert 0 < row["cost"] <= 2000
+    assert worth == value_of_information(decision, Basis(pilot, reuse=True, factors=(1.0,)), seed=0)
+
+
+def test_a_pilot_that_is_thrown_away_costs_more(decision: Decision) -> None:
+    """The wrong twin of the reuse rule: without reuse, the same pilots must lose more on balance."""
+    pilot = decision.surface.size
+    kept, lost = (
+        {
+            row["label"]: row
+            for row in value_of_information(decision, Basis(pilot, reuse=reuse, factors=(1.0,)), seed=0)["evsi"]
+        }
+        for reuse in (True, False)
+    )
+    labels = [name for name in set(kept) & set(lost) if name.endswith("labels")]
+    assert labels
+    assert all(lost[name]["net"] < kept[name]["net"] for name in labels)
+    assert all(lost[name]["value"] == kept[name]["value"] for name in labels)
+
+
+def test_a_known_system_teaches_nothing(decision: Decision) -> None:
+    one = replace(decision.surface, draws=median_system(decision.surface.draws, NAMES), blocks={})
+    known = replace(decision, surface=one)
+    assert tornado(known) == []
+    assert sobol(known, seed=0) == []
+    worth = value_of_information(known, Basis(one.size, reuse=True), seed=0)
+    assert (worth["evpi"], worth["evppi"], worth["evsi"]) == (0.0, [], [])
+    assert {row["probability_beyond"] for row in thresholds(known, seed=0) if row["parameter"] == "alignment"} <= {
+        0.0,
+        1.0,
+    }
