@@ -61,7 +61,7 @@ def _demo_config(seed: int) -> dict[str, Any]:
     return {
         "study": {"title": "Example: simulated fMRI and EEG pilot, truth known", "seed": seed},
         "stimuli": {"table": "stimuli.csv"},
-        "task": {"labels": "labels.csv", "cost_per_label": 4.0, "max_labels": 20000},
+        "task": {"labels": "labels.csv", "cost_per_label": 30.0, "max_labels": 20000},
         "modality": [
             {
                 "name": name,
