@@ -129,11 +129,13 @@ class Decision:
     def at_prices(self, brain: float, label: float = 1.0, modality: int | None = None) -> Decision:
         """Return the decision with prices of brain data (of one modality, if named) and of labels times a factor.
 
-        Labels alone come first among its designs.
+        Labels alone come first among its designs; the plan's recordings are among them where they can be paid.
         """
         problem = repriced(self.problem, brain, label, modality)
-        designs = Designs.concatenate([task_only(problem), purchases(problem, self.surface, self.manner)])
-        return Decision(problem, self.surface, designs, self.manner)
+        own, possible = problem.complete(self.designs.take(slice(0, 1)))
+        others = purchases(problem, self.surface, self.manner)
+        parts = [task_only(problem), own.take(possible), others]
+        return Decision(problem, self.surface, Designs.concatenate(parts), self.manner)
 
 
 def advantage(problem: Problem, designs: Designs, values: Float[np.ndarray, "design draw"], labels: int) -> float:

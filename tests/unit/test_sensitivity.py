@@ -187,6 +187,13 @@ def test_dearer_labels_and_cheaper_brain_samples_are_the_same_change(decision: D
     np.testing.assert_array_equal(rich.cents(decision.designs), 2 * same.problem.cents(decision.designs))
 
 
+def test_todays_prices_keep_the_plan_in_view(decision: Decision) -> None:
+    """At unchanged prices brain data are worth at least what the plan, its change spent on labels, makes of them."""
+    today = decision.at_prices(1.0)
+    utilities = decision.problem.utility(decision.under())
+    assert advantage(today.problem, today.designs, today.under(), labels=0) >= utilities[0] - utilities[1] - 1e-9
+
+
 def test_unit_prices_are_those_of_the_plan(decision: Decision) -> None:
     prices = unit_prices(decision, seed=0)
     assert prices is not None
