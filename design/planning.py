@@ -351,10 +351,28 @@ def plan_study(
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc")
     plan = make_plan(posterior, force=force, progress=progress)
     say("report")
+    plan = replace(plan, details={**_kept(out, plan), **plan.details})
     write_atomic(out / "details.json", _json(plan.details))
     write_atomic(out / "plan.json", _json(plan.record))
     write_report(out)
     return plan
+
+
+ADDED = ("sensitivity", "regime", "voi", "compare")
+"""What other commands add to ``details.json``."""
+
+
+def _kept(out: Path, plan: Plan) -> dict[str, Any]:
+    """Return what other commands added to the folder's results, if they were made from the same plan."""
+    try:
+        record = json.loads((out / "plan.json").read_text(encoding="utf-8"))
+        details = json.loads((out / "details.json").read_text(encoding="utf-8"))
+        same = all(
+            record[block] == json.loads(_json(plan.record[block])) for block in ("allocation", "cost", "posterior")
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {name: details[name] for name in ADDED if name in details} if same else {}
 
 
 def _json(value: Any) -> bytes:
