@@ -32,7 +32,7 @@ KINDS: dict[str, Realism] = {
     "unequal people": Realism(gain_spread=0.7),
 }
 JUDGED = ((400.0, 150.0), (400.0, 1000.0), (2000.0, 150.0), (2000.0, 1000.0), (10000.0, 3000.0))
-LABELS, PRICE = 1000.0, 0.2
+LABELS, PRICE = 400.0, 0.03
 """The budget line: labels that the whole budget buys, and the price of a brain sample in labels."""
 SHARES = np.linspace(0.0, 0.95, 20)
 LEVELS = (0.5, 0.8, 0.9, 0.95)
@@ -121,6 +121,7 @@ def main() -> None:
     priors = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([0.6]), jnp.asarray(0.7))
     settings = (SamplerOptions(n_warmup=300, n_draws=250, n_chains=2), JUDGED, line(shape))
     results: dict[str, Any] = {}
+    given.out.mkdir(parents=True, exist_ok=True)
     for index, kind in enumerate(given.kinds):
         verdicts: list[Verdict] = []
         start = time.perf_counter()
@@ -131,9 +132,8 @@ def main() -> None:
             verdicts.append(examine(system, pilot, priors, shape, settings))
         results[kind] = summary(verdicts)
         print(f"{kind}: {given.worlds} worlds in {time.perf_counter() - start:.0f} s", flush=True)
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    (given.out / "table.md").write_text(table(results), encoding="utf-8")
+        (given.out / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        (given.out / "table.md").write_text(table(results), encoding="utf-8")
     print(table(results))
 
 

@@ -106,8 +106,11 @@ class Decision:
         The plan if it serves, or a purchase with a quarter of the budget for brain data; none if none is affordable.
         """
         used = self.designs.stimuli > 0
-        alone = np.arange(used.shape[1]) == modality
-        serves = used.any(axis=1) if modality is None else (used == alone).all(axis=1)
+        if modality is None:
+            serves = used.any(axis=1)
+        else:
+            alone = np.arange(used.shape[1]) == modality
+            serves = np.asarray(used == alone, dtype=bool).all(axis=1)
         if serves[0]:
             return self.designs.take(slice(0, 1))
         rows = np.flatnonzero(serves)

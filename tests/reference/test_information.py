@@ -30,7 +30,7 @@ def utilities(parameters: np.ndarray) -> np.ndarray:
 
 def closed(spread: float) -> float:
     """E max(0, mu) - max(0, MEAN) for mu ~ N(MEAN, spread^2)."""
-    return MEAN * norm.cdf(MEAN / spread) + spread * norm.pdf(MEAN / spread) - MEAN
+    return float(MEAN * norm.cdf(MEAN / spread) + spread * norm.pdf(MEAN / spread) - MEAN)
 
 
 def close(found: information.Worth, truth: float) -> bool:
