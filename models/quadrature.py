@@ -22,7 +22,7 @@ from .system import Spectrum
 MAX_NODES = 64
 
 
-def nodes_needed(spectrum: Spectrum, exponent: float = 1.0, error: float = 1e-10) -> int:
+def nodes_needed(spectrum: Spectrum, exponent: float = 1.0, error: float = 1e-9) -> int:
     """Return the number of nodes at which the relative quadrature error is about ``error``."""
     log = np.log(np.asarray(spectrum.variance)) * max(exponent, 1.0)
     span = float(log.max() - log.min())
@@ -30,7 +30,7 @@ def nodes_needed(spectrum: Spectrum, exponent: float = 1.0, error: float = 1e-10
         return 1
     slope = 2.0 * math.pi / span
     rate = 2.0 * math.log(slope + math.sqrt(1.0 + slope * slope))
-    return min(MAX_NODES, max(2, math.ceil(-math.log(error) / rate) + 3))
+    return min(MAX_NODES, max(2, math.ceil(-math.log(error) / rate) + 1))
 
 
 def compress(spectrum: Spectrum, nodes: int | None = None) -> Spectrum:
@@ -41,7 +41,7 @@ def compress(spectrum: Spectrum, nodes: int | None = None) -> Spectrum:
     spectrum : Spectrum
         Any spectrum, counts of at least 0.
     nodes : int, optional
-        Number of nodes; as many as a relative error of 1e-10 needs if not given.
+        Number of nodes; as many as a relative error of 1e-9 needs if not given.
 
     Returns
     -------
