@@ -12,148 +12,17 @@ for the units above its threshold), never a discount on all units.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from .errors import BadInput
+from .prices import FREE, NO_CHARGE, Counts, Price, Schedule, schedule
 
-Counts = Int[np.ndarray, "..."]
-CENT = 10_000
-"""Millionths of the currency unit, in which prices are kept, per cent."""
-_MICRO = Decimal(1_000_000)
-_Z95 = 1.6448536269514722
-
-
-def _decimal(value: object, name: str) -> Decimal:
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        raise BadInput(f"The price '{name}' must be a number or [low, high]. Got {value!r} instead.") from None
-    if not amount.is_finite() or amount < 0:
-        raise BadInput(f"The price '{name}' must be finite and at least 0. Got {value} instead.")
-    return amount
-
-
-@dataclass(frozen=True)
-class Price:
-    """A price, known or believed: a 90 % interval of a log-normal (of a half-cut normal if it starts at 0)."""
-
-    low: Decimal = Decimal(0)
-    """5 % point, in currency units."""
-    high: Decimal = Decimal(0)
-    """95 % point; equal to ``low`` for a known price. This is what a plan is charged."""
-
-    @classmethod
-    def of(cls, value: object, name: str = "price") -> Price:
-        """Return the price that a number, a pair, or an object with ``low`` and ``high`` stands for."""
-        if isinstance(value, Price):
-            return value
-        low, high = getattr(value, "low", None), getattr(value, "high", None)
-        if low is None and isinstance(value, Sequence) and not isinstance(value, str):
-            if len(value) != 2:
-                raise BadInput(f"The interval '{name}' must be [low, high]. Got {len(value)} values instead.")
-            low, high = value[0], value[1]
-        if low is None or high is None:
-            low = high = value
-        price = cls(_decimal(low, name), _decimal(high, name))
-        if price.low > price.high:
-            raise BadInput(f"The interval '{name}' must be [low, high]. Got [{price.low}, {price.high}] instead.")
-        return price
-
-    @property
-    def micro(self) -> int:
-        """The upper end in millionths of the currency unit, rounded up."""
-        return int((self.high * _MICRO).to_integral_value(rounding=ROUND_CEILING))
-
-    def scaled(self, factor: Decimal) -> Price:
-        """Return the price times a factor (escalation, hours per session)."""
-        return Price(self.low * factor, self.high * factor)
-
-    def quantile(self, normal: Float[np.ndarray, " draw"]) -> Float[np.ndarray, " draw"]:
-        """Return the believed price at standard normal scores, in currency units."""
-        low, high = float(self.low), float(self.high)
-        z = normal / _Z95
-        if low == high:
-            return np.full(normal.shape, high)
-        if low > 0:
-            return np.sqrt(low * high) * (high / low) ** (z / 2)
-        return np.maximum(0.0, high / 2 * (1 + z))
-
-
-@dataclass(frozen=True)
-class Tier:
-    """A price that holds for the units above a threshold."""
-
-    above: int
-    """Units charged at earlier prices."""
-    price: Price
-    """Price of each unit after them."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """A price list: a base price and graduated tiers."""
-
-    base: Price = Price()
-    tiers: tuple[Tier, ...] = ()
-
-    def __post_init__(self) -> None:
-        above = [tier.above for tier in self.tiers]
-        if above != sorted(set(above)) or any(a < 1 for a in above):
-            raise BadInput(f"The tiers of a price must start at increasing counts of at least 1. Got {above} instead.")
-
-    @property
-    def certain(self) -> bool:
-        """Whether every price of the list is one number."""
-        return all(p.low == p.high for p in (self.base, *(t.price for t in self.tiers)))
-
-    def _segments(self, count: Counts) -> list[tuple[Price, Counts]]:
-        """Return how many units are charged at each price."""
-        edges = [0, *(tier.above for tier in self.tiers)]
-        prices = [self.base, *(tier.price for tier in self.tiers)]
-        tops = [*edges[1:], None]
-        return [
-            (price, np.clip(count - edge, 0, None if top is None else top - edge))
-            for price, edge, top in zip(prices, edges, tops, strict=True)
-        ]
-
-    @cached_property
-    def steps(self) -> tuple[tuple[int, int], ...]:
-        """Where the price changes, and by how many millionths: the charge is the sum of step * units above."""
-        micro = [self.base.micro, *(tier.price.micro for tier in self.tiers)]
-        edges = [0, *(tier.above for tier in self.tiers)]
-        changes = [micro[0], *(b - a for a, b in pairwise(micro))]
-        return tuple((edge, change) for edge, change in zip(edges, changes, strict=True) if change)
-
-    def cents(self, count: Counts) -> Counts:
-        """Return the charge for a whole number of units in cents, rounded half up once per line."""
-        units = np.asarray(count, dtype=np.int64)
-        micro = np.zeros_like(units)
-        for edge, change in self.steps:
-            micro = micro + change * (units if edge == 0 else np.maximum(units - edge, 0))
-        return (micro + CENT // 2) // CENT
-
-    def money(self, count: int, normal: Float[np.ndarray, " draw"]) -> Float[np.ndarray, " draw"]:
-        """Return the believed charge in currency units at standard normal scores of the price."""
-        units = self._segments(np.asarray(count, dtype=np.int64))
-        return np.sum([price.quantile(normal) * int(n) for price, n in units], axis=0)
-
-    def escalated(self, factor: Decimal) -> Schedule:
-        """Return the list with all prices times a factor."""
-        if factor == 1:
-            return self
-        return Schedule(self.base.scaled(factor), tuple(Tier(t.above, t.price.scaled(factor)) for t in self.tiers))
-
-
-def schedule(price: object, tiers: Sequence[tuple[int, object]] = (), name: str = "price") -> Schedule:
-    """Return a price list from plain values: ``schedule(0.12, [(5000, 0.10)])``."""
-    return Schedule(Price.of(price, name), tuple(Tier(above, Price.of(p, name)) for above, p in tiers))
+__all__ = ["Bill", "ModalityCost", "ModalityLimits", "Price", "Schedule", "TaskCost", "bill", "schedule"]
 
 
 def _check_share(value: Decimal, name: str) -> None:
@@ -173,11 +42,11 @@ def _grossed_up(count: Counts, lost: Decimal) -> Counts:
 class TaskCost:
     """Price of labels."""
 
-    per_label: Schedule = Schedule()
+    per_label: Schedule = NO_CHARGE
     """Price of one answer of one rater."""
     raters: int = 1
     """Answers bought per labelled stimulus."""
-    setup: Price = Price()
+    setup: Price = FREE
     """Once, if any label is bought."""
 
     def lines(self, n_task: Counts) -> dict[str, Counts]:
@@ -199,19 +68,19 @@ class ModalityCost:
     """Prices of one modality. Every field is optional; what is not given costs nothing."""
 
     name: str
-    per_sample: Schedule = Schedule()
+    per_sample: Schedule = NO_CHARGE
     """Each recorded sample, before loss."""
-    per_session: Schedule = Schedule()
+    per_session: Schedule = NO_CHARGE
     """Each started session."""
     samples_per_session: int | None = None
     """Samples of a full session. If absent, everyone comes for one session of any length."""
-    per_subject: Price = Price()
+    per_subject: Price = FREE
     """Each new person."""
-    setup: Price = Price()
+    setup: Price = FREE
     """Once, if the plan uses the modality at all."""
     usable_fraction: float = 1.0
     """Share of recorded samples that survives (applied by the surface; the bill is for recorded ones)."""
-    per_hour: Price = Price()
+    per_hour: Price = FREE
     """Facility rate, charged per billing quantum of a session."""
     minutes_per_session: int = 0
     billing_quantum_minutes: int = 15

@@ -21,7 +21,7 @@ from jaxtyping import Bool, Int
 
 from .problem import Designs, Problem
 
-_LOOSE = 0.1
+_LOOSE = 0.2
 FIELDS = ("stimuli_low", "stimuli_high", "people_low", "people_high", "repeat_low", "repeat_high")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
-from brainworth.design.costs import Price, Schedule
+from brainworth.design.prices import Price, Schedule
 
 from .evaluate import Evaluator
 from .problem import Designs, Problem

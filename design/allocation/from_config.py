@@ -11,7 +11,8 @@ from decimal import Decimal
 
 from brainworth.design.config import Modality, StudyConfig
 from brainworth.design.config import Tier as TierConfig
-from brainworth.design.costs import ModalityCost, ModalityLimits, Price, Schedule, TaskCost, Tier
+from brainworth.design.costs import ModalityCost, ModalityLimits, TaskCost
+from brainworth.design.prices import Price, Schedule, Tier
 from brainworth.design.utilities import utility_from_name
 
 from .problem import LinearConstraint, Problem, TaskLimits

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 
 from brainworth.design.costs import Bill, ModalityCost, ModalityLimits, TaskCost, bill
 from brainworth.design.errors import BadInput
+from brainworth.design.prices import MOST_CENTS
 from brainworth.design.purchase import Purchase
 from brainworth.design.utilities import Mean, Utility
 
@@ -122,10 +123,10 @@ class Problem:
 
     @cached_property
     def budget_cents(self) -> int:
-        """Budget in whole cents, rounded down."""
+        """Budget in whole cents, rounded down; at most ``MOST_CENTS``."""
         if self.budget is None:
             raise BadInput("The problem has no budget.")
-        return int((self.budget * 100).to_integral_value(rounding=ROUND_FLOOR))
+        return min(int((self.budget * 100).to_integral_value(rounding=ROUND_FLOOR)), MOST_CENTS)
 
     @cached_property
     def max_labels(self) -> int:

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from brainworth.design.costs import Schedule
 from brainworth.design.errors import BadInput
+from brainworth.design.prices import Schedule
 
 from .problem import QUANTITIES, LinearConstraint, Problem
 from .space import ModalitySpace

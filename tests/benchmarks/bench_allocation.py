@@ -24,7 +24,8 @@ from brainworth.design.allocation import AllocationOptions, Problem, SearchLimit
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.search import Search
 from brainworth.design.allocation.solve import optimum
-from brainworth.design.costs import ModalityCost, ModalityLimits, Price, TaskCost, schedule
+from brainworth.design.costs import ModalityCost, ModalityLimits, TaskCost
+from brainworth.design.prices import Price, schedule
 from brainworth.design.purchase import Purchase
 from brainworth.design.surface import PosteriorSurface
 from brainworth.models.forecast import MAX_PEOPLE, Draws, PilotSize

@@ -27,8 +27,9 @@ from brainworth.design.allocation import (
 from brainworth.design.allocation.certify import BranchAndBound, Certificate, Incumbent
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.toy import ToyPeopleSurface, ToySurface
-from brainworth.design.costs import ModalityCost, ModalityLimits, Price, Schedule, TaskCost, schedule
+from brainworth.design.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.errors import Infeasible
+from brainworth.design.prices import Price, Schedule, schedule
 from brainworth.design.purchase import PeopleSurface, Purchase
 from brainworth.design.utilities import CVaR, Mean, Probability, Quantile, Reliable, Utility
 

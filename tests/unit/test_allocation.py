@@ -24,8 +24,9 @@ from brainworth.design.allocation.problem import Designs
 from brainworth.design.allocation.relaxation import Symbols, extremes, from_expressions, least_cost
 from brainworth.design.allocation.toy import ToyPeopleSurface, ToySurface
 from brainworth.design.config import parse_study
-from brainworth.design.costs import ModalityCost, ModalityLimits, Price, TaskCost, schedule
+from brainworth.design.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.errors import BadInput, Infeasible
+from brainworth.design.prices import Price, schedule
 from brainworth.design.purchase import Purchase
 from brainworth.design.utilities import Probability
 

@@ -12,8 +12,9 @@ from brainworth.design.allocation import AllocationOptions, Problem, allocate
 from brainworth.design.allocation.rounds import RoundsOptions, plan_rounds
 from brainworth.design.allocation.toy import ToyPeopleSurface, ToySurface
 from brainworth.design.allocation.worst_case import WorstCase
-from brainworth.design.costs import ModalityCost, ModalityLimits, TaskCost, schedule
+from brainworth.design.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.errors import BadInput, Infeasible
+from brainworth.design.prices import schedule
 
 PROBLEM = Problem(
     TaskCost(schedule(1)), ((ModalityCost("A", schedule(1)), ModalityLimits(max_subjects=1)),), Decimal(2000)

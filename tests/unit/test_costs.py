@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brainworth.design.costs import ModalityCost, ModalityLimits, Price, Schedule, TaskCost, bill, schedule
+from brainworth.design.costs import ModalityCost, ModalityLimits, TaskCost, bill
 from brainworth.design.errors import BadInput
+from brainworth.design.prices import MOST_CENTS, Price, Schedule, schedule
 
 PRICES = st.decimals(min_value=0, max_value=1000, places=3)
 COUNTS = st.integers(0, 5000)
@@ -38,6 +39,15 @@ def test_cents_do_not_drift_over_many_units() -> None:
     assert int(schedule(0.1).cents(np.array(3))) == 30
     assert int(schedule(0.07).cents(np.array(1_000_000))) == 7_000_000
     assert int(schedule("0.005").cents(np.array(1))) == 1
+
+
+@pytest.mark.parametrize("prices", [schedule(1e15), schedule(9e11), schedule(1e12, [(10, 1e11)]), schedule(3e6)])
+def test_huge_prices_saturate_and_stay_monotone(prices: Schedule) -> None:
+    cents = prices.cents(np.array([0, 1, 5, 10**3, 10**6, 10**9]))
+    assert cents[0] == 0
+    assert np.all(np.diff(cents) >= 0)
+    assert cents[-1] >= MOST_CENTS
+    assert int(prices.cents(np.array(10**9))) == cents[-1]
 
 
 def test_uncertain_prices_are_charged_at_their_upper_end() -> None:
