@@ -1,0 +1,101 @@
+"""Plan a reading study from a pilot of 40 sentences, then check the plan's forecast on sentences it never saw.
+
+Run it with ``uv run python case_studies/reading_eeg/run.py``. In: the data sets ``frank2015_eeg_reading`` and
+``glove50_subset`` (fetched, or copied from the folder that BRAINWORTH_DATA names). Out: a folder with the study, the plan
+(``plan/report.html``), ``forecast_check.svg``, ``forecast_check.csv`` and ``results.md``; nothing of it is committed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from figure import draw
+from held_out import Comparison, forecast, purchase_reached, reached, side_by_side
+from numpy.typing import NDArray
+from reading import Corpus, load, split_half, write_study
+from results import Checked, summary_text
+
+from brainworth.design.datasets import fetch
+from brainworth.design.planning import plan_study
+from brainworth.design.posterior import fit_study
+from brainworth.design.runtime import use_compilation_cache
+from brainworth.design.study import Study
+
+PILOT_SENTENCES = 40
+SIZES = (0, 20, 40, 80, 120)
+HELD_OUT = 45
+
+
+def arguments() -> argparse.Namespace:
+    """Return the parsed command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("out/reading_eeg"), help="folder of the results")
+    parser.add_argument("--splits", type=int, default=20, help="random choices of held-out sentences")
+    parser.add_argument("--pilots", type=int, default=1, help="pilots to check; the first one is planned with")
+    return parser.parse_args()
+
+
+def pilot_sentences(corpus: Corpus, seed: int) -> NDArray[np.int64]:
+    """Return the sentences of a pilot."""
+    return np.random.default_rng([seed, 0]).permutation(corpus.sentence.unique())[:PILOT_SENTENCES]
+
+
+def check_first(corpus: Corpus, out: Path, splits: int) -> Checked:
+    """Plan with the first pilot and compare its forecast with what is reached."""
+    sentences, comparison = pilot_sentences(corpus, 0), Comparison(SIZES, HELD_OUT, splits, 0)
+    study = Study.from_file(write_study(corpus, sentences, out / "study"))
+    started = time.perf_counter(), time.process_time()
+    plan = plan_study(study, out / "plan", progress=lambda stage: print(f"  {stage} ..."))
+    seconds = time.perf_counter() - started[0], time.process_time() - started[1]
+    posterior = fit_study(study, study.config.study.seed, out / "plan" / "posterior.nc")
+    print("  learning from further sentences ...")
+    table = side_by_side(
+        forecast(corpus, sentences, comparison, posterior), reached(corpus, sentences, comparison), comparison
+    )
+    bought = {"plan": plan.record, **plan.record["alternatives"]}
+    distinct = {
+        repr(entry["allocation"]): purchase_reached(corpus, sentences, comparison, entry["allocation"])
+        for entry in {repr(entry["allocation"]): entry for entry in bought.values()}.values()
+    }
+    purchases = {name: distinct[repr(entry["allocation"])] for name, entry in bought.items()}
+    reliability = {"N400": split_half(corpus.n400), "reading time": split_half(corpus.first_pass)}
+    return Checked(plan.record, table, purchases, reliability, seconds)
+
+
+def check_others(corpus: Corpus, out: Path, splits: int, pilots: int) -> pd.DataFrame:
+    """Return the comparison tables of further pilots."""
+    tables: list[pd.DataFrame] = []
+    for seed in range(1, pilots):
+        print(f"pilot {seed + 1} of {pilots}")
+        sentences, comparison = pilot_sentences(corpus, seed), Comparison(SIZES, HELD_OUT, splits, seed)
+        folder = out / "pilots" / f"{seed + 1:02d}"
+        study = Study.from_file(write_study(corpus, sentences, folder))
+        posterior = fit_study(study, seed, folder / "posterior.nc")
+        table = side_by_side(
+            forecast(corpus, sentences, comparison, posterior), reached(corpus, sentences, comparison), comparison
+        )
+        tables.append(table.assign(pilot=seed))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def main() -> None:
+    given = arguments()
+    use_compilation_cache()
+    corpus = load(fetch("frank2015_eeg_reading", progress=True), fetch("glove50_subset", progress=True))
+    print(f"planning with a pilot of {PILOT_SENTENCES} sentences")
+    checked = check_first(corpus, given.out, given.splits)
+    others = check_others(corpus, given.out, given.splits, given.pilots)
+    every = pd.concat([checked.table.assign(pilot=0), others], ignore_index=True)
+    every.to_csv(given.out / "forecast_check.csv", index=False)
+    draw(checked.table, given.out)
+    text = summary_text(checked, every)
+    (given.out / "results.md").write_text(text, encoding="utf-8")
+    print(f"\n{text}\nReport of the plan: {given.out / 'plan' / 'report.html'}")
+
+
+if __name__ == "__main__":
+    main()
