@@ -206,7 +206,9 @@ def _assemble(
     seed: int,
     seconds: Mapping[str, float],
 ) -> Posterior:
-    flat = {name: value.reshape(value.shape[0] * value.shape[1], *value.shape[2:]) for name, value in chains.sites.items()}
+    flat = {
+        name: value.reshape(value.shape[0] * value.shape[1], *value.shape[2:]) for name, value in chains.sites.items()
+    }
     keep = np.linspace(0, len(flat["scale"]) - 1, min(FORECAST_DRAWS, len(flat["scale"]))).astype(int)
     flat = {name: value[keep] for name, value in flat.items()}
     loading = flat["loading"]

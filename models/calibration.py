@@ -103,7 +103,9 @@ def posterior_systems(
     """Return posterior draws as a batch of systems, the plug-in system, and the share of divergent steps."""
     summary = summarise(pilot, ("brain",), shape.n_latents, 0)
     chains = sample_posterior(summary.evidence, priors, summary.modality_of, shape.n_latents, 0, options)
-    flat = {name: value.reshape(value.shape[0] * value.shape[1], *value.shape[2:]) for name, value in chains.sites.items()}
+    flat = {
+        name: value.reshape(value.shape[0] * value.shape[1], *value.shape[2:]) for name, value in chains.sites.items()
+    }
     total, loading = np.exp(flat["scale"]) * summary.labels.scale**2, flat["loading"]
     systems = System(
         spectrum=summary.evidence.spectrum,

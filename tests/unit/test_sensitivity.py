@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from brainworth.design.allocation import Allocation, ModalityPurchase, Problem, TaskLimits
-from brainworth.design.costs import ModalityCost, ModalityLimits, Price, TaskCost, schedule
+from brainworth.design.costs import ModalityCost, ModalityLimits, TaskCost
+from brainworth.design.prices import Price, schedule
 from brainworth.design.sensitivity.decision import Decision, advantage
 from brainworth.design.sensitivity.local import elasticities
 from brainworth.design.sensitivity.parameters import columns, median_system, replaced, taken
