@@ -173,10 +173,9 @@ def main() -> None:
     out: Path = options.out or fallback
     out.mkdir(parents=True, exist_ok=True)
     counts = {"main": effort.configurations, "sources": effort.extra, "binary": effort.extra}
-    found: dict[str, pd.DataFrame] = {}
     for seed, (name, count) in enumerate(counts.items(), start=1):
-        found[name] = table(name, effort, count, seed)
-        found[name].to_csv(out / f"{name}.csv", index=False, float_format="%.5g")
+        table(name, effort, count, seed).to_csv(out / f"{name}.csv", index=False, float_format="%.5g")
+    found = {name: pd.read_csv(out / f"{name}.csv") for name in counts}
     write_tables(found, out / "tables.md")
     draw_figure(found["main"], out / "formula.svg")
     print(f"Written to {out}")
