@@ -215,6 +215,11 @@ def _make_glove(archive: Archive, target: Path) -> None:
     source.unlink()
 
 
+def _address(dataset: Dataset, file: DataFile) -> str:
+    """Return where a file comes from: its own address, or that of the archive it is made from."""
+    return file.url or (dataset.archive.url if dataset.archive else dataset.source)
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
@@ -258,7 +263,7 @@ def fetch(name: str, *, progress: bool = False) -> Path:
                 raise problem(
                     f"{name}/{file.path}",
                     "",
-                    f"the file cannot be fetched from {file.url} ({one_line(error, 200)})",
+                    f"the file cannot be fetched from {_address(dataset, file)} ({one_line(error, 200)})",
                     f"Check the network, or name a folder that holds a copy in {MIRROR}.",
                 ) from None
             advance()
