@@ -72,12 +72,12 @@ def _features(words: pd.DataFrame, vectors: Path) -> pd.DataFrame:
     )
     with np.load(vectors, allow_pickle=False) as saved:
         row = {str(word): i for i, word in enumerate(saved["words"])}
-        table = np.asarray(saved["vectors"], dtype=float)
+        table = saved["vectors"]
     spelled = usable["word"].str.lower().str.strip(PUNCTUATION)
     unknown = sorted(set(spelled) - set(row))
     if unknown:
         raise KeyError(f"no word vector for {unknown}")
-    glove = pd.DataFrame(table[[row[word] for word in spelled]], index=usable.index)
+    glove = pd.DataFrame(table[[row[word] for word in spelled]], index=usable.index, dtype=float)
     return plain.join(glove.add_prefix("glove_"))
 
 
