@@ -92,7 +92,7 @@ def cross_fitted_readouts(
         if min(source.n for source in training) < 2:
             raise ValueError(f"Every source needs samples of at least two folds. One has samples of fold {fold} only.")
         fitted[fold] = _widened(fit_encoder(training, variance, shares, k, options, encoder), k)
-    scores = _scores(sources, [_correlation(u, z) for u, z, _ in _read(sources, member, fitted, k)])
+    scores = _scores(sources, [_own_correlation(z, u) for z, u, _ in _read(sources, member, fitted, k)])
     confirmed = int(np.argmin(np.append(scores > CONFIRMED, False)))
     aligned = {fold: aligned_to(part, encoder, variance, confirmed) for fold, part in fitted.items()}
     raw, predicted, energy = zip(*_read(sources, member, aligned, k), strict=True)
@@ -189,6 +189,23 @@ def _predicted_channels(
         held = rows == fold
         predicted[held] = source.coordinates[held] @ encoder.maps @ encoder.patterns[s]
     return predicted
+
+
+def _own_correlation(
+    readout: Float[np.ndarray, "sample latent"], predicted: Float[np.ndarray, "sample latent"]
+) -> Float[np.ndarray, " latent"]:
+    """Return the correlation of each read-out with its prediction, given those of all earlier latents.
+
+    Without the condition, what a strong latent leaves unexplained leaks into others and makes them look real.
+    """
+    result = np.zeros(readout.shape[1])
+    for j in range(readout.shape[1]):
+        pair = np.column_stack([readout[:, j], predicted[:, j]])
+        if j and len(pair) > 4 * j:
+            earlier = np.hstack([readout[:, :j], predicted[:, :j]])
+            pair = pair - earlier @ np.linalg.lstsq(earlier, pair, rcond=None)[0]
+        result[j] = _correlation(pair[:, :1], pair[:, 1:])[0]
+    return result
 
 
 def _scores(
