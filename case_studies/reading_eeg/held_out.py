@@ -5,6 +5,9 @@ the plan promises, and a plain ridge of scikit-learn that shares no code with th
 What can go wrong: fewer sentences than held-out plus further ones (``ValueError``).
 """
 
+# pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalOperand=false, reportGeneralTypeIssues=false
+# (pandas' own annotations are incomplete)
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

@@ -4,6 +4,9 @@ In: the folders of the data sets ``frank2015_eeg_reading`` and ``glove50_subset`
 study. What can go wrong: a word without a vector (``KeyError`` with the words); nothing else is left to chance.
 """
 
+# pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalOperand=false, reportGeneralTypeIssues=false
+# (pandas' own annotations are incomplete)
+
 from __future__ import annotations
 
 import shutil

@@ -3,6 +3,9 @@
 In: the plan file, the comparison tables. Out: text. Nothing is rounded before it is compared.
 """
 
+# pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalOperand=false, reportGeneralTypeIssues=false
+# (pandas' own annotations are incomplete)
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -5,6 +5,9 @@ Run it with ``uv run python case_studies/reading_eeg/run.py``. In: the data sets
 (``plan/report.html``), ``forecast_check.svg``, ``forecast_check.csv`` and ``results.md``; nothing of it is committed.
 """
 
+# pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalOperand=false, reportGeneralTypeIssues=false
+# (pandas' own annotations are incomplete)
+
 from __future__ import annotations
 
 import argparse

@@ -107,10 +107,10 @@ class Decision:
         """
         used = self.designs.stimuli > 0
         if modality is None:
-            serves = used.any(axis=1)
+            serves = np.any(used, axis=1)
         else:
             alone = np.arange(used.shape[1]) == modality
-            serves = np.asarray(used == alone, dtype=bool).all(axis=1)
+            serves = np.all(np.equal(used, alone), axis=1)
         if serves[0]:
             return self.designs.take(slice(0, 1))
         rows = np.flatnonzero(serves)

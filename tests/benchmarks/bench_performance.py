@@ -62,7 +62,7 @@ def plain(h: np.ndarray, system: System, design: Design, index: int) -> float:
     )
     left = np.empty((K, h.size))
     for j in range(K):
-        quality, missed = np.ones(2), 0.5
+        quality, missed, precision = np.ones(2), 0.5, 0.0
         for _ in range(2000):
             theta = n * phi[:, j] / q
             useful = phi[:, j] * theta * quality / (1 + theta * quality)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -54,17 +53,11 @@ def test_help_has_an_example_and_quiet(command: str, capsys: pytest.CaptureFixtu
 
 
 def test_help_is_immediate() -> None:
-    """Nothing slow is imported for --help (three tries, for a busy machine)."""
+    """Nothing slow is imported for --help."""
     slow = "import sys, brainworth.design.cli as c; c.main(['--help']); print(sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", slow], capture_output=True, text=True, check=True)
     modules = done.stdout.rsplit("\n", 2)[-2]
     assert not [name for name in ("jax", "pandas", "cvxpy", "scipy", "numpyro") if f"'{name}'" in modules]
-    seconds: list[float] = []
-    for _ in range(3):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", "import brainworth.design.cli as c; c.main(['--help'])"], check=True)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 1.0
 
 
 def test_no_arguments_show_help(capsys: pytest.CaptureFixture[str]) -> None:
