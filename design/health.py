@@ -8,12 +8,12 @@ whose input does not exist is left out, so a study without a pilot has none of t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
 
 import jax
 import numpy as np
 
+from brainworth.design.checks import Check, Limits, data_checks, overall, record
 from brainworth.design.literature import study_priors
 from brainworth.design.posterior import Posterior
 from brainworth.models.encoding import encode, readout_overlaps
@@ -21,56 +21,20 @@ from brainworth.models.forecast import SYSTEM_AXES, PilotSize
 from brainworth.models.hierarchy import whitening_efficiency
 from brainworth.models.system import Design, System
 
-Status = Literal["ok", "warn", "refuse"]
-LEVELS: tuple[Status, ...] = ("ok", "warn", "refuse")
-
-
-@dataclass(frozen=True)
-class Check:
-    """One check."""
-
-    name: str
-    status: Status
-    value: float
-    threshold: float
-    sentence: str
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Where a check warns, and where it refuses; infinite where it only warns."""
-
-    warn: float
-    refuse: float = float("inf")
-
-    def judge(self, value: float) -> Status:
-        """Return the level of a value for which smaller is better."""
-        if not np.isfinite(value) or value > self.refuse:
-            return "refuse"
-        return "warn" if value > self.warn else "ok"
-
-    def judge_low(self, value: float) -> Status:
-        """Return the level of a value for which larger is better."""
-        if not np.isfinite(value) or (np.isfinite(self.refuse) and value < self.refuse):
-            return "refuse"
-        return "warn" if value < self.warn else "ok"
-
-
-def overall(checks: list[Check]) -> Status:
-    """Return the worst level."""
-    return LEVELS[max((LEVELS.index(check.status) for check in checks), default=0)]
-
-
-def record(checks: list[Check]) -> dict[str, Any]:
-    """Return the block ``health`` of the plan file."""
-    return {"status": overall(checks), "checks": [asdict(check) for check in checks]}
+__all__ = ["Check", "overall", "pilot_checks", "plan_checks", "record"]
 
 
 def pilot_checks(posterior: Posterior) -> list[Check]:
     """Return every check that needs no plan."""
     if posterior.study.system is not None:
         return []
-    return [*_sampler(posterior), *_pilot(posterior), *_conflict(posterior), *_encoding(posterior)]
+    return [
+        *_sampler(posterior),
+        *data_checks(posterior.study),
+        *_pilot(posterior),
+        *_conflict(posterior),
+        *_encoding(posterior),
+    ]
 
 
 def _sampler(posterior: Posterior) -> Iterator[Check]:
@@ -120,30 +84,6 @@ def _pilot(posterior: Posterior) -> Iterator[Check]:
             1.0,
             "The encoding model did not converge; its read-outs are weaker than they could be.",
         )
-    limits, value = Limits(10, 3), float(notes["groups"])
-    yield Check(
-        "groups",
-        limits.judge_low(value),
-        value,
-        limits.warn,
-        f"Cross-validation splits {value:.0f} groups of stimuli (sentences, runs); with few, held-out data are not new.",
-    )
-    ratio = notes["stimuli"] / max(notes["features"], 1)
-    yield Check(
-        "stimuli per feature",
-        Limits(2.0).judge_low(ratio),
-        ratio,
-        2.0,
-        f"{ratio:.1f} stimuli per feature: the features' spectrum is estimated from the stimuli; below 2 it is rough.",
-    )
-    labels = float(posterior.pilot.labels)
-    yield Check(
-        "labels in the pilot",
-        Limits(50.0).judge_low(labels),
-        labels,
-        50.0,
-        f"The pilot has {labels:.0f} labels; with fewer than 50 the alignment is mostly its prior.",
-    )
     for name, people in notes["people"].items():
         if people > 1:
             share = notes["leverage"].get(name, 0.0) / people

@@ -62,7 +62,9 @@ def schema(*, quiet: Quiet = False) -> None:
 
 
 def overview(study: Study) -> dict[str, Any]:
-    """Return what was read: counts of stimuli, labels, people, samples and channels, and the remarks."""
+    """Return what was read: counts of stimuli, labels, people, samples and channels, remarks, checks without a fit."""
+    from brainworth.design.checks import data_checks, record
+
     found: dict[str, Any] = {
         "title": study.config.study.title,
         "status": "ok",
@@ -89,6 +91,7 @@ def overview(study: Study) -> dict[str, Any]:
         "kind": study.config.task.kind,
     }
     found["modalities"] = {name: _modality(study, name) for name in study.config.modality_names}
+    found["health"] = record(data_checks(study))
     return found
 
 
@@ -122,6 +125,9 @@ def _print_overview(found: dict[str, Any]) -> None:
         print_table("", ("modality", "people", "samples", "stimuli", "channels", "repeats"), _modality_rows(found))
     for remark in found["remarks"]:
         typer.echo(f"Note: {remark}")
+    for worry in found.get("health", {}).get("checks", []):
+        if worry["status"] != "ok":
+            typer.echo(f"Health ({worry['status']}): {worry['sentence']}")
     typer.echo("The study can be read.")
 
 
