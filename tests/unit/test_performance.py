@@ -19,6 +19,7 @@ from brainworth.models.performance import (
     excess_risk,
     explainable_r2,
     labels_for_risk,
+    many_risks,
     marginal_rate,
     task_only_risk,
 )
@@ -260,3 +261,17 @@ def test_wrong_systems_are_named(change: dict[str, object], words: str) -> None:
 def test_wrong_designs_are_named() -> None:
     with pytest.raises(ValueError, match="'n_task' of a design must be at least 0"):
         Design.simple([1.0], -3.0).checked()
+
+
+def test_blocks_of_evaluations_equal_single_ones() -> None:
+    system = make("two sources")
+    rng = np.random.default_rng(0)
+    alignment, snr = rng.dirichlet(np.ones(4), 70)[:, :3], rng.uniform(0.1, 4.0, (70, 2, 3))
+    n_brain, n_task = rng.uniform(10, 2000, (70, 2)), rng.uniform(5, 900, 70)
+    systems = replace(system, alignment=jnp.asarray(alignment), snr=jnp.asarray(snr))
+    designs = replace(design(system, 1.0, 1.0), n_brain=jnp.asarray(n_brain), n_task=jnp.asarray(n_task))
+    found = np.asarray(jax.jit(many_risks)(systems, designs))
+    for i in (0, 33, 69):
+        one = replace(system, alignment=systems.alignment[i], snr=systems.snr[i])
+        alone = float(RISK(one, replace(designs, n_brain=designs.n_brain[i], n_task=designs.n_task[i])))
+        assert found[i] == pytest.approx(alone, rel=1e-9)
