@@ -18,7 +18,6 @@ from brainworth.design.literature import study_priors
 from brainworth.design.posterior import Posterior
 from brainworth.models.encoding import encode, readout_overlaps
 from brainworth.models.forecast import SYSTEM_AXES, PilotSize
-from brainworth.models.hierarchy import whitening_efficiency
 from brainworth.models.system import Design, System
 
 __all__ = ["Check", "overall", "pilot_checks", "plan_checks", "record"]
@@ -112,13 +111,12 @@ def _conflict(posterior: Posterior) -> Iterator[Check]:
         )
 
 
-def _expected_accuracy(system: System, size: PilotSize) -> tuple[jax.Array, jax.Array]:
+def _expected_accuracy(system: System, size: PilotSize, kept: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return the expected correlation of held-out read-outs with their prediction, and its ceiling, per latent."""
     samples = 0.8 * size.samples
     design = Design(
         n_brain=samples, n_task=size.labels, subjects=size.subjects, repeats=size.repeats, shared=size.shared
     )
-    kept = whitening_efficiency(samples, size.subjects, system.channels)
     seen = replace(system, snr=system.snr * kept[:, None])
     encoding = encode(seen, design)
     joined = 1.0 + size.shared * (size.subjects - 1.0)
@@ -130,8 +128,8 @@ def _expected_accuracy(system: System, size: PilotSize) -> tuple[jax.Array, jax.
 
 def _encoding(posterior: Posterior) -> Iterator[Check]:
     """Posterior predictive check of encoding accuracy, and the noise ceiling, for the strongest latent."""
-    expected, ceiling = jax.vmap(_expected_accuracy, in_axes=(SYSTEM_AXES, None))(
-        posterior.draws.system, posterior.pilot
+    expected, ceiling = jax.vmap(_expected_accuracy, in_axes=(SYSTEM_AXES, None, None))(
+        posterior.draws.system, posterior.pilot, jax.numpy.asarray(posterior.notes["fold_efficiency"])
     )
     for m, name in enumerate(posterior.study.config.modality_names):
         seen = posterior.notes["readout_accuracy"].get(name)

@@ -142,7 +142,10 @@ def fit_study(study: Study, seed: int, archive_path: Path | None = None) -> Post
     names = archive.Names(config.modality_names, people, config.priors.max_latents)
     constants = _constants(summary, evidence)
     data = archive.to_arviz(chains, names, constants, {})
-    notes = _notes(study, summary) | {"sampler": archive.diagnostics(data)}
+    notes = _notes(study, summary) | {
+        "fold_efficiency": np.asarray(evidence.brain.fold_efficiency).tolist(),
+        "sampler": archive.diagnostics(data),
+    }
     data["posterior"].attrs.update({"fingerprint": mark, "notes": json.dumps(notes), "version": __version__})
     if archive_path is not None:
         archive.write_archive(data, archive_path)

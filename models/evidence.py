@@ -53,6 +53,10 @@ class BrainEvidence:
     """1 if the people saw the same stimuli."""
     channels: Float[Array, " modality"]
     """Mean number of channels of a person."""
+    efficiency: Float[Array, " modality"]
+    """Share of a read-out's signal-to-noise ratio that survives a noise covariance estimated from all samples."""
+    fold_efficiency: Float[Array, " modality"]
+    """The same where the covariance is estimated from the samples of the other folds."""
     fold_share: Float[Array, ""]
     """Share of the samples from which the read-outs' filters were learned."""
     slope: Float[Array, "subject latent"]

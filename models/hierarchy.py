@@ -72,23 +72,9 @@ def pilot_design(brain: BrainEvidence, share: Float[Array, ""] | float = 1.0) ->
     )
 
 
-def whitening_efficiency(
-    samples: Float[Array, " modality"], subjects: Float[Array, " modality"], channels: Float[Array, " modality"]
-) -> Float[Array, " modality"]:
-    """Return the share of a read-out's signal-to-noise ratio that survives an estimated noise covariance.
-
-    A filter N^-1 v with N from n samples of q channels keeps (n + 2 - q) / (n + 1) on average (Reed, Mallett & Brennan
-    1974); shrinkage keeps it away from 0 where channels outnumber samples, hence the floor of 0.2. Against simulated
-    encoders (correlated noise, q/n from 0.03 to 0.3) the kept share was 0.6 to 1.0 of the ideal, this formula within 0.1.
-    """
-    n = samples / subjects
-    return jnp.clip((n + 2.0 - channels) / (n + 1.0), 0.2, 1.0)
-
-
-def as_whitened(system: System, brain: BrainEvidence, share: Float[Array, ""] | float = 1.0) -> System:
-    """Return the system as an encoder sees it that learned the noise covariance from a share of the pilot."""
-    kept = whitening_efficiency(brain.samples * share, brain.subjects, system.channels)
-    return replace(system, snr=system.snr * jnp.where(brain.samples > 0, kept, 1.0)[:, None])
+def as_whitened(system: System, efficiency: Float[Array, " modality"]) -> System:
+    """Return the system as an encoder sees it that had to learn the noise covariance from the pilot."""
+    return replace(system, snr=system.snr * efficiency[:, None])
 
 
 def presence(snr: Float[Array, "modality latent"]) -> Float[Array, " latent"]:
@@ -111,7 +97,7 @@ def brain_log_likelihood(brain: BrainEvidence, system: System) -> Float[Array, "
     estimated noise covariance leaves.
     """
     design = pilot_design(brain, brain.fold_share)
-    seen = as_whitened(system, brain, brain.fold_share)
+    seen = as_whitened(system, brain.fold_efficiency)
     learned = readout_overlaps(seen, design, encode(seen, design))
     joined = 1.0 + brain.shared * (brain.subjects - 1.0)
     overlap = learned + (1.0 - learned) / (system.channels * joined)[:, None]
@@ -132,7 +118,7 @@ def task_log_likelihood(
     encoder left of latent j: l / (1 + T_j l / n), scaled to the trace n (1 - c_j^2).
     """
     task = evidence.task
-    encoding = encode(as_whitened(system, evidence.brain), pilot_design(evidence.brain))
+    encoding = encode(as_whitened(system, evidence.brain.efficiency), pilot_design(evidence.brain))
     alignment = system.alignment
     tau = jnp.sqrt(system.signal_variance)
     weight = tau * loading / jnp.sqrt(1.0 + jnp.sum(loading**2))

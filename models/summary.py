@@ -31,11 +31,13 @@ from .evidence import (
     task_evidence,
 )
 from .folds import group_folds
+from .noise import filter_efficiency
 from .pilot import Pilot
 from .quadrature import compress
 from .readouts import Readouts, cross_fitted_readouts
 from .statistics import CentredSource, FeatureBasis, centred_sources
 from .system import Spectrum
+from .threads import one_blas_thread
 
 N_FOLDS = 5
 NODES = 16
@@ -137,6 +139,7 @@ class _Heard:
     source: CentredSource
     readout: NDArray[np.float64]
     snr: float
+    noise: NDArray[np.float64]
     modality: int
 
 
@@ -201,12 +204,23 @@ def _slopes(people: list[_Heard], geometry: _Geometry) -> tuple[NDArray[np.float
     return slope, error
 
 
+def _efficiency(people: list[_Heard], share: float) -> float:
+    """Return what an estimated noise covariance leaves of the signal-to-noise ratio, for a typical person.
+
+    The covariance is used twice, to learn the patterns and to read them out. Against simulated encoders (q/n from 0.02 to
+    0.4, correlated and white noise) the kept share was between the efficiency of the filter and its square.
+    """
+    order = np.argsort([len(person.source.stimulus) for person in people])
+    typical = people[order[len(people) // 2]]
+    return filter_efficiency(typical.noise, share * len(typical.source.stimulus), np.random.default_rng(0)) ** 1.5
+
+
 def _brain_evidence(
     heard: list[_Heard], n_modalities: int, n_latents: int, geometry: _Geometry
 ) -> tuple[BrainEvidence, NDArray[np.int64]]:
     table = np.zeros((n_modalities, n_latents, EXPONENTS.size, LOG_SNR.size))
-    size = np.zeros((5, n_modalities))
-    size[1:3], size[4] = 1.0, DEFAULT_CHANNELS
+    size = np.zeros((7, n_modalities))
+    size[1:3], size[4], size[5:] = 1.0, DEFAULT_CHANNELS, 1.0
     slopes, errors, modality_of = [np.zeros((0, n_latents))], [np.zeros((0, n_latents))], []
     for m in range(n_modalities):
         people = [person for person in heard if person.modality == m]
@@ -216,7 +230,8 @@ def _brain_evidence(
         samples = sum(len(person.source.stimulus) for person in people)
         distinct = [np.unique(person.source.stimulus).size for person in people]
         channels = np.mean([person.source.channels.shape[1] for person in people])
-        size[:, m] = samples, len(people), samples / sum(distinct), _is_shared(people), channels
+        kept = _efficiency(people, 1.0), _efficiency(people, 1.0 - 1.0 / N_FOLDS)
+        size[:, m] = samples, len(people), samples / sum(distinct), _is_shared(people), channels, *kept
         if len(people) > 1:
             slope, error = _slopes(people, geometry)
             slopes.append(slope)
@@ -229,6 +244,8 @@ def _brain_evidence(
         repeats=jnp.asarray(size[2]),
         shared=jnp.asarray(size[3]),
         channels=jnp.asarray(size[4]),
+        efficiency=jnp.asarray(size[5]),
+        fold_efficiency=jnp.asarray(size[6]),
         fold_share=jnp.asarray(1.0 - 1.0 / N_FOLDS),
         slope=jnp.asarray(np.concatenate(slopes)),
         slope_error=jnp.asarray(np.concatenate(errors)),
@@ -250,6 +267,11 @@ def summarise(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed: i
     seed : int
         Seed of the folds.
     """
+    with one_blas_thread():
+        return _summarised(pilot, modalities, n_latents, seed)
+
+
+def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed: int) -> Summary:
     labels = standardised_labels(pilot)
     basis, exponent = choose_basis(pilot, labels)
     variance = population_variance(basis, pilot.features)
@@ -274,6 +296,7 @@ def summarise(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed: i
             source=source,
             readout=_padded(readouts.latents[index], n_latents),
             snr=np.maximum(encoder.snr[index], 0.0).sum(),
+            noise=encoder.noise[index],
             modality=modalities.index(pilot.recordings[index].modality),
         )
         for index, source in enumerate(sources)
