@@ -26,6 +26,7 @@ from .config_fields import (
     plain_text,
 )
 from .config_money import Money, Price
+from .config_reader import Reader
 
 Kind = Literal["fmri_3t", "fmri_7t", "eeg", "meg", "ecog", "fnirs", "eyetracking", "behaviour"]
 """Kinds of recordings with literature defaults."""
@@ -162,8 +163,11 @@ class Modality(Section):
     name: Name
     """Unique name, used in results, file names and `--brain NAME=N`."""
     recordings: RelativePath | None = None
-    """csv, tsv, parquet, npz or *-epo.fif file: columns subject, stimulus, optional session and repeat; every other
-    column is a channel. Omit it if there is no pilot of this modality: it is then planned from its prior."""
+    """csv, tsv, parquet, npz, h5, nc or zarr: columns subject, stimulus, optional session and repeat; every other column
+    is a channel. Or *-epo.fif, a NIfTI image, a BIDS folder (see reader). Omit it if there is no pilot of this modality:
+    it is then planned from its prior."""
+    reader: Reader = Reader()
+    """How epochs, images, BIDS data sets and arrays are read."""
     new_subjects: bool = False
     """Whether the plan may enrol new people, or only record the pilot's again."""
     cost: Cost = Cost()
