@@ -8,11 +8,12 @@ the message names the key.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from .config_errors import listed, problem, quoted, value_problem
+from .config_errors import explain, listed, problem, quoted, value_problem
 from .config_fields import Count, Positive, RelativePath, Section, Text
 
 
@@ -130,6 +131,7 @@ KEYS: dict[str, set[str]] = {
     "a table": set(),
     "arrays": {"node"},
     "MNE epochs": _IDS | _WINDOWS,
+    "images with a masker": _IDS | (_SIGNAL - {"mask", "atlas", "smoothing", "confounds"}),
     "an image": _IDS | _SIGNAL | {"events", "volumes_per_run", "confounds_file"},
     "BIDS EEG or MEG": _BIDS | _WINDOWS | {"epoch", "baseline"},
     "BIDS fMRI": _BIDS | _SIGNAL | {"derivatives", "space", "description"},
@@ -148,3 +150,11 @@ def check_meaning(reader: Reader, kind: str, source: str) -> None:
             f"{listed(strange)} mean{'s' if len(strange) == 1 else ''} nothing for {kind}",
             f"Keys for {kind}: {known}.",
         )
+
+
+def parse_reader(data: Mapping[str, Any], source: str = "reader") -> Reader:
+    """Return a reader from a mapping, or raise ``BadInput`` naming the key that is wrong."""
+    try:
+        return Reader.model_validate(dict(data))
+    except ValidationError as error:
+        raise explain(error, Reader, source, data) from None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -19,93 +19,16 @@ from brainworth.models.pilot import Pilot
 
 from .config import StudyConfig, parse_study
 from .config_errors import did_you_mean, listed, problem, quoted
-from .epochs import epochs_table, is_epochs, read_epochs
-from .study_pilot import BINARY_LABELS, LABELS, RECORDINGS, STIMULI, Names, PilotTables, build_pilot
+from .readers import read_recordings, recordings_in_memory, table_in_memory
+from .study_folder import Folder
+from .study_pilot import BINARY_LABELS, LABELS, STIMULI, Names, PilotTables, build_pilot
 from .system_file import NamedSystem, read_system, read_toml
-from .tables import Table, Wanted, from_columns
-from .tables_files import FORMATS, read_table
+from .tables import Table, Wanted
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from .posterior import Posterior
-
-
-def _inside(base: Path, relative: str, field: str, file: str) -> Path:
-    """Return the path of a file the study names, or raise ``BadInput`` if it leaves the folder or is not there."""
-    pure, windows = PurePosixPath(relative), PureWindowsPath(relative)
-    right = "Give a path relative to the study file, within its folder."
-    if pure.is_absolute() or windows.drive or windows.root or ".." in {*pure.parts, *windows.parts}:
-        raise problem(file, field, f"the path {quoted(relative)} leaves the study's folder", right)
-    try:
-        path = (base / relative).resolve()
-        if not path.is_relative_to(base.resolve()):
-            raise problem(file, field, f"the path {quoted(relative)} leads out of the study's folder by a link", right)
-        if not path.exists():
-            near = did_you_mean(pure.name, (p.name for p in path.parent.iterdir()) if path.parent.is_dir() else ())
-            raise problem(file, field, f"the file {quoted(relative)} does not exist", f"{right}{near}")
-        if not path.is_file():
-            raise problem(file, field, f"{quoted(relative)} is not a regular file", right)
-        with path.open("rb") as handle:
-            handle.read(1)
-    except (OSError, ValueError, RuntimeError):
-        raise problem(
-            file, field, f"the file {quoted(relative)} cannot be read", "Check its path and permissions."
-        ) from None
-    return path
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-class _Folder:
-    """The folder of a study file: opens what the study names and remembers the hashes."""
-
-    def __init__(self, study: Path) -> None:
-        self.base, self.file = study.parent, study.name
-        self.digest = {study.name: _sha256(study)}
-
-    def path(self, relative: str, field: str) -> Path:
-        path = _inside(self.base, relative, field, self.file)
-        self.digest[PurePosixPath(relative).as_posix()] = _sha256(path)
-        return path
-
-    def table(self, relative: str, field: str, wanted: Wanted) -> Table:
-        return read_table(self.path(relative, field), relative, wanted)
-
-    def recordings(self, relative: str, field: str) -> Table:
-        path, name = self.path(relative, field), relative.lower()
-        if name.endswith((".fif", ".fif.gz")):
-            return read_epochs(path, relative, RECORDINGS)
-        if name.endswith((".nii", ".nii.gz")):
-            raise problem(
-                relative,
-                "",
-                "images are not read directly",
-                f"First extract one column per voxel or region; known formats: {FORMATS}, -epo.fif.",
-            )
-        return read_table(path, relative, RECORDINGS)
-
-
-def _frame_columns(frame: pd.DataFrame, source: str) -> dict[str, np.ndarray]:
-    import pandas as pd
-
-    if not isinstance(cast("object", frame), pd.DataFrame):
-        raise problem(source, "", f"got a {type(frame).__name__}", "It must be a pandas DataFrame.")
-    if frame.index.name is not None and frame.index.name not in frame.columns:
-        frame = frame.reset_index()
-    columns: dict[str, np.ndarray] = {}
-    for position, label in enumerate(frame.columns):
-        series, name = frame.iloc[:, position], str(label)
-        if name in columns:
-            raise problem(
-                source, f"column {quoted(name)}", "two columns have this name", "Give each column its own name."
-            )
-        plain = isinstance(series.dtype, np.dtype) and series.dtype.kind in "fiub"
-        columns[name] = series.to_numpy() if plain else series.to_numpy(dtype=object)
-    return columns
 
 
 def _digest_of(table: Table) -> str:
@@ -172,7 +95,7 @@ class Study:
         path = Path(path)
         data = read_toml(path, path)
         config = parse_study(data, path)
-        folder = _Folder(path)
+        folder = Folder(path)
         if config.system is not None:
             file = config.system.file
             system = read_system(folder.path(file, "system > file"), file).reordered(config.modality_names, file)
@@ -191,11 +114,7 @@ class Study:
         tables = PilotTables(
             stimuli=folder.table(config.stimuli.table, "stimuli > table", STIMULI),
             labels=folder.table(config.task.labels, "task > labels", _label_columns(config)),
-            recordings={
-                m.name: folder.recordings(m.recordings, f"modality {quoted(m.name)} > recordings")
-                for m in config.modality
-                if m.recordings is not None
-            },
+            recordings={m.name: read_recordings(folder, m) for m in config.modality if m.recordings is not None},
         )
         pilot, names, remarks = build_pilot(tables)
         return cls(config, folder.digest, path.parent, (pilot, names), None, remarks)
@@ -211,11 +130,18 @@ class Study:
     ) -> Study:
         """Return a study built from tables in memory.
 
-        Parameters ---------- stimuli : DataFrame Column stimulus, optionally group; every other column is a feature.
-        labels : DataFrame Columns stimulus and label. recordings : mapping of str to DataFrame or mne.Epochs By
-        modality; columns subject, stimulus, optionally session and repeat; every other column is a channel. Epochs
-        carry these columns in their metadata; a channel's value is its mean over the epoch. config : StudyConfig or
-        mapping As the study file; paths in it are not read.
+        Parameters
+        ----------
+        stimuli : DataFrame
+            Column stimulus, optionally group; every other column is a feature.
+        labels : DataFrame
+            Columns stimulus and label.
+        recordings : mapping of str to DataFrame, mne.Epochs, xarray.DataArray or xarray.Dataset
+            By modality; columns subject, stimulus, optionally session and repeat; every other column is a channel.
+            Epochs carry these columns in their metadata; a channel's value is its mean over the epoch, or over the
+            windows of the modality's reader. xarray objects carry them as coordinates.
+        config : StudyConfig or mapping
+            As the study file; paths in it are not read.
 
         Raises
         ------
@@ -233,12 +159,12 @@ class Study:
                     f"Add it to the configuration.{hint}",
                 )
         tables = PilotTables(
-            stimuli=from_columns(_frame_columns(stimuli, "stimuli"), "stimuli", STIMULI),
-            labels=from_columns(_frame_columns(labels, "labels"), "labels", _label_columns(parsed)),
+            stimuli=table_in_memory(stimuli, "stimuli", STIMULI),
+            labels=table_in_memory(labels, "labels", _label_columns(parsed)),
             recordings={
-                name: _recorded(recordings[name], f"recordings[{quoted(name)}]")
-                for name in parsed.modality_names
-                if name in recordings
+                m.name: recordings_in_memory(recordings[m.name], f"recordings[{quoted(m.name)}]", m.reader)
+                for m in parsed.modality
+                if m.name in recordings
             },
         )
         digest = {"stimuli": _digest_of(tables.stimuli), "labels": _digest_of(tables.labels)}
@@ -306,9 +232,3 @@ class Study:
 
 def _label_columns(config: StudyConfig) -> Wanted:
     return BINARY_LABELS if config.task.kind == "binary" else LABELS
-
-
-def _recorded(value: object, source: str) -> Table:
-    if is_epochs(value):
-        return epochs_table(value, source, RECORDINGS)
-    return from_columns(_frame_columns(cast("pd.DataFrame", value), source), source, RECORDINGS)

@@ -264,6 +264,26 @@ def _labels(table: Table, stimuli: _Stimuli) -> tuple[np.ndarray, np.ndarray, tu
     return rows, values, classes
 
 
+def _members(table: Table, recordings: Mapping[str, Table]) -> tuple[np.ndarray, list[str]]:
+    """Return the group of each stimulus, and what to tell the user: given, or the run it was recorded in, or itself."""
+    if "group" in table.keys:
+        return table.keys["group"], []
+    runs: dict[str, set[str]] = {}
+    for recorded in recordings.values():
+        if recorded.runs:
+            for stimulus, run in zip(recorded.keys["stimulus"], recorded.keys["session"], strict=True):
+                runs.setdefault(stimulus, set()).add(run)
+    ids = table.keys["stimulus"]
+    if not runs:
+        return ids, []
+    names = {run for several in runs.values() for run in several}
+    if max(len(several) for several in runs.values()) > 1 or len(names) < MIN_GROUPS:
+        why = "stimuli occur in several runs" if len(names) >= MIN_GROUPS else f"there are fewer than {MIN_GROUPS} runs"
+        return ids, [f"{table.source}: no groups are given and {why}: every stimulus is a group of its own."]
+    told = f"{table.source}: no groups are given: stimuli of one run are a group and never split across folds."
+    return np.array([next(iter(runs.get(text, {text}))) for text in ids], dtype=object), [told]
+
+
 @dataclass(frozen=True)
 class PilotTables:
     """The tables of a study with a pilot."""
@@ -287,11 +307,13 @@ def build_pilot(tables: PilotTables) -> tuple[Pilot, Names, tuple[str, ...]]:
     table = tables.stimuli
     _check_stimuli(table)
     ids = tuple(table.keys["stimulus"].tolist())
-    group, groups = codes(table.keys.get("group", table.keys["stimulus"]))
+    members, told = _members(table, tables.recordings)
+    group, groups = codes(members)
     stimuli = _Stimuli(table.source, {text: row for row, text in enumerate(ids)}, group, groups)
     recordings: list[Recording] = []
     channels: dict[tuple[str, str], tuple[str, ...]] = {}
-    remarks = [f"{t.source}: not used: {listed(t.ignored)}." for t in (table, tables.labels) if t.ignored]
+    read = (table, tables.labels, *tables.recordings.values())
+    remarks = told + [f"{t.source}: not used: {listed(t.ignored)}." for t in read if t.ignored]
     for modality, recorded in tables.recordings.items():
         people, names, more = _recordings(modality, recorded, stimuli)
         recordings += people

@@ -55,6 +55,8 @@ class Table:
     """Columns that are neither wanted keys nor wanted numbers."""
     locate: Callable[[int], int] | None = field(default=None, repr=False)
     """For text files: the line of a row."""
+    runs: bool = False
+    """Whether the sessions are runs of a continuous recording, whose neighbouring samples are not independent."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -123,7 +125,7 @@ def split_columns(names: Iterable[str], wanted: Wanted) -> tuple[list[str], list
     return keys, numbers, [n for n in names if n not in keys and n not in numbers]
 
 
-def _text_of(value: Any) -> str:
+def text_of(value: Any) -> str:
     """Return a key as text: whole numbers without a decimal point, missing values as an empty text."""
     if value is None or type(value).__name__ in {"NAType", "NaTType"}:
         return ""
@@ -208,7 +210,7 @@ def from_columns(columns: Mapping[str, np.ndarray], source: str, wanted: Wanted)
             )
     keys, numbers, ignored = split_columns(columns, wanted)
     check_size(length, len(columns), source)
-    texts = {n: np.array([_text_of(v) for v in columns[n].tolist()], dtype=object) for n in keys}
+    texts = {n: np.array([text_of(v) for v in columns[n].tolist()], dtype=object) for n in keys}
     matrix = np.empty((length, len(numbers)))
     for i, name in enumerate(numbers):
         matrix[:, i] = _as_numbers(columns[name], name, source)

@@ -16,7 +16,6 @@ import numpy as np
 from .config_errors import one_line, problem, quoted
 from .errors import BadInput
 from .tables import (
-    MAX_COLUMNS,
     MAX_FILE_BYTES,
     Table,
     Wanted,
@@ -26,11 +25,12 @@ from .tables import (
     from_columns,
     split_columns,
 )
+from .tables_arrays import matrix_columns
 from .tables_csv import CsvSource, record_line
 from .tables_csv import read as read_csv
 
 MAX_CSV_BYTES = 2**30
-FORMATS = ".csv, .tsv, .parquet, .npz"
+FORMATS = ".csv, .tsv, .parquet, .npz, .h5, .nc, .zarr"
 
 
 def _load_parquet(path: Path, source: str, wanted: Wanted) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -56,12 +56,7 @@ def _load_npz(path: Path, source: str) -> dict[str, np.ndarray]:
     columns: dict[str, np.ndarray] = {}
     with np.load(path, allow_pickle=False) as archive:
         for name in archive.files:
-            array = np.asarray(archive[name])
-            if array.ndim not in {1, 2} or (array.ndim == 2 and array.shape[1] > MAX_COLUMNS):
-                right = f"An array has one row per sample: one axis, or two with at most {MAX_COLUMNS} columns."
-                raise problem(source, f"array {quoted(name)}", f"its shape is {array.shape}", right)
-            parts = {name: array} if array.ndim == 1 else {f"{name}_{i + 1}": c for i, c in enumerate(array.T)}
-            columns |= parts
+            columns |= matrix_columns(name, np.asarray(archive[name]), source)
     return columns
 
 

@@ -167,10 +167,29 @@ CASES: dict[str, tuple[Change, tuple[str, ...]]] = {
     "parent path": (toml('"eeg.csv"', '"../study/eeg.csv"'), ("modality 'EEG' > recordings", "leaves")),
     "windows parent path": (toml('"eeg.csv"', "'..\\study\\eeg.csv'"), ("modality 'EEG' > recordings", "leaves")),
     "link out of the folder": (link, ("modality 'EEG' > recordings", "eeg.csv", "link")),
-    "folder as a table": (toml('"eeg.csv"', '"."'), ("modality 'EEG' > recordings", "not a regular file")),
+    "folder without recordings": (toml('"eeg.csv"', '"."'), ("modality 'EEG' > recordings", "no BIDS recording")),
+    "folder as a table": (toml('"stimuli.csv"', '"."'), ("stimuli > table", "not a regular file")),
     "path with a null": (toml('"eeg.csv"', '"eeg\\u0000.csv"'), ("modality 'EEG' > recordings", "printable")),
     "unknown ending": (recordings("eeg.xlsx", b"PK"), ("eeg.xlsx", ".xlsx", ".csv, .tsv, .parquet, .npz")),
-    "image": (recordings("eeg.nii.gz", b"\x1f\x8b"), ("eeg.nii.gz", "images", ".csv, .tsv, .parquet, .npz")),
+    "image": (recordings("eeg.nii.gz", b"\x1f\x8b"), ("eeg.nii.gz", "NIfTI image")),
+    "unknown reader key": (
+        toml("[modality.cost]", "[modality.reader]\nwindws = [[0.1, 0.2]]\n[modality.cost]"),
+        ("modality 'EEG' > reader > windws", "Did you mean 'windows'"),
+    ),
+    "reader key without meaning": (
+        toml("[modality.cost]", "[modality.reader]\nwindows = [[0.1, 0.2]]\n[modality.cost]"),
+        ("eeg.csv: reader > windows", "means nothing for a table"),
+    ),
+    "reversed window": (
+        toml("[modality.cost]", "[modality.reader]\nwindows = [[0.2, 0.1]]\n[modality.cost]"),
+        ("modality 'EEG' > reader > windows", "[from, to]"),
+    ),
+    "mask and atlas": (
+        toml("[modality.cost]", '[modality.reader]\nmask = "a.nii"\natlas = "b.nii"\n[modality.cost]'),
+        ("modality 'EEG' > reader", "mask and atlas"),
+    ),
+    "damaged hdf5": (recordings("eeg.h5", b"\x89HDF\r\n\x1a\n"), ("eeg.h5", "cannot be read as h5")),
+    "damaged netcdf": (recordings("eeg.nc", b"CDF"), ("eeg.nc", "cannot be read as nc")),
     # tables as files
     "empty file": (content("stimuli.csv", b""), ("stimuli.csv", "empty")),
     "only a blank line": (content("stimuli.csv", b"\n"), ("stimuli.csv", "empty")),

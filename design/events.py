@@ -1,0 +1,120 @@
+"""Tables of events: when which stimulus was shown.
+
+In: a tsv or csv file with the columns onset, duration (seconds) and one with the stimulus id, or such columns in
+memory; the keys ``stimulus`` and ``where`` of the modality's reader. Out: ``Events``. What can go wrong: an unreadable
+table, missing columns, times that are no numbers, no event left; each is a ``BadInput`` with its row and column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .config_errors import did_you_mean, listed, problem, quoted
+from .config_reader import Reader
+from .tables import text_of
+
+_MAX_BYTES = 2**28
+_NONE = ("", "n/a", "N/A", "nan", "NaN", "NA")
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events of one run."""
+
+    source: str
+    """Where they come from."""
+    onset: np.ndarray
+    """Onsets in seconds."""
+    duration: np.ndarray
+    """Durations in seconds; 0 where none is given."""
+    stimulus: tuple[str, ...]
+    """Stimulus id of each event."""
+    columns: Mapping[str, tuple[str, ...]]
+    """All columns, as text."""
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.stimulus)
+
+    def take(self, rows: np.ndarray) -> Events:
+        """Return some of the events."""
+        return Events(
+            self.source,
+            self.onset[rows],
+            self.duration[rows],
+            tuple(self.stimulus[i] for i in rows),
+            {name: tuple(column[i] for i in rows) for name, column in self.columns.items()},
+        )
+
+
+def read_events(path: Path, source: str, reader: Reader) -> Events:
+    """Return the events in a table (tsv, csv): columns onset, duration, and one with the stimulus id.
+
+    Raises
+    ------
+    BadInput
+        The table cannot be read, lacks a column, holds an onset that is no number, or no event is left by ``where``.
+    """
+    import pandas as pd
+
+    separator = "," if path.suffix.lower() == ".csv" else "\t"
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise problem(source, "", f"the file is larger than {_MAX_BYTES} bytes", "Events have one short row each.")
+        frame = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (ValueError, OSError, pd.errors.ParserError):
+        right = "It needs a header with onset, duration and the stimulus, separated by tabs (.tsv) or commas (.csv)."
+        raise problem(source, "", "the table of events cannot be read", right) from None
+    return events_of({str(name): frame[name].tolist() for name in frame.columns}, source, reader)
+
+
+def events_of(columns: Mapping[str, Sequence[object]], source: str, reader: Reader) -> Events:
+    """Return the events of a table's columns; see ``read_events``."""
+    texts = {name: tuple(text_of(v) for v in column) for name, column in columns.items()}
+    stimulus = reader.stimulus or next((c for c in ("stimulus", "trial_type") if c in texts), "stimulus")
+    for name in ("onset", stimulus, *reader.where):
+        if name not in texts:
+            right = f"The columns are {listed(texts)}.{did_you_mean(name, texts)}"
+            raise problem(source, f"column {quoted(name)}", "the column is missing", right)
+    used = np.ones(len(texts["onset"]), dtype=bool)
+    for name, allowed in reader.where.items():
+        used &= np.isin(texts[name], allowed)
+    rows = np.flatnonzero(used)
+    if rows.size == 0:
+        right = "Allow values that occur." if reader.where else "Give one row per event."
+        raise problem(source, "reader > where" if reader.where else "", "no event is left", right)
+    onset = _seconds(texts["onset"], rows, source, "onset", lambda _: None)
+    absent = ("",) * len(texts["onset"])
+    duration = _seconds(texts.get("duration", absent), rows, source, "duration", lambda v: 0.0 if v in _NONE else None)
+    if np.any(duration < 0):
+        row = int(rows[np.flatnonzero(duration < 0)[0]])
+        raise problem(
+            source, f"row {row + 1}, column 'duration'", "the duration is negative", "Give seconds, 0 or more."
+        )
+    ids = tuple(texts[stimulus][i] for i in rows)
+    for row, text in zip(rows, ids, strict=True):
+        if text in _NONE:
+            right = "Every event needs a stimulus id; leave others out by reader.where."
+            raise problem(source, f"row {row + 1}, column {quoted(stimulus)}", "the cell is empty", right)
+    return Events(source, onset, duration, ids, {name: tuple(c[i] for i in rows) for name, c in texts.items()})
+
+
+def _seconds(
+    texts: Sequence[str], rows: np.ndarray, source: str, name: str, default: Callable[[str], float | None]
+) -> np.ndarray:
+    values = np.empty(rows.size)
+    for place, row in enumerate(rows):
+        text = texts[row]
+        given = default(text)
+        try:
+            values[place] = float(text) if given is None else given
+        except ValueError:
+            values[place] = np.nan
+        if not np.isfinite(values[place]):
+            right = "Give seconds, a finite number."
+            raise problem(source, f"row {row + 1}, column {quoted(name)}", f"{quoted(text)} is no time", right)
+    return values

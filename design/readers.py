@@ -1,0 +1,124 @@
+"""Recordings of a modality, whatever their format.
+
+In: what the study file says of a modality, or an object in memory (data frame, ``mne.Epochs``, xarray object). Out: a
+``Table`` with the keys subject, stimulus, optionally session and repeat, and one column per channel. What can go wrong: an
+unknown format, keys of the reader that mean nothing for it, and everything the readers of the formats check; each is a
+``BadInput``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from .bids import Layout, choose_datatype, datatypes
+from .bids_epochs import RecordingReader
+from .config import Modality
+from .config_errors import problem, quoted
+from .config_reader import Reader, check_meaning
+from .epochs import epochs_table, is_epochs, read_epochs
+from .images import ImageReader
+from .study_folder import Folder
+from .study_pilot import RECORDINGS
+from .tables import Table, Wanted, from_columns
+from .tables_arrays import is_labelled, labelled_table
+from .tables_containers import CONTAINERS, read_container
+from .tables_files import read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NOT_RAW = ("derivatives", "sourcedata", "code", "stimuli", ".git", ".datalad")
+
+
+def read_recordings(folder: Folder, modality: Modality) -> Table:
+    """Return the recordings of a modality that has some.
+
+    Parameters
+    ----------
+    folder : Folder
+        The study's folder.
+    modality : Modality
+        With ``recordings``: a table, a container of arrays, epochs, an image, or the folder of a BIDS data set.
+
+    Raises
+    ------
+    BadInput
+        See the module's docstring.
+    """
+    relative, reader = cast("str", modality.recordings), modality.reader
+    field = f"modality {quoted(modality.name)} > recordings"
+    name = relative.lower().rstrip("/")
+    place = folder.place(relative, field)
+    if place.is_dir():
+        if name.endswith(".zarr"):
+            check_meaning(reader, "arrays", relative)
+            return read_container(folder.tree(place, field), relative, RECORDINGS, reader.node)
+        return _bids(folder, place, field, modality)
+    path = folder.path(relative, field)
+    if name.endswith((".fif", ".fif.gz")):
+        check_meaning(reader, "MNE epochs", relative)
+        return read_epochs(path, relative, RECORDINGS, reader)
+    if name.endswith((".nii", ".nii.gz")):
+        return ImageReader(folder, field, reader, RECORDINGS).single(path, relative)
+    if name.endswith(CONTAINERS):
+        check_meaning(reader, "arrays", relative)
+        return read_container(path, relative, RECORDINGS, reader.node)
+    check_meaning(reader, "a table", relative)
+    return read_table(path, relative, RECORDINGS)
+
+
+def _bids(folder: Folder, place: Path, field: str, modality: Modality) -> Table:
+    reader, source = modality.reader, cast("str", modality.recordings)
+    raw = Layout.of(folder, place, field, _NOT_RAW)
+    if not datatypes(raw) and reader.derivatives is None:
+        right = "Give a table, or a BIDS data set: sub-*/[ses-*/](func|eeg|meg|ieeg)/sub-*."
+        raise problem(folder.file, field, f"the folder {quoted(source)} holds no BIDS recording", right)
+    datatype = "func" if reader.derivatives else choose_datatype(raw, reader, source)
+    if datatype == "func":
+        return ImageReader(folder, field, reader, RECORDINGS).bids(raw, source)
+    return RecordingReader(folder, field, reader, RECORDINGS).bids(raw, datatype, source)
+
+
+def _frame_columns(frame: pd.DataFrame, source: str) -> dict[str, np.ndarray]:
+    """Return the columns of a data frame; a named index counts as a column.
+
+    Raises
+    ------
+    BadInput
+        It is no data frame, or two columns have one name.
+    """
+    import pandas as pd
+
+    if not isinstance(cast("object", frame), pd.DataFrame):
+        raise problem(source, "", f"got a {type(frame).__name__}", "It must be a pandas DataFrame.")
+    if frame.index.name is not None and frame.index.name not in frame.columns:
+        frame = frame.reset_index()
+    columns: dict[str, np.ndarray] = {}
+    for position, label in enumerate(frame.columns):
+        series, name = frame.iloc[:, position], str(label)
+        if name in columns:
+            raise problem(
+                source, f"column {quoted(name)}", "two columns have this name", "Give each column its own name."
+            )
+        plain = isinstance(series.dtype, np.dtype) and series.dtype.kind in "fiub"
+        columns[name] = series.to_numpy() if plain else series.to_numpy(dtype=object)
+    return columns
+
+
+def recordings_in_memory(value: Any, source: str, reader: Reader) -> Table:
+    """Return the recordings of a modality from a data frame, ``mne.Epochs`` or an xarray object."""
+    if is_epochs(value):
+        check_meaning(reader, "MNE epochs", source)
+        return epochs_table(value, source, RECORDINGS, reader)
+    check_meaning(reader, "a table", source)
+    return table_in_memory(value, source, RECORDINGS)
+
+
+def table_in_memory(value: Any, source: str, wanted: Wanted) -> Table:
+    """Return the table in a data frame or an xarray object."""
+    if is_labelled(value):
+        return labelled_table(value, source, wanted)
+    return from_columns(_frame_columns(value, source), source, wanted)
