@@ -70,8 +70,7 @@ class RecordingReader:
                 wrong = f"the recording cannot be read ({one_line(error, 300).rstrip('.')})"
                 raise problem(source, "", wrong, "Check it by mne_bids.read_raw_bids().") from None
         if len(epochs) == 0:
-            right = "Check reader.epoch, and the annotations called bad."
-            raise problem(source, "", "no epoch is left: all are at the edges or marked bad", right)
+            raise _no_epoch(source)
         names, values = window_means(epochs, self.reader, source)
         ids = tuple(epochs.metadata["stimulus"].tolist())
         return Part(file.entities["sub"], file.run_name, ids, names, values)
@@ -115,6 +114,8 @@ class RecordingReader:
             right = f"At most {MAX_CELLS} can be read; resample, or use shorter epochs."
             raise problem(events.source, "", "the epochs hold too many values", right)
         samples = np.round(events.onset * rate).astype(np.int64) + raw.first_samp
+        if not np.any((samples + start * rate >= raw.first_samp) & (samples + stop * rate <= raw.last_samp)):
+            raise _no_epoch(events.source)
         table = np.column_stack([samples, np.zeros_like(samples), np.ones_like(samples)])
         return mne.Epochs(
             raw,
@@ -127,3 +128,8 @@ class RecordingReader:
             reject_by_annotation=True,
             verbose="error",
         )
+
+
+def _no_epoch(source: str) -> BadInput:
+    right = "Check reader.epoch, the onsets (in seconds), and the annotations called bad."
+    return problem(source, "", "no epoch is left: all leave the recording or are marked bad", right)

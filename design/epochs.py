@@ -73,7 +73,7 @@ def _windows(
     end = float(times[-1]) + 2.0 * gap
     if reader.windows is None and reader.time_step is None:
         return [("", np.ones(times.size, dtype=bool))]
-    whole = [(float(times[0]), end)] if reader.windows is None else list(reader.windows)
+    whole = [(float(times[0]), float(times[-1]) + 10 * gap)] if reader.windows is None else list(reader.windows)
     if reader.time_step is not None and sum((b - a) / reader.time_step for a, b in whole) > _MAX_STEPS:
         right = f"At most {_MAX_STEPS} steps are read."
         raise problem(source, "reader > time_step", f"{reader.time_step:g} s cut the epoch into too many steps", right)
@@ -119,7 +119,7 @@ def _keys(epochs: Any, reader: Reader, source: str, wanted: Wanted) -> tuple[dic
             )
     used = np.ones(len(metadata), dtype=bool)
     for name, allowed in reader.where.items():
-        used &= np.isin([text_of(v) for v in metadata[names[name]].tolist()], allowed)
+        used &= np.array([text_of(v) in allowed for v in metadata[names[name]].tolist()], dtype=bool)
     if not used.any():
         raise problem(source, "reader > where", "it leaves no epoch", "Allow values that occur in the metadata.")
     columns = {

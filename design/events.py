@@ -59,17 +59,22 @@ def read_events(path: Path, source: str, reader: Reader) -> Events:
     BadInput
         The table cannot be read, lacks a column, holds an onset that is no number, or no event is left by ``where``.
     """
+    right = "It needs a header with onset, duration and the stimulus, separated by tabs (.tsv) or commas (.csv)."
+    return events_of(text_columns(path, source, right), source, reader)
+
+
+def text_columns(path: Path, source: str, right: str) -> dict[str, list[str]]:
+    """Return the columns of a small table (tsv, csv) as text; ``BadInput`` with the advice ``right`` if there are none."""
     import pandas as pd
 
-    separator = "," if path.suffix.lower() == ".csv" else "\t"
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise problem(source, "", f"the file is larger than {_MAX_BYTES} bytes", "Events have one short row each.")
+            raise problem(source, "", f"the file is larger than {_MAX_BYTES} bytes", right)
+        separator = "," if path.suffix.lower() == ".csv" else "\t"
         frame = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (ValueError, OSError, pd.errors.ParserError):
-        right = "It needs a header with onset, duration and the stimulus, separated by tabs (.tsv) or commas (.csv)."
-        raise problem(source, "", "the table of events cannot be read", right) from None
-    return events_of({str(name): frame[name].tolist() for name in frame.columns}, source, reader)
+        raise problem(source, "", "the table cannot be read", right) from None
+    return {str(name): [str(v) for v in frame[name].tolist()] for name in frame.columns}
 
 
 def events_of(columns: Mapping[str, Sequence[object]], source: str, reader: Reader) -> Events:
@@ -82,7 +87,7 @@ def events_of(columns: Mapping[str, Sequence[object]], source: str, reader: Read
             raise problem(source, f"column {quoted(name)}", "the column is missing", right)
     used = np.ones(len(texts["onset"]), dtype=bool)
     for name, allowed in reader.where.items():
-        used &= np.isin(texts[name], allowed)
+        used &= np.array([text in allowed for text in texts[name]], dtype=bool)
     rows = np.flatnonzero(used)
     if rows.size == 0:
         right = "Allow values that occur." if reader.where else "Give one row per event."
@@ -107,7 +112,7 @@ def _seconds(
     texts: Sequence[str], rows: np.ndarray, source: str, name: str, default: Callable[[str], float | None]
 ) -> np.ndarray:
     values = np.empty(rows.size)
-    for place, row in enumerate(rows):
+    for place, row in enumerate(int(r) for r in rows):
         text = texts[row]
         given = default(text)
         try:

@@ -20,13 +20,13 @@ from jaxtyping import Float
 
 from .config_errors import listed, one_line, problem, quoted
 from .errors import BadInput
+from .events import text_columns
 from .extras import need
 
 MAX_VOXELS = 20_000
 """Most channels of one person: a noise covariance of their square is estimated."""
 MAX_VALUES = 1_000_000_000
 """Most values of one image (voxels times volumes)."""
-_MAX_BYTES = 2**28
 
 
 def open_image(path: Any, source: str, dimensions: int) -> Any:
@@ -168,10 +168,13 @@ def estimated_mask(images: Sequence[Any], source: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return compute_multi_epi_mask(list(images))
-        except Exception as error:
-            wrong = f"the brain cannot be told from the background ({one_line(error, 200)})"
-            raise problem(source, "", wrong, "Give a mask (reader.mask) or an atlas (reader.atlas).") from None
+            mask, why = compute_multi_epi_mask(list(images)), "no voxel is left"
+        except Exception as error:  # whatever a damaged image, or one without a brain, makes of it
+            mask, why = None, one_line(error, 200)
+    if mask is None or not np.any(np.asarray(mask.dataobj)):
+        right = "Give a mask (reader.mask) or an atlas (reader.atlas)."
+        raise problem(source, "", f"the brain cannot be told from the background ({why})", right)
+    return mask
 
 
 def read_confounds(path: Path, source: str, wanted: Sequence[str], volumes: int) -> Float[np.ndarray, "volume column"]:
@@ -183,33 +186,32 @@ def read_confounds(path: Path, source: str, wanted: Sequence[str], volumes: int)
         The table cannot be read, has another number of rows than the image volumes, or lacks a column; a cell is no
         number.
     """
-    import pandas as pd
-
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise problem(source, "", f"the file is larger than {_MAX_BYTES} bytes", "It has one row per volume.")
-        separator = "," if path.suffix.lower() == ".csv" else "\t"
-        frame = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (ValueError, OSError, pd.errors.ParserError):
-        right = "It needs a header and one row per volume, separated by tabs (.tsv) or commas (.csv)."
-        raise problem(source, "", "the table of confounds cannot be read", right) from None
-    if len(frame) != volumes:
-        raise problem(source, "", f"it has {len(frame)} rows for {volumes} volumes", "Give one row per volume.")
-    names = [str(name) for name in frame.columns]
+    right = "It needs a header and one row per volume, separated by tabs (.tsv) or commas (.csv)."
+    columns = text_columns(path, source, right)
+    rows = len(next(iter(columns.values()), []))
+    if rows != volumes:
+        raise problem(source, "", f"it has {rows} rows for {volumes} volumes", "Give one row per volume.")
     chosen: list[str] = []
     for pattern in wanted:
-        found = fnmatch.filter(names, pattern)
+        found = fnmatch.filter(columns, pattern)
         if not found:
-            right = f"The columns are {listed(names)}."
+            right = f"The columns are {listed(columns)}."
             raise problem(source, "reader > confounds", f"no column fits {quoted(pattern)}", right)
         chosen += [name for name in found if name not in chosen]
     values = np.empty((volumes, len(chosen)))
     for i, name in enumerate(chosen):
-        numbers = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64)
+        numbers = np.array([_number(text) for text in columns[name]])
         later = np.flatnonzero(~np.isfinite(numbers[1:]))
         if later.size:
             row = int(later[0]) + 1
-            wrong = f"{quoted(frame[name].iloc[row])} is not a finite number"
+            wrong = f"{quoted(columns[name][row])} is not a finite number"
             raise problem(source, f"row {row + 1}, column {quoted(name)}", wrong, "Leave this column out.")
         values[:, i] = np.where(np.isfinite(numbers), numbers, np.mean(numbers[1:]) if volumes > 1 else 0.0)
     return values
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan

@@ -27,6 +27,7 @@ from .tables import Table, Wanted
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
     from .posterior import Posterior
 
@@ -123,8 +124,8 @@ class Study:
     def from_frames(
         cls,
         *,
-        stimuli: pd.DataFrame,
-        labels: pd.DataFrame,
+        stimuli: pd.DataFrame | xr.DataArray | xr.Dataset,
+        labels: pd.DataFrame | xr.DataArray | xr.Dataset,
         recordings: Mapping[str, Any],
         config: StudyConfig | Mapping[str, Any],
     ) -> Study:
@@ -132,9 +133,9 @@ class Study:
 
         Parameters
         ----------
-        stimuli : DataFrame
+        stimuli : DataFrame, xarray.DataArray or xarray.Dataset
             Column stimulus, optionally group; every other column is a feature.
-        labels : DataFrame
+        labels : DataFrame, xarray.DataArray or xarray.Dataset
             Columns stimulus and label.
         recordings : mapping of str to DataFrame, mne.Epochs, xarray.DataArray or xarray.Dataset
             By modality; columns subject, stimulus, optionally session and repeat; every other column is a channel.

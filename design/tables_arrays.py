@@ -54,9 +54,12 @@ def labelled_table(value: Any, source: str, wanted: Wanted) -> Table:
     BadInput
         A key is missing, no variable has the dimensions of the keys, or there are too many values.
     """
-    dataset = value if hasattr(value, "data_vars") else value.to_dataset(name=str(value.name or wanted.number_word))
+    free = str(value.name) if hasattr(value, "name") and value.name is not None else wanted.number_word
+    while free in value.coords:
+        free += "_value"
+    dataset = value if hasattr(value, "data_vars") else value.to_dataset(name=free)
     check_bytes(sum(int(v.size) * max(v.dtype.itemsize, 8) for v in dataset.variables.values()), source)
-    several = {name for name, index in dataset.indexes.items() if getattr(index, "nlevels", 1) > 1}
+    several = {name for name, index in dataset.indexes.items() if name in dataset.dims and index.nlevels > 1}
     arrays = {
         str(name): Named(np.asarray(variable.values), tuple(str(d) for d in variable.dims))
         for name, variable in dataset.variables.items()

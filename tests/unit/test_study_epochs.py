@@ -1,8 +1,9 @@
-"""MNE epochs as recordings: round trip through a file, metadata, bad channels; and the message where MNE is missing."""
+"""MNE epochs as recordings: files, metadata, bad channels, windows; and the message where MNE is missing."""
 
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainworth.design.epochs import is_epochs, read_epochs
+from brainworth.design.config_reader import parse_reader
+from brainworth.design.epochs import epochs_table, is_epochs, read_epochs
 from brainworth.design.errors import BadInput
 from brainworth.design.study import Study
 from brainworth.design.study_pilot import RECORDINGS
+from brainworth.design.tables import Table
 
 CONFIG: dict[str, Any] = {
     "task": {"cost_per_label": 0.1},
@@ -40,6 +43,86 @@ def make_epochs(metadata: pd.DataFrame | None, count: int = 40) -> Any:
     info["bads"] = ["bad"]
     data = rng.standard_normal((count, 5, 20)) * 1e-6
     return mne.EpochsArray(data, info, tmin=0.3, metadata=metadata, verbose="error")
+
+
+def table_of(epochs: Any, **reader: Any) -> Table:
+    return epochs_table(epochs, "eeg", RECORDINGS, parse_reader(reader))
+
+
+def numbers(table: Table) -> np.ndarray:
+    return table.values  # noqa: PD011
+
+
+def test_windows_and_steps_are_columns() -> None:
+    """Samples every 10 ms from 300 to 490 ms; a window holds the samples from its start to before its end."""
+    epochs = make_epochs(metadata())
+    data = epochs.get_data()[:, :3]
+    one = table_of(epochs, windows=[[0.35, 0.4]])
+    assert one.columns == ("Fz", "Cz", "Pz")
+    np.testing.assert_allclose(one.values, data[:, :, 5:10].mean(axis=2))
+    two = table_of(epochs, windows=[[0.3, 0.4], [0.4, 0.5]], picks=["Cz", "Fz"])
+    assert two.columns == ("Fz 300-400 ms", "Fz 400-500 ms", "Cz 300-400 ms", "Cz 400-500 ms")
+    np.testing.assert_allclose(numbers(two)[:, 1], data[:, 0, 10:].mean(axis=1))
+    np.testing.assert_allclose(numbers(two)[:, 2], data[:, 1, :10].mean(axis=1))
+    steps = table_of(epochs, time_step=0.05, picks=["eeg"])
+    assert len(steps.columns) == 12
+    np.testing.assert_allclose(steps.values, data.reshape(40, 12, 5).mean(axis=2))
+
+
+def test_rows_and_ids_are_chosen() -> None:
+    epochs = make_epochs(metadata().assign(item=[f"i{n}" for n in range(40)], kind=["word", "pause"] * 20))
+    table = table_of(epochs, stimulus="item", where={"kind": ["word"]})
+    assert table.keys["stimulus"].tolist() == [f"i{n}" for n in range(0, 40, 2)]
+    assert set(table.keys["subject"]) == {"a"}
+    alone = make_epochs(metadata().drop(columns="subject"))
+    assert set(table_of(alone, subject="anna").keys["subject"]) == {"anna"}
+
+
+@pytest.mark.parametrize(
+    ("reader", "words"),
+    [
+        (
+            {"windows": [[0.1, 0.2]]},
+            "reader > windows: the window from 0.1 to 0.2 s holds no sample or leaves the epoch",
+        ),
+        ({"windows": [[0.3, 0.6]]}, "leaves the epoch. The epoch lasts from 0.3 to 0.49 s"),
+        ({"windows": [[0.301, 0.309]]}, "holds no sample"),
+        ({"time_step": 0.5}, "reader > time_step: it is longer than the window"),
+        ({"time_step": 1e-9}, "too many steps"),
+        ({"picks": ["egg"]}, "reader > picks: there is no channel and no kind 'egg'.*Did you mean 'eeg'"),
+        ({"picks": ["bad"]}, "no good data channel"),
+        ({"stimulus": "wrod"}, "metadata: they have no column 'wrod'.*Did you mean 'word'"),
+        ({"where": {"word": ["x"]}}, "reader > where: it leaves no epoch"),
+    ],
+)
+def test_what_can_be_wrong_with_a_reader(reader: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        table_of(make_epochs(metadata()), **reader)
+
+
+def test_a_study_in_memory_follows_its_reader() -> None:
+    epochs = make_epochs(metadata())
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"stimulus": np.arange(40), "f": rng.standard_normal(40)})
+    modality = CONFIG["modality"][0] | {"reader": {"windows": [[0.35, 0.4]]}}
+    study = Study.from_frames(
+        stimuli=frame,
+        labels=frame.rename(columns={"f": "label"}),
+        recordings={"EEG": epochs},
+        config=CONFIG | {"modality": [modality]},
+    )
+    expected = epochs.get_data()[::2, :3, 5:10].mean(axis=2)
+    np.testing.assert_allclose(study.pilot.recordings[0].channels, expected)
+
+
+def test_epochs_that_continue_in_another_file(tmp_path: Path) -> None:
+    epochs = make_epochs(metadata(6000), 6000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of MNE, about small parts
+        epochs.save(tmp_path / "eeg-epo.fif", split_size="2MB", verbose="error")
+    assert len(list(tmp_path.iterdir())) > 1
+    with pytest.raises(BadInput, match="the epochs continue in another file"):
+        read_epochs(tmp_path / "eeg-epo.fif", "eeg-epo.fif", RECORDINGS)
 
 
 def metadata(count: int = 40) -> pd.DataFrame:
