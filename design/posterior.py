@@ -48,7 +48,7 @@ def fingerprint(study: Study, seed: int) -> str:
         "seed": seed,
         "priors": config.priors.model_dump(mode="json"),
         "task": config.task.kind,
-        "modalities": [(m.name, m.recordings) for m in config.modality],
+        "modalities": [(m.name, m.recordings, m.reader.model_dump(mode="json")) for m in config.modality],
         "inputs": {name: value for name, value in sorted(study.digest.items()) if not name.endswith(".toml")},
         "system": None if study.system is None else sorted(study.digest.items()),
     }
