@@ -26,6 +26,7 @@ from brainworth.models.evidence import PilotEvidence
 from brainworth.models.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.hierarchy import PRESENCE
 from brainworth.models.inference import Chains, sample_posterior
+from brainworth.models.people import new_people
 from brainworth.models.quadrature import compress
 from brainworth.models.summary import Summary, summarise
 from brainworth.models.system import Spectrum, System
@@ -165,6 +166,7 @@ def _constants(summary: Summary, evidence: PilotEvidence) -> dict[str, np.ndarra
         "spectrum_variance": np.asarray(evidence.spectrum.variance),
         "spectrum_count": np.asarray(evidence.spectrum.count),
         "samples": np.asarray(brain.samples),
+        "independent": np.asarray(brain.independent),
         "subjects": np.asarray(brain.subjects),
         "repeats": np.asarray(brain.repeats),
         "shared": np.asarray(brain.shared),
@@ -232,7 +234,10 @@ def _assemble(
     repeated = all_labels / max(distinct, 1.0)
     ratio = float(np.mean(flat["explainable"] / (1.0 - flat["explainable"])))
     labels = all_labels * (1.0 + ratio) / (1.0 + repeated * ratio)
-    draws = Draws(system=system, people=jnp.asarray(_new_people(flat, constants, seed)))
+    person_modality = constants["person_modality"].astype(int)
+    recorded = constants["samples"] > 0
+    gains = new_people(flat["gain_spread"], flat["gain"], person_modality, recorded, np.random.default_rng([seed, 2]))
+    draws = Draws(system=system, people=jnp.asarray(gains))
     return Posterior(study, draws, _pilot_size(study, constants, labels), label_scale, None, notes, seconds)
 
 
@@ -248,30 +253,8 @@ def _pilot_size(study: Study, constants: Mapping[str, np.ndarray], labels: float
             [float(m.new_subjects or s == 0) for m, s in zip(modalities, constants["samples"], strict=True)]
         ),
         new_shared=jnp.asarray([float(m.design.shared_stimuli) for m in modalities]),
-        usable=jnp.asarray([m.cost.usable_fraction for m in modalities]),
+        usable=jnp.asarray(constants["independent"] * [m.cost.usable_fraction for m in modalities]),
     )
-
-
-def _new_people(
-    flat: Mapping[str, NDArray[np.float64]], constants: Mapping[str, np.ndarray], seed: int
-) -> NDArray[np.float64]:
-    """Return the mean of exp(gain) of the first 1..MAX_PEOPLE new people, relative to the pilot's mean.
-
-    With one person in the pilot (or none), nothing is known of where that person lies among people: the ratio
-    then has mean 1 given the spread.
-    """
-    rng = np.random.default_rng([seed, 2])
-    spread = flat["gain_spread"]
-    n_draws, n_modalities = spread.shape
-    fresh = np.exp(spread[:, :, None] * rng.standard_normal((n_draws, n_modalities, MAX_PEOPLE)))
-    means = np.cumsum(fresh, axis=2) / np.arange(1, MAX_PEOPLE + 1)
-    reference = np.exp(0.5 * spread**2)
-    person_modality = constants["person_modality"].astype(int)
-    for m in range(n_modalities):
-        members = person_modality == m
-        if members.any():
-            reference[:, m] = np.exp(flat["gain"][:, members]).mean(axis=1)
-    return means / reference[:, :, None]
 
 
 def _known(study: Study) -> Posterior:
@@ -292,6 +275,7 @@ def _known(study: Study) -> Posterior:
     )
     constants = {
         "samples": np.zeros(n),
+        "independent": np.ones(n),
         "subjects": np.ones(n),
         "repeats": np.ones(n),
         "shared": np.zeros(n),

@@ -44,7 +44,9 @@ class BrainEvidence:
     table: Float[Array, "modality latent exponent log_snr"]
     """Log-likelihood of the pooled read-outs; zero where a modality has no pilot."""
     samples: Float[Array, " modality"]
-    """Surviving presentations, all people together; 0 without a pilot."""
+    """Surviving presentations in units of independent ones, all people together; 0 without a pilot."""
+    independent: Float[Array, " modality"]
+    """Independent samples that one sample is worth: below 1 where noise and stimuli are both autocorrelated."""
     subjects: Float[Array, " modality"]
     """People."""
     repeats: Float[Array, " modality"]
@@ -137,6 +139,17 @@ class Rows:
     cross: NDArray[np.float64]
     squares: NDArray[np.float64]
     count: int
+
+    def scaled(self, share: float) -> Rows:
+        """Return what rows say of which each is worth ``share`` of an independent one.
+
+        Autocorrelated noise inflates the squared projections onto the features' directions by B = 1 / share, but not the sum
+        of squares outside of them: dividing gram, projections and squares by B leaves unit noise inside, and the
+        (n - p) dimensions outside count 1 / B each.
+        """
+        inside = min(len(self.gram), self.count)
+        count = round(inside + share * (self.count - inside))
+        return Rows(share * self.gram, share * self.cross, share * self.squares, count)
 
     @classmethod
     def of(cls, features: NDArray[np.float64], columns: NDArray[np.float64], weight: NDArray[np.float64]) -> Rows:

@@ -219,10 +219,7 @@ def _scores(
 def _fold_statistics(
     sources: Sequence[CentredSource], member: Sequence[Int[np.ndarray, " sample"]], fold: int
 ) -> list[SourceStatistics]:
-    return [
-        SourceStatistics.from_arrays(source.coordinates[rows == fold], source.channels[rows == fold])
-        for source, rows in zip(sources, member, strict=True)
-    ]
+    return [source.statistics(rows == fold) for source, rows in zip(sources, member, strict=True)]
 
 
 def _noise_variance(

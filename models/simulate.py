@@ -9,11 +9,13 @@ unit length cannot be orthogonal then).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 
 from .pilot import Pilot, Recording
 from .system import System
@@ -29,12 +31,19 @@ class Realism:
     """Correlation of the noise of neighbouring channels, falling off geometrically."""
     autocorrelation: float = 0.0
     """Correlation of the noise of successive samples."""
+    stimulus_autocorrelation: float = 0.0
+    """Correlation of the features of successive stimuli, as in continuous designs; they are then shown in their order,
+    and every ``run`` stimuli are a group."""
+    run: int = 40
+    """Stimuli of a group in a continuous design."""
     tail: float = float("inf")
     """Degrees of freedom of the noise's Student t distribution; infinite for Gaussian."""
     outliers: float = 0.0
     """Share of samples whose noise is ten times as large."""
     gain_spread: float = 0.0
     """Standard deviation over people of the log signal-to-noise ratio."""
+    useless: int = 0
+    """The first so many people of each source carry no signal at all."""
     nonlinearity: float = 0.0
     """0: latents are linear; otherwise tanh(nonlinearity * u), scaled to the variance of u."""
     normalise: bool = False
@@ -84,6 +93,8 @@ class Truth:
     """Best linear predictor of the label."""
     noise_variance: float
     """Label noise."""
+    gains: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """Signal-to-noise ratio of every person relative to the system's, by source."""
 
     def excess_risk(self, coefficients: Float[np.ndarray, " feature"], shift: float = 1.0) -> float:
         """Return E(x'b - E[y|x])^2 over new stimuli, with the variance outside of the latents' span times ``shift``."""
@@ -110,7 +121,7 @@ class World:
     def features(self, rng: Rng, count: int) -> Float[np.ndarray, "stimulus feature"]:
         """Return new stimuli."""
         root = self.truth.covariance_root
-        return rng.standard_normal((count, root.shape[0])) @ root
+        return successive(rng.standard_normal((count, root.shape[0])), self.realism.stimulus_autocorrelation) @ root
 
     def latents(self, features: Float[np.ndarray, "stimulus feature"]) -> Float[np.ndarray, "stimulus latent"]:
         """Return the brain latents of stimuli, as recorded."""
@@ -152,16 +163,40 @@ def draw_world(system: System, rng: Rng, realism: Realism | None = None) -> Worl
     return World(truth, np.sqrt(np.asarray(system.snr)), channels, chosen)
 
 
+def successive(white: NDArray[np.float64], rho: float) -> NDArray[np.float64]:
+    """Return a first-order autoregressive series of unit variance driven by white rows."""
+    if rho == 0.0:
+        return white
+    driven = np.sqrt(1.0 - rho**2) * white
+    driven[0] = white[0]
+    return np.asarray(lfilter([1.0], [1.0, -rho], driven, axis=0))
+
+
+def linear_equivalent(system: System, realism: Realism) -> System:
+    """Return the linear-Gaussian system with the same second moments as a world of the system under ``realism``.
+
+    What a learner that uses second moments can reach is a property of that system. Outliers of ten times the standard
+    deviation multiply the noise variance by 1 + 99 f. A latent through tanh(b u) keeps the share c^2 =
+    corr(tanh(b u), u)^2 of its variance; the rest is noise along the same channel pattern: phi c^2 / (1 + phi (1 - c^2)).
+    Heavy tails are scaled to unit variance and change nothing; people's gains are in ``Truth.gains``.
+    """
+    snr = np.asarray(system.snr) / (1.0 + 99.0 * realism.outliers)
+    if realism.nonlinearity:
+        node, weight = np.polynomial.hermite_e.hermegauss(80)
+        weight = weight / weight.sum()
+        bent = np.tanh(realism.nonlinearity * node)
+        kept = float((weight @ (bent * node)) ** 2 / (weight @ bent**2))
+        snr = snr * kept / (1.0 + snr * (1.0 - kept))
+    return replace(system, snr=jnp.asarray(snr))
+
+
 def _noise(rng: Rng, shape: tuple[int, int], realism: Realism) -> NDArray[np.float64]:
     """Return noise of unit variance per channel before channels are mixed."""
     noise = rng.standard_normal(shape)
     if np.isfinite(realism.tail):
         chi = rng.chisquare(realism.tail, (shape[0], 1)) / realism.tail
         noise = noise / np.sqrt(chi) * np.sqrt(max(realism.tail - 2.0, 0.1) / realism.tail)
-    if realism.autocorrelation:
-        rho = realism.autocorrelation
-        for row in range(1, shape[0]):
-            noise[row] = rho * noise[row - 1] + np.sqrt(1.0 - rho**2) * noise[row]
+    noise = successive(noise, realism.autocorrelation)
     if realism.outliers:
         noise[rng.random(shape[0]) < realism.outliers] *= 10.0
     return noise
@@ -198,14 +233,18 @@ def simulate_study(system: System, size: StudySize, seed: int, realism: Realism 
     features = world.features(rng, size.n_stimuli)
     recordings: list[Recording] = []
     used: list[NDArray[np.int64]] = []
+    gains: dict[str, tuple[float, ...]] = {}
+    continuous = world.realism.stimulus_autocorrelation > 0.0
     for index, source in enumerate(size.sources):
         distinct = max(source.samples // (source.people * source.repeats), 1)
-        common = rng.permutation(size.n_stimuli)
+        common = np.arange(size.n_stimuli) if continuous else rng.permutation(size.n_stimuli)
         for person in range(source.people):
             start = 0 if source.shared else (person * distinct) % size.n_stimuli
             shown = np.take(common, np.arange(start, start + distinct), mode="wrap")
             rows = np.tile(shown, source.repeats)
             gain = float(np.exp(world.realism.gain_spread * rng.standard_normal()))
+            gain = 0.0 if person < world.realism.useless else gain
+            gains[source.name] = (*gains.get(source.name, ()), gain)
             channels = record(world, rng, index, features[rows], gain)
             recordings.append(Recording(source.name, f"{source.name}-{person + 1:02d}", rows, channels))
             used.append(shown)
@@ -219,10 +258,10 @@ def simulate_study(system: System, size: StudySize, seed: int, realism: Realism 
     label = signal + np.sqrt(world.truth.noise_variance) * rng.standard_normal(len(labelled))
     pilot = Pilot(
         features=features,
-        group=np.arange(size.n_stimuli),
+        group=np.arange(size.n_stimuli) // (world.realism.run if continuous else 1),
         recordings=tuple(recordings),
         label_stimulus=labelled,
         label=np.where(label > 0, 1.0, -1.0) if size.binary else label,
         binary=size.binary,
     )
-    return pilot, world.truth
+    return pilot, replace(world.truth, gains=gains)

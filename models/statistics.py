@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy import linalg
 
 from .pilot import Pilot, Recording
@@ -136,6 +136,10 @@ class SourceStatistics:
             n=self.n + other.n,
         )
 
+    def scaled(self, share: float) -> SourceStatistics:
+        """Return what samples say of which each is worth ``share`` of an independent one."""
+        return SourceStatistics(share * self.gram, share * self.cross, share * self.channel_gram, share * self.n)
+
     def __sub__(self, other: SourceStatistics) -> SourceStatistics:
         return SourceStatistics(
             gram=self.gram - other.gram,
@@ -155,10 +159,15 @@ class CentredSource:
     """Recorded values."""
     stimulus: Int[np.ndarray, " sample"]
     """Row of ``Pilot.features`` of each sample."""
+    block: Int[np.ndarray, " sample"] | None = None
+    """Session of each sample, if known."""
+    independent: float = 1.0
+    """Independent samples that one sample is worth (``autocorrelation``)."""
 
-    def statistics(self) -> SourceStatistics:
-        """Return the statistics of all samples."""
-        return SourceStatistics.from_arrays(self.coordinates, self.channels)
+    def statistics(self, rows: Bool[np.ndarray, " sample"] | None = None) -> SourceStatistics:
+        """Return the statistics of all samples, or of some."""
+        x, r = (self.coordinates, self.channels) if rows is None else (self.coordinates[rows], self.channels[rows])
+        return SourceStatistics.from_arrays(x, r).scaled(self.independent)
 
 
 def centred_source(
@@ -181,6 +190,7 @@ def centred_source(
         coordinates=_without_block_means(coordinates, block),
         channels=_without_block_means(channels, block),
         stimulus=recording.stimulus,
+        block=block,
     )
 
 

@@ -11,7 +11,7 @@ else was decided at the edge.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf_shrinkage
 
+from .autocorrelation import bartlett_factor
 from .encoder import Encoder, fit_encoder
 from .evidence import (
     EXPONENTS,
@@ -40,6 +41,8 @@ from .system import Spectrum
 from .threads import one_blas_thread
 
 N_FOLDS = 5
+MATERIAL = 0.95
+"""Worth of a sample, in independent ones, above which autocorrelation is neglected."""
 NODES = 16
 """Quadrature nodes of the feature spectrum: relative error below 1e-10 over four decades of variance."""
 DEFAULT_CHANNELS = 64.0
@@ -219,23 +222,29 @@ def _brain_evidence(
     heard: list[_Heard], n_modalities: int, n_latents: int, geometry: _Geometry
 ) -> tuple[BrainEvidence, NDArray[np.int64]]:
     table = np.zeros((n_modalities, n_latents, EXPONENTS.size, LOG_SNR.size))
-    size = np.zeros((7, n_modalities))
+    size = np.zeros((8, n_modalities))
     size[1:3], size[4], size[5:] = 1.0, DEFAULT_CHANNELS, 1.0
     slopes, errors, modality_of = [np.zeros((0, n_latents))], [np.zeros((0, n_latents))], []
     for m in range(n_modalities):
         people = [person for person in heard if person.modality == m]
         if not people:
             continue
-        table[m] = readout_table(_pooled_rows(people, geometry.coordinates), geometry.variance)
-        samples = sum(len(person.source.stimulus) for person in people)
+        recorded = [len(person.source.stimulus) for person in people]
+        samples, independent = (
+            sum(recorded),
+            float(np.average([p.source.independent for p in people], weights=recorded)),
+        )
+        rows = _pooled_rows(people, geometry.coordinates).scaled(independent)
+        table[m] = readout_table(rows, geometry.variance)
         distinct = [np.unique(person.source.stimulus).size for person in people]
         channels = np.mean([person.source.channels.shape[1] for person in people])
         kept = _efficiency(people, 1.0), _efficiency(people, 1.0 - 1.0 / N_FOLDS)
-        size[:, m] = samples, len(people), samples / sum(distinct), _is_shared(people), channels, *kept
+        size[:5, m] = samples * independent, len(people), samples / sum(distinct), _is_shared(people), channels
+        size[5:, m] = *kept, independent
         if len(people) > 1:
             slope, error = _slopes(people, geometry)
             slopes.append(slope)
-            errors.append(error)
+            errors.append(error / np.sqrt(independent))
             modality_of += [m] * len(people)
     evidence = BrainEvidence(
         table=jnp.asarray(table),
@@ -246,11 +255,34 @@ def _brain_evidence(
         channels=jnp.asarray(size[4]),
         efficiency=jnp.asarray(size[5]),
         fold_efficiency=jnp.asarray(size[6]),
+        independent=jnp.asarray(size[7]),
         fold_share=jnp.asarray(1.0 - 1.0 / N_FOLDS),
         slope=jnp.asarray(np.concatenate(slopes)),
         slope_error=jnp.asarray(np.concatenate(errors)),
     )
     return evidence, np.asarray(modality_of, dtype=np.int64)
+
+
+def _encoded(
+    sources: tuple[CentredSource, ...],
+    variance: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    n_latents: int,
+) -> tuple[Encoder, tuple[CentredSource, ...]]:
+    """Return the encoder of everything, and the sources with what a sample is worth in independent ones.
+
+    Where that is below ``MATERIAL``, the encoder is fitted again to samples that count as much.
+    """
+    encoder = fit_encoder([source.statistics() for source in sources], variance, shares, n_latents)
+    weighed: list[CentredSource] = []
+    for source, pattern in zip(sources, encoder.patterns, strict=True):
+        noise = source.channels - source.coordinates @ encoder.maps @ pattern
+        block = np.zeros(len(noise), dtype=int) if source.block is None else source.block
+        worth = 1.0 / bartlett_factor(noise, source.coordinates, shares, block)
+        weighed.append(replace(source, independent=worth) if worth < MATERIAL else source)
+    if all(source.independent == 1.0 for source in weighed):
+        return encoder, sources
+    return fit_encoder([source.statistics() for source in weighed], variance, shares, n_latents), tuple(weighed)
 
 
 def summarise(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed: int) -> Summary:
@@ -283,7 +315,7 @@ def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed:
     readouts: Readouts | None = None
     predicted = np.zeros((len(labels.stimulus), n_latents))
     if sources:
-        encoder = fit_encoder([source.statistics() for source in sources], variance, shares, n_latents)
+        encoder, sources = _encoded(sources, variance, shares, n_latents)
         readouts = cross_fitted_readouts(sources, folds, encoder, variance, shares)
         maps = _padded(encoder.maps, n_latents)
         spread = np.sqrt(np.maximum(variance @ maps**2, 1e-300))

@@ -1,10 +1,12 @@
 """Calibration of the posterior and regret of its plans, over simulated pilots whose truth is known.
 
-    uv run python case_studies/calibration/run.py --worlds 300          # the table of the README
-    uv run python case_studies/calibration/run.py --worlds 12 --kinds gaussian
+    uv run python case_studies/calibration/run.py                       # the tables and figures of the README
+    uv run python case_studies/calibration/run.py --worlds 12 --others 0 --out /tmp/calibration
 
-In: number of worlds, kinds of worlds, seed. Out: ``results.json`` and ``table.md`` in --out. Worlds of kind ``gaussian`` are
-drawn from the model's own prior (simulation-based calibration); the others break an assumption each.
+In: numbers of worlds, kinds of worlds, seed. Out, in --out: ``worlds.jsonl`` (one line a world: ranks of the truth among the
+draws, regrets; a run that was stopped goes on from there), ``results.json``, ``table.md``, ``ecdf.svg``. Worlds of kind
+``gaussian`` are drawn from the model's own prior (simulation-based calibration); the others break an assumption each;
+``as if the encoder were perfect`` is a deliberately wrong model fitted to Gaussian worlds, and must fail.
 """
 
 from __future__ import annotations
@@ -12,30 +14,59 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from report import figure, results, table
 
 from brainworth.design.runtime import use_compilation_cache
-from brainworth.models.calibration import PilotShape, Verdict, draw_pilot, draw_system, examine
+from brainworth.models.calibration import PilotShape, Settings, Verdict, draw_system, draw_world, examine
 from brainworth.models.hierarchy import Priors
 from brainworth.models.inference import SamplerOptions
 from brainworth.models.simulate import Realism
 
-KINDS: dict[str, Realism] = {
-    "gaussian": Realism(),
-    "heavy-tailed": Realism(tail=4.0),
-    "nonlinear": Realism(nonlinearity=1.0),
-    "outliers": Realism(outliers=0.02),
-    "unequal people": Realism(gain_spread=0.7),
-}
 JUDGED = ((400.0, 150.0), (400.0, 1000.0), (2000.0, 150.0), (2000.0, 1000.0), (10000.0, 3000.0))
 LABELS, PRICE = 400.0, 0.03
 """The budget line: labels that the whole budget buys, and the price of a brain sample in labels."""
 SHARES = np.linspace(0.0, 0.95, 20)
-LEVELS = (0.5, 0.8, 0.9, 0.95)
+GAIN_SPREAD = 0.6
+"""Prior scale of the spread over people."""
+PRIORS = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([GAIN_SPREAD]), jnp.asarray(0.7))
+OPTIONS = SamplerOptions(n_warmup=300, n_draws=400, n_chains=1)
+KEPT = 100
+"""Draws among which the truth is ranked: thinned, so that they are nearly independent."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of worlds."""
+
+    realism: Realism = field(default_factory=Realism)
+    shape: PilotShape = field(default_factory=PilotShape)
+    weaker: float = 1.0
+    """Factor on the loadings drawn from the prior."""
+    naive: bool = False
+    """Whether the deliberately wrong model is fitted."""
+
+
+KINDS: dict[str, Kind] = {
+    "gaussian": Kind(),
+    "as if the encoder were perfect": Kind(naive=True),
+    "heavy-tailed": Kind(Realism(tail=4.0)),
+    "nonlinear": Kind(Realism(nonlinearity=1.0)),
+    "outliers": Kind(Realism(outliers=0.02)),
+    "weakly aligned": Kind(weaker=0.2),
+    "unequal people": Kind(Realism(gain_spread=0.9), PilotShape(people=(2, 4))),
+    "a useless person": Kind(Realism(useless=1), PilotShape(people=(4,))),
+    "autocorrelated": Kind(Realism(autocorrelation=0.6, stimulus_autocorrelation=0.8)),
+    "too few latents": Kind(shape=PilotShape(fitted_latents=2)),
+    "too many latents": Kind(shape=PilotShape(n_latents=2, fitted_latents=6)),
+}
+SAME_WORLDS = ("gaussian", "as if the encoder were perfect")
+"""Kinds that share their worlds: the wrong model sees what the right one sees."""
 
 
 def line(shape: PilotShape) -> list[tuple[float, float]]:
@@ -43,98 +74,76 @@ def line(shape: PilotShape) -> list[tuple[float, float]]:
     return [(shape.samples + LABELS * s / PRICE, shape.labels + LABELS * (1.0 - s)) for s in SHARES]
 
 
-def summary(verdicts: list[Verdict]) -> dict[str, Any]:
-    """Return coverage by level, mean rank, and mean regret of the plan and of simpler rules."""
-    coverage = {}
-    for name in verdicts[0].truth:
-        rank = np.array([v.rank(name) for v in verdicts])
-        coverage[name] = {f"{level:.2f}": float(np.mean(np.abs(rank - 0.5) <= level / 2)) for level in LEVELS}
-        coverage[name]["mean rank"] = float(rank.mean())
-    regret: dict[str, list[float]] = {"plan": [], "labels only": [], "half and half": [], "plug-in": []}
-    collect = []
-    for v in verdicts:
-        expected, best = v.curve.mean(axis=1), float(v.curve_truth.max())
-        chosen = int(np.argmax(expected))
-        picks = {
-            "plan": chosen,
-            "labels only": 0,
-            "half and half": int(np.argmin(np.abs(SHARES - 0.5))),
-            "plug-in": int(np.argmax(v.plug_in)),
-        }
-        for rule, index in picks.items():
-            regret[rule].append(best - float(v.curve_truth[index]))
-        rival = chosen if chosen else 1 + int(np.argmax(expected[1:]))
-        probability = float(np.mean(v.curve[rival] > v.curve[0]))
-        collect.append((probability, bool(v.curve_truth[rival] > v.curve_truth[0]), chosen > 0))
-    stated = np.array([p for p, _, _ in collect])
-    true = np.array([t for _, t, _ in collect])
-    said = np.array([c for _, _, c in collect])
-    return {
-        "worlds": len(verdicts),
-        "coverage": coverage,
-        "regret": {
-            rule: {"mean": float(np.mean(values)), "q95": float(np.quantile(values, 0.95))}
-            for rule, values in regret.items()
-        },
-        "collect": {
-            "plans that collect": float(said.mean()),
-            "of these, stated probability that it pays": float(stated[said].mean()) if said.any() else None,
-            "of these, it pays": float(true[said].mean()) if said.any() else None,
-        },
-        "divergences": float(np.mean([v.diverging for v in verdicts])),
+def one_world(name: str, seed: int, world: int) -> dict[str, Any]:
+    """Return what is kept of one world."""
+    kind = KINDS[name]
+    index = 0 if name in SAME_WORLDS else list(KINDS).index(name)
+    rng = np.random.default_rng([seed, index, world])
+    system = draw_system(rng, PRIORS, kind.shape, weaker=kind.weaker)
+    realism = kind.realism
+    if realism.gain_spread == 0.0 and not realism.useless:
+        realism = replace(realism, gain_spread=abs(GAIN_SPREAD * rng.standard_normal()))
+    drawn = draw_world(system, rng, kind.shape, realism)
+    settings = Settings(OPTIONS, JUDGED, line(kind.shape), naive=kind.naive)
+    verdict = examine(drawn, PRIORS, kind.shape, settings)
+    return {"kind": name, "world": world, **kept(verdict, rng)}
+
+
+def kept(v: Verdict, rng: np.random.Generator) -> dict[str, Any]:
+    """Return ranks among thinned draws (0 to ``KEPT``), regrets by rule, and what was said of collecting brain data."""
+    expected, best = v.curve.mean(axis=1), float(v.curve_truth.max())
+    chosen = int(np.argmax(expected))
+    rules = {
+        "plan": chosen,
+        "labels only": 0,
+        "half and half": int(np.argmin(np.abs(SHARES - 0.5))),
+        "plug-in": int(np.argmax(v.plug_in)),
     }
-
-
-def table(results: dict[str, Any]) -> str:
-    """Return the results as Markdown."""
-    names = list(next(iter(results.values()))["coverage"])
-    lines = ["| worlds | quantity | 50 % | 80 % | 90 % | 95 % | mean rank |", "|---|---|---|---|---|---|---|"]
-    for kind, found in results.items():
-        for name in names:
-            c = found["coverage"][name]
-            cells = " | ".join(f"{c[f'{level:.2f}']:.2f}" for level in LEVELS)
-            lines.append(f"| {kind} ({found['worlds']}) | {name} | {cells} | {c['mean rank']:.2f} |")
-    rules = list(next(iter(results.values()))["regret"])
-    lines += [
-        "",
-        "| worlds | " + " | ".join(f"regret, {rule}" for rule in rules) + " | collect | stated | true |",
-        "|---" * (len(rules) + 4) + "|",
-    ]
-    for kind, found in results.items():
-        cells = " | ".join(f"{found['regret'][rule]['mean']:.4f}" for rule in rules)
-        said = found["collect"]
-        stated = ["-" if value is None else f"{value:.2f}" for value in said.values()]
-        lines.append(f"| {kind} | {cells} | {' | '.join(stated)} |")
-    return "\n".join(lines) + "\n"
+    rival = chosen if chosen else 1 + int(np.argmax(expected[1:]))
+    thinned = {
+        name: draws[np.linspace(0, draws.size - 1, KEPT).astype(int)] + 1e-12 * rng.standard_normal(KEPT)
+        for name, draws in v.draws.items()
+    }
+    return {
+        "rank": {name: int(np.sum(draws < v.truth[name])) for name, draws in thinned.items()},
+        "regret": {rule: best - float(v.curve_truth[index]) for rule, index in rules.items()},
+        "stated": float(np.mean(v.curve[rival] > v.curve[0])),
+        "pays": bool(v.curve_truth[rival] > v.curve_truth[0]),
+        "collects": chosen > 0,
+        "diverging": v.diverging,
+    }
 
 
 def main() -> None:
     """Run all kinds of worlds."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--worlds", type=int, default=300)
+    parser.add_argument("--worlds", type=int, default=500, help="Gaussian worlds")
+    parser.add_argument("--others", type=int, default=100, help="worlds of every other kind")
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     given = parser.parse_args()
     use_compilation_cache()
-    shape = PilotShape()
-    priors = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([0.6]), jnp.asarray(0.7))
-    settings = (SamplerOptions(n_warmup=300, n_draws=250, n_chains=2), JUDGED, line(shape))
-    results: dict[str, Any] = {}
     given.out.mkdir(parents=True, exist_ok=True)
-    for index, kind in enumerate(given.kinds):
-        verdicts: list[Verdict] = []
+    log = given.out / "worlds.jsonl"
+    lines = [json.loads(text) for text in log.read_text(encoding="utf-8").splitlines()] if log.is_file() else []
+    done = {(entry["kind"], entry["world"]) for entry in lines}
+    for kind in given.kinds:
         start = time.perf_counter()
-        for world in range(given.worlds):
-            rng = np.random.default_rng([given.seed, index, world])
-            system = draw_system(rng, priors, shape)
-            pilot = draw_pilot(system, rng, shape, KINDS[kind])
-            verdicts.append(examine(system, pilot, priors, shape, settings))
-        results[kind] = summary(verdicts)
-        print(f"{kind}: {given.worlds} worlds in {time.perf_counter() - start:.0f} s", flush=True)
-        (given.out / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        (given.out / "table.md").write_text(table(results), encoding="utf-8")
-    print(table(results))
+        count = given.worlds if kind == "gaussian" else given.others
+        for world in range(count):
+            if (kind, world) in done:
+                continue
+            lines.append(one_world(kind, given.seed, world))
+            with log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(lines[-1]) + "\n")
+        if count:
+            print(f"{kind}: {count} worlds in {time.perf_counter() - start:.0f} s", flush=True)
+    found = results([entry for entry in lines if entry["kind"] in given.kinds], KEPT)
+    (given.out / "results.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (given.out / "table.md").write_text(table(found), encoding="utf-8")
+    figure(lines, KEPT, given.out / "ecdf.svg", [kind for kind in SAME_WORLDS if kind in found])
+    print(table(found))
 
 
 if __name__ == "__main__":
