@@ -6,12 +6,15 @@ without a pilot has no checks.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from brainworth.design.study import Study
+from brainworth.models.artefacts import outlying
+from brainworth.models.ceiling import MIN_REPEATED, noise_ceiling
 
 Status = Literal["ok", "warn", "refuse"]
 LEVELS: tuple[Status, ...] = ("ok", "warn", "refuse")
@@ -89,4 +92,50 @@ def data_checks(study: Study) -> list[Check]:
             thin.warn,
             f"The pilot has {labels:.0f} labelled stimuli; with fewer than 50 the alignment is mostly its prior.",
         ),
+        *_reliability(study),
+        *_artefacts(study),
     ]
+
+
+def _reliability(study: Study) -> Iterator[Check]:
+    """Noise ceilings from repeated presentations, where there are any: whether any channel carries signal at all."""
+    for name in study.config.modality_names:
+        people = [
+            noise_ceiling(recording.channels, recording.stimulus)
+            for recording in study.pilot.recordings
+            if recording.modality == name and np.sum(np.bincount(recording.stimulus, minlength=1) >= 2) >= MIN_REPEATED
+        ]
+        if not people:
+            continue
+        best = float(np.median([np.max(person.reliability) for person in people]))
+        ncsnr = float(np.median([np.max(person.ncsnr) for person in people]))
+        stimuli = int(np.median([person.stimuli for person in people]))
+        chance = 3.0 / np.sqrt(stimuli)
+        ceiling = ncsnr / np.sqrt(ncsnr**2 + 1.0)
+        yield Check(
+            f"reliability ({name})",
+            Limits(chance).judge_low(best),
+            best,
+            chance,
+            f"Over {stimuli} repeated stimuli the best channel of {name} has a split-half reliability of {best:.2f} "
+            f"(Spearman-Brown) and ncsnr {ncsnr:.2f}: a perfect model of one presentation would reach r = {ceiling:.2f}. "
+            f"Below {chance:.2f} no channel is reliably driven by the stimuli.",
+        )
+
+
+def _artefacts(study: Study) -> Iterator[Check]:
+    """Share of samples whose energy no noise of the usual kind explains: artefacts that were left in."""
+    for name in study.config.modality_names:
+        rows = [recording.channels for recording in study.pilot.recordings if recording.modality == name]
+        if not rows:
+            continue
+        share = float(np.mean(np.concatenate([outlying(channels) for channels in rows])))
+        limits = Limits(0.005)
+        yield Check(
+            f"artefacts ({name})",
+            limits.judge(share),
+            share,
+            limits.warn,
+            f"{share:.1%} of the samples of {name} have far more energy than the others and count as noise; reject such "
+            "artefacts before planning, as in the analysis.",
+        )
