@@ -170,6 +170,17 @@ class CentredSource:
         return SourceStatistics.from_arrays(x, r).scaled(self.independent)
 
 
+def session_blocks(
+    session: Int[np.ndarray, " sample"] | None, rows: int, minimum: int = 10
+) -> Int[np.ndarray, " sample"]:
+    """Return the block of each sample, from 0, whose mean is removed: its session; small sessions are one block."""
+    if session is None:
+        return np.zeros(rows, dtype=np.int64)
+    block = np.unique(session, return_inverse=True)[1].reshape(rows)
+    small = np.bincount(block) < minimum
+    return np.unique(np.where(small[block], len(small), block), return_inverse=True)[1].reshape(rows)
+
+
 def centred_source(
     recording: Recording, stimulus_coordinates: Float[np.ndarray, "stimulus direction"], minimum: int = 10
 ) -> CentredSource:
@@ -178,12 +189,7 @@ def centred_source(
     Sessions with fewer than ``minimum`` samples are pooled. The stimulus coordinates are centred alike, so that
     the encoding model holds exactly within sessions. Repeats of a stimulus stay rows of their own.
     """
-    rows = len(recording.stimulus)
-    block = np.zeros(rows, dtype=np.int64)
-    if recording.session is not None:
-        block = np.unique(recording.session, return_inverse=True)[1].reshape(rows)
-        small = np.bincount(block) < minimum
-        block = np.where(small[block], len(small), block)
+    block = session_blocks(recording.session, len(recording.stimulus), minimum)
     coordinates = stimulus_coordinates[recording.stimulus]
     channels = np.asarray(recording.channels, dtype=np.float64)
     return CentredSource(
