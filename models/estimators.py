@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import jax.numpy as jnp
+from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
 from .encoding import Encoding
@@ -29,6 +30,7 @@ class Estimator(Protocol):
         ...
 
 
+@register_dataclass
 @dataclass(frozen=True)
 class PriorAfterStageOne:
     """What is believed about the task once the encoder is known, on one direction of each node."""
@@ -49,6 +51,39 @@ def prior_after(system: System, encoding: Encoding) -> PriorAfterStageOne:
         remainder=system.signal_variance * (misaligned + jnp.sum(share * left, axis=0)),
         learned=system.signal_variance * share * (h - left),
     )
+
+
+def unknown_variance(prior: PriorAfterStageOne, count: Float[Array, " node"], ratio: Scalar) -> Float[Array, " node"]:
+    """Return Omega_i = v_i z_i + sum_j t_j b_ji z_i^2 / (1 + n t_j zeta1_j / x) at ``ratio`` = n / x."""
+    z = 1.0 / (1.0 + ratio * prior.remainder)
+    along = jnp.sum(count * prior.learned * z, axis=1)
+    return prior.remainder * z + jnp.sum(prior.learned * (z * z) / (1.0 + ratio * along)[:, None], axis=0)
+
+
+def posterior_variance(system: System, encoding: Encoding, n_task: Scalar) -> Float[Array, " node"]:
+    """Return Omega_i: what stays unknown of the task on one unit-variance direction of each node, squared label units.
+
+    Parameters
+    ----------
+    system : System
+        Known parameters.
+    encoding : Encoding
+        What stage 1 taught.
+    n_task : scalar
+        Labels.
+
+    Returns
+    -------
+    (node,) array
+        Sums to M over all directions.
+
+    Notes
+    -----
+    The diagonal of the posterior covariance C (I + n C / x)^-1, C = diag(v) + sum_j t_j b_j b_j^T, of THEORY section 3; derived
+    in ``covariance``. As accurate as M itself, see ``Optimal``.
+    """
+    x = system.noise_variance + Optimal().risk(system, encoding, n_task)
+    return unknown_variance(prior_after(system, encoding), system.spectrum.count, n_task / x)
 
 
 @dataclass(frozen=True)
