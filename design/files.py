@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import BadInput
 
@@ -34,11 +36,34 @@ def write_atomic(path: Path, content: bytes) -> Path:
     BadInput
         If the folder cannot be created or written.
     """
+    return stream_atomic(path, lambda stream: stream.write(content))
+
+
+def stream_atomic(path: Path, write: Callable[[BinaryIO], object]) -> Path:
+    """Write a file that is too large to be held in memory, as ``write_atomic`` does.
+
+    Parameters
+    ----------
+    path
+        The file to write; its folder is created when missing.
+    write
+        Writes the whole content to an open stream.
+
+    Returns
+    -------
+    Path
+        The path written.
+
+    Raises
+    ------
+    BadInput
+        If the folder cannot be created or written.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:
-            stream.write(content)
+            write(stream)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)

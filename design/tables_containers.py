@@ -138,7 +138,7 @@ def _netcdf(path: Path, source: str, wanted: Wanted, parts: list[str]) -> Table:
 
 def _zarr(path: Path, source: str, parts: list[str]) -> dict[str, Named]:
     zarr = need("zarr", "zarr", "zarr arrays", source)
-    _check_zarr(path, source)
+    check_zarr(path, source)
     root = zarr.open_group(store=zarr.storage.LocalStore(path, read_only=True), mode="r", use_consolidated=False)
     for part in parts:
         if part not in set(root.group_keys()):
@@ -169,7 +169,7 @@ def _codecs(value: object) -> Iterator[str]:
                     yield str(codec)
 
 
-def _check_zarr(path: Path, source: str) -> None:
+def check_zarr(path: Path, source: str) -> None:
     """Raise ``BadInput`` for a codec that could run code: pickled objects are never loaded."""
     for name in (".zarray", "zarr.json"):
         for file in sorted(path.rglob(name)):
