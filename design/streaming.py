@@ -13,6 +13,7 @@ import hashlib
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,10 +153,7 @@ def stream_moments(recording: LargeRecording, how: Pass | None = None) -> Moment
     )
     moments, done = _resumed(how.checkpoint, identity, empty)
     saved = time.monotonic()
-    for start, stop in recording.slices():
-        if stop <= done:
-            continue
-        chunk = recording.chunk(start, stop)
+    for start, stop, chunk in _read_ahead(recording, done):
         moments.absorb(chunk)
         if not np.isfinite(moments.first.sum()):
             _require_finite(chunk, start)
@@ -167,6 +165,18 @@ def stream_moments(recording: LargeRecording, how: Pass | None = None) -> Moment
     if how.checkpoint is not None:
         how.checkpoint.unlink(missing_ok=True)
     return moments
+
+
+def _read_ahead(recording: LargeRecording, done: int) -> Iterator[tuple[int, int, Chunk]]:
+    """Yield the slices after ``done`` rows and their samples; the next one is read while one is worked on."""
+    todo = [(start, stop) for start, stop in recording.slices() if stop > done]
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        coming = reader.submit(recording.chunk, *todo[0]) if todo else None
+        for (start, stop), following in zip(todo, [*todo[1:], None], strict=True):
+            assert coming is not None
+            chunk = coming.result()
+            coming = reader.submit(recording.chunk, *following) if following else None
+            yield start, stop, chunk
 
 
 def _require_finite(chunk: Chunk, start: int) -> None:
@@ -238,8 +248,8 @@ def stream_readouts(recording: LargeRecording, reader: Reader, how: Pass | None 
     progress = how.progress if how is not None else None
 
     def chunks() -> Iterator[Chunk]:
-        for start, stop in recording.slices():
-            yield recording.chunk(start, stop)
+        for _, stop, chunk in _read_ahead(recording, 0):
+            yield chunk
             if progress is not None:
                 progress(stop, recording.channels.shape[0])
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -100,15 +101,17 @@ class Moments:
             )
         order = np.lexsort((chunk.block, chunk.fold))
         fold, block = chunk.fold[order], chunk.block[order]
-        starts = np.flatnonzero(np.r_[True, (np.diff(fold) != 0) | (np.diff(block) != 0)]) if len(order) else []
-        ordered = bool(np.all(order == np.arange(len(order))))
-        rows = np.empty((len(order), width))
-        for start, stop in zip(starts, [*starts[1:], len(order)], strict=True):
-            where = slice(start, stop) if ordered else order[start:stop]
-            self._centre(chunk, where, rows[start:stop], int(fold[start]), int(block[start]))
-        for code in np.unique(fold):
-            part = rows[np.searchsorted(fold, code) : np.searchsorted(fold, code, side="right")]
-            _RANK_K_UPDATE(1.0, part.T, beta=1.0, c=self.second[int(code)], overwrite_c=1)
+        ends = [np.searchsorted(fold, code, side="right") for code in np.unique(fold)]
+        buffer = np.empty((int(np.max(np.diff([0, *ends]), initial=0)), width))
+        for start, stop in pairwise([0, *ends]):
+            cuts = start + 1 + np.flatnonzero(np.diff(block[start:stop]))
+            for first, last in pairwise([start, *cuts, stop]):
+                where = order[first:last]
+                ordered = where[-1] - where[0] == len(where) - 1 and bool(np.all(np.diff(where) == 1))
+                rows = slice(where[0], where[-1] + 1) if ordered else where
+                self._centre(chunk, rows, buffer[first - start : last - start], int(fold[start]), int(block[first]))
+            part = buffer[: stop - start]
+            _RANK_K_UPDATE(1.0, part.T, beta=1.0, c=self.second[int(fold[start])], overwrite_c=1)
 
     def _centre(self, chunk: Chunk, where: slice | np.ndarray, out: np.ndarray, fold: int, block: int) -> None:
         """Write the rows of one fold and session, around their provisional mean, and add their sums."""
