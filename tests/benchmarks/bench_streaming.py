@@ -1,0 +1,168 @@
+"""Speed and memory of the chunked pass over recordings on disk, beside ridge regressions of the same arrays in memory.
+
+    uv run python tests/benchmarks/bench_streaming.py             # 100,000 samples, with scikit-learn's Ridge
+    uv run --with himalaya python tests/benchmarks/bench_streaming.py
+    uv run python tests/benchmarks/bench_streaming.py --full      # a million samples, the pass alone
+
+300 features and 1,000 channels, single precision on disk, double in the sums, five folds, four sessions. The pass does
+n (p + q)^2 multiplications and as many additions, half of them saved by symmetry; "share" compares that with the rate of
+a 2048 x 2048 matrix product in double precision on the same threads, measured before, between and after in the same run. Memory is
+the resident peak of the process, imports and moments included. Prints one table; nothing is asserted, because the machine decides.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from brainworth.design.streaming import LargeRecording, stream_moments, stream_readouts
+from brainworth.models.encoder import Encoder
+from brainworth.models.statistics import FeatureBasis, SourceStatistics
+from brainworth.models.streamed_readouts import Reader
+from brainworth.models.streaming import Moments
+
+P, Q, FOLDS, SESSIONS, LATENTS = 300, 1000, 5, 4, 4
+PENALTY = 1000.0
+
+
+def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Return wall time and result."""
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def product_rate(size: int = 2048, repeats: int = 3) -> float:
+    """Return the best rate of a matrix product in double precision, in operations per second."""
+    rng = np.random.default_rng(0)
+    a, b, out = rng.standard_normal((size, size)), rng.standard_normal((size, size)), np.empty((size, size))
+    return 2.0 * size**3 / min(seconds(lambda: np.matmul(a, b, out=out))[0] for _ in range(repeats))
+
+
+def peak() -> float:
+    """Return the resident peak of this process, in GiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def write(folder: Path, n: int) -> None:
+    """Write features and channels, chunk by chunk: a linear system with noise."""
+    rng = np.random.default_rng(0)
+    weights = (rng.standard_normal((P, LATENTS)) @ rng.standard_normal((LATENTS, Q))).astype(np.float32) / 20
+    with (folder / "features.npy").open("wb") as x_file, (folder / "channels.npy").open("wb") as r_file:
+        for file, width in ((x_file, P), (r_file, Q)):
+            header = {"descr": "<f4", "fortran_order": False, "shape": (n, width)}
+            np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, n, 20_000):
+            x = rng.standard_normal((min(20_000, n - start), P), dtype=np.float32)
+            x_file.write(x.tobytes())
+            r_file.write((x @ weights + rng.standard_normal((len(x), Q), dtype=np.float32) + 5).tobytes())
+
+
+def recording(folder: Path, n: int) -> LargeRecording:
+    """Return the recording; folds by groups of 50 samples, sessions one after another."""
+    fold = np.random.default_rng(1).integers(0, FOLDS, n // 50 + 1).repeat(50)[:n]
+    session = np.arange(n) * SESSIONS // n
+    return LargeRecording.of(folder / "features.npy", folder / "channels.npy", fold, session)
+
+
+def identity_basis(moments: Moments) -> FeatureBasis:
+    """Return the raw features as their own basis."""
+    return FeatureBasis(moments.session_means().mean(axis=0)[:P], np.ones(P), np.eye(P), np.ones(P))
+
+
+def total(moments: Moments) -> SourceStatistics:
+    """Return the statistics of all folds."""
+    first, *others = (part.statistics for part in moments.by_fold(identity_basis(moments)))
+    for other in others:
+        first += other
+    return first
+
+
+def ridge(statistics: SourceStatistics) -> np.ndarray:
+    """Return the coefficients of the ridge regression that the statistics contain, (feature, channel)."""
+    return np.linalg.solve(statistics.gram + PENALTY * np.eye(P), statistics.cross)
+
+
+def report(name: str, spent: float, rate: float | None, memory: float | None, note: str) -> None:
+    """Print one line of the table."""
+    share = "" if rate is None else f"{100 * rate:.0f} %"
+    print(f"{name:<34} {spent:>8.1f} s {share:>7} {'' if memory is None else f'{memory:.2f} GiB':>10}  {note}")
+
+
+def streamed(folder: Path, n: int, rates: list[float]) -> np.ndarray:
+    """Print the lines of the passes and return the ridge coefficients."""
+    data = recording(folder, n)
+    spent, moments = seconds(lambda: stream_moments(data))
+    rates.append(product_rate())
+    useful = float(n) * (P + Q) ** 2 / spent
+    report("statistics, one pass", spent, useful / np.median(rates), peak(), f"{useful / 1e9:.1f} GFLOP/s")
+    spent, statistics = seconds(lambda: total(moments))
+    solved, weights = seconds(lambda: ridge(statistics))
+    report("statistics of all folds, ridge", spent + solved, None, peak(), "centred on sessions")
+    rng = np.random.default_rng(2)
+    maps, filters = rng.standard_normal((P, LATENTS)), rng.standard_normal((Q, LATENTS))
+    one = Encoder(maps, maps**2, (filters.T,), (filters,), np.ones((1, LATENTS)), (np.eye(Q),), 1, True, 0.0)
+    reader = Reader(0, [one] * FOLDS, identity_basis(moments), moments.session_means())
+    spent, _ = seconds(lambda: stream_readouts(data, reader))
+    report("read-outs, second pass", spent, None, peak(), f"{LATENTS} latents")
+    return weights
+
+
+def in_memory(folder: Path, n: int, weights: np.ndarray) -> None:
+    """Print the lines of scikit-learn's and, if it is installed, himalaya's ridge on the same arrays."""
+    session = np.arange(n) * SESSIONS // n
+    arrays = [np.load(folder / f"{name}.npy").astype(np.float64) for name in ("features", "channels")]
+    for values in arrays:
+        for code in range(SESSIONS):
+            values[session == code] -= values[session == code].mean(axis=0)
+    x, r = arrays
+
+    def check(found: np.ndarray) -> str:
+        return f"coefficients differ by {np.max(np.abs(found - weights)) / np.max(np.abs(weights)):.0e}"
+
+    from sklearn.linear_model import Ridge
+
+    spent, fitted = seconds(lambda: Ridge(alpha=PENALTY, fit_intercept=False, solver="cholesky").fit(x, r))
+    report("scikit-learn Ridge, no folds", spent, None, peak(), check(fitted.coef_.T))
+    try:
+        from himalaya.ridge import Ridge as HimalayaRidge  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        print("himalaya is not installed: uv run --with himalaya python tests/benchmarks/bench_streaming.py")
+        return
+    spent, fitted = seconds(lambda: HimalayaRidge(alpha=PENALTY, fit_intercept=False).fit(x, r))
+    report("himalaya Ridge, no folds", spent, None, peak(), check(np.asarray(fitted.coef_)))
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--samples", type=int, default=100_000)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--full", action="store_true", help="a million samples, the pass alone")
+    options = parser.parse_args()
+    n = 1_000_000 if options.full else options.samples
+    with tempfile.TemporaryDirectory() as name, threadpool_limits(options.threads):
+        folder = Path(name)
+        spent, _ = seconds(lambda: write(folder, n))
+        print(f"{n:,} samples x {P} features x {Q:,} channels, {options.threads} threads; written in {spent:.0f} s")
+        print(f"{'':<34} {'time':>10} {'share':>7} {'peak':>10}")
+        rates = [product_rate()]
+        weights = streamed(folder, n, rates)
+        rates.append(product_rate())
+        listed = ", ".join(f"{rate / 1e9:.1f}" for rate in rates)
+        print(f"matrix product: {listed} GFLOP/s; load of the machine {os.getloadavg()[0]:.1f}")
+        if not options.full:
+            in_memory(folder, n, weights)
+
+
+if __name__ == "__main__":
+    main()
