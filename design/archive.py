@@ -1,7 +1,8 @@
 """The only module that touches ArviZ: chains as labelled data, diagnostics, netCDF.
 
-In: ``Chains`` with names for their axes, and the constants a forecast needs. Out: ArviZ data (``InferenceData`` with
-ArviZ 0.x, ``DataTree`` with 1.x), a table of diagnostics, a file. What can go wrong: a file that is not a posterior of
+In: ``Chains`` with names for their axes, draws from the prior, predictive draws, and the constants a forecast needs.
+Out: ArviZ data (``InferenceData`` with ArviZ 0.x, ``DataTree`` with 1.x), a table of diagnostics, a file.
+What can go wrong: a file that is not a posterior of
 this version; ``read_archive`` returns nothing then, and the posterior is computed again.
 """
 
@@ -11,7 +12,7 @@ import json
 import os
 import tempfile
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,17 @@ from brainworth.models.inference import Chains
 DIMS: dict[str, list[str]] = {
     "log_snr": ["modality", "latent"],
     "log_snr_raw": ["modality", "latent"],
-    "slope_level": ["modality", "latent"],
     "gain_spread": ["modality"],
     "gain": ["person"],
     "gain_raw": ["person"],
     "loading": ["latent"],
     "loading_raw": ["latent"],
+    "brain": ["modality", "latent"],
+    "slope": ["modality", "latent"],
+    "person_slope": ["person", "latent"],
+    "encoding_accuracy": ["modality", "latent"],
+    "noise_ceiling": ["modality", "latent"],
+    "new_person_snr": ["modality"],
 }
 SAMPLED = ("log_snr", "brain_exponent", "loading", "explainable", "scale")
 """Sites whose mixing is judged."""
@@ -60,25 +66,65 @@ def _arviz() -> Any:
     return arviz
 
 
-def to_arviz(chains: Chains, names: Names, constants: dict[str, np.ndarray], attrs: dict[str, str]) -> Any:
-    """Return ArviZ data with the groups posterior, sample_stats and constant_data."""
+@dataclass(frozen=True)
+class Extras:
+    """Groups beside the posterior; every array has the leading axes (chain, draw), but the observed data's."""
+
+    prior: dict[str, np.ndarray] = field(default_factory=dict)
+    """Draws of the sites from the prior."""
+    prior_predictive: dict[str, np.ndarray] = field(default_factory=dict)
+    """What the prior expects the pilot to show (``models.predictive``)."""
+    posterior_predictive: dict[str, np.ndarray] = field(default_factory=dict)
+    """What the posterior expects the pilot to show."""
+    observed_data: dict[str, np.ndarray] = field(default_factory=dict)
+    """What it showed."""
+
+
+def to_arviz(chains: Chains, names: Names, constants: dict[str, np.ndarray], extras: Extras | None = None) -> Any:
+    """Return ArviZ data: posterior, sample_stats, log_likelihood, log_prior, constant_data and the groups of ``extras``."""
     az = _arviz()
-    posterior = {name: values for name, values in chains.sites.items() if values.size}
+    more = extras or Extras()
     statistics = dict(chains.statistics)
     statistics["diverging"] = statistics["diverging"].astype(bool)
-    dims = {name: dims for name, dims in DIMS.items() if name in posterior}
+    everything = {
+        "posterior": chains.sites,
+        "sample_stats": statistics,
+        "log_likelihood": chains.log_likelihood,
+        "log_prior": chains.log_prior,
+        "prior": more.prior,
+        "prior_predictive": more.prior_predictive,
+        "posterior_predictive": more.posterior_predictive,
+        "observed_data": more.observed_data,
+        "constant_data": constants,
+    }
+    groups = {group: {k: np.asarray(v) for k, v in part.items() if np.size(v)} for group, part in everything.items()}
+    groups = {group: part for group, part in groups.items() if part}
     coords = {k: v for k, v in names.coords().items() if v}
     if int(az.__version__.split(".")[0]) >= 1:
-        data = az.from_dict(
-            {"posterior": posterior, "sample_stats": statistics, "constant_data": constants}, coords=coords, dims=dims
-        )
-    else:
-        data = az.from_dict(
-            posterior=posterior, sample_stats=statistics, constant_data=constants, coords=coords, dims=dims
-        )
-    for key, value in attrs.items():
-        data["posterior"].attrs[key] = value
-    return data
+        used = {name for part in groups.values() for name in part}
+        return az.from_dict(groups, coords=coords, dims={name: axes for name, axes in DIMS.items() if name in used})
+    return _inference_data(az, groups, coords)
+
+
+def _inference_data(az: Any, groups: dict[str, dict[str, np.ndarray]], coords: dict[str, list[Any]]) -> Any:
+    """Return ``InferenceData`` of ArviZ 0.x, group by group: its ``from_dict`` knows neither log_prior nor all dims."""
+    import xarray as xr
+
+    built: dict[str, Any] = {}
+    for group, part in groups.items():
+        sampled = group not in {"observed_data", "constant_data"}
+        arrays: dict[str, Any] = {}
+        for name, value in part.items():
+            lead = ["chain", "draw"] if sampled else []
+            own = DIMS.get(name, []) if sampled or group == "observed_data" else []
+            own = own or [f"{name}_dim_{axis}" for axis in range(value.ndim - len(lead))]
+            arrays[name] = (lead + own, value)
+        dims = {dim: size for dims, value in arrays.values() for dim, size in zip(dims, value.shape, strict=True)}
+        known = {dim: coords[dim] if dim in coords else np.arange(size) for dim, size in dims.items()}
+        built[group] = xr.Dataset(arrays, coords=known)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of groups that its schema does not list
+        return az.InferenceData(**built)
 
 
 def diagnostics(data: Any) -> dict[str, float]:

@@ -25,8 +25,9 @@ from brainworth.design.surface import PosteriorSurface
 from brainworth.models.evidence import PilotEvidence
 from brainworth.models.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.hierarchy import PRESENCE
-from brainworth.models.inference import Chains, sample_posterior
+from brainworth.models.inference import Chains, sample_posterior, sample_prior
 from brainworth.models.people import new_people
+from brainworth.models.predictive import predictive
 from brainworth.models.quadrature import compress
 from brainworth.models.summary import Summary, summarise
 from brainworth.models.system import Spectrum, System
@@ -142,17 +143,39 @@ def fit_study(study: Study, seed: int, archive_path: Path | None = None) -> Post
     )
     names = archive.Names(config.modality_names, people, config.priors.max_latents)
     constants = _constants(summary, evidence)
-    data = archive.to_arviz(chains, names, constants, {})
-    notes = _notes(study, summary) | {
-        "fold_efficiency": np.asarray(evidence.brain.fold_efficiency).tolist(),
-        "sampler": archive.diagnostics(data),
-    }
+    notes = _notes(study, summary) | {"fold_efficiency": np.asarray(evidence.brain.fold_efficiency).tolist()}
+    posterior = _assemble(study, chains, constants, notes, seed=seed, seconds={})
+    extras = _extras(
+        posterior, evidence, sample_prior(priors, summary.modality_of, config.priors.max_latents, seed), constants
+    )
+    data = archive.to_arviz(chains, names, constants, extras)
+    notes |= {"sampler": archive.diagnostics(data)}
     data["posterior"].attrs.update({"fingerprint": mark, "notes": json.dumps(notes), "version": __version__})
     if archive_path is not None:
         archive.write_archive(data, archive_path)
     seconds = {"statistics": summarised - watch, "posterior": sampled - summarised}
-    posterior = _assemble(study, chains, constants, notes, seed=seed, seconds=seconds)
-    return replace(posterior, data=data)
+    return replace(posterior, data=data, notes=notes, seconds=seconds)
+
+
+def _extras(
+    posterior: Posterior,
+    evidence: PilotEvidence,
+    prior: dict[str, NDArray[np.float64]],
+    constants: Mapping[str, np.ndarray],
+) -> archive.Extras:
+    """Return prior draws, what prior and posterior expect the pilot to show, and what it showed."""
+    study, seed = posterior.study, posterior.study.config.study.seed
+    before = _assemble(study, Chains({k: v[None] for k, v in prior.items()}, {}), constants, {}, seed=seed, seconds={})
+    kept = jnp.asarray(posterior.notes["fold_efficiency"])
+    expected = [predictive(p.draws.system, p.draws.people, p.pilot, kept) for p in (before, posterior)]
+    first, second = ({k: np.asarray(v)[None] for k, v in vars(found).items()} for found in expected)
+    latents = study.config.priors.max_latents
+    seen = [posterior.notes["readout_accuracy"].get(name, [np.nan] * latents) for name in study.config.modality_names]
+    accuracy = np.array(
+        [np.pad(np.asarray(row, float), (0, latents - len(row)), constant_values=np.nan) for row in seen]
+    )
+    observed = {"encoding_accuracy": accuracy, "person_slope": np.asarray(evidence.brain.slope)}
+    return archive.Extras({k: v[None] for k, v in prior.items()}, first, second, observed)
 
 
 def _with_channels(evidence: PilotEvidence, channels: NDArray[np.float64]) -> PilotEvidence:

@@ -34,7 +34,7 @@ import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 from jax.tree_util import register_dataclass
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from .encoding import encode, readout_overlaps
 from .evidence import EXPONENTS, BrainEvidence, PilotEvidence, look_up
@@ -42,6 +42,12 @@ from .system import Design, System
 
 LATENT_DECAY = 0.5
 """Prior decay of log phi from one latent to the next."""
+SLOPE_LEVEL = 2.0
+"""Prior standard deviation of the common level of people's slopes."""
+UNKNOWN_SLOPE = 1e3
+"""Standard error of a slope from which on nothing is known of the person."""
+EXPONENT_SCALE = 0.5
+"""Prior standard deviation of the misaligned part's source exponent around 1."""
 PRESENCE = 0.05
 """Signal-to-noise ratio at which a latent counts as half present."""
 
@@ -89,8 +95,8 @@ def alignment_of(loading: Float[Array, " latent"]) -> Float[Array, " latent"]:
 
 
 @jax.jit
-def brain_log_likelihood(brain: BrainEvidence, system: System) -> Float[Array, ""]:
-    """Return the log-likelihood of the pooled read-outs.
+def brain_log_likelihood(brain: BrainEvidence, system: System) -> Float[Array, "modality latent"]:
+    """Return the log-likelihood of the pooled read-outs of every modality and latent.
 
     A filter learned from a share of the pilot overlaps q_c with the true pattern, plus the chance overlap (1 - q_c)/q
     of two directions among q channels; the read-out then has signal-to-noise ratio phi times that, times what an
@@ -102,10 +108,33 @@ def brain_log_likelihood(brain: BrainEvidence, system: System) -> Float[Array, "
     joined = 1.0 + brain.shared * (brain.subjects - 1.0)
     overlap = learned + (1.0 - learned) / (system.channels * joined)[:, None]
     effective = jnp.log(seen.snr) + jnp.log(jnp.maximum(overlap, 1e-8))
-    each = jax.vmap(jax.vmap(look_up, in_axes=(0, None, 0)), in_axes=(0, None, 0))(
-        brain.table, system.brain_exponent, effective
-    )
-    return jnp.sum(each)
+    over_latents = jax.vmap(look_up, in_axes=(0, None, 0))
+    return jax.vmap(over_latents, in_axes=(0, None, 0))(brain.table, system.brain_exponent, effective)
+
+
+@jax.jit
+def slope_log_likelihood(
+    brain: BrainEvidence, gain: Float[Array, " person"], modality_of: Int[Array, " person"]
+) -> Float[Array, "modality latent"]:
+    """Return the log-likelihood of the people's slopes on the others' prediction, their common level integrated out.
+
+    A person's slope is level x exp((gain - mean gain of the pilot's people) / 2) with a known error; the level of a modality and
+    latent is Normal(0, SLOPE_LEVEL). Only differences between people matter: what the mean gain of the recorded people is,
+    relative to all people, no slope can tell.
+    """
+    seen = (brain.slope_error[:, 0] < UNKNOWN_SLOPE).astype(float)
+    n_modalities = brain.samples.shape[0]
+
+    def total(values: Array) -> Array:
+        return jax.ops.segment_sum(values, modality_of, n_modalities)
+
+    mean = total(seen * gain) / jnp.maximum(total(seen), 1.0)
+    pattern = jnp.exp(0.5 * (gain - mean[modality_of]))[:, None]
+    precision = seen[:, None] / brain.slope_error**2
+    power = 1.0 / SLOPE_LEVEL**2 + total(precision * pattern**2)
+    cross = total(precision * pattern * brain.slope)
+    squares = total(precision * brain.slope**2)
+    return -0.5 * (squares - cross**2 / power + jnp.log(power * SLOPE_LEVEL**2))
 
 
 @jax.jit
@@ -161,21 +190,19 @@ def _derived(name: str, value: Array) -> Array:
     return cast("Array", numpyro.deterministic(name, value))
 
 
-def pilot_model(evidence: PilotEvidence, priors: Priors, modality_of: Array, n_latents: int) -> None:
-    """NumPyro model of a pilot.
+def pilot_prior(priors: Priors, modality_of: Array, n_latents: int) -> dict[str, Array]:
+    """NumPyro model of the parameters alone; returns the sites that the likelihood needs.
 
     Parameters
     ----------
-    evidence : PilotEvidence
-        Data, fixed.
     priors : Priors
         Prior locations and scales.
     modality_of : (subject,) integer array
-        Modality of each row of ``evidence.brain.slope``.
+        Modality of each person.
     n_latents : int
         Largest latent dimension; latents without signal shrink.
     """
-    n_modalities = evidence.brain.samples.shape[0]
+    n_modalities = priors.log_snr.shape[0]
     step = -LATENT_DECAY * jnp.arange(n_latents)
     with numpyro.plate("modality", n_modalities, dim=-2), numpyro.plate("latent", n_latents, dim=-1):
         raw = _site("log_snr_raw", dist.Normal(0.0, 1.0))
@@ -191,21 +218,35 @@ def pilot_model(evidence: PilotEvidence, priors: Priors, modality_of: Array, n_l
     loading = _derived("loading", width * direction)
     explainable = _site("explainable", dist.Beta(1.0, 1.0))
     scale = _site("scale", dist.Normal(0.0, 0.3))
-    sites = {"explainable": explainable, "scale": scale, "loading": loading, "brain_exponent": exponent}
-    system = system_of(evidence, log_snr, sites)
-
     with numpyro.plate("subject", modality_of.shape[0]):
         gain = _site("gain_raw", dist.Normal(0.0, 1.0))
     gain = _derived("gain", gain * spread[modality_of])
-    with numpyro.plate("modality_level", n_modalities, dim=-2), numpyro.plate("latent_level", n_latents, dim=-1):
-        level = _site("slope_level", dist.Normal(0.0, 2.0))
-    expected = level[modality_of] * jnp.exp(0.5 * gain)[:, None]
-    with numpyro.plate("subject_slope", modality_of.shape[0], dim=-2), numpyro.plate("latent_slope", n_latents):
-        numpyro.sample("slope", dist.Normal(expected, evidence.brain.slope_error), obs=evidence.brain.slope)
+    return {
+        "log_snr": log_snr,
+        "brain_exponent": exponent,
+        "loading": loading,
+        "explainable": explainable,
+        "scale": scale,
+        "gain": gain,
+    }
 
+
+def pilot_model(evidence: PilotEvidence, priors: Priors, modality_of: Array, n_latents: int) -> None:
+    """NumPyro model of a pilot.
+
+    Parameters
+    ----------
+    evidence : PilotEvidence
+        Data, fixed.
+    priors, modality_of, n_latents
+        As in ``pilot_prior``; people in the order of ``evidence.brain.slope``.
+    """
+    sites = pilot_prior(priors, modality_of, n_latents)
+    system = system_of(evidence, sites["log_snr"], sites)
+    numpyro.factor("slope", slope_log_likelihood(evidence.brain, sites["gain"], modality_of))
     numpyro.factor("brain", brain_log_likelihood(evidence.brain, system))
-    by_exponent = task_log_likelihood(evidence, system, loading)
-    log_prior = -0.5 * ((jnp.asarray(EXPONENTS) - 1.0) / 0.5) ** 2
+    by_exponent = task_log_likelihood(evidence, system, sites["loading"])
+    log_prior = -0.5 * ((jnp.asarray(EXPONENTS) - 1.0) / EXPONENT_SCALE) ** 2
     weights = by_exponent + log_prior - jax.nn.logsumexp(log_prior)
-    numpyro.deterministic("task_exponent_logits", weights)
+    _derived("task_exponent_logits", weights)
     numpyro.factor("task", jax.nn.logsumexp(weights))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any
 
@@ -22,7 +22,7 @@ from numpyro.infer import MCMC, NUTS
 from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
 
 from .evidence import EXPONENTS, PilotEvidence
-from .hierarchy import Priors, pilot_model
+from .hierarchy import EXPONENT_SCALE, Priors, pilot_model, pilot_prior
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,10 @@ class Chains:
     """Draws by site name, deterministic sites included."""
     statistics: dict[str, Float[np.ndarray, "chain draw"]]
     """``diverging``, ``energy``, ``acceptance_rate``, ``num_steps``."""
+    log_likelihood: dict[str, Float[np.ndarray, "chain draw *shape"]] = field(default_factory=dict)
+    """Log-likelihood of each part of the pilot: ``brain`` by modality and latent, ``slope`` by modality and latent, ``task``."""
+    log_prior: dict[str, Float[np.ndarray, "chain draw *shape"]] = field(default_factory=dict)
+    """Log prior density of every sampled site, element by element."""
 
 
 EXTRA_FIELDS = ("diverging", "energy", "accept_prob", "num_steps")
@@ -111,10 +115,22 @@ def _start(n_latents: int, key: Array, data: Data) -> dict[str, Array]:
     }
 
 
-def run_chain(
-    options: SamplerOptions, n_latents: int, key: Array, data: Data
-) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Run one NUTS chain and return (sites, extra fields); pure, so that it can be vmapped over keys and pilots."""
+Site = dict[str, Array]
+
+
+def _sites(model: Callable[..., None], data: Data, values: Site) -> tuple[Site, Site, Site]:
+    """Return (sites with deterministic ones, log-likelihood, log prior) at constrained values, in one pass."""
+    trace = handlers.trace(handlers.seed(handlers.substitute(model, values), jax.random.key(0))).get_trace(*data)
+    sampled = {name: site for name, site in trace.items() if site["type"] == "sample"}
+    log = {name: site["fn"].log_prob(site["value"]) for name, site in sampled.items()}
+    seen = {name: value for name, value in log.items() if sampled[name]["is_observed"]}
+    prior = {name: value for name, value in log.items() if not sampled[name]["is_observed"]}
+    derived = {name: site["value"] for name, site in trace.items() if site["type"] == "deterministic"}
+    return {**{name: sampled[name]["value"] for name in prior}, **derived}, seen, prior
+
+
+def run_chain(options: SamplerOptions, n_latents: int, key: Array, data: Data) -> tuple[Site, Site, Site, Site]:
+    """Run one NUTS chain and return (sites, extra fields, log-likelihood, log prior); pure, so that it can be mapped."""
     energy = energy_and_slope(n_latents)
     kernel = NUTS(
         potential_fn=lambda sites: energy(sites, data),
@@ -125,12 +141,16 @@ def run_chain(
     start, walk = jax.random.split(key)
     sampler.run(walk, init_params=_start(n_latents, start, data), extra_fields=EXTRA_FIELDS)
     model = partial(pilot_model, n_latents=n_latents)
-    constrained = jax.vmap(lambda sites: constrain_fn(model, data, {}, sites, return_deterministic=True))
-    return constrained(sampler.get_samples()), sampler.get_extra_fields()
+
+    def draw(free: Site) -> tuple[Site, Site, Site]:
+        return _sites(model, data, constrain_fn(model, data, {}, free))
+
+    sites, seen, prior = jax.vmap(draw)(sampler.get_samples())
+    return sites, sampler.get_extra_fields(), seen, prior
 
 
 @cache
-def compiled_chain(options: SamplerOptions, n_latents: int) -> Callable[..., tuple[dict[str, Array], dict[str, Array]]]:
+def compiled_chain(options: SamplerOptions, n_latents: int) -> Callable[..., tuple[Site, Site, Site, Site]]:
     """Return the jitted map from (key, data) to the draws of one chain; compiled once per shape of the data.
 
     Chains run in threads, not in a ``vmap``: that makes every chain wait for the longest trajectory of all, and takes
@@ -171,26 +191,59 @@ def sample_posterior(
     data = _with_empty_people(evidence, modality_of)
     chain = compiled_chain(chosen, n_latents)
 
-    def run(key: Array) -> tuple[dict[str, Array], dict[str, Array]]:
+    def run(key: Array) -> tuple[Site, Site, Site, Site]:
         return jax.block_until_ready(chain(key, (data[0], priors, data[1])))
 
     with ThreadPoolExecutor(chosen.n_chains) as pool:
-        sites, extra = jax.tree.map(lambda *leaves: np.stack(leaves), *pool.map(run, keys))
-    draws = dict(sites)
-    for name in ("gain", "gain_raw"):
-        draws[name] = draws[name][:, :, :people]
+        sites, extra, seen, prior = jax.tree.map(lambda *leaves: np.stack(leaves), *pool.map(run, keys))
+    draws, seen, prior = (_without_empty_people(dict(part), people) for part in (sites, seen, prior))
     draws["task_exponent"] = _draw_exponent(draws.pop("task_exponent_logits"), seed)
     statistics = {name: np.asarray(value, dtype=float) for name, value in extra.items()}
     statistics["acceptance_rate"] = statistics.pop("accept_prob")
-    return Chains(sites=draws, statistics=statistics)
+    return Chains(sites=draws, statistics=statistics, log_likelihood=seen, log_prior=prior)
+
+
+def sample_prior(
+    priors: Priors, modality_of: Int[np.ndarray, " subject"], n_latents: int, seed: int, n_draws: int = 1000
+) -> dict[str, Float[np.ndarray, "draw *shape"]]:
+    """Return draws of every site from the prior, shaped (draw, ...)."""
+    size = _padded_people(len(modality_of))
+    people = jnp.pad(jnp.asarray(modality_of, dtype=int), (0, size - len(modality_of)))
+    sites = _prior_draws(n_latents, n_draws, jax.random.key(seed), priors, people)
+    draws = _without_empty_people({name: np.asarray(value)[None] for name, value in sites.items()}, len(modality_of))
+    draws = {name: value[0] for name, value in draws.items()}
+    weight = np.exp(-0.5 * ((EXPONENTS - 1.0) / EXPONENT_SCALE) ** 2)
+    draws["task_exponent"] = np.random.default_rng([seed, 3]).choice(EXPONENTS, n_draws, p=weight / weight.sum())
+    return draws
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _prior_draws(n_latents: int, n_draws: int, key: Array, priors: Priors, people: Int[Array, " person"]) -> Site:
+    def one(own: Array) -> Site:
+        trace = handlers.trace(handlers.seed(pilot_prior, own)).get_trace(priors, people, n_latents)
+        return {name: site["value"] for name, site in trace.items() if site["type"] in {"sample", "deterministic"}}
+
+    return jax.vmap(one)(jax.random.split(key, n_draws))
+
+
+def _padded_people(people: int) -> int:
+    """Return the number of people that a shape provides for."""
+    return max(8, 1 << (people - 1).bit_length()) if people else 8
+
+
+def _without_empty_people(draws: dict[str, np.ndarray], people: int) -> dict[str, np.ndarray]:
+    """Return draws without the people that only filled up a shape; sites without anyone left out."""
+    for name in ("gain", "gain_raw"):
+        if name in draws:
+            draws[name] = draws[name][:, :, :people]
+    return draws
 
 
 def _with_empty_people(
     evidence: PilotEvidence, modality_of: Int[np.ndarray, " person"]
 ) -> tuple[PilotEvidence, Int[Array, " person"]]:
     """Return the evidence with people of whom nothing is known, so that pilots of similar size share compiled code."""
-    size = max(8, 1 << (len(modality_of) - 1).bit_length()) if len(modality_of) else 8
-    missing = size - len(modality_of)
+    missing = _padded_people(len(modality_of)) - len(modality_of)
     brain = evidence.brain
     padded = replace(
         brain,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from brainworth.design.study import Study
     from brainworth.models.learner import BrainInformedClassifier, BrainInformedRegressor
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "BrainInformedClassifier": "brainworth.models.learner",
