@@ -8,17 +8,14 @@ whose input does not exist is left out, so a study without a pilot has none of t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
-import jax
+import jax.numpy as jnp
 import numpy as np
 
 from brainworth.design.checks import Check, Limits, data_checks, overall, record
 from brainworth.design.literature import study_priors
 from brainworth.design.posterior import Posterior
-from brainworth.models.encoding import encode, readout_overlaps
-from brainworth.models.forecast import SYSTEM_AXES, PilotSize
-from brainworth.models.system import Design, System
+from brainworth.models.predictive import predictive
 
 __all__ = ["Check", "overall", "pilot_checks", "plan_checks", "record"]
 
@@ -111,31 +108,16 @@ def _conflict(posterior: Posterior) -> Iterator[Check]:
         )
 
 
-def _expected_accuracy(system: System, size: PilotSize, kept: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return the expected correlation of held-out read-outs with their prediction, and its ceiling, per latent."""
-    samples = 0.8 * size.samples
-    design = Design(
-        n_brain=samples, n_task=size.labels, subjects=size.subjects, repeats=size.repeats, shared=size.shared
-    )
-    seen = replace(system, snr=system.snr * kept[:, None])
-    encoding = encode(seen, design)
-    joined = 1.0 + size.shared * (size.subjects - 1.0)
-    learned = readout_overlaps(seen, design, encoding)
-    effective = seen.snr * (learned + (1.0 - learned) / (system.channels * joined)[:, None])
-    ceiling = jax.numpy.sqrt(effective / (1.0 + effective))
-    return ceiling * jax.numpy.sqrt(encoding.encoding_r2), ceiling
-
-
 def _encoding(posterior: Posterior) -> Iterator[Check]:
     """Posterior predictive check of encoding accuracy, and the noise ceiling, for the strongest latent."""
-    expected, ceiling = jax.vmap(_expected_accuracy, in_axes=(SYSTEM_AXES, None, None))(
-        posterior.draws.system, posterior.pilot, jax.numpy.asarray(posterior.notes["fold_efficiency"])
-    )
+    draws, kept = posterior.draws, jnp.asarray(posterior.notes["fold_efficiency"])
+    expected = predictive(draws.system, draws.people, posterior.pilot, kept)
+    accuracy, ceiling = np.asarray(expected.encoding_accuracy), np.asarray(expected.noise_ceiling)
     for m, name in enumerate(posterior.study.config.modality_names):
         seen = posterior.notes["readout_accuracy"].get(name)
         if not seen:
             continue
-        predicted = np.asarray(expected)[:, m, 0]
+        predicted = accuracy[:, m, 0]
         low, high = np.quantile(predicted, [0.005, 0.995])
         slack = 2.0 / np.sqrt(max(float(posterior.pilot.samples[m]), 1.0))
         outside = max(low - slack - seen[0], seen[0] - high - slack, 0.0)
@@ -147,7 +129,7 @@ def _encoding(posterior: Posterior) -> Iterator[Check]:
             f"Cross-validated encoding accuracy of the strongest latent of {name} is r = {seen[0]:.2f}; the model expects "
             f"{low:.2f} to {high:.2f}.",
         )
-        top = float(np.quantile(np.asarray(ceiling)[:, m, 0], 0.95))
+        top = float(np.quantile(ceiling[:, m, 0], 0.95))
         yield Check(
             f"noise ceiling ({name})",
             Limits(1.0).judge((seen[0] - slack) / max(top, 1e-9)),
