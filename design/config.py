@@ -66,8 +66,8 @@ class Stimuli(Section):
     """[stimuli]: the features of every stimulus that was recorded or labelled."""
 
     table: RelativePath
-    """csv, tsv, parquet or npz file: `stimulus` = unique id; optional `group` (never split across folds); every other
-    column is one numeric feature."""
+    """csv, tsv, parquet, npz, h5, nc or zarr: `stimulus` = unique id; optional `group` (never split across folds); every
+    other column is one numeric feature."""
 
 
 class Task(Section):
