@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -76,6 +77,14 @@ class Layout:
         paths = (p for p in folder.files(root, field) if not any(p.is_relative_to(s) for s in out))
         return cls(root, tuple(f for f in map(parse, paths) if f is not None))
 
+    @cached_property
+    def _by_kind(self) -> dict[tuple[str, str], list[BidsFile]]:
+        """The files by suffix and ending."""
+        kinds: dict[tuple[str, str], list[BidsFile]] = {}
+        for file in self.files:
+            kinds.setdefault((file.suffix, file.ending), []).append(file)
+        return kinds
+
     def beside(self, file: BidsFile, suffix: str, ending: str, ignore: Sequence[str] = ()) -> list[BidsFile]:
         """Return the side files that apply to a file, nearest first (inheritance principle).
 
@@ -83,12 +92,11 @@ class Layout:
         names entities of the file that side files do not have to agree on.
         """
         own = {key: value for key, value in file.entities.items() if key not in ignore}
+        folders = {file.path.parent, *file.path.parent.parents}
         fitting = [
             other
-            for other in self.files
-            if other.suffix == suffix
-            and other.ending == ending
-            and file.path.parent.is_relative_to(other.path.parent)
+            for other in self._by_kind.get((suffix, ending), ())
+            if other.path.parent in folders
             and all(own.get(key) == value for key, value in other.entities.items() if key not in ignore)
         ]
         return sorted(fitting, key=lambda f: (-len(f.path.parts), -len(f.entities)))

@@ -6,17 +6,22 @@ import json
 import os
 import shutil
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from brainworth.design.cli import main
 from brainworth.design.config import parse_study
 from brainworth.design.config_reader import Reader
 from brainworth.design.errors import BadInput
-from brainworth.design.events import Events, events_of
+from brainworth.design.events import Events, events_of, read_events
+from brainworth.design.posterior import fingerprint
 from brainworth.design.readers import read_recordings
 from brainworth.design.study import Study
 from brainworth.design.study_folder import Folder
@@ -410,6 +415,10 @@ def test_runs_become_sessions_and_groups(bids: Path) -> None:
     assert any("stimuli of one run are a group" in remark for remark in study.remarks)
     assert "data/sub-01/func/sub-01_task-read_run-1_events.tsv" in study.digest
     assert "data/sub-02/sub-02_task-read_bold.json" in study.digest
+    (bids / "study.toml").write_text(STUDY.replace("[modality.reader]", "[modality.reader]\nstandardise = true"))
+    other = Study.from_file(bids / "study.toml")
+    assert fingerprint(other, 0) != fingerprint(study, 0), "another reader, another posterior"
+    assert main(["check", str(bids / "study.toml"), "--quiet"]) == 0
     frame.assign(group="g" + (np.arange(49) // 7).astype(str).astype(object)).to_csv(bids / "stimuli.csv", index=False)
     assert np.unique(Study.from_file(bids / "study.toml").pilot.group).size == 7, "groups that are given are kept"
 
@@ -445,6 +454,47 @@ def test_what_can_be_wrong_with_a_data_set(bids: Path, tmp_path: Path) -> None:
     events_file.symlink_to(tmp_path / "outside.tsv")
     with pytest.raises(BadInput, match="leads out of the study's folder by a link"):
         read(tmp_path / "study", "data", mask="mask.nii.gz")
+
+
+# --------------------------------------------------------------------------------------- damaged files
+
+
+def one_paragraph(call: Any) -> str:
+    """Return the message of a call that ends in ``BadInput``, or nothing if it succeeds."""
+    try:
+        call()
+    except BadInput as error:
+        return str(error)
+    return ""
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_damaged_images_end_in_one_paragraph(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """Up to four bytes of header or values are changed."""
+    folder = tmp_path_factory.mktemp("damaged")
+    nib.save(bold(events(0))[0], folder / "bold.nii")
+    nib.save(full_mask(), folder / "mask.nii.gz")
+    events(0).to_csv(folder / "events.tsv", sep="\t", index=False)
+    raw = bytearray((folder / "bold.nii").read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(0, 400))] = data.draw(st.integers(0, 255))
+    (folder / "bold.nii").write_bytes(bytes(raw))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of numpy about values that overflow
+        message = one_paragraph(lambda: read(folder, "bold.nii", tr=TR, **BASE))
+    assert message.isprintable()
+    assert len(message) < 1500
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda t: ("onset\tstimulus\n" + t).encode())))
+def test_any_bytes_as_events(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.mktemp("events") / "events.tsv"
+    path.write_bytes(content)
+    message = one_paragraph(lambda: read_events(path, path.name, Reader()))
+    assert message.isprintable()
+    assert len(message) < 1500
 
 
 # ------------------------------------------------------------------------------------------- real data
