@@ -25,7 +25,7 @@ ENDINGS = {
     "func": (".nii", ".nii.gz"),
     "eeg": (".vhdr", ".edf", ".bdf", ".set", ".fif"),
     "meg": (".fif",),
-    "ieeg": (".vhdr", ".edf", ".nwb", ".mef"),
+    "ieeg": (".vhdr", ".edf", ".set"),
 }
 """Endings of recordings by datatype."""
 _SUFFIX = {"func": "bold"}

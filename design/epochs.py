@@ -22,7 +22,7 @@ from .config_reader import Reader
 from .extras import need
 from .tables import MAX_CELLS, MAX_FILE_BYTES, Table, Wanted, from_columns, text_of
 
-_KINDS = ("eeg", "mag", "grad", "seeg", "ecog", "dbs", "csd", "hbo", "hbr", "fnirs_cw_amplitude", "fnirs_od")
+_KINDS = ("eeg", "mag", "grad", "seeg", "ecog", "dbs", "csd", "hbo", "hbr")
 _MAX_STEPS = 10_000
 _REFERENCES = (117, 118)
 """Tags of a FIF file that name the file in which it continues: by number, by name."""
@@ -40,7 +40,7 @@ def _picked(info: Any, picks: Sequence[str] | None, source: str) -> list[int]:
     kinds = mne.channel_indices_by_type(info)
     bad = set(info["bads"])
     good = [i for i, name in enumerate(info["ch_names"]) if name not in bad]
-    data = {i for kind in _KINDS for i in kinds.get(kind, ())}
+    data = {i for kind, where in kinds.items() if kind in _KINDS or kind.startswith("fnirs_") for i in where}
     if picks is None:
         chosen = data
     else:
