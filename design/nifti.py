@@ -32,6 +32,8 @@ MAX_VALUES = 1_000_000_000
 def open_image(path: Any, source: str, dimensions: int) -> Any:
     """Return a NIfTI image (or one in memory) whose header was read and whose size was checked; its values are not loaded yet."""
     nibabel = need("nibabel", "fmri", "NIfTI images", source)
+    if not hasattr(path, "affine") and not str(path).lower().endswith((".nii", ".nii.gz")):
+        raise problem(source, "", "its ending is not that of a NIfTI image", "Save it as .nii or .nii.gz.")
     try:
         image = path if hasattr(path, "affine") else nibabel.load(path)
         shape = tuple(int(n) for n in image.shape)

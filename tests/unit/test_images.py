@@ -295,6 +295,7 @@ def test_what_can_be_wrong_with_an_image(single: Path, monkeypatch: pytest.Monke
         ({"recordings": "mask.nii.gz"}, r"mask\.nii\.gz: its shape is \(4, 3, 2\)"),
         ({"recordings": "untimed.nii"}, r"untimed\.nii: header: it gives 0 s per volume. Give the repetition time"),
         ({"recordings": "broken.nii.gz"}, r"broken\.nii\.gz: the file cannot be read as a NIfTI image"),
+        ({"mask": "events.tsv"}, r"events\.tsv: its ending is not that of a NIfTI image"),
         ({"mask": "away.nii"}, r"away\.nii: no voxel of it lies within the images"),
         ({"mask": "bold.nii.gz"}, r"bold\.nii\.gz: its shape is \(4, 3, 2, 90\)"),
         ({"mask": "../mask.nii.gz"}, "reader > mask: the path '../mask.nii.gz' leaves the study's folder"),
