@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeWarning, curve_fit
 from sklearn.linear_model import RidgeCV
@@ -25,9 +25,8 @@ from brainworth.design.posterior import Posterior, fit_study
 from brainworth.design.purchase import Purchase
 from brainworth.design.study import Study
 from brainworth.models.folds import group_folds
-from brainworth.models.learner import BrainInformedRegressor
-from brainworth.models.pilot import Pilot, Recording
-from brainworth.models.summary import choose_basis, standardised_labels
+from brainworth.models.learning_curve import learned, tested_r2
+from brainworth.models.pilot import Pilot
 
 HELD_OUT = 0.3
 """Share of the labelled groups that is only ever tested on."""
@@ -65,41 +64,6 @@ def crps(draws: Float[np.ndarray, " draw"], observed: float) -> float:
     return float(np.mean(np.abs(draws - observed)) - np.sum(weights * ordered) / n**2)
 
 
-def restricted(pilot: Pilot, brain: Bool[np.ndarray, " stimulus"], task: Bool[np.ndarray, " stimulus"]) -> Pilot:
-    """Return the pilot with recordings and labels of some stimuli only; features of all stimuli stay."""
-    kept: list[Recording] = []
-    for recording in pilot.recordings:
-        rows = brain[recording.stimulus]
-        if rows.sum() >= 2:
-            session = None if recording.session is None else recording.session[rows]
-            kept.append(
-                replace(
-                    recording, stimulus=recording.stimulus[rows], channels=recording.channels[rows], session=session
-                )
-            )
-    chosen = task[pilot.label_stimulus]
-    return replace(
-        pilot, recordings=tuple(kept), label_stimulus=pilot.label_stimulus[chosen], label=pilot.label[chosen]
-    )
-
-
-def _learn(pilot: Pilot) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    brain = [(pilot.features[r.stimulus], r.channels) for r in pilot.recordings]
-    basis, _ = choose_basis(pilot, standardised_labels(pilot))
-    model = BrainInformedRegressor(standardise=bool(np.any(basis.scale != 1.0))).fit(
-        pilot.features[pilot.label_stimulus], pilot.label, brain=brain
-    )
-    return model.predict
-
-
-def _test_r2(predicted: NDArray[np.float64], label: NDArray[np.float64], centre: float) -> tuple[float, float]:
-    """Return R^2 on held-out labels against the training mean, and its standard error over labels."""
-    error, plain = (label - predicted) ** 2, (label - centre) ** 2
-    r2 = 1.0 - error.sum() / plain.sum()
-    influence = (error - (1.0 - r2) * plain) / plain.mean()
-    return float(r2), float(influence.std() / np.sqrt(len(label)))
-
-
 def _power_law(pilot: Pilot, sizes: Sequence[int], rng: np.random.Generator) -> NDArray[np.float64]:
     """Return draws of R^2 at each size from a curve a - b n^-c fitted to the labels' own learning curve: (draw, size)."""
     x, y, group = pilot.features[pilot.label_stimulus], pilot.label, pilot.group[pilot.label_stimulus]
@@ -114,7 +78,7 @@ def _power_law(pilot: Pilot, sizes: Sequence[int], rng: np.random.Generator) -> 
                 part = rng.permutation(train)[: max(int(share * len(train)), 5)]
                 model = RidgeCV(alphas=np.logspace(-1, 5, 13)).fit(x[part], y[part])
                 counts.append(float(len(part)))
-                scores.append(_test_r2(np.asarray(model.predict(x[test])), y[test], float(y[part].mean()))[0])
+                scores.append(tested_r2(np.asarray(model.predict(x[test])), y[test], float(y[part].mean()))[0])
     n, score = np.array(counts), np.array(scores)
 
     def curve(size: NDArray[np.float64], top: float, drop: float, power: float) -> NDArray[np.float64]:
@@ -169,7 +133,7 @@ def one_split(study: Study, split: int, seed: int) -> list[Point]:
     test = np.isin(pilot.group, held)
     half, whole = np.isin(pilot.group, first), ~test
     parts = [(0.5, half, half), (1.0, whole, half), (0.5, half, whole), (1.0, whole, whole)]
-    pilots = [restricted(pilot, brain, task) for _, brain, task in parts]
+    pilots = [pilot.restricted(brain, task) for _, brain, task in parts]
     if min(len(p.label) for p in pilots) < MINIMUM or test[pilot.label_stimulus].sum() < MINIMUM // 2:
         raise BadInput(
             f"{study.config.study.title}: the pilot has {len(pilot.label)} labels in {len(labelled)} groups, too few to fit a "
@@ -185,7 +149,7 @@ def one_split(study: Study, split: int, seed: int) -> list[Point]:
     points: list[Point] = []
     for index, (share, _, _) in enumerate(parts):
         part = pilots[index]
-        observed, error = _test_r2(np.asarray(_learn(part)(x)), y, float(part.label.mean()))
+        observed, error = tested_r2(learned(part, x), y, float(part.label.mean()))
         noise = error * rng.standard_normal(forecasts.shape[1])
         law = laws[rng.integers(0, len(laws), forecasts.shape[1]), index] + noise
         points.append(Point(split, share, len(part.label), observed, forecasts[index] + noise, law))

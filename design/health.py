@@ -8,6 +8,7 @@ whose input does not exist is left out, so a study without a pilot has none of t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -30,6 +31,7 @@ def pilot_checks(posterior: Posterior) -> list[Check]:
         *_pilot(posterior),
         *_conflict(posterior),
         *_encoding(posterior),
+        *_learning_curve(posterior),
     ]
 
 
@@ -137,6 +139,29 @@ def _encoding(posterior: Posterior) -> Iterator[Check]:
             top,
             f"Encoding accuracy of {name} is {seen[0] / max(top, 1e-9):.0%} of its noise ceiling r = {top:.2f}; above 100 % "
             "something has leaked between folds.",
+        )
+
+
+def _learning_curve(posterior: Posterior) -> Iterator[Check]:
+    """Backtest within the pilot: what the model says of parts of the pilot against what the learner reached with them."""
+    draws, kept = posterior.draws, jnp.asarray(posterior.notes["fold_efficiency"])
+    for point in posterior.notes["learning_curve"]:
+        share, size = point["share"], posterior.pilot
+        part = replace(size, samples=share * size.samples, labels=share * size.labels)
+        forecast = np.asarray(predictive(draws.system, draws.people, part, kept).r2)
+        spread = float(np.hypot(forecast.std(), point["error"]))
+        off = (point["r2"] - float(forecast.mean())) / max(spread, 1e-6)
+        limits = Limits(2.5, 5.0) if off < 0.0 else Limits(2.5)
+        low, high = np.quantile(
+            forecast + point["error"] * np.random.default_rng(0).standard_normal(forecast.size), [0.05, 0.95]
+        )
+        yield Check(
+            f"backtest with {share:.0%} of the pilot",
+            limits.judge(abs(off)),
+            abs(off),
+            limits.warn,
+            f"Trained on {share:.0%} of the pilot, the learner reached R² = {point['r2']:.2f} on the rest; the model says "
+            f"{low:.2f} to {high:.2f}, {abs(off):.1f} standard errors {'above' if off < 0.0 else 'below'} what was seen.",
         )
 
 

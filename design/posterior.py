@@ -10,6 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -26,6 +27,7 @@ from brainworth.models.evidence import PilotEvidence
 from brainworth.models.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.hierarchy import PRESENCE
 from brainworth.models.inference import Chains, sample_posterior, sample_prior
+from brainworth.models.learning_curve import learning_curve
 from brainworth.models.people import new_people
 from brainworth.models.predictive import predictive
 from brainworth.models.quadrature import compress
@@ -133,7 +135,10 @@ def fit_study(study: Study, seed: int, archive_path: Path | None = None) -> Post
     summarised = time.perf_counter()
     priors, channels = study_priors(config)
     evidence = _with_channels(summary.evidence, channels)
-    chains = sample_posterior(evidence, priors, summary.modality_of, config.priors.max_latents, seed)
+    with ThreadPoolExecutor(1) as beside:
+        curve = beside.submit(learning_curve, study.pilot, seed)
+        chains = sample_posterior(evidence, priors, summary.modality_of, config.priors.max_latents, seed)
+        points = [vars(point) for point in curve.result()]
     sampled = time.perf_counter()
     people = tuple(
         f"{recording.modality}:{recording.subject}"
@@ -143,7 +148,10 @@ def fit_study(study: Study, seed: int, archive_path: Path | None = None) -> Post
     )
     names = archive.Names(config.modality_names, people, config.priors.max_latents)
     constants = _constants(summary, evidence)
-    notes = _notes(study, summary) | {"fold_efficiency": np.asarray(evidence.brain.fold_efficiency).tolist()}
+    notes = _notes(study, summary) | {
+        "fold_efficiency": np.asarray(evidence.brain.fold_efficiency).tolist(),
+        "learning_curve": points,
+    }
     posterior = _assemble(study, chains, constants, notes, seed=seed, seconds={})
     extras = _extras(
         posterior, evidence, sample_prior(priors, summary.modality_of, config.priors.max_latents, seed), constants

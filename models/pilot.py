@@ -7,10 +7,10 @@ these records are built; nothing here checks again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 
 @dataclass(frozen=True)
@@ -45,3 +45,20 @@ class Pilot:
     """Labels, any unit; -1 and +1 for a binary task."""
     binary: bool = False
     """Whether the task is a two-way classification."""
+
+    def restricted(self, brain: Bool[np.ndarray, " stimulus"], task: Bool[np.ndarray, " stimulus"]) -> Pilot:
+        """Return the pilot with recordings and labels of some stimuli only; features of all stimuli stay.
+
+        People with fewer than two samples left are left out.
+        """
+        kept: list[Recording] = []
+        for recording in self.recordings:
+            rows = brain[recording.stimulus]
+            if rows.sum() >= 2:
+                session = None if recording.session is None else recording.session[rows]
+                stimulus, channels = recording.stimulus[rows], recording.channels[rows]
+                kept.append(replace(recording, stimulus=stimulus, channels=channels, session=session))
+        chosen = task[self.label_stimulus]
+        return replace(
+            self, recordings=tuple(kept), label_stimulus=self.label_stimulus[chosen], label=self.label[chosen]
+        )
