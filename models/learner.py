@@ -14,30 +14,22 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import Tags, check_array, check_consistent_length
+from sklearn.utils import Tags, check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .encoder import Encoder, EncoderOptions, fit_encoder
-from .folds import group_folds
-from .readouts import cross_fitted_readouts
+from .brain_sets import BrainSet, checked_set, common_basis, confirmed_encoder
+from .encoder import Encoder
+from .probability import ProbitLink, probit_link
 from .second_stage import LabelledDesign, SecondStage, fit_second_stage
-from .statistics import CentredSource, FeatureBasis, SourceStatistics
+from .statistics import FeatureBasis
 
 Matrix = NDArray[np.float64]
-BrainSet = tuple[ArrayLike, ArrayLike]
 
 # scikit-learn's annotations are narrower than what it accepts.
 _validated: Callable[..., Any] = validate_data
-_checked_array: Callable[..., Matrix] = check_array
-
-EXPONENTS = (0.5, 1.0, 1.5)
-"""Spectral exponents of the latents that are compared by evidence."""
-N_FOLDS = 5
-"""Folds on which latents are confirmed."""
-MINIMUM_STIMULI = 50
-"""Different stimuli of every brain set below which latents are not tested."""
 
 
 class _TwoStageLinear(BaseEstimator):
@@ -45,6 +37,7 @@ class _TwoStageLinear(BaseEstimator):
 
     encoder_: Encoder | None
     basis_: FeatureBasis
+    centre_: Matrix
     second_stages_: list[SecondStage]
     coef_: Matrix
     intercept_: Matrix
@@ -53,20 +46,23 @@ class _TwoStageLinear(BaseEstimator):
 
     def _fit_targets(
         self, features: Matrix, targets: Matrix, brain: Sequence[BrainSet] | None, groups: ArrayLike | None
-    ) -> None:
-        """Fit both stages; ``targets`` has one column per target."""
-        sets = [_checked_set(pair, features.shape[1]) for pair in brain or []]
-        self.basis_ = _basis(np.vstack([features, *[stimuli for stimuli, _ in sets]]), standardise=self.standardise)
+    ) -> LabelledDesign:
+        """Fit both stages and return the labelled stimuli as stage 2 sees them; ``targets`` has one column per target."""
+        sets = [checked_set(pair, features.shape[1]) for pair in brain or []]
+        self.basis_ = common_basis(
+            np.vstack([features, *[stimuli for stimuli, _ in sets]]), standardise=self.standardise
+        )
         coordinates = self.basis_.transform(features)
         variance = self.basis_.variance
-        self.encoder_ = _encoder(self.basis_, sets, self.n_latents) if sets else None
+        self.encoder_ = confirmed_encoder(self.basis_, sets, self.n_latents) if sets else None
         empty = np.zeros((len(variance), 0))
         codes = None
         if groups is not None:
             check_consistent_length(features, groups)
             codes = np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1)
+        self.centre_ = coordinates.mean(axis=0)
         design = LabelledDesign(
-            coordinates=coordinates - coordinates.mean(axis=0),
+            coordinates=coordinates - self.centre_,
             variance=variance,
             maps=empty if self.encoder_ is None else self.encoder_.maps,
             map_variance=empty if self.encoder_ is None else self.encoder_.map_covariance_diag,
@@ -77,11 +73,11 @@ class _TwoStageLinear(BaseEstimator):
         weights = np.stack([stage.coefficients for stage in self.second_stages_], axis=1)
         self.coef_ = self.basis_.raw_coefficients(weights).T
         self.intercept_ = means - self.coef_ @ features.mean(axis=0)
+        return design
 
-    def _scores(self, X: ArrayLike) -> Matrix:
+    def _features(self, X: ArrayLike) -> Matrix:
         check_is_fitted(self)
-        features = _validated(self, X, reset=False, dtype=np.float64)
-        return features @ np.atleast_2d(self.coef_).T + self.intercept_
+        return _validated(self, X, reset=False, dtype=np.float64)
 
 
 class BrainInformedRegressor(RegressorMixin, _TwoStageLinear):
@@ -157,18 +153,27 @@ class BrainInformedRegressor(RegressorMixin, _TwoStageLinear):
 
     def predict(self, X: ArrayLike) -> Matrix:
         """Return predictions of shape (n_stimuli,) or (n_stimuli, n_targets)."""
-        scores = self._scores(X)
+        scores = self._features(X) @ np.atleast_2d(self.coef_).T + self.intercept_
         return scores[:, 0] if self.coef_.ndim == 1 else scores
 
 
 class BrainInformedClassifier(ClassifierMixin, _TwoStageLinear):
     """Classification by least squares on +-1 labels (THEORY section 6), one class against the rest.
 
-    Parameters and attributes are those of ``BrainInformedRegressor``; with two classes there is one score, positive for
-    the second class.
+    Parameters and attributes are those of ``BrainInformedRegressor``; ``coef_`` and ``intercept_`` have one row per class (one in
+    all for two classes) and hold the least-squares weights on labels of -1 and +1, from which probabilities follow by a
+    probit link with the posterior variance of each stimulus (``probability``).
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    links_ : list of ProbitLink
+        How the scores of each row of ``coef_`` become probabilities.
     """
 
     classes_: NDArray[Any]
+    links_: list[ProbitLink]
 
     def __init__(self, n_latents: int = 10, *, standardise: bool = False) -> None:
         self.n_latents = n_latents
@@ -190,78 +195,41 @@ class BrainInformedClassifier(ClassifierMixin, _TwoStageLinear):
         targets = np.where(codes.reshape(-1, 1) == np.arange(self.classes_.size), 1.0, -1.0)
         if self.classes_.size == 2:
             targets = targets[:, 1:]
-        self._fit_targets(features, targets, brain, groups)
+        design = self._fit_targets(features, targets, brain, groups)
+        means = targets.mean(axis=0)
+        self.links_ = [
+            probit_link(design, stage, float(mean)) for stage, mean in zip(self.second_stages_, means, strict=True)
+        ]
         return self
 
     def decision_function(self, X: ArrayLike) -> Matrix:
-        """Return scores of shape (n_stimuli,) for two classes, else (n_stimuli, n_classes)."""
-        scores = self._scores(X)
-        return scores[:, 0] if self.classes_.size == 2 else scores
+        """Return probits of shape (n_stimuli,) for two classes, else (n_stimuli, n_classes).
+
+        The probit of two classes is that of the second one, above 0 where it is the more probable; with more classes, each is
+        that of the class against the rest.
+        """
+        features = self._features(X)
+        coordinates = self.basis_.transform(features) - self.centre_
+        columns = [
+            link.argument(coordinates @ stage.coefficients, coordinates)
+            for link, stage in zip(self.links_, self.second_stages_, strict=True)
+        ]
+        return columns[0] if self.classes_.size == 2 else np.stack(columns, axis=1)
+
+    def predict_proba(self, X: ArrayLike) -> Matrix:
+        """Return posterior predictive probabilities of shape (n_stimuli, n_classes).
+
+        What is not known of the task counts: for a stimulus unlike any labelled one the probabilities are near the base rates.
+        With more than two classes the probabilities against the rest are scaled to sum to 1.
+        """
+        probability = special.ndtr(self.decision_function(X))
+        if probability.ndim == 1:
+            return np.stack([1.0 - probability, probability], axis=1)
+        probability = np.maximum(probability, 1e-300)
+        return probability / probability.sum(axis=1, keepdims=True)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the class of each stimulus."""
+        """Return the most probable class of each stimulus."""
         scores = self.decision_function(X)
         chosen = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
         return self.classes_[chosen]
-
-
-def _checked_set(pair: BrainSet, n_features: int) -> tuple[Matrix, Matrix]:
-    """Return one brain set as arrays."""
-    features = _checked_array(pair[0], dtype=np.float64, ensure_min_samples=2, input_name="X_brain")
-    channels = _checked_array(pair[1], dtype=np.float64, ensure_min_samples=2, input_name="R")
-    check_consistent_length(features, channels)
-    if features.shape[1] != n_features:
-        raise ValueError(
-            f"A brain set must have the features of the labelled stimuli ({n_features}). Got {features.shape[1]} instead."
-        )
-    return features, channels
-
-
-def _basis(features: Matrix, *, standardise: bool) -> FeatureBasis:
-    """Return the basis of all stimuli; a single flat direction where no feature varies."""
-    if np.ptp(features, axis=0).max() > 0.0:
-        return FeatureBasis.from_features(features, standardise=standardise)
-    p = features.shape[1]
-    return FeatureBasis(mean=features[0], scale=np.ones(p), rotation=np.eye(p)[:, :1], variance=np.ones(1))
-
-
-def _encoder(basis: FeatureBasis, sets: Sequence[tuple[Matrix, Matrix]], n_latents: int) -> Encoder | None:
-    """Return stage 1 with as many latents as held-out recordings confirm; None if they confirm none."""
-    identity = np.unique(np.vstack([features for features, _ in sets]), axis=0, return_inverse=True)[1].reshape(-1)
-    ends = np.cumsum([len(features) for features, _ in sets])
-    sources: list[CentredSource] = []
-    for (features, channels), shown in zip(sets, np.split(identity, ends[:-1]), strict=True):
-        coordinates = basis.transform(features)
-        sources.append(
-            CentredSource(
-                coordinates=coordinates - coordinates.mean(axis=0),
-                channels=channels - channels.mean(axis=0),
-                stimulus=shown,
-            )
-        )
-    statistics = [source.statistics() for source in sources]
-    shares = _shares(basis, statistics, n_latents)
-    encoder = fit_encoder(statistics, basis.variance, shares, n_latents)
-    confirmed = _confirmed(sources, encoder, basis.variance, shares)
-    if confirmed in (0, encoder.maps.shape[1]):
-        return encoder if confirmed else None
-    return fit_encoder(statistics, basis.variance, shares, confirmed)
-
-
-def _shares(basis: FeatureBasis, statistics: Sequence[SourceStatistics], n_latents: int) -> Matrix:
-    """Return the latents' prior shares under the spectral exponent of largest evidence."""
-    raw = [(basis.variance / basis.variance[0]) ** exponent for exponent in EXPONENTS]
-    shares = [values / values.sum() for values in raw]
-    # One shrinkage round: the whitening is then the same for all exponents, and their evidences compare.
-    brief = EncoderOptions(shrinkage_rounds=1)
-    trials = [fit_encoder(statistics, basis.variance, h, n_latents, brief).log_evidence for h in shares]
-    return shares[int(np.argmax(trials))]
-
-
-def _confirmed(sources: Sequence[CentredSource], encoder: Encoder, variance: Matrix, shares: Matrix) -> int:
-    """Return how many latents predict read-outs of stimuli that their encoder and filters never saw."""
-    n_stimuli = 1 + max(int(source.stimulus.max()) for source in sources)
-    if min(np.unique(source.stimulus).size for source in sources) < MINIMUM_STIMULI:
-        return encoder.maps.shape[1]
-    folds = group_folds(np.arange(n_stimuli), N_FOLDS, 0)
-    return cross_fitted_readouts(sources, folds, encoder, variance, shares).confirmed
