@@ -23,6 +23,7 @@ from brainworth.models.estimators import ESTIMATORS, Estimator
 from brainworth.models.performance import excess_risk, labels_for_risk, r2_from_risk, task_only_risk
 from brainworth.models.shift import Shifted, shifted_risk
 from brainworth.models.system import Design, System
+from brainworth.models.validity import validity
 
 from .config_errors import did_you_mean, listed, problem, quoted
 from .system_file import NamedSystem
@@ -111,7 +112,8 @@ def predict(named: NamedSystem, question: Question) -> dict[str, Any]:
         ``excess_risk, explainable_r2, r2, encoding_r2, task_only, equivalent_labels, marginal_rate, shift``: risks in
         squared units of the label; ``encoding_r2`` by source from its own samples alone, and "all" from all together;
         ``marginal_rate`` labels that one more sample replaces for this estimator. ``shift`` is known for the optimal
-        estimator only and undefined (NaN) for the others.
+        estimator only and undefined (NaN) for the others. ``validity`` has one sentence for every respect in which the
+        question lies outside of the range where the formula was found accurate to 3 %.
 
     Raises
     ------
@@ -127,8 +129,10 @@ def predict(named: NamedSystem, question: Question) -> dict[str, Any]:
         if not (math.isfinite(value) and value >= 0):
             raise problem(option, "", f"got {value}", "It must be a number of at least 0.")
     design = Design.simple(_counts(named.sources, question.brain), question.n_task)
-    point = _point(named.system, design, jnp.asarray(question.shift, dtype=float), ESTIMATORS[question.estimator])
+    learner = ESTIMATORS[question.estimator]
+    point = _point(named.system, design, jnp.asarray(question.shift, dtype=float), learner)
     shift = _shifted(point.shift)
+    outside = validity(named.system, design, question.shift if question.estimator == "optimal" else None, learner)
     encoding = {"all": point.encoding_r2[0], **dict(zip(named.sources, point.encoding_r2[1:], strict=True))}
     return {
         "excess_risk": float(point.risk),
@@ -139,4 +143,5 @@ def predict(named: NamedSystem, question: Question) -> dict[str, Any]:
         "equivalent_labels": float(point.equivalent_labels),
         "marginal_rate": {name: float(rate) for name, rate in zip(named.sources, point.rates, strict=True)},
         "shift": shift if question.estimator == "optimal" else dict.fromkeys(shift, math.nan),
+        "validity": [excursion.sentence for excursion in outside],
     }

@@ -1,21 +1,21 @@
 """One world of the Monte Carlo: the two-stage learner, really run, with the variance components known.
 
-In: a configuration and a seed. Out: excess risks of the learner on the population. Latents and misaligned part are drawn
-from the prior as they are (random effects). The encoder knows the spectrum and the number of latents; it estimates
-patterns and noise covariance. What can go wrong: nothing that a longer run would hide.
+In: a configuration and a seed. Out: what the learner learned, and its excess risks on the population. Latents and
+misaligned part are drawn from the prior as they are (random effects). The encoder knows the spectrum and the number of
+latents; it estimates patterns and noise covariance. What can go wrong: nothing that a longer run would hide.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from brainworth.models.encoder import fit_encoder
+from brainworth.models.encoder import Encoder, fit_encoder
 from brainworth.models.second_stage import Components, LabelledDesign, posterior_mean
-from brainworth.models.simulate import Realism, draw_world, record
+from brainworth.models.simulate import Realism, Truth, World, draw_world, record
 from brainworth.models.statistics import SourceStatistics
 from brainworth.models.system import Design, Spectrum, System
 
@@ -36,6 +36,12 @@ class Configuration:
     noise_variance: float
     rho2: float
     """Share of the explainable variance that the latents carry."""
+    people: tuple[int, ...] = ()
+    """People of each source; one each if empty."""
+    repeats: tuple[int, ...] = ()
+    """Presentations of a stimulus, which are averaged; one each if empty."""
+    shared: bool = False
+    """Whether all people of a source see the same stimuli."""
 
     @property
     def k(self) -> int:
@@ -57,7 +63,17 @@ class Configuration:
 
     def design(self) -> Design:
         """Return the design."""
-        return Design.simple([float(n) for n in self.n_brain], float(self.n_task))
+        simple = Design.simple([float(n) for n in self.n_brain], float(self.n_task))
+        return replace(
+            simple,
+            subjects=jnp.asarray([float(self.crew(s)[0]) for s in range(len(self.channels))]),
+            repeats=jnp.asarray([float(self.crew(s)[1]) for s in range(len(self.channels))]),
+            shared=jnp.full(len(self.channels), float(self.shared)),
+        )
+
+    def crew(self, source: int) -> tuple[int, int]:
+        """Return people and repeats of a source."""
+        return (self.people[source] if self.people else 1, self.repeats[source] if self.repeats else 1)
 
 
 @dataclass(frozen=True)
@@ -82,38 +98,88 @@ class Settings:
     more_labels: int = 0
 
 
-def run_world(configuration: Configuration, system: System, seed: int, settings: Settings) -> Outcome:
-    """Return the risks in one world."""
+@dataclass(frozen=True)
+class Learned:
+    """One world, and what the learner made of it."""
+
+    world: World
+    rng: np.random.Generator
+    """For further data of the same world."""
+    design: LabelledDesign
+    label: NDArray[np.float64]
+    known: Components
+    informed: NDArray[np.float64]
+    """Weights of the brain-informed learner."""
+    task_only: NDArray[np.float64]
+    """Weights of the learner without brain data."""
+
+    @property
+    def truth(self) -> Truth:
+        """What is known of the world."""
+        return self.world.truth
+
+    def error(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the error of weights in coordinates in which stimuli have unit variance."""
+        return np.sqrt(self.design.variance) * (weights - self.truth.task_map)
+
+
+def stage_one(configuration: Configuration, world: World, rng: np.random.Generator) -> Encoder:
+    """Return the encoder fitted to all recordings of a world; every person has channel patterns of their own."""
+    variance = np.diag(world.truth.covariance_root) ** 2
+    statistics: list[SourceStatistics] = []
+    for source, n in enumerate(configuration.n_brain):
+        people, repeats = configuration.crew(source)
+        distinct = n // (people * repeats)
+        x = world.features(rng, distinct)
+        for person in range(people):
+            if person and not configuration.shared:
+                x = world.features(rng, distinct)
+            channels = record(world, rng, source, np.repeat(x, repeats, axis=0))
+            averaged = channels.reshape(distinct, repeats, -1).mean(axis=1)
+            statistics.append(SourceStatistics.from_arrays(x, averaged))
+    return fit_encoder(statistics, variance, variance / variance.sum(), configuration.k)
+
+
+def learn(configuration: Configuration, system: System, seed: int) -> Learned:
+    """Return one world after both stages."""
     rng = np.random.default_rng(seed)
     world = draw_world(system, rng, REALISM)
+    encoder = stage_one(configuration, world, rng)
     variance = np.diag(world.truth.covariance_root) ** 2
-    shares = variance / variance.sum()
-    statistics: list[SourceStatistics] = []
-    for index, n in enumerate(configuration.n_brain):
-        x = world.features(rng, n)
-        statistics.append(SourceStatistics.from_arrays(x, record(world, rng, index, x)))
-    encoder = fit_encoder(statistics, variance, shares, configuration.k)
     x = world.features(rng, configuration.n_task)
     noise = np.sqrt(configuration.noise_variance) * rng.standard_normal(configuration.n_task)
     label = x @ world.truth.task_map + noise
     share = np.full(encoder.maps.shape[1], configuration.rho2 / configuration.k)
     known = Components(1.0 - configuration.rho2, share, configuration.noise_variance)
     design = LabelledDesign(x, variance, encoder.maps, encoder.map_covariance_diag)
-    informed = posterior_mean(design, label, known).coefficients
-    inside = world.truth.excess_risk(informed, 0.0)
+    return Learned(
+        world=world,
+        rng=rng,
+        design=design,
+        label=label,
+        known=known,
+        informed=posterior_mean(design, label, known).coefficients,
+        task_only=_task_only(x, variance, label, configuration.noise_variance),
+    )
+
+
+def run_world(configuration: Configuration, system: System, seed: int, settings: Settings) -> Outcome:
+    """Return the risks in one world."""
+    learned = learn(configuration, system, seed)
+    truth, rng, variance = learned.truth, learned.rng, learned.design.variance
     accuracy, more = float("nan"), float("nan")
     if settings.signs:
-        accuracy = _accuracy(design, np.sign(label), known, world.truth.task_map)
+        accuracy = _accuracy(learned.design, np.sign(learned.label), learned.known, truth.task_map)
     if settings.more_labels:
-        new = world.features(rng, settings.more_labels)
+        new = learned.world.features(rng, settings.more_labels)
         noise = np.sqrt(configuration.noise_variance) * rng.standard_normal(settings.more_labels)
-        target = new @ world.truth.task_map + noise
-        more = world.truth.excess_risk(_task_only(new, variance, target, configuration.noise_variance))
-    total = world.truth.excess_risk(informed)
+        target = new @ truth.task_map + noise
+        more = truth.excess_risk(_task_only(new, variance, target, configuration.noise_variance))
+    total = truth.excess_risk(learned.informed)
     return Outcome(
         informed=total,
-        informed_outside=total - inside,
-        task_only=world.truth.excess_risk(_task_only(x, variance, label, configuration.noise_variance)),
+        informed_outside=total - truth.excess_risk(learned.informed, 0.0),
+        task_only=truth.excess_risk(learned.task_only),
         accuracy=accuracy,
         more_labels=more,
     )

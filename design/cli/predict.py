@@ -1,6 +1,7 @@
 """The command ``predict``.
 
-In: a system file and numbers of samples. Out: a table or JSON. What can go wrong: bad input, exit code 2.
+In: a system file and numbers of samples. Out: a table or JSON; a warning on stderr for every respect in which the question lies
+outside of the range where the formula was found accurate. What can go wrong: bad input, exit code 2.
 """
 
 from __future__ import annotations
@@ -60,6 +61,9 @@ def predict(  # noqa: PLR0913  (one parameter per option of the command)
 
     question = Question(counts(brain or []), task, shift, estimator)
     result = run(read_system(system), question)
+    if not quiet:
+        for sentence in result["validity"]:
+            typer.echo(f"Warning: {sentence}", err=True)
     if as_json:
         print_json(result)
     elif not quiet:

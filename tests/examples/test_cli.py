@@ -201,7 +201,7 @@ def test_predict(system: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["predict", system, "--brain", "fMRI=2000", "--brain", "EEG=100", "--task", "300", "--shift", "2"]
     assert main([*arguments, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    promised = "excess_risk explainable_r2 r2 encoding_r2 task_only equivalent_labels marginal_rate shift"
+    promised = "excess_risk explainable_r2 r2 encoding_r2 task_only equivalent_labels marginal_rate shift validity"
     assert list(found) == promised.split()
     risk, shift = found["excess_risk"], found["shift"]
     np.testing.assert_allclose(found["explainable_r2"], 1 - risk)
@@ -218,6 +218,25 @@ def test_predict(system: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "excess risk" in capsys.readouterr().out
     assert main([*arguments, "--quiet"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_predict_warns_outside_of_the_measured_range(
+    system: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["predict", system, "--brain", "fMRI=2000", "--task", "300", "--json"]
+    assert main(arguments) == 0
+    inside = capsys.readouterr()
+    assert json.loads(inside.out)["validity"] == []
+    assert inside.err == ""
+    few = tmp_path / "few.toml"
+    few.write_text(Path(system).read_text().replace("dimension = 50", "dimension = 12"))
+    assert main(["predict", str(few), *arguments[2:]]) == 0
+    outside = capsys.readouterr()
+    sentences = json.loads(outside.out)["validity"]
+    assert "12 features are few" in sentences[0]
+    assert outside.err.splitlines() == [f"Warning: {sentence}" for sentence in sentences]
+    assert main(["predict", str(few), *arguments[2:], "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_predict_other_estimators(system: str, capsys: pytest.CaptureFixture[str]) -> None:
