@@ -63,7 +63,7 @@ def record(checks: list[Check]) -> dict[str, Any]:
 
 def data_checks(study: Study) -> list[Check]:
     """Return the checks of the pilot's size and grouping."""
-    if study.system is not None:
+    if study.tables is None:
         return []
     pilot = study.pilot
     groups = float(np.unique(pilot.group).size)

@@ -252,17 +252,23 @@ class Priors(Section):
 
     max_latents: Annotated[int, Field(ge=1, le=32)] = 4
     """Most brain latents; superfluous ones are shrunk away."""
+    explainable: Interval | None = None
+    """Share of a label's variance that the features can explain, as a 90 % interval within 0 to 1; any share if omitted."""
+    dimension: Count | None = None
+    """Number of features, to plan from priors alone without a table of stimuli."""
+    spectrum_exponent: Annotated[float, Field(ge=0, le=3)] = 1.0
+    """With `dimension`: the variances of the features' principal directions fall off as i^-exponent."""
     alignment: Interval | None = None
     """Share of the explainable task variance that the brain latents carry in all, as a 90 % interval within 0 to 1."""
     modality: dict[str, ModalityPrior] = Field(default_factory=dict)
     """Overrides by modality name."""
 
     @model_validator(mode="after")
-    def _alignment_is_a_share(self) -> Self:
-        if self.alignment is not None and self.alignment[1] > 1:
-            raise value_problem(
-                f"alignment = {list(self.alignment)} goes above 1", "It is a share: [low, high] within 0 to 1."
-            )
+    def _shares_are_shares(self) -> Self:
+        for name in ("alignment", "explainable"):
+            share = getattr(self, name)
+            if share is not None and share[1] > 1:
+                raise value_problem(f"{name} = {list(share)} goes above 1", "It is a share: [low, high] within 0 to 1.")
         return self
 
 

@@ -21,10 +21,20 @@ from brainworth.models.predictive import predictive
 __all__ = ["Check", "overall", "pilot_checks", "plan_checks", "record"]
 
 
+NO_PILOT = Check(
+    "no pilot",
+    "warn",
+    0.0,
+    1.0,
+    "There is no pilot: every number is the prior's, from the literature or the study's [priors]. A small pilot would be the "
+    "first thing to buy.",
+)
+
+
 def pilot_checks(posterior: Posterior) -> list[Check]:
     """Return every check that needs no plan."""
-    if posterior.study.system is not None:
-        return []
+    if posterior.study.tables is None:
+        return [] if posterior.study.variance is None else [NO_PILOT]
     return [
         *_sampler(posterior),
         *data_checks(posterior.study),
@@ -167,7 +177,7 @@ def _learning_curve(posterior: Posterior) -> Iterator[Check]:
 
 def plan_checks(posterior: Posterior, n_task: int, samples: dict[str, int]) -> list[Check]:
     """Return the checks of a recommended purchase: how far beyond the pilot it extrapolates."""
-    if posterior.study.system is not None:
+    if posterior.study.tables is None:
         return []
     size = posterior.pilot
     factors = {"labels": 1.0 + n_task / max(float(size.labels), 1.0)}

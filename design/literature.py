@@ -56,6 +56,16 @@ def kind_of(config: StudyConfig, name: str) -> str:
     return next((kind for part, kind in PATTERNS if part in folded), "unknown")
 
 
+def _beta(interval: tuple[float, float] | None) -> tuple[float, float]:
+    """Return the parameters of the Beta distribution with a 90 % interval, by its mean and standard deviation."""
+    if interval is None:
+        return 1.0, 1.0
+    mean = float(np.clip(0.5 * (interval[0] + interval[1]), 0.01, 0.99))
+    deviation = max((interval[1] - interval[0]) / (2.0 * Z95), 1e-3)
+    total = max(mean * (1.0 - mean) / deviation**2 - 1.0, 0.5)
+    return mean * total, (1.0 - mean) * total
+
+
 def study_priors(config: StudyConfig) -> tuple[Priors, np.ndarray]:
     """Return the priors of a study and the default number of channels of each modality."""
     table = literature()
@@ -82,5 +92,6 @@ def study_priors(config: StudyConfig) -> tuple[Priors, np.ndarray]:
         log_snr_scale=jnp.asarray(scale),
         gain_spread=jnp.asarray(spread),
         loading=jnp.asarray(loading),
+        explainable=jnp.asarray(_beta(config.priors.explainable)),
     )
     return priors, np.asarray(channels)

@@ -124,6 +124,8 @@ def fit_study(study: Study, seed: int, archive_path: Path | None = None) -> Post
     """Return the posterior of a study; with a path, reuse the one saved there if nothing it depends on has changed."""
     if study.system is not None:
         return _known(study)
+    if study.variance is not None:
+        return _prior_alone(study, study.variance, seed)
     mark = fingerprint(study, seed)
     if archive_path is not None:
         saved = archive.read_archive(archive_path, mark)
@@ -286,6 +288,29 @@ def _pilot_size(study: Study, constants: Mapping[str, np.ndarray], labels: float
         new_shared=jnp.asarray([float(m.design.shared_stimuli) for m in modalities]),
         usable=jnp.asarray(constants["independent"] * [m.cost.usable_fraction for m in modalities]),
     )
+
+
+def _prior_alone(study: Study, variance: NDArray[np.float64], seed: int) -> Posterior:
+    """Return the prior of a study without labels and recordings, in the form of a posterior; labels in standard units."""
+    config, n = study.config, len(study.config.modality)
+    watch = time.perf_counter()
+    priors, channels = study_priors(config)
+    draws = sample_prior(priors, np.zeros(0, dtype=int), config.priors.max_latents, seed, FORECAST_DRAWS)
+    constants = {
+        "spectrum_variance": variance,
+        "spectrum_count": np.ones(variance.size),
+        "samples": np.zeros(n),
+        "independent": np.ones(n),
+        "subjects": np.ones(n),
+        "repeats": np.ones(n),
+        "shared": np.zeros(n),
+        "channels": channels,
+        "person_modality": np.zeros(0),
+        "labels": np.array([0.0, 0.0, 1.0]),
+    }
+    chains = Chains({name: value[None] for name, value in draws.items()}, {})
+    seconds = {"prior": time.perf_counter() - watch}
+    return _assemble(study, chains, constants, {"remarks": list(study.remarks)}, seed=seed, seconds=seconds)
 
 
 def _known(study: Study) -> Posterior:

@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from jaxtyping import Float
 
 from brainworth.models.pilot import Pilot
+from brainworth.models.statistics import FeatureBasis
+from brainworth.models.summary import population_variance
 
 from .config import StudyConfig, parse_study
 from .config_errors import did_you_mean, listed, problem, quoted
@@ -53,11 +56,13 @@ class Study:
     base: Path | None = None
     """Folder of the study file; ``None`` for a study built in memory."""
     tables: tuple[Pilot, Names] | None = None
-    """The pilot and the names behind its codes; ``None`` if the study plans for a known system."""
+    """The pilot and the names behind its codes; ``None`` for a known system, or to plan from priors alone."""
     system: NamedSystem | None = None
     """The known system, its sources in the order of the modalities; ``None`` if there is a pilot."""
     remarks: tuple[str, ...] = ()
     """Sentences about what was left out or ignored."""
+    variance: Float[np.ndarray, " direction"] | None = None
+    """Variances of the features' principal directions, of a study that is planned from priors alone."""
 
     @property
     def pilot(self) -> Pilot:
@@ -74,8 +79,8 @@ class Study:
             raise problem(
                 self.config.study.title,
                 "system",
-                "the study plans for a known system, it has no pilot",
-                "Remove [system].",
+                "the study has no pilot: it plans for a known system, or from priors alone",
+                "Remove [system], or add labels to [task].",
             )
         return self.tables
 
@@ -107,6 +112,8 @@ class Study:
             ]
             remarks = (f"{path.name}: [system] is given, so no pilot is read: {listed(skipped)}.",) if skipped else ()
             return cls(config, folder.digest, path.parent, None, system, remarks)
+        if config.task.labels is None and all(m.recordings is None for m in config.modality):
+            return cls._from_priors(config, folder, path)
         if config.stimuli is None or config.task.labels is None:
             lacking = "[stimuli] with table" if config.stimuli is None else "labels in [task]"
             raise problem(
@@ -119,6 +126,28 @@ class Study:
         )
         pilot, names, remarks = build_pilot(tables)
         return cls(config, folder.digest, path.parent, (pilot, names), None, remarks)
+
+    @classmethod
+    def _from_priors(cls, config: StudyConfig, folder: Folder, path: Path) -> Study:
+        """Return a study without labels and recordings: only the features' spectrum is known, or assumed."""
+        if config.stimuli is not None:
+            table = folder.table(config.stimuli.table, "stimuli > table", STIMULI)
+            table.require_finite()
+            basis = FeatureBasis.from_features(table.values, standardise=False)
+            variance = population_variance(basis, table.values)
+        elif config.priors.dimension is not None:
+            number = np.arange(1, config.priors.dimension + 1)
+            variance = number ** -float(config.priors.spectrum_exponent)
+        else:
+            raise problem(
+                path,
+                "",
+                "there are neither stimuli, labels nor recordings",
+                "Add [stimuli] with table and labels in [task]; or [priors] with dimension = number of features to plan from "
+                "priors alone; or [system] with file.",
+            )
+        remark = f"{path.name}: no labels and no recordings are given; everything is planned from priors alone."
+        return cls(config, folder.digest, path.parent, None, None, (remark,), variance)
 
     @classmethod
     def from_frames(

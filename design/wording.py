@@ -51,7 +51,7 @@ def verdict_sentence(result: AllocationResult, currency: str) -> str:
 def assumptions(posterior: Posterior, result: AllocationResult) -> list[dict[str, Any]]:
     """Return every assumption, and whether the pilot can check it."""
     config = posterior.study.config
-    pilot = posterior.study.system is None
+    pilot = posterior.study.tables is not None
     said: list[tuple[str, bool, str]] = [
         (
             "Stimulus features, brain latents and labels are related linearly, up to noise; anything nonlinear counts as "
@@ -106,6 +106,11 @@ def methods(posterior: Posterior, result: AllocationResult) -> list[str]:
     config, size = posterior.study.config, posterior.pilot
     if posterior.study.system is not None:
         basis = "Performance was computed for known parameters of a linear-Gaussian model of stimuli, recordings and labels."
+    elif posterior.study.tables is None:
+        basis = (
+            "Without a pilot, signal-to-noise ratios, alignment of the task with the brain's latents, label noise and source "
+            "exponents were drawn from their priors, wide around published noise ceilings and encoding accuracies."
+        )
     else:
         counts = ", ".join(f"{float(size.samples[m]):,.0f} {n} samples" for m, n in enumerate(config.modality_names))
         basis = (

@@ -14,7 +14,7 @@ site                   meaning and prior
 ``gain``               a person's own log gain: Normal(0, gain_spread)
 ``loading``            signed task weights relative to the misaligned part: Student t (2 degrees of freedom), so that the
                        alignment is about uniform on [0, 1]; narrower for latents without signal
-``explainable``        share of the label variance that features can explain, tau^2/(tau^2 + sigma^2): Beta(1, 1)
+``explainable``        share of the label variance that features can explain, tau^2/(tau^2 + sigma^2): Beta, uniform if not given
 ``scale``              log of the total label variance, labels standardised: Normal(0, 0.3)
 ``task_exponent``      source exponent of the misaligned part, on a grid, summed out
 =====================  ================================================================================
@@ -26,7 +26,7 @@ prior (health gate); latents beyond the second order of the theory (health gate:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import jax
@@ -65,6 +65,8 @@ class Priors:
     """Scale of the half-normal prior of the spread over people."""
     loading: Float[Array, ""]
     """Scale of all loadings together: rho^2/(1 - rho^2) is this over an exponential variable, on average."""
+    explainable: Float[Array, " two"] = field(default_factory=lambda: jnp.ones(2))
+    """Parameters of the Beta prior of the explainable share of the label variance; uniform by default."""
 
 
 def pilot_design(brain: BrainEvidence, share: Float[Array, ""] | float = 1.0) -> Design:
@@ -216,7 +218,7 @@ def pilot_prior(priors: Priors, modality_of: Array, n_latents: int) -> dict[str,
     here = presence(jnp.exp(log_snr))
     width = jnp.sqrt(priors.loading / tail * here / (jnp.sum(here) + PRESENCE))
     loading = _derived("loading", width * direction)
-    explainable = _site("explainable", dist.Beta(1.0, 1.0))
+    explainable = _site("explainable", dist.Beta(priors.explainable[0], priors.explainable[1]))
     scale = _site("scale", dist.Normal(0.0, 0.3))
     with numpyro.plate("subject", modality_of.shape[0]):
         gain = _site("gain_raw", dist.Normal(0.0, 1.0))

@@ -79,6 +79,9 @@ def overview(study: Study) -> dict[str, Any]:
             "sources": list(study.system.sources),
         }
         return found
+    if study.variance is not None:
+        found["priors"] = {"features": int(study.variance.size), "modalities": list(study.config.modality_names)}
+        return found
     pilot, names = study.pilot, study.names
     found["stimuli"] = {
         "count": len(names.stimuli),
@@ -111,6 +114,12 @@ def _modality(study: Study, name: str) -> dict[str, Any]:
 
 
 def _print_overview(found: dict[str, Any]) -> None:
+    if "priors" in found:
+        priors = found["priors"]
+        print_table(
+            "", ("features", "modalities planned from priors"), [(priors["features"], ", ".join(priors["modalities"]))]
+        )
+        return
     if "system" in found:
         system = found["system"]
         row = (system["features"], system["latents"], ", ".join(system["sources"]))
