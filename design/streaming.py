@@ -10,11 +10,12 @@ gives the same numbers bit for bit.
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from jaxtyping import Int
 from brainworth.models.statistics import FeatureBasis, session_blocks
 from brainworth.models.streamed_readouts import Reader, Readings
 from brainworth.models.streaming import Chunk, Moments, streamed_basis, streamed_shrinkage
+from brainworth.models.threads import one_blas_thread
 
 from .config_errors import problem
 from .files import stream_atomic
@@ -125,6 +127,8 @@ class Pass:
     """Time between two checkpoints."""
     progress: Callable[[int, int], None] | None = None
     """Called with the rows done and the rows in all."""
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    """Threads that share the products; the result does not depend on it."""
 
 
 def stream_moments(recording: LargeRecording, how: Pass | None = None) -> Moments:
@@ -153,15 +157,16 @@ def stream_moments(recording: LargeRecording, how: Pass | None = None) -> Moment
     )
     moments, done = _resumed(how.checkpoint, identity, empty)
     saved = time.monotonic()
-    for start, stop, chunk in _read_ahead(recording, done):
-        moments.absorb(chunk)
-        if not np.isfinite(moments.first.sum()):
-            _require_finite(chunk, start)
-        if how.progress is not None:
-            how.progress(stop, rows)
-        if how.checkpoint is not None and stop < rows and time.monotonic() - saved >= how.save_seconds:
-            _save(how.checkpoint, identity, moments, stop)
-            saved = time.monotonic()
+    with one_blas_thread(), ThreadPoolExecutor(max_workers=max(how.threads, 1)) as pool:
+        for start, stop, chunk in _read_ahead(recording, done):
+            moments.absorb(chunk, pool)
+            if not np.isfinite(moments.first.sum()):
+                _require_finite(chunk, start)
+            if how.progress is not None:
+                how.progress(stop, rows)
+            if how.checkpoint is not None and stop < rows and time.monotonic() - saved >= how.save_seconds:
+                _save(how.checkpoint, identity, moments, stop)
+                saved = time.monotonic()
     if how.checkpoint is not None:
         how.checkpoint.unlink(missing_ok=True)
     return moments
@@ -203,7 +208,7 @@ def _resumed(path: Path | None, identity: str, empty: Moments) -> tuple[Moments,
         with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
             if str(saved["identity"]) != identity:
                 return empty, 0
-            second = tuple(np.asfortranarray(saved[f"second_{i}"]) for i in range(len(empty.second)))
+            second = tuple(saved[f"second_{i}"] for i in range(len(empty.second)))
             moments = Moments(second, saved["first"], saved["count"], saved["shift"], empty.n_features)
             done = int(saved["done"])
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):  # damaged: the pass starts again
@@ -253,4 +258,5 @@ def stream_readouts(recording: LargeRecording, reader: Reader, how: Pass | None 
             if progress is not None:
                 progress(stop, recording.channels.shape[0])
 
-    return reader.read_all(chunks())
+    with one_blas_thread():  # products this thin gain nothing from more
+        return reader.read_all(chunks())

@@ -14,10 +14,11 @@ many standard deviations loses as many digits as the drift squared has.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -25,8 +26,8 @@ from scipy import linalg
 
 from .statistics import FeatureBasis, SourceStatistics
 
-_RANK_K_UPDATE: Any = linalg.get_blas_funcs("syrk", dtype=np.float64)
-"""BLAS dsyrk: adds Z'Z to one triangle in place, half the work of a product."""
+PANEL = 768
+"""Columns of one panel: products of two panels are independent tasks, the same whatever the number of threads."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Moments:
     """
 
     second: tuple[Float[np.ndarray, "column column"], ...]
-    """S_f: upper triangle of the sum of (z - shift)(z - shift)' over the samples of each fold, in column order."""
+    """S_f: sum of (z - shift)(z - shift)' over the samples of each fold; only the upper triangle counts."""
     first: Float[np.ndarray, "fold block column"]
     """s_fb: sum of z - shift over the samples of each fold and session."""
     count: Float[np.ndarray, "fold block"]
@@ -78,15 +79,23 @@ class Moments:
         """Return moments of no sample."""
         width = n_features + n_channels
         return cls(
-            second=tuple(np.zeros((width, width), order="F") for _ in range(n_folds)),
+            second=tuple(np.zeros((width, width)) for _ in range(n_folds)),
             first=np.zeros((n_folds, n_blocks, width)),
             count=np.zeros((n_folds, n_blocks)),
             shift=np.full((n_blocks, width), np.nan),
             n_features=n_features,
         )
 
-    def absorb(self, chunk: Chunk) -> None:
+    def absorb(self, chunk: Chunk, pool: Executor | None = None) -> None:
         """Add the samples of a chunk, in double precision.
+
+        Parameters
+        ----------
+        chunk : Chunk
+            The samples.
+        pool : Executor, optional
+            Threads that share the products, each with one BLAS thread of its own (``threads``); the sums are the same bit
+            for bit, however many there are.
 
         Raises
         ------
@@ -101,21 +110,35 @@ class Moments:
             )
         order = np.lexsort((chunk.block, chunk.fold))
         fold, block = chunk.fold[order], chunk.block[order]
-        ends = [np.searchsorted(fold, code, side="right") for code in np.unique(fold)]
-        buffer = np.empty((int(np.max(np.diff([0, *ends]), initial=0)), width))
-        for start, stop in pairwise([0, *ends]):
+        waiting: list[Future[None]] = []
+        for start, stop in pairwise([0, *(int(np.searchsorted(fold, f, side="right")) for f in np.unique(fold))]):
+            rows = np.empty((stop - start, width))
             cuts = start + 1 + np.flatnonzero(np.diff(block[start:stop]))
             for first, last in pairwise([start, *cuts, stop]):
-                where = order[first:last]
-                ordered = where[-1] - where[0] == len(where) - 1 and bool(np.all(np.diff(where) == 1))
-                rows = slice(where[0], where[-1] + 1) if ordered else where
-                self._centre(chunk, rows, buffer[first - start : last - start], int(fold[start]), int(block[first]))
-            part = buffer[: stop - start]
-            _RANK_K_UPDATE(1.0, part.T, beta=1.0, c=self.second[int(fold[start])], overwrite_c=1)
+                self._centre(chunk, order[first:last], rows[first - start : last - start])
+            for task in self._products(rows, int(fold[start])):
+                if pool is None:
+                    task()
+                else:
+                    waiting.append(pool.submit(task))
+        for future in waiting:
+            future.result()
 
-    def _centre(self, chunk: Chunk, where: slice | np.ndarray, out: np.ndarray, fold: int, block: int) -> None:
+    def _products(self, rows: Float[np.ndarray, "sample column"], fold: int) -> Iterable[Callable[[], None]]:
+        """Yield the tasks that add the products of every two panels of columns to the second moments of a fold."""
+        width = rows.shape[1]
+        edges = np.linspace(0, width, -(-width // PANEL) + 1).astype(int)
+        panels = [slice(a, b) for a, b in pairwise(edges)]
+        for i, left in enumerate(panels):
+            for right in panels[i:]:
+                yield partial(_add_product, rows[:, left], rows[:, right], self.second[fold][left, right])
+
+    def _centre(self, chunk: Chunk, rows: Int[np.ndarray, " row"], out: Float[np.ndarray, "row column"]) -> None:
         """Write the rows of one fold and session, around their provisional mean, and add their sums."""
+        fold, block = int(chunk.fold[rows[0]]), int(chunk.block[rows[0]])
         p, shift = self.n_features, self.shift[block]
+        together = bool(np.all(np.diff(rows) == 1))
+        where = slice(rows[0], rows[-1] + 1) if together else rows
         features, channels = chunk.features[where], chunk.channels[where]
         if np.isnan(shift[0]):
             shift[:p] = np.mean(features, axis=0, dtype=np.float64)
@@ -158,6 +181,12 @@ class Moments:
             )
             parts.append(FoldStatistics(statistics, turn.T @ sums[:p], sums[p:]))
         return tuple(parts)
+
+
+def _add_product(
+    left: Float[np.ndarray, "row a"], right: Float[np.ndarray, "row b"], total: Float[np.ndarray, "a b"]
+) -> None:
+    total += left.T @ right
 
 
 def moments_of(chunks: Iterable[Chunk], n_folds: int, n_blocks: int) -> Moments:

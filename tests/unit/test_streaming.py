@@ -18,6 +18,7 @@ from brainworth.design import streaming
 from brainworth.design.errors import BadInput
 from brainworth.design.rows import open_rows, slices
 from brainworth.design.streaming import LargeRecording, Pass, stream_basis, stream_moments, stream_readouts
+from brainworth.models import streaming as models_streaming
 from brainworth.models.encoder import fit_encoder
 from brainworth.models.evidence import Rows
 from brainworth.models.pilot import Recording
@@ -64,6 +65,19 @@ def same_statistics(found: SourceStatistics, expected: SourceStatistics) -> None
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows_module, "CHUNK_BYTES", 8 * (P + Q) * 300)
+
+
+@pytest.mark.parametrize("panel", [4, 5, 1000])
+def test_the_number_of_threads_changes_no_bit(panel: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models_streaming, "PANEL", panel)
+    data = pilot()
+    one, many = (stream_moments(recording_of(data), Pass(threads=threads)) for threads in (1, 3))
+    basis = FeatureBasis.from_features(data["features"])
+    source = in_memory(data, basis)
+    for a, b in zip(one.by_fold(basis), many.by_fold(basis), strict=True):
+        np.testing.assert_array_equal(a.statistics.gram, b.statistics.gram)
+        np.testing.assert_array_equal(a.statistics.channel_gram, b.statistics.channel_gram)
+    same_statistics(one.by_fold(basis)[0].statistics, source.statistics(data["fold"] == 0))
 
 
 @pytest.mark.parametrize("offset", [0.0, 50.0, 1e5])
