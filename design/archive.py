@@ -142,6 +142,11 @@ def diagnostics(data: Any) -> dict[str, float]:
     return worst
 
 
+def effective_samples(values: Float[np.ndarray, "chain draw"]) -> float:
+    """Return the bulk effective sample size of one quantity."""
+    return float(_arviz().ess(np.asarray(values, dtype=float), method="bulk"))
+
+
 def _bfmi(energy: Float[np.ndarray, "chain draw"]) -> Float[np.ndarray, " chain"]:
     return np.square(np.diff(energy, axis=1)).mean(axis=1) / energy.var(axis=1)
 

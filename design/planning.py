@@ -271,6 +271,7 @@ def _details(posterior: Posterior, result: AllocationResult, rates: Exchange, *,
     draws["r2_plan"] = result.plan.values[::thin].tolist()
     if "task_only" in result.alternatives:
         draws["r2_task_only"] = result.alternatives["task_only"].plan.values[::thin].tolist()
+    prior = posterior.notes.get("prior", {})
     return {
         "schema": "brainworth.details/1",
         "title": config.study.title,
@@ -324,6 +325,7 @@ def _details(posterior: Posterior, result: AllocationResult, rates: Exchange, *,
         ],
         "exchange_curve": rates.curves,
         "posterior_draws": draws,
+        "prior_draws": dict(prior),
         "assumptions": assumptions(posterior, result),
         "methods": methods(posterior, result),
         "citations": citations(posterior),

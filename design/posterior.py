@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 FORECAST_DRAWS = 1000
 """Posterior draws a forecast averages over."""
+PRIOR_DRAWS = 400
+"""Prior draws of every quantity that a report draws beside its posterior."""
 
 
 def fingerprint(study: Study, seed: int) -> str:
@@ -155,9 +157,10 @@ def fit_study(study: Study, seed: int, archive_path: Path | None = None) -> Post
         "learning_curve": points,
     }
     posterior = _assemble(study, chains, constants, notes, seed=seed, seconds={})
-    extras = _extras(
-        posterior, evidence, sample_prior(priors, summary.modality_of, config.priors.max_latents, seed), constants
-    )
+    prior = sample_prior(priors, summary.modality_of, config.priors.max_latents, seed)
+    before = _assemble(study, Chains({k: v[None] for k, v in prior.items()}, {}), constants, {}, seed=seed, seconds={})
+    notes["prior"] = {name: values[:PRIOR_DRAWS].tolist() for name, values in before.columns().items()}
+    extras = _extras(before, posterior, evidence, prior)
     data = archive.to_arviz(chains, names, constants, extras)
     notes |= {"sampler": archive.diagnostics(data)}
     data["posterior"].attrs.update({"fingerprint": mark, "notes": json.dumps(notes), "version": __version__})
@@ -168,14 +171,10 @@ def fit_study(study: Study, seed: int, archive_path: Path | None = None) -> Post
 
 
 def _extras(
-    posterior: Posterior,
-    evidence: PilotEvidence,
-    prior: dict[str, NDArray[np.float64]],
-    constants: Mapping[str, np.ndarray],
+    before: Posterior, posterior: Posterior, evidence: PilotEvidence, prior: dict[str, NDArray[np.float64]]
 ) -> archive.Extras:
     """Return prior draws, what prior and posterior expect the pilot to show, and what it showed."""
-    study, seed = posterior.study, posterior.study.config.study.seed
-    before = _assemble(study, Chains({k: v[None] for k, v in prior.items()}, {}), constants, {}, seed=seed, seconds={})
+    study = posterior.study
     kept = jnp.asarray(posterior.notes["fold_efficiency"])
     expected = [predictive(p.draws.system, p.draws.people, p.pilot, kept) for p in (before, posterior)]
     first, second = ({k: np.asarray(v)[None] for k, v in vars(found).items()} for found in expected)

@@ -213,6 +213,7 @@ class Details(Record):
     learning: Learning | None = None
     exchange_curve: dict[str, list[ExchangePoint]] = Field(default_factory=dict)
     posterior_draws: dict[str, list[Number]] = Field(default_factory=dict)
+    prior_draws: dict[str, list[Number]] = Field(default_factory=dict)
     regime: Regime | None = None
     sensitivity: Sensitivity | None = None
     voi: InformationValue | None = None

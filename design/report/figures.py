@@ -205,13 +205,15 @@ def posterior(saved: Saved) -> Plot | None:
         figure = Figure(figsize=(11.5, 1.75 * rows + 0.1))
         figure.set_layout_engine("constrained", h_pad=0.07, w_pad=0.07)
         for i, (name, values) in enumerate(draws.items()):
-            _density(figure.add_subplot(rows, columns, i + 1), name, values)
+            before = finite(saved.details.prior_draws.get(name, []))
+            _density(figure.add_subplot(rows, columns, i + 1), name, values, before)
         name = "alignment" if "alignment" in draws else next(iter(draws))
         low, middle, high = (float(value) for value in np.quantile(draws[name], [0.05, 0.5, 0.95]))
         told = f"{capital(parameter(name))}: {interval(Summary(mean=middle, q05=low, q95=high))}"
+        dotted = " The dotted line is what was plausible before the pilot." if saved.details.prior_draws else ""
         caption = (
             "Each shape shows how plausible every value is after the pilot, the bar below it the 90 % interval, the "
-            f"dot the median. {told}" + (f", the {meaning(name)}." if meaning(name) else ".")
+            f"dot the median.{dotted} {told}" + (f", the {meaning(name)}." if meaning(name) else ".")
         )
         alt = f"Densities of {listed([parameter(column) for column in draws])}. {caption}"
         words = {"name": "posterior", "title": "Plausible values", "alt": alt, "caption": caption}
@@ -223,8 +225,8 @@ def _place(name: str) -> int:
     return next((i for i, start in enumerate(_ORDER) if name.startswith(start)), len(_ORDER))
 
 
-def _density(axes: Axes, name: str, values: np.ndarray) -> None:
-    """Draw one histogram with its median and interval."""
+def _density(axes: Axes, name: str, values: np.ndarray, before: np.ndarray) -> None:
+    """Draw one histogram with its median and interval, and the outline of the prior if there is one."""
     low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
     whole = bool(np.all(values == np.round(values))) and np.ptp(values) < 40
     if whole:
@@ -237,6 +239,9 @@ def _density(axes: Axes, name: str, values: np.ndarray) -> None:
     top = max(1, heights.max())
     axes.stairs(heights / top, edges, fill=True, color=BLUE, alpha=0.25)
     axes.stairs(heights / top, edges, color=BLUE, linewidth=1.2)
+    if before.size >= 10:
+        prior, _ = np.histogram(before, edges)
+        axes.stairs(np.minimum(prior / top * values.size / before.size, 1.05), edges, color=MUTED, linestyle=":")
     axes.plot([low, high], [-0.13, -0.13], color=BLUE, linewidth=3, solid_capstyle="butt")
     axes.plot([middle], [-0.13], "o", color=PAPER, markeredgecolor=INK, markersize=5)
     axes.set_title(shorten(parameter(name), 27), fontsize=9.5)
