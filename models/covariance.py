@@ -20,9 +20,10 @@ Together with the factor s outside of the brain's latents: the latents are F^1/2
 stimuli, with energy H = sum_i f_i h_i, and the steps of THEORY section 5 give M_in' = sum_j (tau^2 e_j g_j^2 + V_j + L_j) / H,
 
     g_j = sum_i f_i (s_ji z_i + gamma_j c_j^2 b_ji z_i),    L_j = sum_i f_i^2 h_i z_i^2 (v_i - tau^2 e_j s_ji),
-    V_j = (x / n) sum_i f_i^2 ((1 - gamma_j z_i)^2 c_j^2 b_ji + (1 - z_i)^2 s_ji),
+    V_j = (x / n) sum_i ((f_i (1 - z_i) + r_j z_i)^2 c_j^2 b_ji + f_i^2 (1 - z_i)^2 s_ji),
+    r_j = (n / x) gamma_j t_j sum_i f_i b_ji z_i
 
-and the risk M_in' + s (M' - M_in').
+and the risk M_in' + s (M' - M_in'). In V_j the shrinkage acts on F b_j, of which only the part along b_j has been learned.
 """
 
 from __future__ import annotations

@@ -81,9 +81,10 @@ def risk_inside(
     along = jnp.sum(count * prior.learned * z, axis=1)
     gamma = 1.0 / (1.0 + n_task * along / x)
     own = jnp.sum(weight * left * z, axis=1) + gamma * jnp.sum(weight * (h - left) * z, axis=1)
-    moved = gamma[:, None] * (prior.remainder * z + along[:, None])
-    energy = moved**2 * (h - left) + (prior.remainder * z) ** 2 * left
-    noise = (n_task / x) * jnp.sum(weight * factor * energy, axis=1)
+    weighted = jnp.sum(weight * prior.learned * z, axis=1)
+    moved = factor * prior.remainder * z + (gamma * weighted)[:, None] * z
+    energy = moved**2 * (h - left) + (factor * prior.remainder * z) ** 2 * left
+    noise = (n_task / x) * jnp.sum(count * energy, axis=1)
     share = system.alignment[:, None]
     others = prior.remainder - system.signal_variance * share * left
     leak = jnp.sum(weight * factor * h * z * z * others, axis=1)

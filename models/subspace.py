@@ -18,7 +18,8 @@ Derivation. The subspace is spanned by the columns of A (p x k, rows h_i^1/2 g_i
   latent is not counted again. r_i is gamma_j z_i on c_j^2 b_ji of the energy h_i, and z_i on s_ji.
 * Leak of the misaligned part: sum_i D_i r_i^2 tau^2 (1 - rho^2) h_i. Noise: (x / n) sum_i D_i (1 - r_i)^2.
 
-Other test covariances: replace A by F^1/2 A, so h_i by f_i h_i, and weight leak and noise by f_i.
+Other test covariances: replace A by F^1/2 A, so h_i by f_i h_i. Leak and noise reach F^1/2 A (A^T F A)^-1 A^T F through R, and
+of F b_j only the part along b_j has been learned: r_i f_i becomes f_i z_i - z_i (n/x) gamma_j t_j sum_i f_i b_ji z_i there.
 """
 
 from __future__ import annotations
@@ -149,18 +150,19 @@ def risk_inside_span(
     share = span_share(factor * h, count, k)
     mean = factor * (own * (h - left) + z * left)
     square = factor * (own**2 * (h - left) + z**2 * left)
-    # t / (1 + h t) is D / h, and 1 / (1 + h t) is 1 - D; t itself follows from the sum of (1 - D) h, which is k / t.
-    across = k / jnp.maximum(jnp.sum(count * (1.0 - share) * factor * h), 1e-300)
+    # t / (1 + f h t) is D / (f h), and 1 / (1 + f h t) is 1 - D; t itself follows from the sum of (1 - D) f h, which is k / t.
+    trace = k / jnp.maximum(jnp.sum(count * (1.0 - share) * factor * h), 1e-300)
     overlap = jnp.sum(count * square * share, axis=1)
-    along = across / k * jnp.sum(count * mean * (1.0 - share), axis=1) ** 2
+    along = trace / k * jnp.sum(count * mean * (1.0 - share), axis=1) ** 2
     aligned = jnp.sum(system.signal_variance * system.alignment * (overlap + along))
     misaligned = system.signal_variance * (1.0 - jnp.sum(system.alignment)) * system.task_shares
-    relative = jnp.mean(square, axis=0) / jnp.maximum(factor * h, 1e-300)
-    leak = jnp.sum(count * factor * share * misaligned * relative)
-    # 1 - z and 1 - gamma z divided by n / x, so that no label at all is a regular case
-    weak = (prior.remainder + jnp.sum(shrunk.learned[:, None] * prior.learned, axis=0)) * z
-    strong = shrunk.learned[:, None] * (weak + jnp.sum(count * prior.learned * z, axis=1)[:, None])
-    noise = ratio * jnp.sum(count * factor * share * jnp.mean(strong**2 * (h - left) + weak**2 * left, axis=0) / h)
-    inside = aligned + leak + noise
+    # Of F b_j only the part along b_j has been learned. Everything is divided by n / x, so that no label is a regular case.
+    learned = (shrunk.learned * jnp.sum(count * factor * prior.learned * z, axis=1))[:, None] * z
+    weak = factor * (prior.remainder + jnp.sum(shrunk.learned[:, None] * prior.learned, axis=0)) * z
+    noise = (weak + learned) ** 2 * (h - left) + weak**2 * left
+    leak = (factor * z - ratio * learned) ** 2 * (h - left) + (factor * z) ** 2 * left
+    per_energy = count * trace * (1.0 - share)
+    spread = jnp.sum(per_energy * jnp.mean(misaligned * leak + ratio * noise, axis=0))
+    inside = aligned + spread
     total = risk if directions is None else jnp.sum(count * factor * unknown_variance(prior, count, ratio))
     return jnp.minimum(inside, total), total
