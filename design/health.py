@@ -16,9 +16,10 @@ import numpy as np
 from brainworth.design.checks import Check, Limits, data_checks, overall, record
 from brainworth.design.literature import study_priors
 from brainworth.design.posterior import Posterior
+from brainworth.design.theory_range import theory_range
 from brainworth.models.predictive import predictive
 
-__all__ = ["Check", "overall", "pilot_checks", "plan_checks", "record"]
+__all__ = ["Check", "overall", "pilot_checks", "plan_checks", "record", "theory_range"]
 
 
 NO_PILOT = Check(

@@ -203,6 +203,7 @@ def make_plan(
     rates = exchange_rates(posterior, result)
     bought = {name: entry.n_samples for name, entry in result.plan.allocation.modalities.items()}
     checks += health.plan_checks(posterior, result.plan.allocation.n_task, bought)
+    checks.append(health.theory_range(posterior, result.plan.allocation))
     seconds = dict(posterior.seconds) | {"allocation": allocated - watch, "exchange": time.perf_counter() - allocated}
     record = _record(posterior, result, rates, checks, seconds)
     details = _details(posterior, result, rates, forced=force and health.overall(checks) == "refuse")
