@@ -129,17 +129,22 @@ def _inference_data(az: Any, groups: dict[str, dict[str, np.ndarray]], coords: d
 
 def diagnostics(data: Any) -> dict[str, float]:
     """Return the worst R-hat, the smallest bulk and tail effective sample sizes and the share of divergences."""
-    az = _arviz()
-    posterior = data["posterior"]
-    names = [name for name in SAMPLED if name in posterior]
+    az, posterior = _arviz(), data["posterior"]
+    each = [column for name in SAMPLED if name in posterior for column in _scalars(posterior[name].values)]
     worst = {
-        "rhat": max(float(np.nanmax(az.rhat(posterior[[n]])[n].values)) for n in names),
-        "ess_bulk": min(float(np.nanmin(az.ess(posterior[[n]], method="bulk")[n].values)) for n in names),
-        "ess_tail": min(float(np.nanmin(az.ess(posterior[[n]], method="tail")[n].values)) for n in names),
+        "rhat": max(float(az.rhat(values)) for values in each),
+        "ess_bulk": min(float(az.ess(values, method="bulk")) for values in each),
+        "ess_tail": min(float(az.ess(values, method="tail", prob=(0.05, 0.95))) for values in each),
     }
     worst["divergences"] = float(np.mean(data["sample_stats"]["diverging"].values))
     worst["bfmi"] = float(np.min(_bfmi(data["sample_stats"]["energy"].values)))
     return worst
+
+
+def _scalars(values: Float[np.ndarray, "chain draw *shape"]) -> list[Float[np.ndarray, "chain draw"]]:
+    """Return every element of a site as an array of its own; those that never vary have nothing to diagnose."""
+    flat = np.asarray(values, dtype=float).reshape(*values.shape[:2], -1)
+    return [flat[:, :, index] for index in range(flat.shape[2]) if np.ptp(flat[:, :, index]) > 0.0]
 
 
 def effective_samples(values: Float[np.ndarray, "chain draw"]) -> float:
@@ -160,6 +165,19 @@ def write_archive(data: Any, path: Path) -> None:
         Path(temporary).replace(path)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def log_densities(path: Path) -> dict[str, Float[np.ndarray, " draw"]]:
+    """Return the log density of every draw, chain after chain: ``prior``, and the parts of the likelihood by name."""
+    import xarray as xr
+
+    found: dict[str, Float[np.ndarray, " draw"]] = {}
+    for group in ("log_prior", "log_likelihood"):
+        data = xr.load_dataset(path, group=group, engine="h5netcdf")
+        parts = {str(name): value.values.reshape(-1, *value.shape[2:]) for name, value in data.items()}
+        totals = {name: value.reshape(len(value), -1).sum(axis=1) for name, value in parts.items()}
+        found |= {"prior": np.sum(list(totals.values()), axis=0)} if group == "log_prior" else totals
+    return found
 
 
 def read_archive(path: Path, fingerprint: str) -> tuple[Chains, dict[str, np.ndarray], dict[str, Any]] | None:
