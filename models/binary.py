@@ -26,6 +26,11 @@ def sign_system(system: System) -> System:
     ----------
     system : System
         Signal and noise variance of the quantity whose sign is the label.
+
+    Notes
+    -----
+    THEORY section 6, for as many labels of either sign. The arcsine law is exact for Gaussian features; the label noise of
+    signs depends on the stimulus, of which least squares uses the average only.
     """
     signal = 2.0 / jnp.pi * system.signal_variance / (system.signal_variance + system.noise_variance)
     return replace(system, signal_variance=signal, noise_variance=1.0 - signal)
@@ -46,6 +51,11 @@ def accuracy(system: System, design: Design, estimator: Estimator | None = None)
         Numbers of samples.
     estimator : Estimator, optional
         The learner; the optimal one if not given.
+
+    Notes
+    -----
+    Measured within 0.2 % in the median and 3 % at worst over 12 configurations (``case_studies/theory/results/tables.md``); valid
+    where ``excess_risk`` of ``sign_system`` is.
     """
     signs = sign_system(system)
     explained = jnp.clip(1.0 - excess_risk(signs, design, estimator) / signs.signal_variance, 0.0, 1.0)

@@ -3,7 +3,7 @@
 In: a ``System`` and a ``Design``; optionally an estimator. Out: excess risk, explainable R^2, R^2, labels that reach a
 risk. Pure, differentiable, vmappable over posterior draws and designs. Our derivation (THEORY sections 1 to 4), in
 answer to the question of Lewis, Wang, Schwab & Pitkow, arXiv:2605.09243. What can go wrong: outside the range of
-validity of the estimators (see there); ``validity`` says in a sentence where a configuration leaves the measured range.
+validity of the estimators (see there); ``validity.validity`` says in a sentence where a configuration leaves the measured range.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ def excess_risk(system: System, design: Design, estimator: Estimator | None = No
         Numbers of samples.
     estimator : Estimator, optional
         The learner; the optimal one if not given.
+
+    Notes
+    -----
+    THEORY sections 2 and 3. Valid where the estimator is (``estimators``).
     """
     learner = Optimal() if estimator is None else estimator
     return learner.risk(system, encode(system, design), design.n_task)
@@ -51,6 +55,10 @@ def many_risks(systems: System, designs: Design) -> Float[Array, " evaluation"]:
         Leading axis on ``alignment`` and ``snr``; everything else shared.
     designs : Design
         Leading axis on ``n_brain`` and ``n_task``; everything else shared.
+
+    Notes
+    -----
+    The optimal learner; valid where ``excess_risk`` is.
     """
 
     def one(varying: tuple[Array, Array, Array, Array]) -> Scalar:
@@ -64,17 +72,21 @@ def many_risks(systems: System, designs: Design) -> Float[Array, " evaluation"]:
 
 
 def explainable_r2(system: System, design: Design, estimator: Estimator | None = None) -> Scalar:
-    """Return 1 - M / tau^2, the share of the explainable variance that the learner predicts."""
+    """Return 1 - M / tau^2, the share of the explainable variance that the learner predicts.
+
+    Between 0 and 1 for the optimal learner, below 0 for a learner worse than none. Valid where ``excess_risk`` is; where M is
+    almost tau^2, a small relative error of M is a large one of this share.
+    """
     return 1.0 - excess_risk(system, design, estimator) / system.signal_variance
 
 
 def r2_from_risk(system: System, risk: Scalar) -> Scalar:
-    """Return R^2 = 1 - (M + sigma^2) / (tau^2 + sigma^2), what a test on noisy labels shows."""
+    """Return R^2 = 1 - (M + sigma^2) / (tau^2 + sigma^2), what a test on many noisy labels shows; exact for any risk."""
     return 1.0 - (risk + system.noise_variance) / (system.signal_variance + system.noise_variance)
 
 
 def task_only_risk(system: System, n_task: Scalar) -> Scalar:
-    """Return the excess risk of the optimal learner without brain data."""
+    """Return the excess risk of the optimal learner without brain data; valid where ``TaskOnly`` is."""
     none = Design.simple(jnp.zeros_like(system.channels), n_task)
     return TaskOnly().risk(system, encode(system, none), n_task)
 
@@ -82,7 +94,8 @@ def task_only_risk(system: System, n_task: Scalar) -> Scalar:
 def labels_for_risk(system: System, risk: Scalar) -> Scalar:
     """Return the number of labels at which the learner without brain data reaches a risk (THEORY section 3).
 
-    Infinite for a risk of 0, 0 for a risk of tau^2 or more.
+    Infinite for a risk of 0, 0 for a risk of tau^2 or more. Exactly inverts ``task_only_risk`` and is valid where that is; where
+    the learning curve is flat, a small error of the risk is a large one of the labels.
     """
     prior = system.signal_variance * (
         (1.0 - jnp.sum(system.alignment)) * system.task_shares + jnp.sum(system.alignment) * system.brain_shares
@@ -102,13 +115,21 @@ def labels_for_risk(system: System, risk: Scalar) -> Scalar:
 
 
 def equivalent_labels(system: System, design: Design, estimator: Estimator | None = None) -> Scalar:
-    """Return n_0 - n_task: extra labels a learner without brain data would need for the same risk (THEORY section 4)."""
+    """Return n_0 - n_task: extra labels a learner without brain data would need for the same risk (THEORY section 4).
+
+    Valid where ``excess_risk`` is. A learner that really got them reached the same risk within 3 %
+    (``case_studies/theory/results/tables.md``).
+    """
     risk = excess_risk(system, design, estimator)
     return labels_for_risk(system, risk) - design.n_task
 
 
 def marginal_rate(system: System, design: Design) -> Float[Array, " source"]:
-    """Return labels that one more surviving brain sample of each source replaces, at the design (THEORY section 4)."""
+    """Return labels that one more surviving brain sample of each source replaces, at the design (THEORY section 4).
+
+    The exact ratio of the formula's derivatives; valid where ``excess_risk`` is and at least one label is held. At the detection
+    threshold of a latent the derivative is one-sided.
+    """
     slope = jax.grad(lambda d: excess_risk(system, d), allow_int=False)(design)
     return slope.n_brain / slope.n_task
 
@@ -117,7 +138,8 @@ def break_even_price(system: System, design: Design) -> Float[Array, " source"]:
     """Return the average labels per sample that a source's data replace: the price, in labels, above which it loses.
 
     The data of one source at a time are removed; what they are worth is the number of labels that make up for them,
-    divided by their number. Zero for a source without data.
+    divided by their number. Zero for a source without data. Valid where ``excess_risk`` is; the price at which the best plan of
+    a budget holds no brain data is ``regime.highest_price``.
     """
     risk = excess_risk(system, design)
 
@@ -132,7 +154,10 @@ def break_even_price(system: System, design: Design) -> Float[Array, " source"]:
 
 
 def labels_for_risk_with(system: System, design: Design, risk: Scalar) -> Scalar:
-    """Return the number of labels at which the optimal learner with the design's brain data reaches a risk."""
+    """Return the number of labels at which the optimal learner with the design's brain data reaches a risk.
+
+    Exactly inverts ``excess_risk`` in the labels, and is valid where that is; infinite for a risk of 0.
+    """
     encoding = encode(system, design)
     unit = jnp.sum(system.spectrum.count) * (1.0 + system.noise_variance / system.signal_variance)
 

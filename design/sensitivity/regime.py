@@ -1,7 +1,8 @@
 """The map of regimes: how much of the budget belongs to brain data, over alignment and the price of a brain sample.
 
 In: a decision. Out: best brain share on a grid, and the posterior as a cloud on it. What can go wrong: where labels or
-brain data are free there is no price ratio, and no map.
+brain data are free there is no price ratio, and no map. ``models.regime`` draws the map of one known system instead, with real
+numbers and one price per sample; here whole people and sessions are billed, and the posterior is averaged over.
 """
 
 from __future__ import annotations
