@@ -234,6 +234,11 @@ def _notes(study: Study, summary: Summary) -> dict[str, Any]:
     }
 
 
+def kept_draws(count: int) -> NDArray[np.int64]:
+    """Return which of the chains' draws a forecast averages over."""
+    return np.linspace(0, count - 1, min(FORECAST_DRAWS, count)).astype(np.int64)
+
+
 def _assemble(
     study: Study,
     chains: Chains,
@@ -246,7 +251,7 @@ def _assemble(
     flat = {
         name: value.reshape(value.shape[0] * value.shape[1], *value.shape[2:]) for name, value in chains.sites.items()
     }
-    keep = np.linspace(0, len(flat["scale"]) - 1, min(FORECAST_DRAWS, len(flat["scale"]))).astype(int)
+    keep = kept_draws(len(flat["scale"]))
     flat = {name: value[keep] for name, value in flat.items()}
     loading = flat["loading"]
     total = np.exp(flat["scale"])

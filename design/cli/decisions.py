@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from .output import AsJson, Quiet, number, print_json, print_table
-from .plan import Force, Out, StudyPath, check_folder
+from .plan import Force, LeaveOneOut, Out, StudyPath, check_folder
 
 STAGES = {
     "posterior": "Fitting the posterior",
@@ -78,7 +78,13 @@ def compare(
 
 
 def sensitivity(
-    study: StudyPath, *, out: Out = Path("plan"), force: Force = False, quiet: Quiet = False, as_json: AsJson = False
+    study: StudyPath,
+    *,
+    out: Out = Path("plan"),
+    leave_one_out: LeaveOneOut = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what would change the decision, and what is worth finding out first; adds both to the plan's report.
 
@@ -93,7 +99,7 @@ def sensitivity(
     from brainworth.design.sensitivity import sensitivity_study
 
     with _working(quiet=quiet or as_json) as say:
-        found = sensitivity_study(loaded, out, force=force, progress=say)
+        found = sensitivity_study(loaded, out, force=force, leave_one_out=leave_one_out, progress=say)
     if as_json:
         print_json(found)
     elif not quiet:
@@ -149,6 +155,9 @@ def _show_sensitivity(found: Mapping[str, Any]) -> None:
         for row in found["sensitivity"]["thresholds"]
     ]
     print_table("What would flip the decision", ("parameter", "threshold", "meaning"), rows)
+    robust = found["sensitivity"]["robustness"]
+    if robust:
+        typer.echo(robust)
     voi = found["voi"]
     known = [
         (parameter(row["parameter"]), f"{number(row['value'], 2)} ± {number(row['se'], 2)}") for row in voi["evppi"][:6]

@@ -62,6 +62,9 @@ def show_plan(plan: Plan, out: Path, *, quiet: bool, as_json: bool) -> None:
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file (study.toml).", show_default=False)]
 Out = Annotated[Path, typer.Option("--out", help="Folder of the results; made if it does not exist.")]
+LeaveOneOut = Annotated[
+    bool, typer.Option("--leave-one-out", help="Fit again without each person in turn; takes a fit a person.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Plan even if the health check refuses; the report says so.")]
 
 

@@ -130,6 +130,8 @@ class Sensitivity(Record):
     centre: Centre | None = None
     sobol: list[SobolBar] = Field(default_factory=list)
     thresholds: list[Threshold] = Field(default_factory=list)
+    robustness: str = ""
+    """What power scaling and leaving people out say, in plain words."""
 
 
 class Evppi(Record):

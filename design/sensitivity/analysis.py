@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from brainworth.design.allocation.from_config import problem_from_config
-from brainworth.design.posterior import Posterior, fit_study
+from brainworth.design.archive import log_densities
+from brainworth.design.posterior import Posterior, fit_study, kept_draws
 from brainworth.design.study import Study
 
 from .decision import Decision, allocation_of
 from .local import elasticities
 from .pilots import Basis, value_of_information
 from .regime import regime
-from .sobol import correlation, sobol
+from .robustness import power_scaled, sentence, without_each_person
+from .sobol import correlation, sobol, sobol_share
 from .store import merge_details, saved_plan
 from .thresholds import thresholds
 from .tornado import centre, tornado
@@ -60,6 +62,7 @@ def analyse(
         "centre": centre(decision),
         "elasticities": elasticities(decision),
         "sobol": sobol(decision, seed),
+        "sobol_share": sobol_share(decision, seed),
         "correlation": correlation(decision),
     }
     say("thresholds")
@@ -73,9 +76,17 @@ def analyse(
 
 
 def sensitivity_study(
-    study: Study, out: Path, *, force: bool = False, progress: Callable[[str], None] | None = None
+    study: Study,
+    out: Path,
+    *,
+    force: bool = False,
+    leave_one_out: bool = False,
+    progress: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
-    """Plan a study unless the folder holds its plan, add the sensitivity analysis, and write the report again."""
+    """Plan a study unless the folder holds its plan, add the sensitivity analysis, and write the report again.
+
+    With ``leave_one_out`` the pilot is fitted again without each person in turn.
+    """
     from brainworth.design.planning import plan_study
     from brainworth.design.report import write_report
 
@@ -85,6 +96,14 @@ def sensitivity_study(
         record = plan_study(study, out, force=force, progress=progress).record
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc")
     found = analyse(posterior, record, progress)
+    decision = decision_of(posterior, record)
+    scaled, people = [], []
+    if study.tables is not None:
+        densities = log_densities(out / "posterior.nc")
+        kept = kept_draws(len(densities["prior"]))
+        scaled = power_scaled(decision, {name: value[kept] for name, value in densities.items() if name != "slope"})
+        people = without_each_person(study, decision, progress) if leave_one_out else []
+    found["sensitivity"] |= {"power_scaling": scaled, "people": people, "robustness": sentence(scaled, people)}
     say("report")
     merge_details(out, found)
     write_report(out)

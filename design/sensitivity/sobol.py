@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from brainworth.design.allocation.problem import Designs
 from brainworth.design.purchase import Purchase
 from brainworth.design.surface import PosteriorSurface
 
@@ -21,15 +22,29 @@ from .parameters import REST, Column, columns, replaced, taken, uncertain
 
 SAMPLES = 1024
 """Base sample of the estimator, a power of two; the forecast is evaluated (parameters + 2) times as often."""
+SHARE_SAMPLES = 128
+"""The same where all designs of the decision are evaluated at every point."""
 _CHUNK = 1024
 
 
 def sobol(decision: Decision, seed: int, samples: int = SAMPLES) -> list[dict[str, Any]]:
-    """Return first and total indices, largest total first, with half-widths of their 95 % bootstrap intervals.
+    """Return first and total indices of the plan's performance, largest total first, and their 95 % half-widths.
 
     Everything no single parameter says (profiles over latents, luck with new people) is one more input: whole draws of
     the posterior, chosen at random.
     """
+    return _indices(decision, seed, samples, share=False)
+
+
+def sobol_share(decision: Decision, seed: int, samples: int = SHARE_SAMPLES) -> list[dict[str, Any]]:
+    """Return the same of the optimal share of brain money: which parameter decides how much brain data to buy.
+
+    The optimum is the best of the decision's designs for each point.
+    """
+    return _indices(decision, seed, samples, share=True)
+
+
+def _indices(decision: Decision, seed: int, samples: int, *, share: bool) -> list[dict[str, Any]]:
     surface = decision.surface
     seen = uncertain(columns(surface.draws, surface.modalities))
     if not seen:
@@ -41,7 +56,11 @@ def sobol(decision: Decision, seed: int, samples: int = SAMPLES) -> list[dict[st
     # SALib takes the seed 0 for none.
     problem = {"num_vars": len(names), "names": names, "bounds": [[0.0, 1.0]] * len(names)}
     points = sampling.sample(problem, samples, calc_second_order=False, seed=seed + 1)
-    output = _forecast(decision, seen, points)
+    values = _forecast(decision, decision.designs if share else decision.designs.take(slice(0, 1)), seen, points)
+    output = values[0]
+    if share:
+        money = np.asarray(decision.problem.brain_cents(decision.designs)) / max(1, decision.problem.budget_cents)
+        output = money[np.argmax(values, axis=0)]
     if np.ptp(output) < 1e-12:
         return []
     found = analysis.analyze(problem, output, calc_second_order=False, seed=seed + 1)
@@ -59,10 +78,10 @@ def sobol(decision: Decision, seed: int, samples: int = SAMPLES) -> list[dict[st
 
 
 def _forecast(
-    decision: Decision, seen: dict[str, Column], points: Float[np.ndarray, "point parameter"]
-) -> Float[np.ndarray, " point"]:
+    decision: Decision, designs: Designs, seen: dict[str, Column], points: Float[np.ndarray, "point parameter"]
+) -> Float[np.ndarray, "design point"]:
     surface = decision.surface
-    bought = decision.problem.purchase(decision.designs.take(slice(0, 1)))
+    bought = decision.problem.purchase(designs)
     rows = np.minimum((points[:, -1] * surface.n_draws).astype(np.int64), surface.n_draws - 1)
     moved = {name: np.quantile(column, points[:, i]) for i, (name, column) in enumerate(seen.items())}
     parts = []
@@ -71,11 +90,11 @@ def _forecast(
         draws = taken(surface.draws, rows[here])
         moved_here = {name: values[here] for name, values in moved.items()}
         parts.append(_one(replace(surface, draws=replaced(draws, surface.modalities, moved_here), blocks={}), bought))
-    return np.concatenate(parts)
+    return np.concatenate(parts, axis=1)
 
 
-def _one(surface: PosteriorSurface, bought: Purchase) -> Float[np.ndarray, " draw"]:
-    return surface.explainable_r2(bought)[0]
+def _one(surface: PosteriorSurface, bought: Purchase) -> Float[np.ndarray, "design draw"]:
+    return surface.explainable_r2(bought)
 
 
 def correlation(decision: Decision) -> float:

@@ -18,7 +18,8 @@ from brainworth.design.sensitivity.parameters import columns, median_system, rep
 from brainworth.design.sensitivity.pilots import Basis, value_of_information
 from brainworth.design.sensitivity.prices import unit_prices
 from brainworth.design.sensitivity.regime import LEAST, regime
-from brainworth.design.sensitivity.sobol import sobol
+from brainworth.design.sensitivity.robustness import brain_share, power_scaled, sentence
+from brainworth.design.sensitivity.sobol import sobol, sobol_share
 from brainworth.design.sensitivity.thresholds import thresholds
 from brainworth.design.sensitivity.tornado import centre, tornado
 from brainworth.design.surface import PosteriorSurface
@@ -261,3 +262,40 @@ def test_a_known_system_teaches_nothing(decision: Decision) -> None:
         0.0,
         1.0,
     }
+
+
+def test_power_scaling_of_a_flat_density_changes_nothing(decision: Decision) -> None:
+    usual = decision.advantage(decision.under())
+    for row in power_scaled(decision, {"prior": np.zeros(N_DRAWS)}):
+        assert row["advantage"] == pytest.approx(usual)
+        assert row["effective_draws"] == pytest.approx(N_DRAWS)
+        assert not row["flips"]
+
+
+def test_power_scaling_follows_the_evidence_to_the_optimum(decision: Decision) -> None:
+    """A density that rises with alignment: to a higher power brain data gain, to a lower one they lose."""
+    aligned = np.asarray(decision.surface.draws.system.alignment).sum(axis=1)
+    low, high = power_scaled(decision, {"brain": 20.0 * aligned})
+    assert (low["power"], high["power"]) == (0.8, 1.25)
+    assert low["advantage"] < decision.advantage(decision.under()) < high["advantage"]
+    best = int(np.argmax(decision.problem.utility(decision.under())))
+    assert 0.0 <= low["brain_share"] <= 1.0
+    assert brain_share(decision)[best] > 0.0
+    strong = power_scaled(decision, {"brain": -4000.0 * aligned})[1]
+    assert strong["effective_draws"] < 10
+    assert "few draws" in sentence([strong], [])
+
+
+def test_what_flips_is_named() -> None:
+    row = {"part": "prior", "power": 0.8, "flips": True, "effective_draws": 500.0}
+    person = {"modality": "EEG", "subject": "p7", "flips": True}
+    assert sentence([row], [person]) == "The decision changes with the prior to the power 0.8, leaving out p7 (EEG)."
+    assert "changes the decision" in sentence([row | {"flips": False}], [person | {"flips": False}])
+    assert sentence([], []) == ""
+
+
+def test_sobol_indices_of_the_share_are_shares(decision: Decision) -> None:
+    bars = sobol_share(decision, 0, samples=64)
+    assert {bar["parameter"] for bar in bars} >= {"alignment", "label_noise", "everything_else"}
+    assert bars[0]["total"] > 0.1
+    assert all(bar["first"] <= bar["total"] + 0.5 for bar in bars)
