@@ -34,12 +34,12 @@ CHANNEL_EDGES = (0.5, 1.0)
 """Bands of channel weights to learn per latent and feature: channels of all people and sources that record it, over p."""
 RISK_DEVIATION = ((0.016, 0.073, 0.092), (0.022, 0.036, 0.047), (0.016, 0.018, 0.020))
 """Measured deviation of the risk (90 % quantile) by band of detection, then of channels; the formula is too low."""
-OUTSIDE_DEVIATION = ((0.047, 0.078, 0.085), (0.011, 0.018, 0.026), (0.008, 0.007, 0.014))
+OUTSIDE_DEVIATION = ((0.047, 0.078, 0.085), (0.011, 0.018, 0.026), (0.008, 0.006, 0.014))
 """The same for the part of the risk outside of the brain subspace, in its form with all latents together."""
 FEW_FEATURES = 40
 FEW_DEVIATION = 0.031
-"""Measured deviation of the risk with 10 to 39 features (90 % quantile)."""
-FEWEST_FEATURES, MOST_LATENTS, MOST_OVERLAP = 10, 14, 2.2
+"""Measured deviation of the risk with few features (90 % quantile)."""
+FEWEST_FEATURES, MOST_LATENTS, MOST_OVERLAP = 5, 14, 2.2
 """Ends of what was measured, where beyond them the formula can only be worse."""
 SMALL_SHARE = 0.03
 """Alignment of a latent that cannot move the risk by more than 3 % of the explainable variance."""
@@ -155,16 +155,15 @@ def _size(features: float, latents: int) -> list[Excursion]:
     found: list[Excursion] = []
     if features < FEW_FEATURES:
         measured = features >= FEWEST_FEATURES
-        known = (
-            f"the risk was measured up to {FEW_DEVIATION:.0%} above the formula" if measured else "nothing was measured"
-        )
+        seen = f"{FEWEST_FEATURES} to {FEW_FEATURES - 1}, the risk was measured up to {FEW_DEVIATION:.0%} above the formula"
+        unseen = f"fewer than {FEWEST_FEATURES}, nothing was measured"
         found.append(
             Excursion(
                 "few features",
                 features,
                 float(FEW_FEATURES),
                 FEW_DEVIATION if measured else float("nan"),
-                f"{features:.0f} features are few: with {'10 to 39' if measured else 'fewer than 10'}, {known}.",
+                f"{features:.0f} features are few: with {seen if measured else unseen}.",
             )
         )
     if latents > MOST_LATENTS:

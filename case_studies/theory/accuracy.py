@@ -102,7 +102,7 @@ def noise() -> list[Configuration]:
 
 def features() -> list[Configuration]:
     """Return few and many features, channels and latents."""
-    sizes = [replace(BASE, p=p, exponent=e, n_brain=(5 * p,)) for p in (10, 20, 40, 160, 320) for e in (0.0, 1.0)]
+    sizes = [replace(BASE, p=p, exponent=e, n_brain=(5 * p,)) for p in (5, 10, 20, 40, 160, 320) for e in (0.0, 1.0)]
     large = [replace(BASE, p=2000, n_brain=(2000,)), replace(BASE, channels=(1000,), n_brain=(1000,))]
     return sizes + large + [replace(BASE, exponent=e, snr=(latents(14),)) for e in (0.0, 1.0)]
 
@@ -204,19 +204,19 @@ def table(effort: Effort) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def main() -> None:
+def write(out: Path, *, quick: bool) -> None:
     """Run, write, draw."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a ninth of the grid, few worlds")
-    parser.add_argument("--out", type=Path, help="folder of the results")
-    options = parser.parse_args()
-    out: Path = options.out or (Path("out/theory") if options.quick else Path(__file__).parent / "results")
-    out.mkdir(parents=True, exist_ok=True)
-    table(QUICK if options.quick else FULL).to_csv(out / "accuracy.csv", index=False, float_format="%.5g")
+    table(QUICK if quick else FULL).to_csv(out / "accuracy.csv", index=False, float_format="%.5g")
     frame = pd.read_csv(out / "accuracy.csv")
     write_map(frame, out / "accuracy.md")
     draw_map(frame, out / "accuracy.svg")
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a fifteenth of the grid, few worlds")
+    parser.add_argument("--out", type=Path, help="folder of the results")
+    options = parser.parse_args()
+    target: Path = options.out or (Path("out/theory") if options.quick else Path(__file__).parent / "results")
+    target.mkdir(parents=True, exist_ok=True)
+    write(target, quick=options.quick)

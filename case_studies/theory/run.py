@@ -1,7 +1,8 @@
 """Formula against Monte Carlo of the really executed two-stage learner, over random configurations.
 
-Run it with ``uv run python case_studies/theory/run.py`` (a quarter of an hour on one core; ``--quick`` takes less than a
-minute). In: nothing. Out: ``results/*.csv``, ``results/tables.md`` and ``results/*.svg``.
+Run it with ``uv run python case_studies/theory/run.py`` (half an hour on one core; ``--quick`` takes two minutes, ``--only main``
+leaves the other studies out). In: nothing. Out: ``results/*.csv``, ``results/tables.md``, ``results/formula.svg``, and what the
+studies beside it write: ``accuracy``, ``shifts``, ``ratings`` and ``nonlinear``, each of which can also be run alone.
 """
 
 from __future__ import annotations
@@ -167,18 +168,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few configurations, few worlds")
     parser.add_argument("--out", type=Path, help="folder of the results")
+    parser.add_argument("--only", choices=("main", "studies"), help="the random configurations, or the other studies")
     options = parser.parse_args()
-    effort = QUICK if options.quick else FULL
     fallback = Path("out/theory") if options.quick else Path(__file__).parent / "results"
     out: Path = options.out or fallback
     out.mkdir(parents=True, exist_ok=True)
+    if options.only != "studies":
+        random_configurations(QUICK if options.quick else FULL, out)
+    if options.only != "main":
+        studies(out, quick=options.quick)
+    print(f"Written to {out}")
+
+
+def random_configurations(effort: Effort, out: Path) -> None:
+    """Write the tables over random configurations."""
     counts = {"main": effort.configurations, "sources": effort.extra, "binary": effort.extra}
     for seed, (name, count) in enumerate(counts.items(), start=1):
         table(name, effort, count, seed).to_csv(out / f"{name}.csv", index=False, float_format="%.5g")
     found = {name: pd.read_csv(out / f"{name}.csv") for name in counts}
     write_tables(found, out / "tables.md")
     draw_figure(found["main"], out / "formula.svg")
-    print(f"Written to {out}")
+
+
+def studies(out: Path, *, quick: bool) -> None:
+    """Run the studies that ask one question each; they import from this module, so that they are imported here."""
+    import accuracy
+    import nonlinear
+    import ratings
+    import shifts
+
+    accuracy.write(out, quick=quick)
+    results = out if (out / "main.csv").exists() else Path(__file__).parent / "results"
+    shifts.write(out, pd.read_csv(results / "main.csv"), quick=quick)
+    ratings.write(out, quick=quick)
+    nonlinear.write(out, quick=quick)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,72 @@ def test_executed_learner_reaches_the_formula(case: Any) -> None:
     assert np.mean([o.informed for o in outcomes]) < 0.8 * np.mean([o.task_only for o in outcomes])
 
 
+@pytest.fixture(scope="module")
+def studies() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(CASE))
+        import maps
+        import nonlinear
+        import worlds
+
+        return maps, nonlinear, worlds
+
+
+def test_averaging_over_tasks_in_closed_form_equals_drawing_them(case: Any, studies: Any) -> None:
+    """One world, 600 tasks with labels really drawn and learned; four standard errors: false alarm 1 in 15,000."""
+    pipeline, _ = case
+    _, _, worlds = studies
+    configuration = pipeline.Configuration(40, 0.5, ((2.0, 1.0),), (10,), (150,), 30, 1.0, 0.7)
+    learned = pipeline.learn(configuration, configuration.system(), 0)
+    found = worlds.errors(configuration, learned)
+    rng, design, maps = np.random.default_rng(1), learned.design, learned.truth.latent_maps
+    shares = design.variance / design.variance.sum()
+    risks = []
+    for _ in range(600):
+        task = maps @ (np.sqrt(0.35) * rng.choice([-1.0, 1.0], 2))
+        task = task + np.sqrt(0.3 * shares / design.variance) * rng.standard_normal(40)
+        label = design.coordinates @ task + rng.standard_normal(30)
+        error = pipeline.posterior_mean(design, label, learned.known).coefficients - task
+        risks.append(design.variance @ error**2)
+    expected, apart = found.risks(found.informed)
+    spread = np.std(risks) / np.sqrt(600)
+    assert np.mean(risks) == pytest.approx(expected, abs=4 * spread)
+    assert abs(np.mean(risks) - apart) > 8 * spread, "leaving out the brain subspace would be seen"
+
+
+def test_control_variate_leaves_the_mean_and_narrows_the_error(studies: Any) -> None:
+    _, _, worlds = studies
+    rng = np.random.default_rng(2)
+    control = 1.0 + 0.3 * rng.standard_normal(400)
+    values = 5.0 + 2.0 * (control - 1.0) + 0.1 * rng.standard_normal(400)
+    mean, error = worlds.controlled(values, control)
+    assert mean == pytest.approx(5.0, abs=4 * error)
+    assert error < 0.3 * values.std() / 20
+
+
+def test_bends_have_their_textbook_correlations_and_the_straight_world_its_risk(studies: Any) -> None:
+    """12 worlds, four standard errors (false alarm below 1 in 500 with so few)."""
+    _, nonlinear, _ = studies
+    rectified = nonlinear.Bent.of("relu(u)")
+    # the quadrature has a kink to integrate over: four digits
+    assert rectified.correlation**2 == pytest.approx(0.25 / (0.5 - 0.5 / np.pi), abs=2e-3)
+    assert nonlinear.Bent.of("linear").correlation == pytest.approx(1.0)
+    straight, size = nonlinear.Bent.of("linear"), nonlinear.SIZES[1]
+    source = nonlinear.stimuli("gaussian", size.exponent, np.random.default_rng(0))
+    drawn = np.array([nonlinear.run_world(size, source, (straight, straight), seed) for seed in range(12)])
+    formula = nonlinear.formulas(nonlinear.system(size, source.basis.variance, straight, straight), size.design())
+    error = drawn.std(axis=0, ddof=1) / np.sqrt(12)
+    np.testing.assert_array_less(np.abs(drawn.mean(axis=0) - np.array(formula)), 4 * error)
+
+
+def test_committed_map_is_that_of_the_committed_numbers(studies: Any, tmp_path: Path) -> None:
+    maps, _, _ = studies
+    frame = pd.read_csv(CASE / "results" / "accuracy.csv")
+    maps.write_map(frame, tmp_path / "accuracy.md")
+    assert (tmp_path / "accuracy.md").read_text() == (CASE / "results" / "accuracy.md").read_text()
+    assert len(frame) > 200
+
+
 def test_tables_count_what_is_kept(case: Any) -> None:
     _, tables = case
     frame = pd.DataFrame({"informed_mc": [1.0, 1.0, 1.0], "informed_se": [0.01, 0.1, 0.01]})

@@ -114,7 +114,7 @@ def test_shared_directions_concern_the_shift_only() -> None:
 def test_few_features_many_latents_and_small_penalties_are_said() -> None:
     few = replace(SYSTEM, spectrum=Spectrum(variance=jnp.ones(1), count=jnp.asarray([12.0])))
     assert [one.name for one in validity(few, DESIGN)] == ["few features"]
-    fewer = replace(SYSTEM, spectrum=Spectrum(variance=jnp.ones(1), count=jnp.asarray([6.0])))
+    fewer = replace(SYSTEM, spectrum=Spectrum(variance=jnp.ones(1), count=jnp.asarray([4.0])))
     assert np.isnan(validity(fewer, DESIGN)[0].deviation)
     many = replace(SYSTEM, alignment=jnp.full(15, 0.02), snr=jnp.full((1, 15), 2.0))
     assert [one.name for one in validity(many, DESIGN)] == ["many latents"]
