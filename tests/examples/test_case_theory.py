@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,15 @@ def test_committed_map_is_that_of_the_committed_numbers(studies: Any, tmp_path: 
     maps.write_map(frame, tmp_path / "accuracy.md")
     assert (tmp_path / "accuracy.md").read_text() == (CASE / "results" / "accuracy.md").read_text()
     assert len(frame) > 200
+
+
+def test_readme_code_runs_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (CASE / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(block, "README.md", "exec"), names)
+    assert "()" in capsys.readouterr().out, "inside of the measured range"
+    assert names["worth"].worthwhile.any()
+    assert not names["worth"].worthwhile.all()
 
 
 def test_tables_count_what_is_kept(case: Any) -> None:
