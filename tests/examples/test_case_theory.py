@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,23 @@ def test_committed_map_is_that_of_the_committed_numbers(studies: Any, tmp_path: 
     maps.write_map(frame, tmp_path / "accuracy.md")
     assert (tmp_path / "accuracy.md").read_text() == (CASE / "results" / "accuracy.md").read_text()
     assert len(frame) > 200
+
+
+def test_small_version_of_the_map(case: Any) -> None:
+    """20 worlds: inside within 3 % and four standard errors; undetected latents of many channels 5 % too low at least."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(CASE))
+        import accuracy
+    weak = ((0.5, 0.4, 0.3),)
+    inside = accuracy.row("inside", accuracy.BASE, 20, 1)
+    outside = accuracy.row("outside", replace(accuracy.BASE, channels=(300,), n_brain=(100,), snr=weak), 20, 2)
+    found, error = (
+        inside["informed_formula"] / inside["informed_mc"] - 1.0,
+        inside["informed_se"] / inside["informed_mc"],
+    )
+    assert abs(found) < 0.03 + 4 * error
+    assert outside["informed_formula"] / outside["informed_mc"] - 1.0 < -0.05
+    assert outside["task_only_formula"] / outside["task_only_mc"] == pytest.approx(1.0, abs=0.03)
 
 
 def test_readme_code_runs_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
