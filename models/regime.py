@@ -84,8 +84,8 @@ def best_share(system: System, budget: Budget, price: Scalar | float) -> Optimum
 
     Notes
     -----
-    For the optimal learner, one person a source; valid where ``Optimal`` is. The share is found to 0.1 % of the budget or,
-    where the risk is flat, to a risk within 1e-6 of the best of 2000 shares (tested).
+    For the optimal learner, one person a source; valid where ``Optimal`` is. The risk found is within 1e-6 of the best of 2000
+    evenly spaced shares (tested).
     """
 
     def risk(share: Scalar) -> Scalar:

@@ -109,7 +109,7 @@ def scaling_law(system: System, design: Design) -> ScalingLaws:
 
     Notes
     -----
-    Where ``within(0.1)``, each law is within 15 % of the full formula, median 3 % (over random systems, see the tests);
+    Where ``within(0.1)``, each law is within 15 % of the full formula, median below 4 % (over random systems, see the tests);
     where ``neglected`` exceeds 1 it is off by a factor. An uneven spectrum is among the things neglected.
     """
     p, k, n = jnp.sum(system.spectrum.count), system.alignment.shape[0], design.n_task
