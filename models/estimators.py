@@ -123,7 +123,7 @@ class Optimal:
 class TaskOnly:
     """The optimal learner without brain data: Bayes-optimal ridge regression on the labels alone.
 
-    Within 1 % of Monte Carlo in the median; valid for any number of labels and 40 features or more (2 to 3 % too low with 10 or 20).
+    Within 1 % of Monte Carlo in the median; valid for any number of labels and 40 features or more (10 or 20: 2 to 3 % too low).
     """
 
     def risk(self, system: System, encoding: Encoding, n_task: Scalar) -> Scalar:
