@@ -8,6 +8,9 @@ What can go wrong: fewer sentences than held-out plus further ones (``ValueError
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalOperand=false, reportGeneralTypeIssues=false
 # (pandas' own annotations are incomplete)
 
+# pyright: reportAttributeAccessIssue=false
+# Columns of a data frame are inferred as arrays: pandas has no stubs here.
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

@@ -7,6 +7,9 @@ study. What can go wrong: a word without a vector (``KeyError`` with the words);
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalOperand=false, reportGeneralTypeIssues=false
 # (pandas' own annotations are incomplete)
 
+# pyright: reportAttributeAccessIssue=false
+# Columns of a data frame are inferred as arrays: pandas has no stubs here.
+
 from __future__ import annotations
 
 import shutil

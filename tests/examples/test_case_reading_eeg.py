@@ -3,6 +3,9 @@
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalOperand=false, reportGeneralTypeIssues=false
 # (pandas' own annotations are incomplete)
 
+# pyright: reportAttributeAccessIssue=false
+# Columns of a data frame are inferred as arrays: pandas has no stubs here.
+
 from __future__ import annotations
 
 import json

@@ -41,7 +41,7 @@ def _by_hand(brain: object, gain: np.ndarray, people: int) -> np.ndarray:
     found = []
     for j in range(slope.shape[1]):
         covariance = np.diag(error[:, j] ** 2) + SLOPE_LEVEL**2 * np.outer(pattern, pattern)
-        density = multivariate_normal(np.zeros(people), covariance).logpdf(slope[:, j])
+        density = multivariate_normal.logpdf(slope[:, j], np.zeros(people), covariance)  # pyright: ignore[reportArgumentType]
         found.append(density + np.sum(np.log(error[:, j])) + 0.5 * people * np.log(2.0 * np.pi))
     return np.array(found)
 
