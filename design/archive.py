@@ -158,6 +158,7 @@ def _bfmi(energy: Float[np.ndarray, "chain draw"]) -> Float[np.ndarray, " chain"
 
 def write_archive(data: Any, path: Path) -> None:
     """Write netCDF whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".nc")
     os.close(handle)
     try:
