@@ -21,7 +21,7 @@ from scipy.optimize import OptimizeWarning, curve_fit
 from sklearn.linear_model import RidgeCV
 
 from brainworth.design.errors import BadInput
-from brainworth.design.posterior import Posterior, fit_study
+from brainworth.design.posterior import Posterior, fit_for_forecast
 from brainworth.design.purchase import Purchase
 from brainworth.design.study import Study
 from brainworth.models.folds import group_folds
@@ -140,7 +140,7 @@ def one_split(study: Study, split: int, seed: int) -> list[Point]:
             f"part and check the rest. A backtest needs about {4 * MINIMUM} labels in at least 8 groups."
         )
     small = pilots[0]
-    posterior = fit_study(replace(study, tables=(small, study.names)), seed)
+    posterior = fit_for_forecast(replace(study, tables=(small, study.names)), seed)
     extra = [(_brain(p) / max(_brain(small), 1) - 1.0, float(len(p.label) - len(small.label))) for p in pilots]
     forecasts = _forecast(posterior, extra)
     laws = _power_law(small, [len(p.label) for p in pilots], rng)

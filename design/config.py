@@ -16,7 +16,6 @@ from .config_errors import did_you_mean, explain, quoted, value_problem
 from .config_fields import (
     Count,
     CountOrZero,
-    Interval,
     Name,
     OpenShare,
     Positive,
@@ -26,11 +25,8 @@ from .config_fields import (
     plain_text,
 )
 from .config_money import Money, Price
+from .config_priors import Priors
 from .config_reader import Reader
-
-Kind = Literal["fmri_3t", "fmri_7t", "eeg", "meg", "ecog", "fnirs", "eyetracking", "behaviour"]
-"""Kinds of recordings with literature defaults."""
-
 
 FREE = Money(0.0, 0.0)
 
@@ -234,42 +230,6 @@ class KnownSystem(Section):
 
     file: RelativePath
     """The system file; its sources are matched to the modalities by name."""
-
-
-class ModalityPrior(Section):
-    """[priors.modality.NAME]: what is believed of one modality before its pilot."""
-
-    kind: Kind | None = None
-    """Which literature defaults to start from; guessed from the name if omitted."""
-    snr: Interval | None = None
-    """Total signal-to-noise ratio of one sample, summed over latents and channels, as a 90 % interval."""
-    channels: Count | None = None
-    """Noise-whitened channels of one sample, for a modality without recordings."""
-
-
-class Priors(Section):
-    """[priors]: overrides of the literature defaults."""
-
-    max_latents: Annotated[int, Field(ge=1, le=32)] = 4
-    """Most brain latents; superfluous ones are shrunk away."""
-    explainable: Interval | None = None
-    """Share of a label's variance that the features can explain, as a 90 % interval within 0 to 1; any share if omitted."""
-    dimension: Count | None = None
-    """Number of features, to plan from priors alone without a table of stimuli."""
-    spectrum_exponent: Annotated[float, Field(ge=0, le=3)] = 1.0
-    """With `dimension`: the variances of the features' principal directions fall off as i^-exponent."""
-    alignment: Interval | None = None
-    """Share of the explainable task variance that the brain latents carry in all, as a 90 % interval within 0 to 1."""
-    modality: dict[str, ModalityPrior] = Field(default_factory=dict)
-    """Overrides by modality name."""
-
-    @model_validator(mode="after")
-    def _shares_are_shares(self) -> Self:
-        for name in ("alignment", "explainable"):
-            share = getattr(self, name)
-            if share is not None and share[1] > 1:
-                raise value_problem(f"{name} = {list(share)} goes above 1", "It is a share: [low, high] within 0 to 1.")
-        return self
 
 
 class StudyConfig(Section):

@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 from brainworth import __version__
 from brainworth.design import archive
 from brainworth.design.literature import study_priors
+from brainworth.design.pilot_notes import people_with_gains, pilot_notes, predictive_groups
 from brainworth.design.surface import PosteriorSurface
 from brainworth.models.evidence import PilotEvidence
 from brainworth.models.forecast import MAX_PEOPLE, Draws, PilotSize
-from brainworth.models.hierarchy import PRESENCE
+from brainworth.models.hierarchy import PRESENCE, Priors, systems_of_draws
 from brainworth.models.inference import Chains, sample_posterior, sample_prior
 from brainworth.models.learning_curve import learning_curve
 from brainworth.models.people import new_people
-from brainworth.models.predictive import predictive
 from brainworth.models.quadrature import compress
 from brainworth.models.summary import Summary, summarise
 from brainworth.models.system import Spectrum, System
@@ -133,58 +133,68 @@ def fit_study(study: Study, seed: int, archive_path: Path | None = None) -> Post
         saved = archive.read_archive(archive_path, mark)
         if saved is not None:
             return _assemble(study, *saved, seed=seed, seconds={"reused": 0.0})
-    config = study.config
-    watch = time.perf_counter()
-    summary = summarise(study.pilot, config.modality_names, config.priors.max_latents, seed)
-    summarised = time.perf_counter()
-    priors, channels = study_priors(config)
-    evidence = _with_channels(summary.evidence, channels)
+    fit = _reduced(study, seed)
     with ThreadPoolExecutor(1) as beside:
         curve = beside.submit(learning_curve, study.pilot, seed)
-        chains = sample_posterior(evidence, priors, summary.modality_of, config.priors.max_latents, seed)
+        chains, seconds = _sampled(fit, seed)
         points = [vars(point) for point in curve.result()]
-    sampled = time.perf_counter()
-    people = tuple(
-        f"{recording.modality}:{recording.subject}"
-        for name in config.modality_names
-        for recording in study.pilot.recordings
-        if recording.modality == name and sum(r.modality == name for r in study.pilot.recordings) > 1
-    )
-    names = archive.Names(config.modality_names, people, config.priors.max_latents)
-    constants = _constants(summary, evidence)
-    notes = _notes(study, summary) | {
-        "fold_efficiency": np.asarray(evidence.brain.fold_efficiency).tolist(),
+    notes = pilot_notes(study, fit.summary) | {
+        "fold_efficiency": np.asarray(fit.evidence.brain.fold_efficiency).tolist(),
         "learning_curve": points,
     }
-    posterior = _assemble(study, chains, constants, notes, seed=seed, seconds={})
-    prior = sample_prior(priors, summary.modality_of, config.priors.max_latents, seed)
-    before = _assemble(study, Chains({k: v[None] for k, v in prior.items()}, {}), constants, {}, seed=seed, seconds={})
+    posterior = _assemble(study, chains, fit.constants, notes, seed=seed, seconds=seconds)
+    prior = sample_prior(fit.priors, fit.summary.modality_of, fit.n_latents, seed)
+    prior_chains = Chains({name: value[None] for name, value in prior.items()}, {})
+    before = _assemble(study, prior_chains, fit.constants, {}, seed=seed, seconds={})
     notes["prior"] = {name: values[:PRIOR_DRAWS].tolist() for name, values in before.columns().items()}
-    extras = _extras(before, posterior, evidence, prior)
-    data = archive.to_arviz(chains, names, constants, extras)
+    names = archive.Names(study.config.modality_names, people_with_gains(study), fit.n_latents)
+    forecasts = (before.draws, before.pilot), (posterior.draws, posterior.pilot)
+    extras = predictive_groups(study, notes, fit.evidence, prior, forecasts)
+    data = archive.to_arviz(chains, names, fit.constants, extras)
     notes |= {"sampler": archive.diagnostics(data)}
     data["posterior"].attrs.update({"fingerprint": mark, "notes": json.dumps(notes), "version": __version__})
     if archive_path is not None:
         archive.write_archive(data, archive_path)
-    seconds = {"statistics": summarised - watch, "posterior": sampled - summarised}
-    return replace(posterior, data=data, notes=notes, seconds=seconds)
+    return replace(posterior, data=data, notes=notes)
 
 
-def _extras(
-    before: Posterior, posterior: Posterior, evidence: PilotEvidence, prior: dict[str, NDArray[np.float64]]
-) -> archive.Extras:
-    """Return prior draws, what prior and posterior expect the pilot to show, and what it showed."""
-    study = posterior.study
-    kept = jnp.asarray(posterior.notes["fold_efficiency"])
-    expected = [predictive(p.draws.system, p.draws.people, p.pilot, kept) for p in (before, posterior)]
-    first, second = ({k: np.asarray(v)[None] for k, v in vars(found).items()} for found in expected)
-    latents = study.config.priors.max_latents
-    seen = [posterior.notes["readout_accuracy"].get(name, [np.nan] * latents) for name in study.config.modality_names]
-    accuracy = np.array(
-        [np.pad(np.asarray(row, float), (0, latents - len(row)), constant_values=np.nan) for row in seen]
-    )
-    observed = {"encoding_accuracy": accuracy, "person_slope": np.asarray(evidence.brain.slope)}
-    return archive.Extras({k: v[None] for k, v in prior.items()}, first, second, observed)
+def fit_for_forecast(study: Study, seed: int) -> Posterior:
+    """Return the posterior of a study with a pilot for its forecasts alone: no notes for the health checks, no ArviZ data.
+
+    For fits to parts of a pilot (``backtest``, leaving people out), which nobody looks at for themselves.
+    """
+    fit = _reduced(study, seed)
+    chains, seconds = _sampled(fit, seed)
+    return _assemble(study, chains, fit.constants, {}, seed=seed, seconds=seconds)
+
+
+@dataclass(frozen=True)
+class _Reduced:
+    """A pilot as the sampler sees it."""
+
+    summary: Summary
+    evidence: PilotEvidence
+    priors: Priors
+    n_latents: int
+    constants: dict[str, np.ndarray]
+    seconds: float
+
+
+def _reduced(study: Study, seed: int) -> _Reduced:
+    config, watch = study.config, time.perf_counter()
+    n_latents = config.priors.max_latents
+    summary = summarise(study.pilot, config.modality_names, n_latents, seed)
+    seconds = time.perf_counter() - watch
+    priors, channels = study_priors(config)
+    evidence = _with_channels(summary.evidence, channels)
+    return _Reduced(summary, evidence, priors, n_latents, _constants(summary, evidence), seconds)
+
+
+def _sampled(fit: _Reduced, seed: int) -> tuple[Chains, dict[str, float]]:
+    """Return the chains, and the seconds of both stages."""
+    watch = time.perf_counter()
+    chains = sample_posterior(fit.evidence, fit.priors, fit.summary.modality_of, fit.n_latents, seed)
+    return chains, {"statistics": fit.seconds, "posterior": time.perf_counter() - watch}
 
 
 def _with_channels(evidence: PilotEvidence, channels: NDArray[np.float64]) -> PilotEvidence:
@@ -208,32 +218,6 @@ def _constants(summary: Summary, evidence: PilotEvidence) -> dict[str, np.ndarra
     }
 
 
-def _notes(study: Study, summary: Summary) -> dict[str, Any]:
-    config, readouts = study.config, summary.readouts
-    accuracy: dict[str, list[float]] = {}
-    leverage: dict[str, float] = {}
-    for name in config.modality_names:
-        rows = [i for i, r in enumerate(study.pilot.recordings) if r.modality == name]
-        if readouts is None or summary.encoder is None or not rows:
-            continue
-        accuracy[name] = np.nan_to_num(readouts.latent_accuracy[rows]).mean(axis=0).tolist()
-        weight = np.maximum(summary.encoder.snr[rows], 0.0).sum(axis=1) * [
-            len(study.pilot.recordings[i].stimulus) for i in rows
-        ]
-        leverage[name] = float(weight.max() / max(weight.sum(), 1e-12)) * len(rows)
-    return {
-        "encoder_converged": summary.encoder is None or summary.encoder.converged,
-        "folds_converged": readouts is None or readouts.converged,
-        "readout_accuracy": accuracy,
-        "leverage": leverage,
-        "groups": int(np.unique(study.pilot.group).size),
-        "stimuli": int(study.pilot.features.shape[0]),
-        "features": int(study.pilot.features.shape[1]),
-        "people": {name: sum(r.modality == name for r in study.pilot.recordings) for name in config.modality_names},
-        "remarks": list(study.remarks),
-    }
-
-
 def kept_draws(count: int) -> NDArray[np.int64]:
     """Return which of the chains' draws a forecast averages over."""
     return np.linspace(0, count - 1, min(FORECAST_DRAWS, count)).astype(np.int64)
@@ -248,26 +232,12 @@ def _assemble(
     seed: int,
     seconds: Mapping[str, float],
 ) -> Posterior:
-    flat = {
-        name: value.reshape(value.shape[0] * value.shape[1], *value.shape[2:]) for name, value in chains.sites.items()
-    }
+    flat = chains.flat()
     keep = kept_draws(len(flat["scale"]))
     flat = {name: value[keep] for name, value in flat.items()}
-    loading = flat["loading"]
-    total = np.exp(flat["scale"])
     distinct, all_labels, label_scale = (float(v) for v in constants["labels"])
-    system = System(
-        spectrum=compress(
-            Spectrum(jnp.asarray(constants["spectrum_variance"]), jnp.asarray(constants["spectrum_count"]))
-        ),
-        signal_variance=jnp.asarray(total * flat["explainable"]),
-        noise_variance=jnp.asarray(total * (1.0 - flat["explainable"])),
-        alignment=jnp.asarray(loading**2 / (1.0 + np.sum(loading**2, axis=1, keepdims=True))),
-        snr=jnp.asarray(np.exp(flat["log_snr"])),
-        channels=jnp.asarray(constants["channels"]),
-        brain_exponent=jnp.asarray(flat["brain_exponent"]),
-        task_exponent=jnp.asarray(flat["task_exponent"]),
-    )
+    spectrum = Spectrum(jnp.asarray(constants["spectrum_variance"]), jnp.asarray(constants["spectrum_count"]))
+    system = systems_of_draws(flat, compress(spectrum), jnp.asarray(constants["channels"]))
     repeated = all_labels / max(distinct, 1.0)
     ratio = float(np.mean(flat["explainable"] / (1.0 - flat["explainable"])))
     labels = all_labels * (1.0 + ratio) / (1.0 + repeated * ratio)

@@ -17,8 +17,6 @@ import numpy as np
 from jaxtyping import Float
 
 from brainworth.models.pilot import Pilot
-from brainworth.models.statistics import FeatureBasis
-from brainworth.models.summary import population_variance
 
 from .config import StudyConfig, parse_study
 from .config_errors import did_you_mean, listed, problem, quoted
@@ -131,6 +129,11 @@ class Study:
     def _from_priors(cls, config: StudyConfig, folder: Folder, path: Path) -> Study:
         """Return a study without labels and recordings: only the features' spectrum is known, or assumed."""
         if config.stimuli is not None:
+            from brainworth.models.statistics import (
+                FeatureBasis,  # JAX and scikit-learn, which reading files never needs
+            )
+            from brainworth.models.summary import population_variance
+
             table = folder.table(config.stimuli.table, "stimuli > table", STIMULI)
             table.require_finite()
             basis = FeatureBasis.from_features(table.values, standardise=False)

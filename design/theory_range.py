@@ -7,16 +7,12 @@ nothing.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import jax
 import jax.numpy as jnp
 
 from brainworth.design.allocation import Allocation
 from brainworth.design.checks import Check
 from brainworth.design.posterior import Posterior
-from brainworth.models.forecast import Draws, Order, joined
-from brainworth.models.system import System
+from brainworth.models.forecast import Order, joined, median
 from brainworth.models.validity import validity
 
 
@@ -30,8 +26,8 @@ def theory_range(posterior: Posterior, allocation: Allocation) -> Check:
         subjects=jnp.asarray([float(max(entry.subjects, 1)) for entry in bought]),
         repeats=jnp.asarray([float(max(entry.repeats, 1)) for entry in bought]),
     )
-    system, people = _medians(posterior.draws)
-    both, design = joined(system, people, surface.size, order)
+    draws = posterior.draws
+    both, design = joined(median(draws.system), jnp.median(draws.people, axis=0), surface.size, order)
     shift = posterior.study.config.objective.shift
     found = validity(both, design, None if shift == 1.0 else shift)
     inside = "The plan lies where the formula was measured to be within 3 % of the learner that was really run."
@@ -42,18 +38,3 @@ def theory_range(posterior: Posterior, allocation: Allocation) -> Check:
         0.0,
         " ".join(one.sentence for one in found) or inside,
     )
-
-
-def _medians(draws: Draws) -> tuple[System, jax.Array]:
-    """Return one system and the gains of new people, every parameter at its posterior median."""
-    old = draws.system
-    middle = replace(
-        old,
-        signal_variance=jnp.median(old.signal_variance, axis=0),
-        noise_variance=jnp.median(old.noise_variance, axis=0),
-        alignment=jnp.median(old.alignment, axis=0),
-        snr=jnp.median(old.snr, axis=0),
-        brain_exponent=jnp.median(old.brain_exponent, axis=0),
-        task_exponent=jnp.median(old.task_exponent, axis=0),
-    )
-    return middle, jnp.median(draws.people, axis=0)

@@ -18,8 +18,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from .forecast import MAX_PEOPLE, SYSTEM_AXES, Order, PilotSize, order_r2
-from .hierarchy import LATENT_DECAY, PRESENCE, Priors
+from .forecast import MAX_PEOPLE, SYSTEM_AXES, Order, PilotSize, median, order_r2
+from .hierarchy import LATENT_DECAY, PRESENCE, Priors, systems_of_draws
 from .inference import SamplerOptions, sample_posterior
 from .people import new_people
 from .performance import explainable_r2
@@ -164,20 +164,9 @@ def _fit(pilot: Pilot, priors: Priors, shape: PilotShape, settings: Settings) ->
         perfect = replace(evidence.brain, samples=1e6 * evidence.brain.samples, efficiency=one, fold_efficiency=one)
         evidence = replace(evidence, brain=perfect)
     chains = sample_posterior(evidence, priors, summary.modality_of, latents, 0, settings.options)
-    flat = {
-        name: value.reshape(value.shape[0] * value.shape[1], *value.shape[2:]) for name, value in chains.sites.items()
-    }
-    total, loading = np.exp(flat["scale"]) * summary.labels.scale**2, flat["loading"]
-    systems = System(
-        spectrum=summary.evidence.spectrum,
-        signal_variance=jnp.asarray(total * flat["explainable"]),
-        noise_variance=jnp.asarray(total * (1.0 - flat["explainable"])),
-        alignment=jnp.asarray(loading**2 / (1.0 + np.sum(loading**2, axis=1, keepdims=True))),
-        snr=jnp.asarray(np.exp(flat["log_snr"])),
-        channels=summary.evidence.brain.channels,
-        brain_exponent=jnp.asarray(flat["brain_exponent"]),
-        task_exponent=jnp.asarray(flat["task_exponent"]),
-    )
+    flat = chains.flat()
+    channels = summary.evidence.brain.channels
+    systems = systems_of_draws(flat, summary.evidence.spectrum, channels, summary.labels.scale**2)
     people = new_people(
         flat["gain_spread"], flat["gain"], summary.modality_of, np.ones(1, dtype=bool), np.random.default_rng(0)
     )
@@ -204,13 +193,11 @@ def _plug_in(systems: System, summary: Summary, latents: int) -> System:
     """Return the system of a planner who believes the encoder's point estimates."""
     if summary.encoder is None:
         raise ValueError("A calibration pilot needs recordings.")
-    middle = jax.tree.map(lambda leaf: jnp.median(leaf, axis=0), replace(systems, spectrum=None, channels=None))  # pyright: ignore[reportArgumentType]
+    middle = median(systems)
     plain = np.maximum(summary.encoder.snr.mean(axis=0), 1e-6)
     plain = np.pad(plain, (0, latents - plain.size), constant_values=1e-6)
     return replace(
         middle,
-        spectrum=systems.spectrum,
-        channels=systems.channels,
         snr=jnp.asarray(plain[None]),
         alignment=_plug_in_alignment(
             summary, float(middle.signal_variance / (middle.signal_variance + middle.noise_variance))

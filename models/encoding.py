@@ -45,6 +45,10 @@ class Encoding:
         """Population R^2 of the encoder for the noise-free latent (noise-ceiling-corrected encoding accuracy)."""
         return 1.0 - self.residual
 
+    def forgotten(self) -> Encoding:
+        """Return the encoding of no brain data at all, for as many latents."""
+        return Encoding(residual=jnp.ones_like(self.residual), precision=jnp.zeros_like(self.precision))
+
     def left(self, shares: Float[Array, " node"]) -> Float[Array, "latent node"]:
         """Return s_ji, the variance of latent j that is still unknown on one direction of each node."""
         return shares / (1.0 + shares * self.precision[:, None])

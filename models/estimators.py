@@ -57,14 +57,26 @@ def prior_after(system: System, encoding: Encoding) -> PriorAfterStageOne:
     )
 
 
-def unknown_variance(prior: PriorAfterStageOne, count: Float[Array, " node"], ratio: Scalar) -> Float[Array, " node"]:
-    """Return Omega_i = v_i z_i + sum_j t_j b_ji z_i^2 / (1 + n t_j zeta1_j / x) at ``ratio`` = n / x.
+def shrunk(
+    prior: PriorAfterStageOne, count: Float[Array, " node"], n_task: Scalar, x: Scalar
+) -> tuple[Float[Array, " node"], Float[Array, " latent"]]:
+    """Return what n labels leave at x = sigma^2 + M: z_i of the remainder, 1 + n t_j zeta1_j / x of learned direction j.
+
+    THEORY section 3, learned directions one at a time; ``subspace.shrinkage`` lets them overlap.
+    """
+    z = 1.0 / (1.0 + n_task * prior.remainder / x)
+    return z, 1.0 + n_task * jnp.sum(count * prior.learned * z, axis=1) / x
+
+
+def unknown_variance(
+    prior: PriorAfterStageOne, count: Float[Array, " node"], n_task: Scalar, x: Scalar
+) -> Float[Array, " node"]:
+    """Return Omega_i = v_i z_i + sum_j t_j b_ji z_i^2 / (1 + n t_j zeta1_j / x), x = sigma^2 + M.
 
     See ``posterior_variance`` for derivation and range.
     """
-    z = 1.0 / (1.0 + ratio * prior.remainder)
-    along = jnp.sum(count * prior.learned * z, axis=1)
-    return prior.remainder * z + jnp.sum(prior.learned * (z * z) / (1.0 + ratio * along)[:, None], axis=0)
+    z, along = shrunk(prior, count, n_task, x)
+    return prior.remainder * z + jnp.sum(prior.learned * (z * z) / along[:, None], axis=0)
 
 
 def posterior_variance(system: System, encoding: Encoding, n_task: Scalar) -> Float[Array, " node"]:
@@ -90,7 +102,7 @@ def posterior_variance(system: System, encoding: Encoding, n_task: Scalar) -> Fl
     in ``covariance``. As accurate as M itself, see ``Optimal``.
     """
     x = system.noise_variance + Optimal().risk(system, encoding, n_task)
-    return unknown_variance(prior_after(system, encoding), system.spectrum.count, n_task / x)
+    return unknown_variance(prior_after(system, encoding), system.spectrum.count, n_task, x)
 
 
 @dataclass(frozen=True)
@@ -109,11 +121,9 @@ class Optimal:
         count, scale, noise = system.spectrum.count, system.signal_variance, system.noise_variance
 
         def update(relative: Scalar) -> Scalar:
-            x = noise + scale * relative
-            z = 1.0 / (1.0 + n_task * prior.remainder / x)
-            along = jnp.sum(count * prior.learned * z, axis=1)
+            z, along = shrunk(prior, count, n_task, noise + scale * relative)
             across = jnp.sum(count * prior.learned * z * z, axis=1)
-            risk = jnp.sum(count * prior.remainder * z) + jnp.sum(across / (1.0 + n_task * along / x))
+            risk = jnp.sum(count * prior.remainder * z) + jnp.sum(across / along)
             return risk / scale
 
         return scale * unit_root(lambda m: update(m) - m, update(jnp.ones(())))
@@ -128,8 +138,7 @@ class TaskOnly:
 
     def risk(self, system: System, encoding: Encoding, n_task: Scalar) -> Scalar:
         """Return the excess risk without brain data; ``encoding`` only tells the number of latents."""
-        blank = Encoding(residual=jnp.ones_like(encoding.residual), precision=jnp.zeros_like(encoding.precision))
-        return Optimal().risk(system, blank, n_task)
+        return Optimal().risk(system, encoding.forgotten(), n_task)
 
 
 @dataclass(frozen=True)

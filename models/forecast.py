@@ -9,7 +9,9 @@ numbers). Where the pilot's people return, the first source grows. What can go w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
@@ -67,6 +69,15 @@ SYSTEM_AXES = System(
     brain_exponent=0,  # pyright: ignore[reportArgumentType]
     task_exponent=0,  # pyright: ignore[reportArgumentType]
 )
+
+
+def median(systems: System) -> System:
+    """Return the system whose parameters are the medians of a batch's."""
+
+    def middle(axis: int | None, leaf: Any) -> Any:
+        return leaf if axis is None else jnp.median(leaf, axis=axis)
+
+    return jax.tree.map(middle, SYSTEM_AXES, systems, is_leaf=lambda value: value is None)
 
 
 @register_dataclass

@@ -31,6 +31,7 @@ from typing import cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from jax.tree_util import register_dataclass
@@ -38,7 +39,7 @@ from jaxtyping import Array, Float, Int
 
 from .encoding import encode, readout_overlaps
 from .evidence import EXPONENTS, BrainEvidence, PilotEvidence, look_up
-from .system import Design, System
+from .system import Design, Spectrum, System
 
 LATENT_DECAY = 0.5
 """Prior decay of log phi from one latent to the next."""
@@ -181,6 +182,23 @@ def system_of(
         channels=evidence.brain.channels,
         brain_exponent=sites["brain_exponent"],
         task_exponent=sites["brain_exponent"],
+    )
+
+
+def systems_of_draws(
+    sites: Mapping[str, np.ndarray], spectrum: Spectrum, channels: Float[Array, " modality"], unit: float = 1.0
+) -> System:
+    """Return draws of the sites (leading axis) as a batch of systems; variances times ``unit``, the squared unit of a label."""
+    total, loading = np.exp(sites["scale"]) * unit, sites["loading"]
+    return System(
+        spectrum=spectrum,
+        signal_variance=jnp.asarray(total * sites["explainable"]),
+        noise_variance=jnp.asarray(total * (1.0 - sites["explainable"])),
+        alignment=jnp.asarray(loading**2 / (1.0 + np.sum(loading**2, axis=1, keepdims=True))),
+        snr=jnp.asarray(np.exp(sites["log_snr"])),
+        channels=channels,
+        brain_exponent=jnp.asarray(sites["brain_exponent"]),
+        task_exponent=jnp.asarray(sites["task_exponent"]),
     )
 
 

@@ -7,6 +7,7 @@ health gate decides.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -53,6 +54,10 @@ class Chains:
     """Log-likelihood of each part of the pilot: ``brain`` by modality and latent, ``slope`` by modality and latent, ``task``."""
     log_prior: dict[str, Float[np.ndarray, "chain draw *shape"]] = field(default_factory=dict)
     """Log prior density of every sampled site, element by element."""
+
+    def flat(self) -> dict[str, Float[np.ndarray, "draw *shape"]]:
+        """Return the draws of every site, chain after chain."""
+        return {name: value.reshape(math.prod(value.shape[:2]), *value.shape[2:]) for name, value in self.sites.items()}
 
 
 EXTRA_FIELDS = ("diverging", "energy", "accept_prob", "num_steps")
@@ -101,13 +106,10 @@ def _no_slope(leaf: Array) -> np.ndarray | Array:
 
 def _start(n_latents: int, key: Array, data: Data) -> dict[str, Array]:
     """Return a start of the chain: every unconstrained site uniform between -1 and 1."""
-    model = partial(pilot_model, n_latents=n_latents)
-    seeded = handlers.seed(model, jax.random.key(0))
-    shapes = handlers.trace(seeded).get_trace(*data)
-    values = {
-        name: site["value"] for name, site in shapes.items() if site["type"] == "sample" and not site["is_observed"]
-    }
-    free = unconstrain_fn(model, data, {}, values)
+    parameters = (*data[1:], n_latents)
+    shapes = handlers.trace(handlers.seed(pilot_prior, jax.random.key(0))).get_trace(*parameters)
+    values = {name: site["value"] for name, site in shapes.items() if site["type"] == "sample"}
+    free = unconstrain_fn(pilot_prior, parameters, {}, values)
     keys = jax.random.split(key, len(free))
     return {
         name: jax.random.uniform(own, jnp.shape(value), minval=-1.0, maxval=1.0)
@@ -143,7 +145,7 @@ def run_chain(options: SamplerOptions, n_latents: int, key: Array, data: Data) -
     model = partial(pilot_model, n_latents=n_latents)
 
     def draw(free: Site) -> tuple[Site, Site, Site]:
-        return _sites(model, data, constrain_fn(model, data, {}, free))
+        return _sites(model, data, constrain_fn(pilot_prior, (*data[1:], n_latents), {}, free))
 
     sites, seen, prior = jax.vmap(draw)(sampler.get_samples())
     return sites, sampler.get_extra_fields(), seen, prior

@@ -169,7 +169,7 @@ class Moments:
         mean = self.first.sum(axis=0) / np.maximum(total, 1.0)
         parts: list[FoldStatistics] = []
         for upper, first, count in zip(self.second, self.first, self.count, strict=True):
-            second = np.triu(upper) + np.triu(upper, 1).T
+            second = _symmetric(upper)
             moved = first.T @ mean
             second -= moved + moved.T - (mean.T * count) @ mean
             sums = np.sum(first - count[:, None] * mean, axis=0)
@@ -181,6 +181,11 @@ class Moments:
             )
             parts.append(FoldStatistics(statistics, turn.T @ sums[:p], sums[p:]))
         return tuple(parts)
+
+
+def _symmetric(upper: Float[np.ndarray, "column column"]) -> Float[np.ndarray, "column column"]:
+    """Return a symmetric matrix of which only the upper triangle counts."""
+    return np.triu(upper) + np.triu(upper, 1).T
 
 
 def _add_product(
@@ -222,7 +227,7 @@ def streamed_basis(
     n = float(moments.count[0, 0])
     mean = moments.session_means()[0]
     offset = moments.first[0, 0] / n
-    covariance = (np.triu(moments.second[0]) + np.triu(moments.second[0], 1).T) / n - np.outer(offset, offset)
+    covariance = _symmetric(moments.second[0]) / n - np.outer(offset, offset)
     deviation = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     varies = deviation > 1e-12 * max(float(np.max(np.abs(mean), initial=0.0)), 1e-290)
     if not np.any(varies) or n < mean.size:

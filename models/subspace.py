@@ -142,7 +142,8 @@ def risk_inside_span(
     prior = prior_after(system, encoding)
     count, k = system.spectrum.count, system.alignment.shape[0]
     factor = jnp.ones_like(count) if directions is None else directions
-    ratio = n_task / (system.noise_variance + risk)
+    x = system.noise_variance + risk
+    ratio = n_task / x
     shrunk = shrinkage(prior, count, ratio)
     z, own = shrunk.unknown, shrunk.learned[:, None] * shrunk.unknown
     h = system.brain_shares
@@ -164,5 +165,5 @@ def risk_inside_span(
     per_energy = count * trace * (1.0 - share)
     spread = jnp.sum(per_energy * jnp.mean(misaligned * leak + ratio * noise, axis=0))
     inside = aligned + spread
-    total = risk if directions is None else jnp.sum(count * factor * unknown_variance(prior, count, ratio))
+    total = risk if directions is None else jnp.sum(count * factor * unknown_variance(prior, count, n_task, x))
     return jnp.minimum(inside, total), total

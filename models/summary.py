@@ -23,8 +23,6 @@ from .autocorrelation import bartlett_factor
 from .encoder import Encoder, fit_encoder
 from .evidence import (
     EXPONENTS,
-    LOG_SNR,
-    BrainEvidence,
     PilotEvidence,
     Rows,
     prior_variance,
@@ -32,21 +30,18 @@ from .evidence import (
     task_evidence,
 )
 from .folds import group_folds
-from .noise import filter_efficiency
 from .pilot import Pilot
+from .pooling import N_FOLDS, Geometry, Heard, brain_evidence
 from .quadrature import compress
 from .readouts import Readouts, cross_fitted_readouts
 from .statistics import CentredSource, FeatureBasis, centred_sources
 from .system import Spectrum
 from .threads import one_blas_thread
 
-N_FOLDS = 5
 MATERIAL = 0.95
 """Worth of a sample, in independent ones, above which autocorrelation is neglected."""
 NODES = 16
 """Quadrature nodes of the feature spectrum: relative error below 1e-10 over four decades of variance."""
-DEFAULT_CHANNELS = 64.0
-"""Channels of a modality without a pilot."""
 
 
 @dataclass(frozen=True)
@@ -135,134 +130,6 @@ def choose_basis(pilot: Pilot, labels: Labels) -> tuple[FeatureBasis, float]:
     return best[1], best[2]
 
 
-@dataclass(frozen=True)
-class _Heard:
-    """One person in one modality, read out."""
-
-    source: CentredSource
-    readout: NDArray[np.float64]
-    snr: float
-    noise: NDArray[np.float64]
-    modality: int
-
-
-@dataclass(frozen=True)
-class _Geometry:
-    """Feature coordinates of all stimuli, population variances and prior shares of their directions."""
-
-    coordinates: NDArray[np.float64]
-    variance: NDArray[np.float64]
-    shares: NDArray[np.float64]
-
-
-def _relative_snr(people: list[_Heard]) -> NDArray[np.float64]:
-    """Return relative signal-to-noise of the people of a modality, sample-weighted mean 1, shrunk towards equality."""
-    size = np.array([len(person.source.stimulus) for person in people], dtype=float)
-    total = np.array([person.snr for person in people])
-    raw = total / max(float(np.average(total, weights=size)), 1e-12) + 0.5
-    return raw / np.average(raw, weights=size)
-
-
-def _pooled_rows(people: list[_Heard], coordinates: NDArray[np.float64]) -> Rows:
-    """Return read-outs averaged over presentations of a stimulus, weighted by the people's signal-to-noise."""
-    weight = _relative_snr(people)
-    stimuli = np.concatenate([person.source.stimulus for person in people])
-    relative = np.concatenate([np.full(len(p.source.stimulus), w) for p, w in zip(people, weight, strict=True)])
-    values = np.concatenate([person.readout for person in people])
-    unique, where = np.unique(stimuli, return_inverse=True)
-    mass = np.bincount(where, weights=relative)
-    summed = np.stack([np.bincount(where, weights=np.sqrt(relative) * column) for column in values.T], axis=1)
-    return Rows.of(coordinates[unique], summed / mass[:, None], mass.astype(np.float64))
-
-
-def _is_shared(people: list[_Heard]) -> bool:
-    """Return whether people of a modality mostly saw the same stimuli."""
-    if len(people) < 2:
-        return False
-    seen = [np.unique(person.source.stimulus) for person in people]
-    union = np.unique(np.concatenate(seen)).size
-    return sum(s.size for s in seen) / len(seen) > 0.5 * union
-
-
-def _slopes(people: list[_Heard], geometry: _Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the regression of each person's read-outs on the others' prediction of the latents, and its error.
-
-    The prediction is scaled to unit variance; the errors have unit variance, as the read-outs' noise.
-    """
-    grams = [person.source.coordinates.T @ person.source.coordinates for person in people]
-    crosses = [person.source.coordinates.T @ person.readout for person in people]
-    gram, cross = np.sum(grams, axis=0), np.sum(crosses, axis=0)
-    level = max(float(np.mean([person.snr for person in people])) / cross.shape[1], 1e-3)
-    penalty = np.diag(geometry.variance / geometry.shares / level)
-    slope, error = np.zeros((len(people), cross.shape[1])), np.ones((len(people), cross.shape[1]))
-    for index, person in enumerate(people):
-        maps = np.linalg.solve(gram - grams[index] + penalty, cross - crosses[index])
-        predicted = person.source.coordinates @ maps
-        spread = np.sqrt(geometry.variance @ maps**2)
-        predicted = predicted / np.where(spread > 1e-12, spread, 1.0)
-        power = np.sum(predicted**2, axis=0)
-        known = power > 1e-9
-        slope[index] = np.where(known, np.sum(predicted * person.readout, axis=0) / np.where(known, power, 1.0), 0.0)
-        error[index] = np.where(known, 1.0 / np.sqrt(np.where(known, power, 1.0)), 1e3)
-    return slope, error
-
-
-def _efficiency(people: list[_Heard], share: float) -> float:
-    """Return what an estimated noise covariance leaves of the signal-to-noise ratio, for a typical person.
-
-    The covariance is used twice, to learn the patterns and to read them out. Against simulated encoders (q/n from 0.02 to
-    0.4, correlated and white noise) the kept share was between the efficiency of the filter and its square.
-    """
-    order = np.argsort([len(person.source.stimulus) for person in people])
-    typical = people[order[len(people) // 2]]
-    return filter_efficiency(typical.noise, share * len(typical.source.stimulus), np.random.default_rng(0)) ** 1.5
-
-
-def _brain_evidence(
-    heard: list[_Heard], n_modalities: int, n_latents: int, geometry: _Geometry
-) -> tuple[BrainEvidence, NDArray[np.int64]]:
-    table = np.zeros((n_modalities, n_latents, EXPONENTS.size, LOG_SNR.size))
-    size = np.zeros((8, n_modalities))
-    size[1:3], size[4], size[5:] = 1.0, DEFAULT_CHANNELS, 1.0
-    slopes, errors, modality_of = [np.zeros((0, n_latents))], [np.zeros((0, n_latents))], []
-    for m in range(n_modalities):
-        people = [person for person in heard if person.modality == m]
-        if not people:
-            continue
-        recorded = [len(person.source.stimulus) for person in people]
-        samples, independent = (
-            sum(recorded),
-            float(np.average([p.source.independent for p in people], weights=recorded)),
-        )
-        rows = _pooled_rows(people, geometry.coordinates).scaled(independent)
-        table[m] = readout_table(rows, geometry.variance)
-        distinct = [np.unique(person.source.stimulus).size for person in people]
-        channels = np.mean([person.source.channels.shape[1] for person in people])
-        kept = _efficiency(people, 1.0), _efficiency(people, 1.0 - 1.0 / N_FOLDS)
-        size[:5, m] = samples * independent, len(people), samples / sum(distinct), _is_shared(people), channels
-        size[5:, m] = *kept, independent
-        if len(people) > 1:
-            slope, error = _slopes(people, geometry)
-            slopes.append(slope)
-            errors.append(error / np.sqrt(independent))
-            modality_of += [m] * len(people)
-    evidence = BrainEvidence(
-        table=jnp.asarray(table),
-        samples=jnp.asarray(size[0]),
-        subjects=jnp.asarray(size[1]),
-        repeats=jnp.asarray(size[2]),
-        shared=jnp.asarray(size[3]),
-        channels=jnp.asarray(size[4]),
-        efficiency=jnp.asarray(size[5]),
-        fold_efficiency=jnp.asarray(size[6]),
-        independent=jnp.asarray(size[7]),
-        fold_share=jnp.asarray(1.0 - 1.0 / N_FOLDS),
-        slope=jnp.asarray(np.concatenate(slopes)),
-        slope_error=jnp.asarray(np.concatenate(errors)),
-    )
-    return evidence, np.asarray(modality_of, dtype=np.int64)
-
-
 def _encoded(
     sources: tuple[CentredSource, ...],
     variance: NDArray[np.float64],
@@ -324,7 +191,7 @@ def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed:
     rows = Rows.of(coordinates[labels.stimulus], columns, labels.count)
     task = task_evidence(rows, variance, labels.count.sum(), len(labels.stimulus))
     heard = [
-        _Heard(
+        Heard(
             source=source,
             readout=_padded(readouts.latents[index], n_latents),
             snr=np.maximum(encoder.snr[index], 0.0).sum(),
@@ -334,7 +201,7 @@ def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed:
         for index, source in enumerate(sources)
         if encoder is not None and readouts is not None
     ]
-    brain, modality_of = _brain_evidence(heard, len(modalities), n_latents, _Geometry(coordinates, variance, shares))
+    brain, modality_of = brain_evidence(heard, len(modalities), n_latents, Geometry(coordinates, variance, shares))
     spectrum = compress(Spectrum(jnp.asarray(variance), jnp.ones(variance.size)), NODES)
     return Summary(
         evidence=PilotEvidence(spectrum=spectrum, brain=brain, task=task),

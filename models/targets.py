@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import register_dataclass
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from .encoding import encode
 from .estimators import Estimator, Optimal
@@ -93,7 +93,7 @@ class TargetRisks:
         return jnp.min(self.explainable_r2)
 
 
-def target_system(system: System, targets: Targets, index: int) -> System:
+def target_system(system: System, targets: Targets, index: int | Int[Array, ""]) -> System:
     """Return the system of one target."""
     return replace(
         system,
@@ -126,15 +126,8 @@ def target_risks(system: System, targets: Targets, design: Design, estimator: Es
     learner = Optimal() if estimator is None else estimator
     encoding = encode(system, design)
 
-    def one(row: Targets) -> Scalar:
-        own = replace(
-            system,
-            signal_variance=row.signal_variance,
-            noise_variance=row.noise_variance,
-            alignment=row.alignment,
-            task_exponent=row.task_exponent,
-        )
-        return learner.risk(own, encoding, design.n_task)
+    def one(index: Int[Array, ""]) -> Scalar:
+        return learner.risk(target_system(system, targets, index), encoding, design.n_task)
 
-    risk = jax.vmap(one)(targets)
+    risk = jax.vmap(one)(jnp.arange(targets.signal_variance.shape[0]))
     return TargetRisks(excess_risk=risk, explainable_r2=1.0 - risk / targets.signal_variance)

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from brainworth.design.features import join_words, principal_components
+from brainworth.design.features import join_words, principal_components, read_vectors
 
 HERE = Path(__file__).parent
 if str(HERE.parent / "reading_eeg") not in sys.path:
@@ -43,8 +43,6 @@ def _trials(folder: Path) -> pd.DataFrame:
 
 def _features(stimuli: pd.DataFrame, vectors: Path) -> pd.DataFrame:
     """Return the components of word vectors, noun length and sentence length."""
-    with np.load(vectors, allow_pickle=False) as saved:
-        lexicon = {str(word): vector for word, vector in zip(saved["words"], saved["vectors"], strict=True)}
     plain = pd.DataFrame(
         {
             "stimulus": stimuli.index,
@@ -53,7 +51,7 @@ def _features(stimuli: pd.DataFrame, vectors: Path) -> pd.DataFrame:
             "words_before": stimuli["sentence"].str.split().str.len().to_numpy(dtype=float),
         }
     )
-    joined = join_words(plain, lexicon)
+    joined = join_words(plain, read_vectors(vectors))
     if joined.missing:
         raise KeyError(joined.report)
     components, _ = principal_components(joined.stimuli, VARIANCE, standardise=True)

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from brainworth.design.features import join_words, principal_components, volume_features
+from brainworth.design.features import join_words, principal_components, read_vectors, volume_features
 
 HERE = Path(__file__).parent
 TR, FIRST = 2.0, 20.0
@@ -71,11 +71,9 @@ def _words(alignment: Path, vectors: Path) -> pd.DataFrame:
     if not spoken:
         raise ValueError(f"{alignment} holds no words.")
     start, stop, word = zip(*spoken, strict=True)
-    with np.load(vectors, allow_pickle=False) as saved:
-        lexicon = {str(name): vector for name, vector in zip(saved["words"], saved["vectors"], strict=True)}
     table = pd.DataFrame({"stimulus": range(len(word)), "word": word})
     # "don't" and the like are no words of the vectors; they get the mean
-    components, _ = principal_components(join_words(table, lexicon, fill=True).stimuli, VARIANCE)
+    components, _ = principal_components(join_words(table, read_vectors(vectors), fill=True).stimuli, VARIANCE)
     onset = np.asarray(start) - FIRST
     timed = components.drop(columns="stimulus").assign(onset=onset, duration=np.asarray(stop) - np.asarray(start))
     return timed[timed["onset"] >= 0.0]

@@ -52,10 +52,13 @@ def analyse(
     progress : callable, optional
         Called with the name of each stage.
     """
+    return _analysed(posterior, decision_of(posterior, record), progress)
+
+
+def _analysed(posterior: Posterior, decision: Decision, progress: Callable[[str], None] | None) -> dict[str, Any]:
     say = progress or _silent
     config = posterior.study.config
     seed = config.study.seed
-    decision = decision_of(posterior, record)
     say("sensitivity")
     moved = {
         "tornado": tornado(decision),
@@ -95,8 +98,8 @@ def sensitivity_study(
     if record is None:
         record = plan_study(study, out, force=force, progress=progress).record
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc")
-    found = analyse(posterior, record, progress)
     decision = decision_of(posterior, record)
+    found = _analysed(posterior, decision, progress)
     scaled, people = [], []
     if study.tables is not None:
         densities = log_densities(out / "posterior.nc")

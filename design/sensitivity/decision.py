@@ -100,6 +100,11 @@ class Decision:
         """Whether the plan buys brain data."""
         return bool(self.designs.stimuli[0].any())
 
+    @property
+    def brain_share(self) -> Float[np.ndarray, " design"]:
+        """Share of the budget that each design spends on brain data."""
+        return np.asarray(self.problem.brain_cents(self.designs)) / max(1, self.problem.budget_cents)
+
     def brain_example(self, modality: int | None = None) -> Designs:
         """Return a purchase that shows what a brain sample costs, of one modality alone if named.
 
@@ -116,8 +121,7 @@ class Decision:
         rows = np.flatnonzero(serves)
         if not rows.size:
             return self.designs.take(slice(0, 0))
-        share = self.problem.brain_cents(self.designs.take(rows)) / max(1, self.problem.budget_cents)
-        nearest = int(rows[np.abs(share - 0.25).argmin()])
+        nearest = int(rows[np.abs(self.brain_share[rows] - 0.25).argmin()])
         return self.designs.take(slice(nearest, nearest + 1))
 
     def under(self, draws: Draws | None = None, rows: slice | None = None) -> Float[np.ndarray, "design draw"]:

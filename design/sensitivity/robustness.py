@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from brainworth.design.posterior import fit_study
+from brainworth.design.posterior import fit_for_forecast
 from brainworth.design.study import Study
 
 from .decision import PAYS, Decision
@@ -28,18 +28,13 @@ FEW = 50.0
 """Effective draws below which a reweighting is not to be trusted."""
 
 
-def brain_share(decision: Decision) -> Float[np.ndarray, " design"]:
-    """Return the share of each design's budget that goes to brain data."""
-    return np.asarray(decision.problem.brain_cents(decision.designs)) / max(1, decision.problem.budget_cents)
-
-
 def _row(decision: Decision, values: Float[np.ndarray, "design draw"], usual: float) -> dict[str, Any]:
     """Return advantage, best share and flip under draws of the designs' performance."""
     gain = decision.advantage(values)
     best = int(np.argmax(decision.problem.utility(values)))
     return {
         "advantage": gain,
-        "brain_share": float(brain_share(decision)[best]),
+        "brain_share": float(decision.brain_share[best]),
         "flips": bool((gain > PAYS) != (usual > PAYS)),
     }
 
@@ -89,7 +84,8 @@ def without_each_person(
         if progress is not None:
             progress(f"without {recording.subject}")
         rest = tuple(other for i, other in enumerate(pilot.recordings) if i != index)
-        posterior = fit_study(replace(study, tables=(replace(pilot, recordings=rest), names)), study.config.study.seed)
+        reduced = replace(study, tables=(replace(pilot, recordings=rest), names))
+        posterior = fit_for_forecast(reduced, study.config.study.seed)
         values = replace(decision, surface=posterior.surface()).under()
         rows.append({"modality": recording.modality, "subject": recording.subject, **_row(decision, values, usual)})
     return rows

@@ -59,8 +59,7 @@ def _indices(decision: Decision, seed: int, samples: int, *, share: bool) -> lis
     values = _forecast(decision, decision.designs if share else decision.designs.take(slice(0, 1)), seen, points)
     output = values[0]
     if share:
-        money = np.asarray(decision.problem.brain_cents(decision.designs)) / max(1, decision.problem.budget_cents)
-        output = money[np.argmax(values, axis=0)]
+        output = decision.brain_share[np.argmax(values, axis=0)]
     if np.ptp(output) < 1e-12:
         return []
     found = analysis.analyze(problem, output, calc_second_order=False, seed=seed + 1)

@@ -18,7 +18,7 @@ from brainworth.design.sensitivity.parameters import columns, median_system, rep
 from brainworth.design.sensitivity.pilots import Basis, value_of_information
 from brainworth.design.sensitivity.prices import unit_prices
 from brainworth.design.sensitivity.regime import LEAST, regime
-from brainworth.design.sensitivity.robustness import brain_share, power_scaled, sentence
+from brainworth.design.sensitivity.robustness import power_scaled, sentence
 from brainworth.design.sensitivity.sobol import sobol, sobol_share
 from brainworth.design.sensitivity.thresholds import thresholds
 from brainworth.design.sensitivity.tornado import centre, tornado
@@ -280,7 +280,7 @@ def test_power_scaling_follows_the_evidence_to_the_optimum(decision: Decision) -
     assert low["advantage"] < decision.advantage(decision.under()) < high["advantage"]
     best = int(np.argmax(decision.problem.utility(decision.under())))
     assert 0.0 <= low["brain_share"] <= 1.0
-    assert brain_share(decision)[best] > 0.0
+    assert decision.brain_share[best] > 0.0
     strong = power_scaled(decision, {"brain": -4000.0 * aligned})[1]
     assert strong["effective_draws"] < 10
     assert "few draws" in sentence([strong], [])
