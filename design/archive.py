@@ -29,6 +29,8 @@ DIMS: dict[str, list[str]] = {
     "gain_raw": ["person"],
     "loading": ["latent"],
     "loading_raw": ["latent"],
+    "latent_power_raw": ["latent"],
+    "noise_level_raw": ["modality"],
     "brain": ["modality", "latent"],
     "slope": ["modality", "latent"],
     "person_slope": ["person", "latent"],

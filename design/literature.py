@@ -82,16 +82,13 @@ def study_priors(config: StudyConfig) -> tuple[Priors, np.ndarray]:
             scale.append(math.log(entry["factor"]) / Z95)
         given = override.channels if override is not None else None
         channels.append(float(given or entry["channels"]))
-    loading = table["alignment"]["loading"]
-    if config.priors.alignment is not None:
-        middle = float(np.clip(np.mean(config.priors.alignment), 0.02, 0.98))
-        loading = middle / (1.0 - middle)
+    alignment = table["alignment"]["beta"] if config.priors.alignment is None else _beta(config.priors.alignment)
     spread = [table["people"]["gain_spread"]] * len(log_snr)
     priors = Priors(
         log_snr=jnp.asarray(log_snr),
         log_snr_scale=jnp.asarray(scale),
         gain_spread=jnp.asarray(spread),
-        loading=jnp.asarray(loading),
+        alignment=jnp.asarray(alignment),
         explainable=jnp.asarray(_beta(config.priors.explainable)),
     )
     return priors, np.asarray(channels)

@@ -115,7 +115,8 @@ def draw_system(
     )
     snr = np.sort(np.exp(np.minimum(log_snr, np.log(30.0))))[::-1]
     here = snr / (snr + PRESENCE)
-    width = np.sqrt(float(priors.loading) / rng.exponential() * here / (here.sum() + PRESENCE))
+    share = rng.beta(float(priors.alignment[0]), float(priors.alignment[1]))
+    width = np.sqrt(share / (1.0 - share) * here / (here.sum() + PRESENCE))
     loading = weaker * width * rng.standard_normal(k)
     explainable = rng.uniform(0.02, 0.98)
     return System(

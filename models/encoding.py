@@ -134,3 +134,14 @@ def readout_overlaps(system: System, design: Design, encoding: Encoding) -> Floa
     view = effective_channels(system, design)
     theta = view.samples[:, None] * view.snr / view.channels[:, None]
     return pattern_overlap(encoding.residual, theta, view.snr)
+
+
+def readout_snr(system: System, overlaps: Float[Array, "source latent"]) -> Float[Array, "source latent"]:
+    """Return the signal-to-noise ratio of one person's read-outs by filters that overlap q_c with the latents' patterns.
+
+    phi_j q_c,j + sum_l phi_l (1 - q_c,l) / q: what the filters miss of every latent's pattern lies in directions of which
+    each filter picks one of q by chance, so that weak latents' read-outs hear the strong latents, too. ``overlaps`` as
+    ``readout_overlaps`` returns them; samples that the filters were not learned from.
+    """
+    missed = jnp.sum(system.snr * (1.0 - overlaps), axis=1, keepdims=True)
+    return system.snr * overlaps + missed / system.channels[:, None]

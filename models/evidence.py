@@ -61,10 +61,16 @@ class BrainEvidence:
     """The same where the covariance is estimated from the samples of the other folds."""
     fold_share: Float[Array, ""]
     """Share of the samples from which the read-outs' filters were learned."""
+    level_error: Float[Array, " modality"]
+    """Standard error of log phi by heavy-tailed noise, beyond that of Gaussian noise."""
     slope: Float[Array, "subject latent"]
     """Regression of a person's read-outs on the prediction by the others."""
     slope_error: Float[Array, "subject latent"]
     """Standard error of the slope."""
+    person_samples: Float[Array, " subject"]
+    """Presentations of each person; 0 for a person who only fills up a shape."""
+    person_weight: Float[Array, " subject"]
+    """Relative precision with which a person's read-outs were pooled."""
 
 
 @register_dataclass

@@ -251,6 +251,8 @@ def _with_empty_people(
         brain,
         slope=jnp.pad(brain.slope, ((0, missing), (0, 0))),
         slope_error=jnp.pad(brain.slope_error, ((0, missing), (0, 0)), constant_values=1e6),
+        person_samples=jnp.pad(brain.person_samples, (0, missing)),
+        person_weight=jnp.pad(brain.person_weight, (0, missing), constant_values=1.0),
     )
     return replace(evidence, brain=padded), jnp.pad(jnp.asarray(modality_of, dtype=int), (0, missing))
 

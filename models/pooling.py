@@ -52,9 +52,8 @@ def _relative_snr(people: list[Heard]) -> NDArray[np.float64]:
     return raw / np.average(raw, weights=size)
 
 
-def _pooled_rows(people: list[Heard], coordinates: NDArray[np.float64]) -> Rows:
+def _pooled_rows(people: list[Heard], weight: NDArray[np.float64], coordinates: NDArray[np.float64]) -> Rows:
     """Return read-outs averaged over presentations of a stimulus, weighted by the people's signal-to-noise."""
-    weight = _relative_snr(people)
     stimuli = np.concatenate([person.source.stimulus for person in people])
     relative = np.concatenate([np.full(len(p.source.stimulus), w) for p, w in zip(people, weight, strict=True)])
     values = np.concatenate([person.readout for person in people])
@@ -107,6 +106,18 @@ def _efficiency(people: list[Heard], share: float) -> float:
     return filter_efficiency(typical.noise, share * len(typical.source.stimulus), np.random.default_rng(0)) ** 1.5
 
 
+def _level_error(people: list[Heard]) -> float:
+    """Return the standard error of the log noise variance of read-outs that their excess kurtosis adds, sqrt(2 kappa / n).
+
+    The kurtosis of pooled, standardised read-outs; twice that, since tails heavy enough to matter are under-represented in a
+    sample: with 400 samples of a t distribution with 4 degrees of freedom, 90 % intervals of phi held 72 % without the 2.
+    """
+    scaled = [person.readout / np.maximum(person.readout.std(axis=0), 1e-12) for person in people]
+    values = np.concatenate([part - part.mean(axis=0) for part in scaled])
+    excess = float(np.mean(np.mean(values**4, axis=0))) - 3.0
+    return float(np.sqrt(2.0 * max(excess, 0.0) / len(values)))
+
+
 def brain_evidence(
     heard: list[Heard], n_modalities: int, n_latents: int, geometry: Geometry
 ) -> tuple[BrainEvidence, NDArray[np.int64]]:
@@ -122,9 +133,10 @@ def brain_evidence(
         Feature coordinates of all stimuli.
     """
     table = np.zeros((n_modalities, n_latents, EXPONENTS.size, LOG_SNR.size))
-    size = np.zeros((8, n_modalities))
-    size[1:3], size[4], size[5:] = 1.0, DEFAULT_CHANNELS, 1.0
+    size = np.zeros((9, n_modalities))
+    size[1:3], size[4], size[5:8] = 1.0, DEFAULT_CHANNELS, 1.0
     slopes, errors, modality_of = [np.zeros((0, n_latents))], [np.zeros((0, n_latents))], []
+    own_samples, own_weight = [np.zeros(0)], [np.zeros(0)]
     for m in range(n_modalities):
         people = [person for person in heard if person.modality == m]
         if not people:
@@ -132,17 +144,20 @@ def brain_evidence(
         recorded = [len(person.source.stimulus) for person in people]
         samples = sum(recorded)
         independent = float(np.average([person.source.independent for person in people], weights=recorded))
-        rows = _pooled_rows(people, geometry.coordinates).scaled(independent)
+        weight = _relative_snr(people)
+        rows = _pooled_rows(people, weight, geometry.coordinates).scaled(independent)
         table[m] = readout_table(rows, geometry.variance)
         distinct = [np.unique(person.source.stimulus).size for person in people]
         channels = np.mean([person.source.channels.shape[1] for person in people])
         kept = _efficiency(people, 1.0), _efficiency(people, FOLD_SHARE)
         size[:5, m] = samples * independent, len(people), samples / sum(distinct), _is_shared(people), channels
-        size[5:, m] = *kept, independent
+        size[5:, m] = *kept, independent, _level_error(people)
         if len(people) > 1:
             slope, error = _slopes(people, geometry)
             slopes.append(slope)
             errors.append(error / np.sqrt(independent))
+            own_samples.append(np.asarray(recorded, dtype=float))
+            own_weight.append(weight)
             modality_of += [m] * len(people)
     evidence = BrainEvidence(
         table=jnp.asarray(table),
@@ -155,7 +170,10 @@ def brain_evidence(
         fold_efficiency=jnp.asarray(size[6]),
         independent=jnp.asarray(size[7]),
         fold_share=jnp.asarray(FOLD_SHARE),
+        level_error=jnp.asarray(size[8]),
         slope=jnp.asarray(np.concatenate(slopes)),
         slope_error=jnp.asarray(np.concatenate(errors)),
+        person_samples=jnp.asarray(np.concatenate(own_samples)),
+        person_weight=jnp.asarray(np.concatenate(own_weight)),
     )
     return evidence, np.asarray(modality_of, dtype=np.int64)

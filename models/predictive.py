@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
-from .encoding import encode, readout_overlaps
+from .encoding import encode, readout_overlaps, readout_snr
 from .forecast import SYSTEM_AXES, Order, PilotSize, risk_of_order
 from .system import Design, System
 
@@ -46,9 +46,7 @@ def _one(system: System, people: Array, size: PilotSize, kept: Array, fold_share
     )
     seen = replace(system, snr=system.snr * kept[:, None])
     encoding = encode(seen, design)
-    together = 1.0 + size.shared * (size.subjects - 1.0)
-    learned = readout_overlaps(seen, design, encoding)
-    effective = seen.snr * (learned + (1.0 - learned) / (system.channels * together)[:, None])
+    effective = readout_snr(seen, readout_overlaps(seen, design, encoding))
     ceiling = jnp.sqrt(effective / (1.0 + effective))
     nothing = jnp.zeros_like(size.samples)
     order = Order(n_task=jnp.zeros(()), samples=nothing, subjects=nothing + 1.0, repeats=nothing + 1.0)

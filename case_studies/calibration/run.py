@@ -34,7 +34,7 @@ LABELS, PRICE = 400.0, 0.03
 SHARES = np.linspace(0.0, 0.95, 20)
 GAIN_SPREAD = 0.6
 """Prior scale of the spread over people."""
-PRIORS = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([GAIN_SPREAD]), jnp.asarray(0.7))
+PRIORS = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([GAIN_SPREAD]), jnp.array([0.5, 0.75]))
 OPTIONS = SamplerOptions(n_warmup=300, n_draws=400, n_chains=1)
 KEPT = 100
 """Draws among which the truth is ranked: thinned, so that they are nearly independent."""

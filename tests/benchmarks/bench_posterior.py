@@ -24,14 +24,14 @@ from jax import Array
 from numpyro.infer import MCMC, NUTS
 
 from brainworth.design.archive import effective_samples
-from brainworth.models.hierarchy import LATENT_DECAY, PRESENCE, Priors, alignment_of
+from brainworth.models.hierarchy import LATENT_DECAY, PRESENCE, SCALE_SPREAD, Priors, alignment_of
 from brainworth.models.inference import SamplerOptions, sample_posterior
 from brainworth.models.pilot import Pilot
 from brainworth.models.simulate import Realism, SourceSize, StudySize, simulate_study
 from brainworth.models.summary import standardised_labels, summarise
 from brainworth.models.system import Spectrum, System
 
-PRIORS = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([0.6]), jnp.asarray(0.7))
+PRIORS = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([0.6]), jnp.array([0.5, 0.75]))
 K = 2
 SHARED = ("log_snr", "loading", "explainable", "scale")
 
@@ -51,12 +51,12 @@ def direct_model(x: Array, r: Array, task: Array, y: Array) -> None:
     log_snr = PRIORS.log_snr[0] - LATENT_DECAY * jnp.arange(K) + PRIORS.log_snr_scale[0] * raw
     numpyro.deterministic("log_snr", log_snr)
     here = jnp.exp(log_snr) / (jnp.exp(log_snr) + PRESENCE)
-    tail = numpyro.sample("loading_tail", dist.Exponential(1.0))
+    share = numpyro.sample("loading_share", dist.Beta(PRIORS.alignment[0], PRIORS.alignment[1]))
     direction = numpyro.sample("loading_raw", dist.Normal(0.0, 1.0).expand([K]).to_event(1))
-    loading = jnp.sqrt(PRIORS.loading / tail * here / (jnp.sum(here) + PRESENCE)) * direction
+    loading = jnp.sqrt(share / (1.0 - share) * here / (jnp.sum(here) + PRESENCE)) * direction
     numpyro.deterministic("loading", loading)
     explainable = numpyro.sample("explainable", dist.Beta(1.0, 1.0))
-    scale = numpyro.sample("scale", dist.Normal(0.0, 0.3))
+    scale = numpyro.sample("scale", dist.Normal(0.0, SCALE_SPREAD))
     maps = numpyro.sample("maps", dist.Normal(0.0, 1.0).expand([p, K]).to_event(2)) / jnp.sqrt(p)
     pattern = numpyro.sample("patterns", dist.Normal(0.0, 1.0).expand([K, q]).to_event(2))
     pattern = pattern / jnp.linalg.norm(pattern, axis=1, keepdims=True) * jnp.exp(0.5 * log_snr)[:, None]

@@ -25,7 +25,7 @@ JUDGED = ((300.0, 120.0), (300.0, 1000.0), (2000.0, 120.0), (2000.0, 1000.0), (1
 @pytest.fixture(scope="module")
 def verdicts() -> list[Verdict]:
     shape = PilotShape(features=40, channels=12, samples=300, labels=120, stimuli=500)
-    priors = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([0.6]), jnp.asarray(0.7))
+    priors = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([0.6]), jnp.array([0.5, 0.75]))
     settings = Settings(SamplerOptions(n_warmup=250, n_draws=300, n_chains=1), JUDGED, JUDGED[:1])
     found: list[Verdict] = []
     for world in range(WORLDS):

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from brainworth.models.hierarchy import SLOPE_LEVEL, UNKNOWN_SLOPE, Priors, slope_log_likelihood
+from brainworth.models.hierarchy import SCALE_SPREAD, SLOPE_LEVEL, UNKNOWN_SLOPE, Priors, slope_log_likelihood
 from brainworth.models.inference import SamplerOptions, sample_posterior, sample_prior
 from brainworth.models.simulate import SourceSize, StudySize, simulate_study
 from brainworth.models.summary import Summary, summarise
 from brainworth.models.system import Spectrum, System
 
-PRIORS = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([0.6]), jnp.asarray(0.7))
+PRIORS = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([0.6]), jnp.array([0.5, 0.75]))
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,9 @@ def test_log_densities_come_with_the_draws(summary: Summary) -> None:
     }
     sites = chains.sites
     normal = -0.5 * np.log(2.0 * np.pi)
-    assert chains.log_prior["scale"] == pytest.approx(-0.5 * (sites["scale"] / 0.3) ** 2 - np.log(0.3) + normal)
+    assert chains.log_prior["scale"] == pytest.approx(
+        -0.5 * (sites["scale"] / SCALE_SPREAD) ** 2 - np.log(SCALE_SPREAD) + normal
+    )
     assert chains.log_prior["gain_raw"] == pytest.approx(-0.5 * sites["gain_raw"] ** 2 + normal)
     people = jnp.asarray(summary.modality_of)
     brain = summary.evidence.brain
