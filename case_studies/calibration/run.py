@@ -36,6 +36,8 @@ GAIN_SPREAD = 0.6
 """Prior scale of the spread over people."""
 PRIORS = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([GAIN_SPREAD]), jnp.array([0.5, 0.75]))
 OPTIONS = SamplerOptions(n_warmup=300, n_draws=400, n_chains=1)
+TIE = 0.001
+"""Share of expected performance within which labels alone are preferred, as in a plan."""
 KEPT = 100
 """Draws among which the truth is ranked: thinned, so that they are nearly independent."""
 
@@ -92,7 +94,7 @@ def one_world(name: str, seed: int, world: int) -> dict[str, Any]:
 def kept(v: Verdict, rng: np.random.Generator) -> dict[str, Any]:
     """Return ranks among thinned draws (0 to ``KEPT``), regrets by rule, and what was said of collecting brain data."""
     expected, best = v.curve.mean(axis=1), float(v.curve_truth.max())
-    chosen = int(np.argmax(expected))
+    chosen = 0 if expected[0] >= (1.0 - TIE) * expected.max() else int(np.argmax(expected))
     rules = {
         "plan": chosen,
         "labels only": 0,
@@ -110,6 +112,7 @@ def kept(v: Verdict, rng: np.random.Generator) -> dict[str, Any]:
         "stated": float(np.mean(v.curve[rival] > v.curve[0])),
         "pays": bool(v.curve_truth[rival] > v.curve_truth[0]),
         "collects": chosen > 0,
+        "advantage": float(expected[rival] - expected[0]),
         "diverging": v.diverging,
     }
 
