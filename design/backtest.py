@@ -21,6 +21,7 @@ from scipy.optimize import OptimizeWarning, curve_fit
 from sklearn.linear_model import RidgeCV
 
 from brainworth.design.errors import BadInput
+from brainworth.design.large import is_large
 from brainworth.design.posterior import Posterior, fit_for_forecast
 from brainworth.design.purchase import Purchase
 from brainworth.design.study import Study
@@ -123,6 +124,11 @@ def one_split(study: Study, split: int, seed: int) -> list[Point]:
     A share of the labelled groups is held out; half of the others are the part that is fitted, with recordings of half of
     all groups; then recordings, labels, and both are completed.
     """
+    if is_large(study.pilot):
+        raise BadInput(
+            f"{study.config.study.title}: some recordings stay on disk, and a backtest fits learners to them in memory again and "
+            "again. Set stream = false in [modality.reader] if they fit, or backtest a part of the recordings."
+        )
     pilot, rng = study.pilot, np.random.default_rng([seed, split])
     labelled = np.unique(pilot.group[pilot.label_stimulus])
     groups = rng.permutation(labelled)

@@ -41,6 +41,11 @@ class Reader(Section):
     """Rows of the metadata or of the events table to use: column and its allowed values; the others are left out."""
     node: Text | None = None
     """HDF5, netCDF and zarr: the group within the file that holds the arrays; default its root."""
+    stream: bool | None = None
+    """HDF5, netCDF, zarr, parquet, npy: whether the numbers stay on disk and are read in slices, in bounded memory; default: if
+    they take more than 512 MiB in double precision."""
+    ids: RelativePath | None = None
+    """A matrix (npy): table of the keys subject, stimulus, optional session and repeat, one row per row of the matrix."""
 
     picks: Texts | None = None
     """EEG, MEG: channel names and kinds (eeg, mag, grad, seeg, ecog, ...) to use; default all good data channels."""
@@ -128,8 +133,10 @@ _SIGNAL = {
 }
 _BIDS = {"stimulus", "where", "datatype", "task", "subjects", "sessions"}
 KEYS: dict[str, set[str]] = {
-    "a table": set(),
-    "arrays": {"node"},
+    "a table": {"stream"},
+    "arrays": {"node", "stream"},
+    "a matrix": {"ids", "stream"},
+    "a data frame": set(),
     "MNE epochs": _IDS | _WINDOWS,
     "images with a masker": _IDS | (_SIGNAL - {"mask", "atlas", "smoothing", "confounds"}),
     "an image": _IDS | _SIGNAL | {"events", "volumes_per_run", "confounds_file"},

@@ -42,7 +42,7 @@ def progress_bar(*, quiet: bool) -> Generator[Callable[[str], None]]:
         task = bar.add_task("Reading", total=len(STAGES) + 1)
 
         def say(stage: str) -> None:
-            bar.update(task, advance=1, description=STAGES.get(stage, stage))
+            bar.update(task, advance=float(stage in STAGES), description=STAGES.get(stage, stage))
 
         yield say
 
