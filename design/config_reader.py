@@ -96,6 +96,8 @@ class Reader(Section):
     estimate: Literal["lss", "lsa", "volumes"] = "lss"
     """fMRI: one sample per event, by one regression per event (least squares separate) or one for all (least squares
     all); or one sample per volume, its stimulus being RUN:VOLUME (volumes counted from 1) for continuous designs."""
+    noise_model: Literal["ols", "ar1"] = "ols"
+    """fMRI, single-event estimates: ordinary least squares, or prewhitened by every channel's own first autocorrelation."""
     hrf: Literal["spm", "glover", "fir"] = "glover"
     """fMRI: haemodynamic response; fir estimates one amplitude for each of the delays."""
     fir_delays: Annotated[list[Annotated[int, Field(ge=0, le=100)]], Field(min_length=1, max_length=100)] | None = None
@@ -109,6 +111,10 @@ class Reader(Section):
     def _agree(self) -> Self:
         if (self.hrf == "fir") != (self.fir_delays is not None):
             raise value_problem("hrf = 'fir' and fir_delays belong together", "Give both or neither.")
+        if self.noise_model != "ols" and self.estimate == "volumes":
+            raise value_problem(
+                "noise_model is given with estimate = 'volumes'", "Volumes are not estimated; leave it out."
+            )
         if self.mask is not None and self.atlas is not None:
             raise value_problem("mask and atlas are both given", "Give voxels by mask, or regions by atlas.")
         if self.confounds_file is not None and self.confounds is None:
@@ -126,6 +132,7 @@ _SIGNAL = {
     "smoothing",
     "standardise",
     "estimate",
+    "noise_model",
     "hrf",
     "fir_delays",
     "high_pass",

@@ -93,6 +93,7 @@ def _matrix(folder: Folder, path: Path, field: str, modality: Modality) -> Table
 def _bids(folder: Folder, place: Path, field: str, modality: Modality) -> Table:
     reader, source = modality.reader, cast("str", modality.recordings)
     raw = Layout.of(folder, place, field, _NOT_RAW)
+    _refuse_ctf(place, reader, source)
     if not datatypes(raw) and reader.derivatives is None:
         right = "Give a table, or a BIDS data set: sub-*/[ses-*/](func|eeg|meg|ieeg)/sub-*."
         raise problem(folder.file, field, f"the folder {quoted(source)} holds no BIDS recording", right)
@@ -100,6 +101,15 @@ def _bids(folder: Folder, place: Path, field: str, modality: Modality) -> Table:
     if datatype == "func":
         return ImageReader(folder, field, reader, RECORDINGS).bids(raw, source)
     return RecordingReader(folder, field, reader, RECORDINGS).bids(raw, datatype, source)
+
+
+def _refuse_ctf(root: Path, reader: Reader, source: str) -> None:
+    """Raise ``BadInput`` for MEG recordings of CTF systems, which are folders, rather than leave them out."""
+    found = next((p for p in sorted(root.glob("sub-*/**/meg/*_meg.ds")) if p.is_dir()), None)
+    if found is not None and reader.datatype in {None, "meg"} and reader.derivatives is None:
+        wrong = f"{quoted(found.relative_to(root).as_posix())} is a CTF recording, which is not read"
+        right = "Write the data set again with mne_bids.write_raw_bids(..., format='FIF'), or cut epochs by MNE and give *-epo.fif."
+        raise problem(source, "", wrong, right)
 
 
 def _frame_columns(frame: pd.DataFrame, source: str) -> dict[str, np.ndarray]:
