@@ -21,9 +21,11 @@ from scipy.optimize import OptimizeWarning, curve_fit
 from sklearn.linear_model import RidgeCV
 
 from brainworth.design.errors import BadInput
+from brainworth.design.large import is_large
 from brainworth.design.posterior import Posterior, fit_for_forecast
 from brainworth.design.purchase import Purchase
 from brainworth.design.study import Study
+from brainworth.design.workers import Alone, Team, said
 from brainworth.models.folds import group_folds
 from brainworth.models.learning_curve import learned, tested_r2
 from brainworth.models.pilot import Pilot
@@ -123,6 +125,11 @@ def one_split(study: Study, split: int, seed: int) -> list[Point]:
     A share of the labelled groups is held out; half of the others are the part that is fitted, with recordings of half of
     all groups; then recordings, labels, and both are completed.
     """
+    if is_large(study.pilot):
+        raise BadInput(
+            f"{study.config.study.title}: some recordings stay on disk, and a backtest fits learners to them in memory again and "
+            "again. Set stream = false in [modality.reader] if they fit, or backtest a part of the recordings."
+        )
     pilot, rng = study.pilot, np.random.default_rng([seed, split])
     labelled = np.unique(pilot.group[pilot.label_stimulus])
     groups = rng.permutation(labelled)
@@ -160,7 +167,9 @@ def _brain(pilot: Pilot) -> int:
     return sum(len(recording.stimulus) for recording in pilot.recordings)
 
 
-def backtest(study: Study, *, splits: int = 3, progress: Callable[[str], None] | None = None) -> dict[str, Any]:
+def backtest(
+    study: Study, *, splits: int = 3, progress: Callable[[str], None] | None = None, workers: Team | None = None
+) -> dict[str, Any]:
     """Return the scored backtest of a study.
 
     Parameters
@@ -170,7 +179,9 @@ def backtest(study: Study, *, splits: int = 3, progress: Callable[[str], None] |
     splits : int
         Random splits of the groups.
     progress : callable, optional
-        Called with a word on each split.
+        Called with a word on how many splits are done.
+    workers : Team, optional
+        Who works on the splits; this process if not given. The result does not depend on it.
 
     Returns
     -------
@@ -183,11 +194,10 @@ def backtest(study: Study, *, splits: int = 3, progress: Callable[[str], None] |
     BadInput
         A study without a pilot, or a pilot too small to be divided.
     """
-    points: list[Point] = []
-    for split in range(splits):
-        if progress is not None:
-            progress(f"split {split + 1} of {splits}")
-        points += one_split(study, split, study.config.study.seed)
+    say = said(progress, "splits")
+    say(0, splits)
+    tasks = [(split, study.config.study.seed) for split in range(splits)]
+    points = [point for found in (workers or Alone()).results(one_split, tasks, (study,), say) for point in found]
     ours = float(np.mean([crps(p.forecast, p.observed) for p in points]))
     theirs = float(np.mean([crps(p.power_law, p.observed) for p in points]))
     return {

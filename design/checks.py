@@ -12,9 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from brainworth.design.large import SAMPLED_ROWS, StoredChannels
 from brainworth.design.study import Study
 from brainworth.models.artefacts import outlying
 from brainworth.models.ceiling import MIN_REPEATED, noise_ceiling
+from brainworth.models.pilot import Recording
 
 Status = Literal["ok", "warn", "refuse"]
 LEVELS: tuple[Status, ...] = ("ok", "warn", "refuse")
@@ -101,7 +103,7 @@ def _reliability(study: Study) -> Iterator[Check]:
     """Noise ceilings from repeated presentations, where there are any: whether any channel carries signal at all."""
     for name in study.config.modality_names:
         people = [
-            noise_ceiling(recording.channels, recording.stimulus)
+            noise_ceiling(*_repeated(recording))
             for recording in study.pilot.recordings
             if recording.modality == name and np.sum(np.bincount(recording.stimulus, minlength=1) >= 2) >= MIN_REPEATED
         ]
@@ -123,10 +125,29 @@ def _reliability(study: Study) -> Iterator[Check]:
         )
 
 
+def _repeated(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+    """Return values and stimuli of a recording; of a large one, those of some repeated stimuli, spread evenly."""
+    channels = recording.channels
+    if not isinstance(channels, StoredChannels):
+        return recording.in_memory, recording.stimulus
+    stimuli, count = np.unique(recording.stimulus, return_counts=True)
+    several = stimuli[count >= 2]
+    kept = max(int(SAMPLED_ROWS / np.mean(count[count >= 2])), MIN_REPEATED)
+    chosen = several[np.unique(np.linspace(0, several.size - 1, min(kept, several.size)).astype(int))]
+    rows = np.flatnonzero(np.isin(recording.stimulus, chosen))
+    return channels[rows].first(rows.size), recording.stimulus[rows]
+
+
+def _some(recording: Recording) -> np.ndarray:
+    """Return the values of a recording; of a large one, those of some samples, spread evenly."""
+    channels = recording.channels
+    return channels.sampled() if isinstance(channels, StoredChannels) else recording.in_memory
+
+
 def _artefacts(study: Study) -> Iterator[Check]:
     """Share of samples whose energy no noise of the usual kind explains: artefacts that were left in."""
     for name in study.config.modality_names:
-        rows = [recording.channels for recording in study.pilot.recordings if recording.modality == name]
+        rows = [_some(recording) for recording in study.pilot.recordings if recording.modality == name]
         if not rows:
             continue
         share = float(np.mean(np.concatenate([outlying(channels) for channels in rows])))

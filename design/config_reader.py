@@ -41,6 +41,11 @@ class Reader(Section):
     """Rows of the metadata or of the events table to use: column and its allowed values; the others are left out."""
     node: Text | None = None
     """HDF5, netCDF and zarr: the group within the file that holds the arrays; default its root."""
+    stream: bool | None = None
+    """HDF5, netCDF, zarr, parquet, npy: whether the numbers stay on disk and are read in slices, in bounded memory; default: if
+    they take more than 512 MiB in double precision."""
+    ids: RelativePath | None = None
+    """A matrix (npy): table of the keys subject, stimulus, optional session and repeat, one row per row of the matrix."""
 
     picks: Texts | None = None
     """EEG, MEG: channel names and kinds (eeg, mag, grad, seeg, ecog, ...) to use; default all good data channels."""
@@ -91,6 +96,8 @@ class Reader(Section):
     estimate: Literal["lss", "lsa", "volumes"] = "lss"
     """fMRI: one sample per event, by one regression per event (least squares separate) or one for all (least squares
     all); or one sample per volume, its stimulus being RUN:VOLUME (volumes counted from 1) for continuous designs."""
+    noise_model: Literal["ols", "ar1"] = "ols"
+    """fMRI, single-event estimates: ordinary least squares, or prewhitened by every channel's own first autocorrelation."""
     hrf: Literal["spm", "glover", "fir"] = "glover"
     """fMRI: haemodynamic response; fir estimates one amplitude for each of the delays."""
     fir_delays: Annotated[list[Annotated[int, Field(ge=0, le=100)]], Field(min_length=1, max_length=100)] | None = None
@@ -104,6 +111,10 @@ class Reader(Section):
     def _agree(self) -> Self:
         if (self.hrf == "fir") != (self.fir_delays is not None):
             raise value_problem("hrf = 'fir' and fir_delays belong together", "Give both or neither.")
+        if self.noise_model != "ols" and self.estimate == "volumes":
+            raise value_problem(
+                "noise_model is given with estimate = 'volumes'", "Volumes are not estimated; leave it out."
+            )
         if self.mask is not None and self.atlas is not None:
             raise value_problem("mask and atlas are both given", "Give voxels by mask, or regions by atlas.")
         if self.confounds_file is not None and self.confounds is None:
@@ -121,6 +132,7 @@ _SIGNAL = {
     "smoothing",
     "standardise",
     "estimate",
+    "noise_model",
     "hrf",
     "fir_delays",
     "high_pass",
@@ -128,8 +140,10 @@ _SIGNAL = {
 }
 _BIDS = {"stimulus", "where", "datatype", "task", "subjects", "sessions"}
 KEYS: dict[str, set[str]] = {
-    "a table": set(),
-    "arrays": {"node"},
+    "a table": {"stream"},
+    "arrays": {"node", "stream"},
+    "a matrix": {"ids", "stream"},
+    "a data frame": set(),
     "MNE epochs": _IDS | _WINDOWS,
     "images with a masker": _IDS | (_SIGNAL - {"mask", "atlas", "smoothing", "confounds"}),
     "an image": _IDS | _SIGNAL | {"events", "volumes_per_run", "confounds_file"},

@@ -23,10 +23,12 @@ from .extras import need
 from .nifti import open_image, repetition_time
 from .single_trials import (
     Timing,
+    autoregression,
     event_regressors,
     least_squares_all,
     least_squares_separate,
     nuisance_regressors,
+    whitened,
     without,
 )
 from .tables import Wanted
@@ -75,12 +77,33 @@ def samples_of_run(series: Float[np.ndarray, "volume channel"], run: Run, names:
     if run.events is None:
         ids = tuple(f"{run.name}:{i + 1}" for i in range(len(clean)))
         return Part(run.subject, run.name, ids, kept, clean)
-    regressors = without(event_regressors(run.events, run.timing, reader), nuisance)
-    estimate = least_squares_all if reader.estimate == "lsa" else least_squares_separate
-    amplitudes = estimate(clean, regressors, run.events.source)
+    amplitudes = _amplitudes(clean, run.events, run.timing, nuisance, reader)
     delays = reader.fir_delays or [0]
     columns = tuple(f"{name} +{d}" if len(delays) > 1 else name for name in kept for d in delays)
     return Part(run.subject, run.name, run.events.stimulus, columns, amplitudes.reshape(len(run.events), -1))
+
+
+def _amplitudes(
+    clean: Float[np.ndarray, "volume channel"],
+    events: Events,
+    timing: Timing,
+    nuisance: Float[np.ndarray, "volume regressor"],
+    reader: Reader,
+) -> Float[np.ndarray, "event channel delay"]:
+    """Return the amplitude of every event, channel and delay, prewhitened if the reader says so."""
+    responses = event_regressors(events, timing, reader)
+    estimate = least_squares_all if reader.estimate == "lsa" else least_squares_separate
+    if reader.noise_model == "ols":
+        return estimate(clean, without(responses, nuisance), events.source)
+    task = responses.reshape(len(clean), -1) if reader.estimate == "lsa" else responses.sum(axis=1)
+    coefficient = autoregression(clean, np.hstack([task, nuisance]))
+    found = np.empty((len(events), clean.shape[1], responses.shape[2]))
+    for value in np.unique(coefficient):
+        alike = coefficient == value
+        basis = np.linalg.qr(whitened(nuisance, value))[0]
+        series, regressors = (without(whitened(x, value), basis) for x in (clean[:, alike], responses))
+        found[:, alike] = estimate(series, regressors, events.source)
+    return found
 
 
 def masked_recordings(

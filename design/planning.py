@@ -351,7 +351,7 @@ def plan_study(
     say = progress or _silent
     out.mkdir(parents=True, exist_ok=True)
     say("posterior")
-    posterior = fit_study(study, study.config.study.seed, out / "posterior.nc")
+    posterior = fit_study(study, study.config.study.seed, out / "posterior.nc", say)
     plan = make_plan(posterior, force=force, progress=progress)
     say("report")
     plan = replace(plan, details={**_kept(out, plan), **plan.details})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from brainworth import __version__
 from brainworth.design import archive
+from brainworth.design.large import forget, resumable
 from brainworth.design.literature import study_priors
 from brainworth.design.pilot_notes import people_with_gains, pilot_notes, predictive_groups
 from brainworth.design.surface import PosteriorSurface
@@ -122,8 +123,13 @@ class Posterior:
         return make_plan(cast("Any", self), budget=budget)  # one class, two import names for the type checker
 
 
-def fit_study(study: Study, seed: int, archive_path: Path | None = None) -> Posterior:
-    """Return the posterior of a study; with a path, reuse the one saved there if nothing it depends on has changed."""
+def fit_study(
+    study: Study, seed: int, archive_path: Path | None = None, tell: Callable[[str], None] | None = None
+) -> Posterior:
+    """Return the posterior of a study; with a path, reuse the one saved there if nothing it depends on has changed.
+
+    Passes over recordings that do not fit into memory go on where an interrupted run left them, and are told to ``tell``.
+    """
     if study.system is not None:
         return _known(study)
     if study.variance is not None:
@@ -133,7 +139,8 @@ def fit_study(study: Study, seed: int, archive_path: Path | None = None) -> Post
         saved = archive.read_archive(archive_path, mark)
         if saved is not None:
             return _assemble(study, *saved, seed=seed, seconds={"reused": 0.0})
-    fit = _reduced(study, seed)
+    unfinished = None if archive_path is None else archive_path.parent / "unfinished"
+    fit = _reduced(study if unfinished is None else resumable(study, unfinished, tell), seed)
     with ThreadPoolExecutor(1) as beside:
         curve = beside.submit(learning_curve, study.pilot, seed)
         chains, seconds = _sampled(fit, seed)
@@ -155,6 +162,8 @@ def fit_study(study: Study, seed: int, archive_path: Path | None = None) -> Post
     data["posterior"].attrs.update({"fingerprint": mark, "notes": json.dumps(notes), "version": __version__})
     if archive_path is not None:
         archive.write_archive(data, archive_path)
+    if unfinished is not None:
+        forget(unfinished)
     return replace(posterior, data=data, notes=notes)
 
 

@@ -21,11 +21,12 @@ from .config_reader import Reader, check_meaning
 from .epochs import epochs_table, is_epochs, read_epochs
 from .images import ImageReader
 from .study_folder import Folder
-from .study_pilot import RECORDINGS
+from .study_pilot import IDS, RECORDINGS
 from .tables import Table, Wanted, from_columns
 from .tables_arrays import is_labelled, labelled_table
 from .tables_containers import CONTAINERS, read_container
 from .tables_files import read_table
+from .tables_large import large_table, matrix_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,8 +55,7 @@ def read_recordings(folder: Folder, modality: Modality) -> Table:
     place = folder.place(relative, field)
     if place.is_dir():
         if name.endswith(".zarr"):
-            check_meaning(reader, "arrays", relative)
-            return read_container(folder.tree(place, field), relative, RECORDINGS, reader.node)
+            return _plain(folder.tree(place, field), relative, reader)
         return _bids(folder, place, field, modality)
     path = folder.path(relative, field)
     if name.endswith((".fif", ".fif.gz")):
@@ -63,16 +63,37 @@ def read_recordings(folder: Folder, modality: Modality) -> Table:
         return read_epochs(path, relative, RECORDINGS, reader)
     if name.endswith((".nii", ".nii.gz")):
         return ImageReader(folder, field, reader, RECORDINGS).single(path, relative)
-    if name.endswith(CONTAINERS):
-        check_meaning(reader, "arrays", relative)
+    if name.endswith(".npy"):
+        return _matrix(folder, path, field, modality)
+    return _plain(path, relative, reader)
+
+
+def _plain(path: Path, relative: str, reader: Reader) -> Table:
+    """Return a table or the arrays of a container; its numbers stay on disk if they are too many for memory."""
+    arrays = relative.lower().rstrip("/").endswith(CONTAINERS)
+    check_meaning(reader, "arrays" if arrays else "a table", relative)
+    large = large_table(path, relative, RECORDINGS, reader)
+    if large is not None:
+        return large
+    if arrays:
         return read_container(path, relative, RECORDINGS, reader.node)
-    check_meaning(reader, "a table", relative)
     return read_table(path, relative, RECORDINGS)
+
+
+def _matrix(folder: Folder, path: Path, field: str, modality: Modality) -> Table:
+    reader, relative = modality.reader, cast("str", modality.recordings)
+    check_meaning(reader, "a matrix", relative)
+    if reader.ids is None:
+        right = "Add ids = 'ids.csv' to [modality.reader]: a table with subject and stimulus of every row."
+        raise problem(folder.file, field, f"{quoted(relative)} is a matrix without ids", right)
+    place = f"modality {quoted(modality.name)} > reader > ids"
+    return matrix_table(path, relative, folder.table(reader.ids, place, IDS), reader)
 
 
 def _bids(folder: Folder, place: Path, field: str, modality: Modality) -> Table:
     reader, source = modality.reader, cast("str", modality.recordings)
     raw = Layout.of(folder, place, field, _NOT_RAW)
+    _refuse_ctf(place, reader, source)
     if not datatypes(raw) and reader.derivatives is None:
         right = "Give a table, or a BIDS data set: sub-*/[ses-*/](func|eeg|meg|ieeg)/sub-*."
         raise problem(folder.file, field, f"the folder {quoted(source)} holds no BIDS recording", right)
@@ -80,6 +101,15 @@ def _bids(folder: Folder, place: Path, field: str, modality: Modality) -> Table:
     if datatype == "func":
         return ImageReader(folder, field, reader, RECORDINGS).bids(raw, source)
     return RecordingReader(folder, field, reader, RECORDINGS).bids(raw, datatype, source)
+
+
+def _refuse_ctf(root: Path, reader: Reader, source: str) -> None:
+    """Raise ``BadInput`` for MEG recordings of CTF systems, which are folders, rather than leave them out."""
+    found = next((p for p in sorted(root.glob("sub-*/**/meg/*_meg.ds")) if p.is_dir()), None)
+    if found is not None and reader.datatype in {None, "meg"} and reader.derivatives is None:
+        wrong = f"{quoted(found.relative_to(root).as_posix())} is a CTF recording, which is not read"
+        right = "Write the data set again with mne_bids.write_raw_bids(..., format='FIF'), or cut epochs by MNE and give *-epo.fif."
+        raise problem(source, "", wrong, right)
 
 
 def _frame_columns(frame: pd.DataFrame, source: str) -> dict[str, np.ndarray]:
@@ -109,11 +139,13 @@ def _frame_columns(frame: pd.DataFrame, source: str) -> dict[str, np.ndarray]:
 
 
 def recordings_in_memory(value: Any, source: str, reader: Reader) -> Table:
-    """Return the recordings of a modality from a data frame, ``mne.Epochs`` or an xarray object."""
+    """Return the recordings of a modality from a data frame, ``mne.Epochs``, an xarray object, or a finished table."""
     if is_epochs(value):
         check_meaning(reader, "MNE epochs", source)
         return epochs_table(value, source, RECORDINGS, reader)
-    check_meaning(reader, "a table", source)
+    check_meaning(reader, "a data frame", source)
+    if isinstance(value, Table):
+        return value
     return table_in_memory(value, source, RECORDINGS)
 
 

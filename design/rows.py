@@ -8,10 +8,11 @@ ever loaded, and no file is mapped into memory: mapped pages would count as memo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from .config_errors import one_line, problem
 from .extras import need
 from .tables_containers import check_zarr
 
+T = TypeVar("T")
 CHUNK_BYTES = 64 * 2**20
 """Size of the slices that are read at once, in double precision."""
 
@@ -146,6 +148,8 @@ def _open_path(path: Path) -> RowSource:
 def native_rows(source: RowSource) -> int:
     """Return how many rows are stored together (the chunks of zarr, HDF5, Dask); 1 where rows are stored one by one."""
     array = source.array if isinstance(source, SlicedRows) else None
+    if array is None:
+        return max(int(getattr(source, "native", 1)), 1)
     chunks = getattr(array, "chunks", None)
     first = chunks[0] if chunks else 1
     return max(int(max(first) if isinstance(first, tuple) else first), 1)
@@ -157,3 +161,14 @@ def slices(rows: int, width: int, native: int = 1) -> Iterator[tuple[int, int]]:
     step = step // native * native if step >= native else step
     for start in range(0, rows, step):
         yield start, min(start + step, rows)
+
+
+def read_ahead(read: Callable[[int, int], T], todo: Sequence[tuple[int, int]]) -> Iterator[T]:
+    """Yield what is read of each slice; the next one is read while one is worked on."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        coming = reader.submit(read, *todo[0]) if todo else None
+        for following in [*todo[1:], None] if todo else []:
+            assert coming is not None
+            chunk = coming.result()
+            coming = reader.submit(read, *following) if following else None
+            yield chunk

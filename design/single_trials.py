@@ -2,8 +2,8 @@
 
 In: the series of all channels of one run, the onsets and durations of its events, nuisance regressors. Out: one row per
 event, by least squares for all events at once (one regressor each) or separately (one regression per event: its own
-regressor and one of all the others together; Mumford et al. 2012, NeuroImage 59:2636). Ordinary least squares: the noise's
-autocorrelation over time costs efficiency, not bias.
+regressor and one of all the others together; Mumford et al. 2012, NeuroImage 59:2636). With ordinary least squares the noise's
+autocorrelation over time costs efficiency, not bias; with ``whitened`` channels and regressors (``autoregression``) it does not.
 What can go wrong: an event after the end of the run, events that cannot be told apart; each is a ``BadInput``.
 """
 
@@ -98,6 +98,28 @@ def without(values: Float[np.ndarray, "volume *rest"], basis: Float[np.ndarray, 
     """Return what an orthonormal basis does not explain."""
     flat = values.reshape(len(values), -1)
     return (flat - basis @ (basis.T @ flat)).reshape(values.shape)
+
+
+def autoregression(
+    series: Float[np.ndarray, "volume channel"], regressors: Float[np.ndarray, "volume regressor"]
+) -> Float[np.ndarray, " channel"]:
+    """Return the first autocorrelation of every channel's residuals, to two digits, as ``nilearn``'s noise model ar1 has it.
+
+    Channels of one coefficient share a regression; to two digits there are few.
+    """
+    left, size, _ = np.linalg.svd(regressors, full_matrices=False)
+    residuals = without(series, left[:, size > 1e-10 * size[0]])
+    power = np.sum(residuals**2, axis=0)
+    lagged = np.sum(residuals[1:] * residuals[:-1], axis=0)
+    found = lagged / np.where(power > 0.0, power, 1.0) * len(residuals) / (len(residuals) - 1)
+    return np.trunc(100.0 * found) / 100.0
+
+
+def whitened(values: Float[np.ndarray, "volume *rest"], coefficient: float) -> np.ndarray:
+    """Return values whose noise is independent over time if it is autoregressive of first order; the first volume stays."""
+    result = np.array(values)
+    result[1:] -= coefficient * values[:-1]
+    return result
 
 
 def least_squares_all(

@@ -29,7 +29,7 @@ from brainworth.models.threads import one_blas_thread
 
 from .config_errors import problem
 from .files import stream_atomic
-from .rows import RowSource, native_rows, open_rows, slices
+from .rows import RowSource, native_rows, open_rows, read_ahead, slices
 
 SAVE_SECONDS = 30.0
 """Time between two checkpoints of a pass."""
@@ -50,6 +50,8 @@ class LargeRecording:
     """Session of each sample, from 0."""
     stimulus: Int[np.ndarray, " sample"] | None = None
     """Row of ``features`` of each sample; ``None`` if there is one row per sample."""
+    n_folds: int = 0
+    """Folds, if more than occur."""
 
     @classmethod
     def of(
@@ -117,18 +119,31 @@ class LargeRecording:
         return Chunk(features, channels, self.fold[start:stop], self.block[start:stop])
 
 
+def require_finite(chunk: Chunk, start: int) -> None:
+    """Raise ``BadInput`` for the first value of a chunk that is not finite."""
+    for name, values in (("features", chunk.features), ("channels", chunk.channels)):
+        bad = np.argwhere(~np.isfinite(values))
+        if len(bad):
+            place = f"row {start + int(bad[0, 0]) + 1}, column {int(bad[0, 1]) + 1}"
+            raise problem(name, place, "the value is NaN or infinite", "Leave out rows without data.")
+
+
 @dataclass(frozen=True)
 class Pass:
     """How a pass is run."""
 
     checkpoint: Path | None = None
     """Where an interrupted pass is kept; removed when it is complete."""
-    save_seconds: float = SAVE_SECONDS
+    save_seconds: float = field(default_factory=lambda: SAVE_SECONDS)
     """Time between two checkpoints."""
     progress: Callable[[int, int], None] | None = None
     """Called with the rows done and the rows in all."""
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     """Threads that share the products; the result does not depend on it."""
+    keep: bool = False
+    """Whether the checkpoint of a complete pass stays, so that the same pass costs nothing the next time."""
+    refuse: Callable[[Chunk, int], None] = require_finite
+    """Called with a chunk that holds a value that is not finite, and the number of its first row; raises ``BadInput``."""
 
 
 def stream_moments(recording: LargeRecording, how: Pass | None = None) -> Moments:
@@ -152,7 +167,7 @@ def stream_moments(recording: LargeRecording, how: Pass | None = None) -> Moment
     empty = Moments.empty(
         recording.features.shape[1],
         recording.channels.shape[1],
-        int(recording.fold.max()) + 1,
+        max(int(recording.fold.max()) + 1, recording.n_folds),
         int(recording.block.max()) + 1,
     )
     moments, done = _resumed(how.checkpoint, identity, empty)
@@ -161,36 +176,24 @@ def stream_moments(recording: LargeRecording, how: Pass | None = None) -> Moment
         for start, stop, chunk in _read_ahead(recording, done):
             moments.absorb(chunk, pool)
             if not np.isfinite(moments.first.sum()):
-                _require_finite(chunk, start)
+                how.refuse(chunk, start)
             if how.progress is not None:
                 how.progress(stop, rows)
             if how.checkpoint is not None and stop < rows and time.monotonic() - saved >= how.save_seconds:
                 _save(how.checkpoint, identity, moments, stop)
                 saved = time.monotonic()
-    if how.checkpoint is not None:
+    if how.checkpoint is not None and not how.keep:
         how.checkpoint.unlink(missing_ok=True)
+    elif how.checkpoint is not None and done < rows:
+        _save(how.checkpoint, identity, moments, rows)
     return moments
 
 
 def _read_ahead(recording: LargeRecording, done: int) -> Iterator[tuple[int, int, Chunk]]:
     """Yield the slices after ``done`` rows and their samples; the next one is read while one is worked on."""
     todo = [(start, stop) for start, stop in recording.slices() if stop > done]
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        coming = reader.submit(recording.chunk, *todo[0]) if todo else None
-        for (start, stop), following in zip(todo, [*todo[1:], None], strict=True):
-            assert coming is not None
-            chunk = coming.result()
-            coming = reader.submit(recording.chunk, *following) if following else None
-            yield start, stop, chunk
-
-
-def _require_finite(chunk: Chunk, start: int) -> None:
-    """Raise ``BadInput`` for the first value of a chunk that is not finite."""
-    for name, values in (("features", chunk.features), ("channels", chunk.channels)):
-        bad = np.argwhere(~np.isfinite(values))
-        if len(bad):
-            place = f"row {start + int(bad[0, 0]) + 1}, column {int(bad[0, 1]) + 1}"
-            raise problem(name, place, "the value is NaN or infinite", "Leave out rows without data.")
+    for (start, stop), chunk in zip(todo, read_ahead(recording.chunk, todo), strict=True):
+        yield start, stop, chunk
 
 
 def _save(path: Path, identity: str, moments: Moments, done: int) -> None:

@@ -40,6 +40,7 @@ def _digest_of(table: Table) -> str:
         state.update("\x1f".join((name, *column.tolist(), "\x1e")).encode())
     state.update("\x1f".join(table.columns).encode())
     state.update(np.ascontiguousarray(table.values, dtype="<f8").tobytes())
+    state.update(b"" if table.rows is None else table.rows.identity.encode())
     return state.hexdigest()
 
 
@@ -211,7 +212,7 @@ class Study:
         cls,
         features: np.ndarray,
         labels: tuple[np.ndarray, np.ndarray],
-        recordings: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]],
+        recordings: Mapping[str, Mapping[str, tuple[np.ndarray, Any]]],
         config: StudyConfig | Mapping[str, Any],
         group: np.ndarray | None = None,
     ) -> Study:
@@ -224,7 +225,8 @@ class Study:
         labels : (ndarray, ndarray)
             Rows of ``features`` and their labels, one each.
         recordings : mapping
-            ``{modality: {subject: (rows of features, channels)}}`` with channels of shape (sample, channel).
+            ``{modality: {subject: (rows of features, channels)}}`` with channels of shape (sample, channel): arrays, or
+            memory-mapped, HDF5, zarr or Dask arrays, which are read in slices.
         config : StudyConfig or mapping
             As the study file; paths in it are not read.
         group : ndarray, optional
@@ -237,7 +239,7 @@ class Study:
         """
         import pandas as pd
 
-        from .study_arrays import array_frame, recordings_frame
+        from .study_arrays import array_frame, recordings_table
 
         table = array_frame(features, "features", "feature")
         if group is not None:
@@ -246,7 +248,7 @@ class Study:
         return cls.from_frames(
             stimuli=table,
             labels=pd.DataFrame({"stimulus": np.asarray(labels[0]), "label": np.asarray(labels[1])}),
-            recordings={name: recordings_frame(name, people) for name, people in recordings.items()},
+            recordings={name: recordings_table(name, people) for name, people in recordings.items()},
             config=config,
         )
 

@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from brainworth.models.pilot import Pilot, Recording
 
 from .config_errors import did_you_mean, listed, problem, quoted
+from .large import require_room, stored_person
 from .tables import Table, Wanted
 
 MIN_STIMULI = 20
@@ -30,6 +31,7 @@ _CONSTANT = 1e-12
 
 STIMULI = Wanted(("stimulus",), ("group",), number_word="feature")
 RECORDINGS = Wanted(("subject", "stimulus"), ("session", "repeat"), number_word="channel")
+IDS = Wanted(("subject", "stimulus"), ("session", "repeat"), numbers=(), number_word="channel")
 LABELS = Wanted(("stimulus",), numbers=("label",), number_word="label")
 BINARY_LABELS = Wanted(("stimulus", "label"), numbers=(), number_word="label")
 
@@ -177,6 +179,7 @@ class _Stimuli:
     index: dict[str, int]
     group: Int[np.ndarray, " stimulus"]
     groups: tuple[str, ...]
+    features: int
 
 
 def _recordings(
@@ -195,6 +198,8 @@ def _recordings(
         )
     _check_groups(table.source, "recorded", stimuli.group[rows], stimuli.groups)
     person, people = codes(table.keys["subject"])
+    if table.rows is not None:
+        require_room(len(people), stimuli.features, len(table.columns), table.source)
     recordings: list[Recording] = []
     channels: dict[str, tuple[str, ...]] = {}
     remarks: list[str] = []
@@ -207,7 +212,11 @@ def _recordings(
                 f"subject {quoted(subject)} has {int(mask.sum())} samples",
                 f"Everyone needs at least {MIN_PERSON}; leave this person out.",
             )
-        values, names = _person(table, subject, mask)
+        if table.rows is None:
+            values, names = _person(table, subject, mask)
+        else:
+            values = stored_person(table.rows, np.flatnonzero(mask), table.columns, table.source, subject)
+            names = values.names
         missing = len(table.columns) - len(names)
         if missing:
             remarks.append(
@@ -309,7 +318,7 @@ def build_pilot(tables: PilotTables) -> tuple[Pilot, Names, tuple[str, ...]]:
     ids = tuple(table.keys["stimulus"].tolist())
     members, told = _members(table, tables.recordings)
     group, groups = codes(members)
-    stimuli = _Stimuli(table.source, {text: row for row, text in enumerate(ids)}, group, groups)
+    stimuli = _Stimuli(table.source, {text: row for row, text in enumerate(ids)}, group, groups, len(table.columns))
     recordings: list[Recording] = []
     channels: dict[tuple[str, str], tuple[str, ...]] = {}
     read = (table, tables.labels, *tables.recordings.values())

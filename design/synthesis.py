@@ -159,7 +159,7 @@ def _labels(pilot: Pilot) -> bytes:
 def _recordings(people: list[Recording]) -> bytes:
     header = ["subject", "stimulus", *(f"c{i + 1}" for i in range(people[0].channels.shape[1]))]
     keys = [[person.subject, f"s{i + 1}"] for person in people for i in person.stimulus]
-    return _text(header, keys, np.concatenate([person.channels for person in people]))
+    return _text(header, keys, np.concatenate([person.in_memory for person in people]))
 
 
 def _system_table(named: NamedSystem) -> dict[str, Any]:

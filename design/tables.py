@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
 from .config_errors import did_you_mean, listed, problem, quoted
+
+if TYPE_CHECKING:
+    from .rows import RowSource
 
 MAX_FILE_BYTES = 4 * 2**30
 MAX_ROWS = 5_000_000
@@ -57,6 +60,8 @@ class Table:
     """For text files: the line of a row."""
     runs: bool = False
     """Whether the sessions are runs of a continuous recording, whose neighbouring samples are not independent."""
+    rows: RowSource | None = field(default=None, repr=False)
+    """Where the numbers are, if there are too many for memory; ``values`` has no column then."""
 
     def __len__(self) -> int:
         """Return the number of rows."""

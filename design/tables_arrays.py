@@ -141,7 +141,7 @@ def _number_columns(
         right = f"At most {MAX_COLUMNS} columns and {MAX_CELLS} cells can be read."
         raise problem(source, f"variable {quoted(prefix)}", f"it has {count} columns", right)
     matrix = matrix.reshape(-1, count)
-    labels = [_labels(dim, array.values.shape[dims.index(dim)], arrays) for dim in rest]
+    labels = [axis_labels(d, array.values.shape[dims.index(d)], _coordinate(d, arrays)) for d in rest]
     names = [" ".join((*([prefix] if prefix else []), *part)) for part in product(*labels)]
     if names == [""]:
         names = ["value"]
@@ -151,12 +151,16 @@ def _number_columns(
     return dict(zip(names, matrix.T, strict=True))
 
 
-def _labels(dim: str, size: int, arrays: Mapping[str, Named]) -> list[str]:
+def _coordinate(dim: str, arrays: Mapping[str, Named]) -> np.ndarray | None:
     coordinate = arrays.get(dim)
-    if coordinate is not None and coordinate.dims == (dim,):
-        values = coordinate.values.tolist()
-        return [f"{v:g}" if isinstance(v, float) else str(v) for v in values]
-    return [f"{dim}_{i + 1}" for i in range(size)]
+    return coordinate.values if coordinate is not None and coordinate.dims == (dim,) else None
+
+
+def axis_labels(dim: str, size: int, coordinate: np.ndarray | None) -> list[str]:
+    """Return the labels of a dimension: its coordinate's values, or its name with numbers."""
+    if coordinate is None:
+        return [f"{dim}_{i + 1}" for i in range(size)]
+    return [f"{v:g}" if isinstance(v, float) else str(v) for v in coordinate.tolist()]
 
 
 def _spread(array: Named, size: Mapping[str, int]) -> np.ndarray:

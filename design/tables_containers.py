@@ -70,29 +70,30 @@ def read_container(path: Path, source: str, wanted: Wanted, node: str | None = N
         raise problem(source, "", wrong, right) from None
 
 
-def _no_group(source: str, name: str, known: Mapping[str, object] | list[str]) -> BadInput:
+def no_group(source: str, name: str, known: Mapping[str, object] | list[str]) -> BadInput:
+    """Return the error for a group that does not exist."""
     right = f"There are {listed(known)}.{did_you_mean(name, known)}"
     return problem(source, "reader > node", f"there is no group {quoted(name)}", right)
 
 
-def _hdf5_group(file: Any, source: str, parts: list[str]) -> Any:
-    """Return the group; only hard links are followed."""
+def hdf5_group(file: Any, source: str, parts: list[str]) -> Any:
+    """Return the group of a file; only hard links are followed."""
     import h5py
 
     group = file
     for part in parts:
         if part not in set(group):
-            raise _no_group(source, part, list(group))
+            raise no_group(source, part, list(group))
         if not isinstance(group.get(part, getlink=True), h5py.HardLink):
             raise problem(source, "reader > node", f"{quoted(part)} is a link", "Links are not followed.")
         if not isinstance(group[part], h5py.Group):
-            raise _no_group(source, part, list(group))
+            raise no_group(source, part, list(group))
         group = group[part]
     return group
 
 
-def _hdf5_datasets(group: Any, source: str) -> dict[str, Any]:
-    """Return the datasets of a group, each within the file and of plain type, after their size was checked."""
+def hdf5_datasets(group: Any, source: str, *, limited: bool = True) -> dict[str, Any]:
+    """Return the datasets of a group, each within the file and of plain type, and small enough if ``limited``."""
     import h5py
 
     found: dict[str, Any] = {}
@@ -108,7 +109,8 @@ def _hdf5_datasets(group: Any, source: str) -> dict[str, Any]:
             what = "keeps its values in another file" if item.external or item.is_virtual else f"is of {item.dtype}"
             raise problem(source, f"array {quoted(name)}", f"it {what}", "Store plain numbers or text in the file.")
         size += int(item.size or 0) * max(int(item.dtype.itemsize), 8)
-        check_bytes(size, source)
+        if limited:
+            check_bytes(size, source)
         found[str(name)] = item
     return found
 
@@ -117,7 +119,7 @@ def _hdf5(path: Path, source: str, parts: list[str]) -> dict[str, Named]:
     import h5py
 
     with h5py.File(path, "r") as file:
-        datasets = _hdf5_datasets(_hdf5_group(file, source, parts), source)
+        datasets = hdf5_datasets(hdf5_group(file, source, parts), source)
         arrays: dict[str, Named] = {}
         for name, item in datasets.items():
             values = item.asstr()[()] if h5py.check_string_dtype(item.dtype) is not None else item[()]
@@ -130,7 +132,7 @@ def _netcdf(path: Path, source: str, wanted: Wanted, parts: list[str]) -> Table:
     import xarray
 
     with h5py.File(path, "r") as file:
-        _hdf5_datasets(_hdf5_group(file, source, parts), source)
+        hdf5_datasets(hdf5_group(file, source, parts), source)
     options: dict[str, Any] = {"engine": "h5netcdf", "decode_times": False, "decode_timedelta": False, "cache": False}
     with xarray.open_dataset(path, group="/".join(parts) or None, **options) as dataset:
         return labelled_table(dataset.load(), source, wanted)
@@ -142,7 +144,7 @@ def _zarr(path: Path, source: str, parts: list[str]) -> dict[str, Named]:
     root = zarr.open_group(store=zarr.storage.LocalStore(path, read_only=True), mode="r", use_consolidated=False)
     for part in parts:
         if part not in set(root.group_keys()):
-            raise _no_group(source, part, sorted(root.group_keys()))
+            raise no_group(source, part, sorted(root.group_keys()))
         root = root[part]
     found = dict(root.arrays())
     check_bytes(sum(int(a.size) * max(int(getattr(a.dtype, "itemsize", 8)), 8) for a in found.values()), source)

@@ -37,6 +37,13 @@ def _lagged(
     return found
 
 
+def projected(noise: Float[np.ndarray, "sample channel"]) -> Float[np.ndarray, "sample column"]:
+    """Return noise channels, or ``PROJECTIONS`` random combinations of them if there are more."""
+    if noise.shape[1] <= PROJECTIONS:
+        return noise
+    return noise @ np.random.default_rng(0).standard_normal((noise.shape[1], PROJECTIONS))
+
+
 def bartlett_factor(
     noise: Float[np.ndarray, "sample channel"],
     coordinates: Float[np.ndarray, "sample direction"],
@@ -59,10 +66,8 @@ def bartlett_factor(
     The sum stops where the products of the two correlations, taken in pairs of lags, stop being positive (Geyer's initial
     positive sequence, doi:10.1214/ss/1177011137).
     """
-    rows = slice(0, MAX_ROWS)
-    seen = noise[rows]
-    if seen.shape[1] > PROJECTIONS:
-        seen = seen @ np.random.default_rng(0).standard_normal((seen.shape[1], PROJECTIONS))
+    seen = projected(noise[:MAX_ROWS])
+    rows = slice(0, len(seen))
     product = _lagged(coordinates[rows], shares, block[rows]) * _lagged(seen, np.ones(seen.shape[1]), block[rows])
     pairs = product[0::2] + product[1::2]
     kept = int(np.argmax(np.append(pairs, -1.0) <= 0.0))

@@ -2,8 +2,8 @@
 
 In: a pilot, a seed. Out: for some shares of the pilot, the cross-validated R^2 of the brain-informed learner and its standard
 error. The fitted model predicts the same numbers; where it does not, its forecasts beyond the pilot deserve no trust.
-Groups of stimuli are never split. What can go wrong: too few labels or groups (nothing is returned); R^2 on few labels is
-itself noisy, which the standard error says.
+Groups of stimuli are never split. What can go wrong: too few labels or groups, recordings too large to be fitted again and
+again (nothing is returned); R^2 on few labels is itself noisy, which the standard error says.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class CurvePoint:
 
 def learned(pilot: Pilot, test: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the predictions of the brain-informed learner, trained on a pilot, for rows of raw features."""
-    brain = [(pilot.features[r.stimulus], r.channels) for r in pilot.recordings]
+    brain = [(pilot.features[r.stimulus], r.in_memory) for r in pilot.recordings]
     basis, _ = choose_basis(pilot, standardised_labels(pilot))
     model = BrainInformedRegressor(standardise=bool(np.any(basis.scale != 1.0)))
     model.fit(pilot.features[pilot.label_stimulus], pilot.label, brain=brain)
@@ -69,7 +69,7 @@ def learning_curve(pilot: Pilot, seed: int, shares: Sequence[float] = (0.5, 1.0)
     shares : sequence of float
         Shares of the training part (two thirds of the groups) that are used.
     """
-    size = sum(recording.channels.size for recording in pilot.recordings)
+    size = sum(r.channels.size if isinstance(r.channels, np.ndarray) else np.inf for r in pilot.recordings)
     groups = np.unique(pilot.group[pilot.label_stimulus])
     if np.unique(pilot.label_stimulus).size < MIN_LABELS or groups.size < 2 * N_FOLDS or size > MAX_SIZE:
         return ()

@@ -1,16 +1,68 @@
 """A pilot as plain arrays: what every station after the reader works on.
 
 In: validated arrays (see ``brainworth.design.study``). Out: frozen records with integer stimulus codes, so that no
-station below needs to know about files, column names or data frames. What can go wrong is decided at the edge, before
-these records are built; nothing here checks again.
+station below needs to know about files, column names or data frames. Recordings that do not fit into memory are
+``LargeChannels``, whose passes the edge implements. What can go wrong is decided at the edge, before these records are
+built; nothing here checks again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+
+if TYPE_CHECKING:
+    from .streaming import Moments
+
+
+@dataclass(frozen=True)
+class Coding:
+    """What a pass over recordings knows of every sample."""
+
+    features: Float[np.ndarray, "stimulus feature"]
+    """Raw features of every stimulus."""
+    stimulus: Int[np.ndarray, " sample"]
+    """Row of ``features`` of each sample."""
+    fold: Int[np.ndarray, " sample"]
+    """Fold of each sample, from 0."""
+    block: Int[np.ndarray, " sample"]
+    """Session of each sample, from 0."""
+    n_folds: int
+    """Folds of the study, some of which may hold no sample."""
+
+
+class LargeChannels(Protocol):
+    """Recorded values that do not fit into memory, read slice by slice in the order of the samples."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Samples and channels."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Values in all."""
+        ...
+
+    def __getitem__(self, rows: np.ndarray) -> Self:
+        """Return some of the samples (a mask, or numbers in rising order), still unread."""
+        ...
+
+    def slices(self) -> Iterator[tuple[int, Float[np.ndarray, "row channel"]]]:
+        """Yield the values of successive samples and the number of the first of them."""
+        ...
+
+    def first(self, rows: int) -> Float[np.ndarray, "row channel"]:
+        """Return the values of the first samples."""
+        ...
+
+    def moments(self, coding: Coding) -> Moments:
+        """Return the moments of features and channels of every fold, in one pass."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -23,10 +75,17 @@ class Recording:
     """Name of the person; the same name in two modalities is the same person."""
     stimulus: Int[np.ndarray, " sample"]
     """Row of ``Pilot.features`` that each sample was recorded to; a stimulus may occur again (repeats)."""
-    channels: Float[np.ndarray, "sample channel"]
+    channels: Float[np.ndarray, "sample channel"] | LargeChannels
     """Recorded values, any unit; missing channels were dropped at the edge."""
     session: Int[np.ndarray, " sample"] | None = None
     """Session code of each sample, if known."""
+
+    @property
+    def in_memory(self) -> Float[np.ndarray, "sample channel"]:
+        """The recorded values as one array; ``ValueError`` if they do not fit into memory."""
+        if isinstance(self.channels, np.ndarray):
+            return self.channels
+        raise ValueError(f"The recordings of {self.subject} ({self.modality}) are read in slices, not as one array.")
 
 
 @dataclass(frozen=True)

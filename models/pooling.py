@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .evidence import EXPONENTS, LOG_SNR, BrainEvidence, Rows, readout_table
 from .noise import filter_efficiency
-from .statistics import CentredSource
+from .sources import Source
 
 N_FOLDS = 5
 FOLD_SHARE = 1.0 - 1.0 / N_FOLDS
@@ -28,7 +28,7 @@ DEFAULT_CHANNELS = 64.0
 class Heard:
     """One person in one modality, read out."""
 
-    source: CentredSource
+    source: Source
     readout: NDArray[np.float64]
     snr: float
     noise: NDArray[np.float64]

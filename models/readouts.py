@@ -22,7 +22,8 @@ from scipy import linalg
 
 from .encoder import Encoder, EncoderOptions, fit_encoder
 from .noise import readout_filters, turned_filters
-from .statistics import CentredSource, SourceStatistics
+from .sources import Source, StreamedSource
+from .statistics import SourceStatistics
 from .threads import one_blas_thread
 
 CONFIRMED = 2.5
@@ -55,7 +56,7 @@ class Readouts:
 
 @one_blas_thread()
 def cross_fitted_readouts(
-    sources: Sequence[CentredSource],
+    sources: Sequence[Source],
     folds: Int[np.ndarray, " stimulus"],
     encoder: Encoder,
     variance: Float[np.ndarray, " direction"],
@@ -104,7 +105,7 @@ def cross_fitted_readouts(
         predictions=tuple(predicted),
         noise_scale=scale,
         channel_accuracy=tuple(
-            _correlation(_predicted_channels(source, rows, aligned, s), source.channels)
+            _channel_accuracy(source, rows, aligned, s)
             for s, (source, rows) in enumerate(zip(sources, member, strict=True))
         ),
         latent_accuracy=np.stack([_correlation(u, z) for u, z in zip(predicted, raw, strict=True)]),
@@ -162,7 +163,7 @@ def _widened(encoder: Encoder, k: int) -> Encoder:
 
 
 def _read(
-    sources: Sequence[CentredSource],
+    sources: Sequence[Source],
     member: Sequence[Int[np.ndarray, " sample"]],
     fitted: Mapping[int, Encoder],
     k: int,
@@ -170,6 +171,10 @@ def _read(
     """Return read-outs, predictions and expected energy E[u^2] of every sample, from its own fold's encoder."""
     readings: list[_Reading] = []
     for s, (source, rows) in enumerate(zip(sources, member, strict=True)):
+        if isinstance(source, StreamedSource):
+            found = source.read(fitted, s)
+            readings.append((found.raw, found.predicted, found.energy))
+            continue
         raw, predicted, energy = (np.zeros((len(rows), k)) for _ in range(3))
         for fold, encoder in fitted.items():
             held = rows == fold
@@ -181,14 +186,17 @@ def _read(
     return readings
 
 
-def _predicted_channels(
-    source: CentredSource, rows: Int[np.ndarray, " sample"], fitted: Mapping[int, Encoder], s: int
-) -> Float[np.ndarray, "sample channel"]:
+def _channel_accuracy(
+    source: Source, rows: Int[np.ndarray, " sample"], fitted: Mapping[int, Encoder], s: int
+) -> Float[np.ndarray, " channel"]:
+    """Return the cross-validated correlation of predicted and recorded channels of one source."""
+    if isinstance(source, StreamedSource):
+        return source.channel_accuracy(fitted, s)
     predicted = np.zeros_like(source.channels)
     for fold, encoder in fitted.items():
         held = rows == fold
         predicted[held] = source.coordinates[held] @ encoder.maps @ encoder.patterns[s]
-    return predicted
+    return _correlation(predicted, source.channels)
 
 
 def _own_correlation(
@@ -209,7 +217,7 @@ def _own_correlation(
 
 
 def _scores(
-    sources: Sequence[CentredSource], accuracy: Sequence[Float[np.ndarray, " latent"]]
+    sources: Sequence[Source], accuracy: Sequence[Float[np.ndarray, " latent"]]
 ) -> Float[np.ndarray, " latent"]:
     """Return pooled held-out accuracies in standard errors; standard normal for a latent that does not exist."""
     samples = np.array([len(source.stimulus) for source in sources], dtype=np.float64)
@@ -217,9 +225,12 @@ def _scores(
 
 
 def _fold_statistics(
-    sources: Sequence[CentredSource], member: Sequence[Int[np.ndarray, " sample"]], fold: int
+    sources: Sequence[Source], member: Sequence[Int[np.ndarray, " sample"]], fold: int
 ) -> list[SourceStatistics]:
-    return [source.statistics(rows == fold) for source, rows in zip(sources, member, strict=True)]
+    return [
+        source.fold_statistics(fold) if isinstance(source, StreamedSource) else source.statistics(rows == fold)
+        for source, rows in zip(sources, member, strict=True)
+    ]
 
 
 def _noise_variance(

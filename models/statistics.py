@@ -191,7 +191,7 @@ def centred_source(
     """
     block = session_blocks(recording.session, len(recording.stimulus), minimum)
     coordinates = stimulus_coordinates[recording.stimulus]
-    channels = np.asarray(recording.channels, dtype=np.float64)
+    channels = np.asarray(recording.in_memory, dtype=np.float64)
     return CentredSource(
         coordinates=_without_block_means(coordinates, block),
         channels=_without_block_means(channels, block),

@@ -34,7 +34,9 @@ from .pilot import Pilot
 from .pooling import N_FOLDS, Geometry, Heard, brain_evidence
 from .quadrature import compress
 from .readouts import Readouts, cross_fitted_readouts
-from .statistics import CentredSource, FeatureBasis, centred_sources
+from .sources import Source, first_residuals, main_rows, pilot_sources, streamed_moments
+from .statistics import FeatureBasis
+from .streaming import Moments
 from .system import Spectrum
 from .threads import one_blas_thread
 
@@ -99,28 +101,35 @@ def population_variance(basis: FeatureBasis, features: NDArray[np.float64]) -> N
     return (1.0 - intensity) * basis.variance + intensity * basis.variance.mean()
 
 
-def _column_evidence(pilot: Pilot, basis: FeatureBasis, labels: Labels) -> NDArray[np.float64]:
+def _column_evidence(
+    pilot: Pilot, basis: FeatureBasis, labels: Labels, sources: tuple[Source, ...]
+) -> NDArray[np.float64]:
     """Return the log marginal likelihood of the main channels and of the labels per exponent: (part, exponent)."""
     variance = population_variance(basis, pilot.features)
     coordinates = basis.transform(pilot.features)
     parts = [readout_table(Rows.of(coordinates[labels.stimulus], labels.mean[:, None], labels.count), variance)]
-    for source in centred_sources(pilot, basis):
-        left, values, _ = np.linalg.svd(source.channels, full_matrices=False)
-        main = left[:, :8] * values[:8]
-        parts.append(readout_table(Rows.of(source.coordinates, main, np.ones(len(main))), variance))
+    parts += [readout_table(main_rows(source), variance) for source in sources]
     return np.array([part.max(axis=2).sum(axis=0) for part in parts])
 
 
-def choose_basis(pilot: Pilot, labels: Labels) -> tuple[FeatureBasis, float]:
+def choose_basis(
+    pilot: Pilot,
+    labels: Labels,
+    folds: Int[np.ndarray, " stimulus"] | None = None,
+    moments: tuple[Moments | None, ...] | None = None,
+) -> tuple[FeatureBasis, float]:
     """Return the feature basis, raw or standardised, that explains the pilot better, and the latents' exponent.
 
     Features in one common unit (an embedding) carry information in their variances; features in different units do
-    not. The marginal likelihood of recordings and labels decides.
+    not. The marginal likelihood of recordings and labels decides. Recordings that do not fit into memory are known by their
+    ``moments`` on ``folds`` (``sources.streamed_moments``).
     """
+    folds = np.zeros(len(pilot.features), dtype=np.int64) if folds is None else folds
+    moments = streamed_moments(pilot, folds) if moments is None else moments
     best: tuple[float, FeatureBasis, float] | None = None
     for standardise in (True, False):
         basis = FeatureBasis.from_features(pilot.features, standardise=standardise)
-        by_exponent = _column_evidence(pilot, basis, labels)
+        by_exponent = _column_evidence(pilot, basis, labels, pilot_sources(pilot, basis, folds, moments))
         score = float(by_exponent.max(axis=1).sum())
         brain = by_exponent[1:].sum(axis=0) if len(by_exponent) > 1 else by_exponent[0]
         exponent = float(EXPONENTS[np.argmax(brain - 0.5 * ((EXPONENTS - 1.0) / 0.35) ** 2)])
@@ -131,21 +140,21 @@ def choose_basis(pilot: Pilot, labels: Labels) -> tuple[FeatureBasis, float]:
 
 
 def _encoded(
-    sources: tuple[CentredSource, ...],
+    sources: tuple[Source, ...],
     variance: NDArray[np.float64],
     shares: NDArray[np.float64],
     n_latents: int,
-) -> tuple[Encoder, tuple[CentredSource, ...]]:
+) -> tuple[Encoder, tuple[Source, ...]]:
     """Return the encoder of everything, and the sources with what a sample is worth in independent ones.
 
     Where that is below ``MATERIAL``, the encoder is fitted again to samples that count as much.
     """
     encoder = fit_encoder([source.statistics() for source in sources], variance, shares, n_latents)
-    weighed: list[CentredSource] = []
+    weighed: list[Source] = []
     for source, pattern in zip(sources, encoder.patterns, strict=True):
-        noise = source.channels - source.coordinates @ encoder.maps @ pattern
+        noise = first_residuals(source, encoder.maps @ pattern)
         block = np.zeros(len(noise), dtype=int) if source.block is None else source.block
-        worth = 1.0 / bartlett_factor(noise, source.coordinates, shares, block)
+        worth = 1.0 / bartlett_factor(noise, source.coordinates[: len(noise)], shares, block)
         weighed.append(replace(source, independent=worth) if worth < MATERIAL else source)
     if all(source.independent == 1.0 for source in weighed):
         return encoder, sources
@@ -172,12 +181,13 @@ def summarise(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed: i
 
 def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed: int) -> Summary:
     labels = standardised_labels(pilot)
-    basis, exponent = choose_basis(pilot, labels)
+    folds = group_folds(pilot.group, N_FOLDS, seed)
+    moments = streamed_moments(pilot, folds)
+    basis, exponent = choose_basis(pilot, labels, folds, moments)
     variance = population_variance(basis, pilot.features)
     shares = prior_variance(variance, exponent) * variance
     coordinates = basis.transform(pilot.features)
-    folds = group_folds(pilot.group, N_FOLDS, seed)
-    sources = centred_sources(pilot, basis)
+    sources = pilot_sources(pilot, basis, folds, moments)
     encoder: Encoder | None = None
     readouts: Readouts | None = None
     predicted = np.zeros((len(labels.stimulus), n_latents))

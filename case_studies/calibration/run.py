@@ -23,6 +23,7 @@ import numpy as np
 from report import figure, results, table
 
 from brainworth.design.runtime import use_compilation_cache
+from brainworth.design.workers import importable, team
 from brainworth.models.calibration import PilotShape, Settings, Verdict, draw_system, draw_world, examine
 from brainworth.models.hierarchy import Priors
 from brainworth.models.inference import SamplerOptions
@@ -125,23 +126,26 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--workers", type=int, default=1, help="processes that share the worlds (extra 'cluster')")
+    parser.add_argument("--scheduler", help="a running Dask scheduler, or slurm:FILE")
     given = parser.parse_args()
     use_compilation_cache()
     given.out.mkdir(parents=True, exist_ok=True)
     log = given.out / "worlds.jsonl"
     lines = [json.loads(text) for text in log.read_text(encoding="utf-8").splitlines()] if log.is_file() else []
     done = {(entry["kind"], entry["world"]) for entry in lines}
-    for kind in given.kinds:
-        start = time.perf_counter()
-        count = given.worlds if kind == "gaussian" else given.others
-        for world in range(count):
-            if (kind, world) in done:
-                continue
-            lines.append(one_world(kind, given.seed, world))
-            with log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(lines[-1]) + "\n")
-        if count:
-            print(f"{kind}: {count} worlds in {time.perf_counter() - start:.0f} s", flush=True)
+    here = str(Path(__file__).parent)
+    with team(given.workers, given.scheduler, [here]) as workers:
+        for kind in given.kinds:
+            start = time.perf_counter()
+            count = given.worlds if kind == "gaussian" else given.others
+            tasks = [(kind, given.seed, world) for world in range(count) if (kind, world) not in done]
+            for entry in workers.results(importable(one_world), tasks):
+                lines.append(entry)
+                with log.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(entry) + "\n")
+            if count:
+                print(f"{kind}: {count} worlds in {time.perf_counter() - start:.0f} s", flush=True)
     found = results([entry for entry in lines if entry["kind"] in given.kinds], KEPT)
     (given.out / "results.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     (given.out / "table.md").write_text(table(found), encoding="utf-8")

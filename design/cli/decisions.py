@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from .output import AsJson, Quiet, number, print_json, print_table
-from .plan import Force, LeaveOneOut, Out, StudyPath, check_folder
+from .plan import Force, LeaveOneOut, Out, Scheduler, StudyPath, WorkerCount, check_folder
 
 STAGES = {
     "posterior": "Fitting the posterior",
@@ -77,11 +77,13 @@ def compare(
         _show_comparison(found.record)
 
 
-def sensitivity(
+def sensitivity(  # noqa: PLR0913  (one parameter per option of the command)
     study: StudyPath,
     *,
     out: Out = Path("plan"),
     leave_one_out: LeaveOneOut = False,
+    workers: WorkerCount = 1,
+    scheduler: Scheduler = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -97,9 +99,10 @@ def sensitivity(
     check_folder(out)
     use_compilation_cache()
     from brainworth.design.sensitivity import sensitivity_study
+    from brainworth.design.workers import team
 
-    with _working(quiet=quiet or as_json) as say:
-        found = sensitivity_study(loaded, out, force=force, leave_one_out=leave_one_out, progress=say)
+    with _working(quiet=quiet or as_json) as say, team(workers, scheduler) as people:
+        found = sensitivity_study(loaded, out, force=force, leave_one_out=leave_one_out, progress=say, workers=people)
     if as_json:
         print_json(found)
     elif not quiet:

@@ -42,7 +42,7 @@ def progress_bar(*, quiet: bool) -> Generator[Callable[[str], None]]:
         task = bar.add_task("Reading", total=len(STAGES) + 1)
 
         def say(stage: str) -> None:
-            bar.update(task, advance=1, description=STAGES.get(stage, stage))
+            bar.update(task, advance=float(stage in STAGES), description=STAGES.get(stage, stage))
 
         yield say
 
@@ -64,6 +64,16 @@ StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file
 Out = Annotated[Path, typer.Option("--out", help="Folder of the results; made if it does not exist.")]
 LeaveOneOut = Annotated[
     bool, typer.Option("--leave-one-out", help="Fit again without each person in turn; takes a fit a person.")
+]
+WorkerCount = Annotated[
+    int, typer.Option("--workers", min=1, help="Processes that share the work, or jobs of a SLURM cluster.")
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS|slurm:FILE",
+        help="A running Dask scheduler, or a TOML profile of SLURM jobs; give only schedulers of your own.",
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Plan even if the health check refuses; the report says so.")]
 
@@ -175,12 +185,14 @@ def backtest(
     study: StudyPath,
     *,
     splits: Annotated[int, typer.Option(min=1, max=100, help="Random splits of the pilot.")] = 3,
+    workers: WorkerCount = 1,
+    scheduler: Scheduler = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Fit part of the pilot, forecast what the rest can check, and score the forecast.
 
-    Example: brainworth backtest study.toml --splits 5
+    Example: brainworth backtest study.toml --splits 5 --workers 4
     """
     from brainworth.design.runtime import use_compilation_cache
     from brainworth.design.study import Study
@@ -188,9 +200,10 @@ def backtest(
     loaded = Study.from_file(study)
     use_compilation_cache()
     from brainworth.design.backtest import backtest as run
+    from brainworth.design.workers import team
 
-    with progress_bar(quiet=quiet or as_json) as say:
-        found = run(loaded, splits=splits, progress=say)
+    with progress_bar(quiet=quiet or as_json) as say, team(workers, scheduler) as people:
+        found = run(loaded, splits=splits, progress=say, workers=people)
     if as_json:
         print_json(found)
     elif not quiet:

@@ -16,6 +16,7 @@ from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.archive import log_densities
 from brainworth.design.posterior import Posterior, fit_study, kept_draws
 from brainworth.design.study import Study
+from brainworth.design.workers import Team
 
 from .decision import Decision, allocation_of
 from .local import elasticities
@@ -39,7 +40,10 @@ def decision_of(posterior: Posterior, record: Mapping[str, Any]) -> Decision:
 
 
 def analyse(
-    posterior: Posterior, record: Mapping[str, Any], progress: Callable[[str], None] | None = None
+    posterior: Posterior,
+    record: Mapping[str, Any],
+    progress: Callable[[str], None] | None = None,
+    workers: Team | None = None,
 ) -> dict[str, Any]:
     """Return ``sensitivity``, ``regime`` and ``voi`` of a plan.
 
@@ -51,11 +55,15 @@ def analyse(
         The plan, as ``plan.json`` holds it.
     progress : callable, optional
         Called with the name of each stage.
+    workers : Team, optional
+        Who works on independent tasks; this process if not given. The result does not depend on it.
     """
-    return _analysed(posterior, decision_of(posterior, record), progress)
+    return _analysed(posterior, decision_of(posterior, record), progress, workers)
 
 
-def _analysed(posterior: Posterior, decision: Decision, progress: Callable[[str], None] | None) -> dict[str, Any]:
+def _analysed(
+    posterior: Posterior, decision: Decision, progress: Callable[[str], None] | None, workers: Team | None
+) -> dict[str, Any]:
     say = progress or _silent
     config = posterior.study.config
     seed = config.study.seed
@@ -64,14 +72,14 @@ def _analysed(posterior: Posterior, decision: Decision, progress: Callable[[str]
         "tornado": tornado(decision),
         "centre": centre(decision),
         "elasticities": elasticities(decision),
-        "sobol": sobol(decision, seed),
-        "sobol_share": sobol_share(decision, seed),
+        "sobol": sobol(decision, seed, workers=workers),
+        "sobol_share": sobol_share(decision, seed, workers=workers),
         "correlation": correlation(decision),
     }
     say("thresholds")
     flips = thresholds(decision, seed)
     say("regime")
-    area = regime(decision, seed)
+    area = regime(decision, seed, workers)
     say("information")
     effective = float(posterior.notes.get("sampler", {}).get("ess_bulk", float("inf")))
     worth = value_of_information(decision, Basis(posterior.pilot, config.budget.reuse_pilot, effective), seed)
@@ -85,10 +93,11 @@ def sensitivity_study(
     force: bool = False,
     leave_one_out: bool = False,
     progress: Callable[[str], None] | None = None,
+    workers: Team | None = None,
 ) -> dict[str, Any]:
     """Plan a study unless the folder holds its plan, add the sensitivity analysis, and write the report again.
 
-    With ``leave_one_out`` the pilot is fitted again without each person in turn.
+    With ``leave_one_out`` the pilot is fitted again without each person in turn. ``workers`` share independent tasks.
     """
     from brainworth.design.planning import plan_study
     from brainworth.design.report import write_report
@@ -99,13 +108,13 @@ def sensitivity_study(
         record = plan_study(study, out, force=force, progress=progress).record
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc")
     decision = decision_of(posterior, record)
-    found = _analysed(posterior, decision, progress)
+    found = _analysed(posterior, decision, progress, workers)
     scaled, people = [], []
     if study.tables is not None:
         densities = log_densities(out / "posterior.nc")
         kept = kept_draws(len(densities["prior"]))
         scaled = power_scaled(decision, {name: value[kept] for name, value in densities.items() if name != "slope"})
-        people = without_each_person(study, decision, progress) if leave_one_out else []
+        people = without_each_person(study, decision, progress, workers) if leave_one_out else []
     found["sensitivity"] |= {"power_scaling": scaled, "people": people, "robustness": sentence(scaled, people)}
     say("report")
     merge_details(out, found)

@@ -14,6 +14,9 @@ from jaxtyping import Float
 
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.purchase import Purchase
+from brainworth.design.surface import PosteriorSurface
+from brainworth.design.utilities import Utility
+from brainworth.design.workers import Alone, Team
 
 from .decision import PAYS, Decision, thinned
 from .parameters import columns, replaced, taken
@@ -29,7 +32,7 @@ CLOUD = 200
 _DRAWS = 32
 
 
-def regime(decision: Decision, seed: int) -> dict[str, Any] | None:
+def regime(decision: Decision, seed: int, workers: Team | None = None) -> dict[str, Any] | None:
     """Return ``alignment``, ``price_ratio`` (labels per brain sample), ``share[alignment][ratio]`` and ``posterior``.
 
     All prices of brain data are scaled together; the other parameters stay as the posterior has them.
@@ -45,14 +48,13 @@ def regime(decision: Decision, seed: int) -> dict[str, Any] | None:
     ends = np.cumsum([0, *(len(choice.designs) for choice in choices)])
     draws = taken(surface.draws, np.arange(surface.n_draws)[thinned(surface.n_draws, _DRAWS)])
     alignments = np.linspace(0.0, 0.98, ALIGNMENTS)
-    rows: list[list[float]] = []
-    for alignment in alignments:
-        moved = replaced(draws, surface.modalities, {"alignment": float(alignment)})
-        evaluator = Evaluator(
-            type(surface)(surface.modalities, moved, surface.size, surface.shift), decision.problem.utility
-        )
-        utilities = evaluator.utilities(purchase)
-        rows.append([_best(utilities[ends[i] : ends[i + 1]], shares[i]) for i in range(RATIOS)])
+    here = type(surface)(surface.modalities, draws, surface.size, surface.shift)
+    common = (here, decision.problem.utility, purchase)
+    tasks = [(float(alignment),) for alignment in alignments]
+    rows = [
+        [_best(utilities[ends[i] : ends[i + 1]], shares[i]) for i in range(RATIOS)]
+        for utilities in (workers or Alone()).results(utilities_at, tasks, common)
+    ]
     believed = columns(surface.draws, surface.modalities)["alignment"]
     kept = np.arange(surface.n_draws)[thinned(surface.n_draws, CLOUD)]
     ratio = prices.ratio * prices.brain_factor / prices.label_factor
@@ -63,6 +65,14 @@ def regime(decision: Decision, seed: int) -> dict[str, Any] | None:
         "share": rows,
         "posterior": cloud,
     }
+
+
+def utilities_at(
+    surface: PosteriorSurface, utility: Utility, purchase: Purchase, alignment: float
+) -> Float[np.ndarray, " design"]:
+    """Return the utility of purchases if the alignment had a certain value."""
+    moved = replaced(surface.draws, surface.modalities, {"alignment": alignment})
+    return Evaluator(type(surface)(surface.modalities, moved, surface.size, surface.shift), utility).utilities(purchase)
 
 
 def _share(choice: Decision) -> Float[np.ndarray, " design"]:

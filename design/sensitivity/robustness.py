@@ -19,6 +19,7 @@ from jaxtyping import Float
 
 from brainworth.design.posterior import fit_for_forecast
 from brainworth.design.study import Study
+from brainworth.design.workers import Alone, Team, said
 
 from .decision import PAYS, Decision
 
@@ -69,26 +70,32 @@ def power_scaled(decision: Decision, densities: Mapping[str, Float[np.ndarray, "
 
 
 def without_each_person(
-    study: Study, decision: Decision, progress: Callable[[str], None] | None = None
+    study: Study, decision: Decision, progress: Callable[[str], None] | None = None, workers: Team | None = None
 ) -> list[dict[str, Any]]:
     """Return the decision as it would be had a person not been recorded, for every person of a modality with several.
 
     The pilot is fitted again without the person, whose samples are missing in the forecast, too.
     """
-    pilot, names = study.pilot, study.names
+    recordings = study.pilot.recordings
     usual = decision.advantage(decision.under())
-    rows: list[dict[str, Any]] = []
-    for index, recording in enumerate(pilot.recordings):
-        if sum(other.modality == recording.modality for other in pilot.recordings) < 2:
-            continue
-        if progress is not None:
-            progress(f"without {recording.subject}")
-        rest = tuple(other for i, other in enumerate(pilot.recordings) if i != index)
-        reduced = replace(study, tables=(replace(pilot, recordings=rest), names))
-        posterior = fit_for_forecast(reduced, study.config.study.seed)
-        values = replace(decision, surface=posterior.surface()).under()
-        rows.append({"modality": recording.modality, "subject": recording.subject, **_row(decision, values, usual)})
-    return rows
+    several = [
+        (index, usual)
+        for index, recording in enumerate(recordings)
+        if sum(other.modality == recording.modality for other in recordings) > 1
+    ]
+    found = (workers or Alone()).results(without_person, several, (study, decision), said(progress, "people left out"))
+    return list(found)
+
+
+def without_person(study: Study, decision: Decision, index: int, usual: float) -> dict[str, Any]:
+    """Return the row of one person, by the number of the recording."""
+    pilot, names = study.pilot, study.names
+    recording = pilot.recordings[index]
+    rest = tuple(other for i, other in enumerate(pilot.recordings) if i != index)
+    reduced = replace(study, tables=(replace(pilot, recordings=rest), names))
+    posterior = fit_for_forecast(reduced, study.config.study.seed)
+    values = replace(decision, surface=posterior.surface()).under()
+    return {"modality": recording.modality, "subject": recording.subject, **_row(decision, values, usual)}
 
 
 def sentence(scaled: list[dict[str, Any]], people: list[dict[str, Any]]) -> str:

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from brainworth.design.allocation.problem import Designs
 from brainworth.design.purchase import Purchase
 from brainworth.design.surface import PosteriorSurface
+from brainworth.design.workers import Alone, Team
 
 from .decision import Decision
 from .parameters import REST, Column, columns, replaced, taken, uncertain
@@ -27,24 +28,26 @@ SHARE_SAMPLES = 128
 _CHUNK = 1024
 
 
-def sobol(decision: Decision, seed: int, samples: int = SAMPLES) -> list[dict[str, Any]]:
+def sobol(decision: Decision, seed: int, samples: int = SAMPLES, workers: Team | None = None) -> list[dict[str, Any]]:
     """Return first and total indices of the plan's performance, largest total first, and their 95 % half-widths.
 
     Everything no single parameter says (profiles over latents, luck with new people) is one more input: whole draws of
     the posterior, chosen at random.
     """
-    return _indices(decision, seed, samples, share=False)
+    return _indices(decision, seed, samples, workers or Alone(), share=False)
 
 
-def sobol_share(decision: Decision, seed: int, samples: int = SHARE_SAMPLES) -> list[dict[str, Any]]:
+def sobol_share(
+    decision: Decision, seed: int, samples: int = SHARE_SAMPLES, workers: Team | None = None
+) -> list[dict[str, Any]]:
     """Return the same of the optimal share of brain money: which parameter decides how much brain data to buy.
 
     The optimum is the best of the decision's designs for each point.
     """
-    return _indices(decision, seed, samples, share=True)
+    return _indices(decision, seed, samples, workers or Alone(), share=True)
 
 
-def _indices(decision: Decision, seed: int, samples: int, *, share: bool) -> list[dict[str, Any]]:
+def _indices(decision: Decision, seed: int, samples: int, workers: Team, *, share: bool) -> list[dict[str, Any]]:
     surface = decision.surface
     seen = uncertain(columns(surface.draws, surface.modalities))
     if not seen:
@@ -56,7 +59,9 @@ def _indices(decision: Decision, seed: int, samples: int, *, share: bool) -> lis
     # SALib takes the seed 0 for none.
     problem = {"num_vars": len(names), "names": names, "bounds": [[0.0, 1.0]] * len(names)}
     points = sampling.sample(problem, samples, calc_second_order=False, seed=seed + 1)
-    values = _forecast(decision, decision.designs if share else decision.designs.take(slice(0, 1)), seen, points)
+    values = _forecast(
+        decision, decision.designs if share else decision.designs.take(slice(0, 1)), seen, points, workers
+    )
     output = values[0]
     if share:
         output = decision.brain_share[np.argmax(values, axis=0)]
@@ -77,23 +82,27 @@ def _indices(decision: Decision, seed: int, samples: int, *, share: bool) -> lis
 
 
 def _forecast(
-    decision: Decision, designs: Designs, seen: dict[str, Column], points: Float[np.ndarray, "point parameter"]
+    decision: Decision,
+    designs: Designs,
+    seen: dict[str, Column],
+    points: Float[np.ndarray, "point parameter"],
+    workers: Team,
 ) -> Float[np.ndarray, "design point"]:
     surface = decision.surface
     bought = decision.problem.purchase(designs)
     rows = np.minimum((points[:, -1] * surface.n_draws).astype(np.int64), surface.n_draws - 1)
     moved = {name: np.quantile(column, points[:, i]) for i, (name, column) in enumerate(seen.items())}
-    parts = []
-    for start in range(0, len(points), _CHUNK):
-        here = slice(start, start + _CHUNK)
-        draws = taken(surface.draws, rows[here])
-        moved_here = {name: values[here] for name, values in moved.items()}
-        parts.append(_one(replace(surface, draws=replaced(draws, surface.modalities, moved_here), blocks={}), bought))
-    return np.concatenate(parts, axis=1)
+    slices = [slice(start, start + _CHUNK) for start in range(0, len(points), _CHUNK)]
+    tasks = [(rows[here], {name: values[here] for name, values in moved.items()}) for here in slices]
+    return np.concatenate(list(workers.results(forecast_points, tasks, (replace(surface, blocks={}), bought))), axis=1)
 
 
-def _one(surface: PosteriorSurface, bought: Purchase) -> Float[np.ndarray, "design draw"]:
-    return surface.explainable_r2(bought)
+def forecast_points(
+    surface: PosteriorSurface, bought: Purchase, rows: np.ndarray, moved: dict[str, np.ndarray]
+) -> Float[np.ndarray, "design point"]:
+    """Return explainable R^2 of purchases under draws (``rows``) some of whose columns are moved."""
+    draws = replaced(taken(surface.draws, rows), surface.modalities, moved)
+    return replace(surface, draws=draws, blocks={}).explainable_r2(bought)
 
 
 def correlation(decision: Decision) -> float:

@@ -113,7 +113,7 @@ def direct(pilot: Pilot) -> tuple[float, float]:
     """Return (effective samples, seconds of sampling) of the model that samples the weights."""
     recording = pilot.recordings[0]
     x = pilot.features / pilot.features.std(axis=0)
-    channels = recording.channels / recording.channels.std(axis=0)
+    channels = recording.in_memory / recording.in_memory.std(axis=0)
     labels = standardised_labels(pilot)
     data = (x[recording.stimulus], channels, x[labels.stimulus], labels.mean)
     data = tuple(jnp.asarray(part) for part in data)

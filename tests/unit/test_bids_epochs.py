@@ -149,3 +149,11 @@ def test_what_can_be_wrong(eeg: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "mne_bids", None)
     with pytest.raises(BadInput, match=r"data: reading BIDS EEG and MEG needs the extra 'eeg'.*brainworth\[eeg\]"):
         read(eeg, stimulus="item")
+
+
+def test_ctf_recordings_are_refused_not_left_out(tmp_path: Path) -> None:
+    write(tmp_path / "data", "01", 1, raw(0), format="BrainVision")
+    (tmp_path / "data" / "sub-02" / "meg" / "sub-02_task-read_meg.ds").mkdir(parents=True)
+    with pytest.raises(BadInput, match=r"'sub-02/meg/sub-02_task-read_meg\.ds' is a CTF recording.*format='FIF'"):
+        read(tmp_path)
+    assert len(read(tmp_path, datatype="eeg")[0]) == 12

@@ -31,7 +31,11 @@ nib = pytest.importorskip("nibabel", reason="the extra 'fmri' is not installed")
 pytest.importorskip("nilearn", reason="the extra 'fmri' is not installed")
 
 from brainworth.design import nifti  # noqa: E402
-from brainworth.design.fmri import masked_recordings  # noqa: E402
+from brainworth.design.fmri import (  # noqa: E402
+    Run,
+    masked_recordings,
+    samples_of_run,
+)
 from brainworth.design.single_trials import (  # noqa: E402
     Timing,
     event_regressors,
@@ -104,6 +108,53 @@ def test_shortcuts_equal_explicit_regressions(reader: Reader) -> None:
         others = shapes.sum(axis=1) - shapes[:, i]
         explicit = regression([shapes[:, i], others, nuisance], series)[:delays]
         np.testing.assert_allclose(separate[i], explicit.T, atol=1e-9)
+
+
+def _noise(seed: int, coefficients: np.ndarray) -> np.ndarray:
+    """Return autoregressive series, one per coefficient, each of unit innovations."""
+    rng = np.random.default_rng(seed)
+    series = rng.standard_normal((VOLUMES, coefficients.size))
+    for volume in range(1, VOLUMES):
+        series[volume] += coefficients * series[volume - 1]
+    return series
+
+
+def _estimated(series: np.ndarray, frame: pd.DataFrame, **keys: Any) -> np.ndarray:
+    reader = Reader(**keys)
+    run = Run("1", "run-1", "x", None, TIMING, as_events(frame), None)
+    part = samples_of_run(series, run, [str(i) for i in range(series.shape[1])], reader)
+    return part.values  # noqa: PD011
+
+
+def test_prewhitened_amplitudes_are_those_of_nilearn() -> None:
+    """All events in one regression: nilearn's own run_glm with noise model ar1 on the same design."""
+    from nilearn.glm.first_level import run_glm
+
+    frame = events(1)
+    series = _noise(0, np.linspace(-0.4, 0.9, 14))
+    happened = event_regressors(as_events(frame), TIMING, Reader())[:, :, 0]
+    design = np.hstack([happened, nuisance_regressors(TIMING, Reader(), None)])
+    labels, fitted = run_glm(series, design, noise_model="ar1")
+    expected = np.empty((len(frame), series.shape[1]))
+    for label, result in fitted.items():
+        expected[:, labels == label] = result.theta[: len(frame)]
+    assert len(fitted) > 5
+    np.testing.assert_allclose(_estimated(series, frame, estimate="lsa", noise_model="ar1"), expected, atol=1e-9)
+
+
+def test_prewhitening_makes_estimates_more_precise() -> None:
+    """Slow noise, 40 channels: the variance of prewhitened estimates is lower, by 20 % or more (seen: 40 to 60 %).
+
+    The ratio of two variances of 480 values each has a standard error below 10 %: a false alarm below 1e-4.
+    """
+    frame = events(1)
+    slow = _noise(1, np.full(40, 0.8))
+    for estimate in ("lss", "lsa"):
+        plain, white = (_estimated(slow, frame, estimate=estimate, noise_model=m).var() for m in ("ols", "ar1"))
+        assert white < 0.8 * plain, estimate
+    fast = _noise(2, np.zeros(40))
+    plain, white = (_estimated(fast, frame, noise_model=m) for m in ("ols", "ar1"))
+    assert np.corrcoef(plain.ravel(), white.ravel())[0, 1] > 0.98
 
 
 def test_amplitudes_are_recovered() -> None:

@@ -85,7 +85,7 @@ def _risks(n_task: int, worlds: int, *, informative: bool) -> np.ndarray:
         size = StudySize((SourceSize("EEG", 800),), n_task, 800 + n_task)
         pilot, truth = simulate_study(_system(100, 1.0), size, seed, Realism(noise_correlation=0.0))
         x, recording = pilot.features[pilot.label_stimulus], pilot.recordings[0]
-        channels = recording.channels
+        channels = recording.in_memory
         if not informative:
             channels = np.random.default_rng(seed).standard_normal(channels.shape)
         ours = BrainInformedRegressor(6).fit(x, pilot.label, brain=[(pilot.features[recording.stimulus], channels)])

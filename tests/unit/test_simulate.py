@@ -33,7 +33,7 @@ def test_amounts_and_repeatability() -> None:
     assert len(pilot.recordings) == 2
     assert sum(len(r.stimulus) for r in pilot.recordings) == 400
     assert pilot.label.shape == (300,)
-    np.testing.assert_array_equal(pilot.recordings[0].channels, again.recordings[0].channels)
+    np.testing.assert_array_equal(pilot.recordings[0].in_memory, again.recordings[0].in_memory)
     other, _ = simulate_study(_system(), _size(), 4)
     assert not np.array_equal(pilot.label, other.label)
 
@@ -63,8 +63,8 @@ def test_recordings_have_the_signal_to_noise_ratio_of_the_system() -> None:
     pilot, truth = simulate_study(_system(), StudySize((SourceSize("EEG", 20_000),), 10, 20_000), 1)
     recording = pilot.recordings[0]
     latents = pilot.features[recording.stimulus] @ truth.latent_maps
-    patterns = np.linalg.lstsq(latents, recording.channels, rcond=None)[0]
-    residual = recording.channels - latents @ patterns
+    patterns = np.linalg.lstsq(latents, recording.in_memory, rcond=None)[0]
+    residual = recording.in_memory - latents @ patterns
     noise = residual.T @ residual / len(residual)
     found = patterns @ np.linalg.solve(noise, patterns.T)
     np.testing.assert_allclose(found, np.diag([4.0, 1.0]), atol=0.15)
@@ -74,11 +74,11 @@ def test_recordings_have_the_signal_to_noise_ratio_of_the_system() -> None:
 def test_realism_changes_what_it_says() -> None:
     heavy = Realism(tail=3.0, autocorrelation=0.6, outliers=0.02, gain_spread=0.5, nonlinearity=1.5, normalise=True)
     pilot, truth = simulate_study(_system(), _size(), 0, heavy)
-    assert all(np.all(np.isfinite(recording.channels)) for recording in pilot.recordings)
+    assert all(np.all(np.isfinite(recording.in_memory)) for recording in pilot.recordings)
     np.testing.assert_allclose(np.sum((truth.covariance_root @ truth.latent_maps) ** 2, axis=0), 1.0)
     quiet = StudySize((SourceSize("EEG", 4000),), 10, 4000)
     slow, _ = simulate_study(_system(snr=(0.0, 0.0)), quiet, 0, Realism(autocorrelation=0.6, noise_correlation=0.0))
-    values = slow.recordings[0].channels[:, 0]
+    values = slow.recordings[0].in_memory[:, 0]
     assert np.corrcoef(values[1:], values[:-1])[0, 1] == pytest.approx(0.6, abs=0.06)
 
 

@@ -112,7 +112,7 @@ def test_a_study_in_memory_follows_its_reader() -> None:
         config=CONFIG | {"modality": [modality]},
     )
     expected = epochs.get_data()[::2, :3, 5:10].mean(axis=2)
-    np.testing.assert_allclose(study.pilot.recordings[0].channels, expected)
+    np.testing.assert_allclose(study.pilot.recordings[0].in_memory, expected)
 
 
 def test_epochs_that_continue_in_another_file(tmp_path: Path) -> None:
@@ -145,8 +145,8 @@ def test_a_channel_is_its_mean_over_the_epoch() -> None:
     assert study.names.channels["EEG", "a"] == ("Fz", "Cz", "Pz")
     np.testing.assert_array_equal(first.stimulus, np.arange(0, 40, 2))
     expected = epochs.get_data()[:, :3].mean(axis=2)
-    np.testing.assert_allclose(first.channels, expected[::2])
-    np.testing.assert_allclose(second.channels, expected[1::2])
+    np.testing.assert_allclose(first.in_memory, expected[::2])
+    np.testing.assert_allclose(second.in_memory, expected[1::2])
 
 
 def test_a_file_holds_the_same(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_file_holds_the_same(tmp_path: Path) -> None:
     in_memory = study_of(epochs).pilot.recordings
     for a, b in zip(from_file, in_memory, strict=True):
         np.testing.assert_array_equal(a.stimulus, b.stimulus)
-        np.testing.assert_allclose(a.channels, b.channels, rtol=1e-5)
+        np.testing.assert_allclose(a.in_memory, b.in_memory, rtol=1e-5)
 
 
 def test_one_person_needs_no_subject_column() -> None:

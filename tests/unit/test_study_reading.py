@@ -95,7 +95,7 @@ def test_frames_and_arrays_agree_with_the_file(folder: Path) -> None:
     )
     assert_same(indexed.pilot, reference)
     assert indexed.digest == from_frames.digest
-    people = {r.subject: (r.stimulus, r.channels) for r in reference.recordings}
+    people = {r.subject: (r.stimulus, r.in_memory) for r in reference.recordings}
     from_arrays = Study.from_arrays(
         reference.features, (reference.label_stimulus, reference.label), {"EEG": people}, CONFIG, reference.group
     )
