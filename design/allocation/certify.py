@@ -5,20 +5,21 @@ certified bound. What can go wrong: the time limit ends the search with a wider 
 
 A box is bounded by the utility of its corner (``boxes``), which holds because data that include other data cannot serve
 worse; where the performance *formula* breaks this by its own error, ``slack`` widens the bound by as much. Boxes are
-taken best bound first, cut in halves where they hide the most money, and dropped once their bound is within the
-tolerance of the best design met. What was dropped stays in the bound.
+taken best bound first, many at a time, cut where a few draws say that it lowers the bound most (``branching``), and dropped
+once their bound is within the tolerance of the best design met. What was dropped stays in the bound.
 """
 
 from __future__ import annotations
 
 import heapq
-import itertools
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from .boxes import Bounded, Boxes, bound, halves, root
+from .boxes import Boxes, bound, corner_brain, root
+from .branching import Scout
 from .evaluate import Evaluator
 from .problem import Designs, Problem
 
@@ -59,6 +60,8 @@ class SearchLimits:
     boxes: int = 200_000
     batch: int = 32
     """Boxes cut at a time; twice as many are evaluated together."""
+    scouts: int = 64
+    """Draws that choose where to cut; 0 cuts where a box hides the most money."""
 
 
 @dataclass
@@ -87,6 +90,33 @@ class Incumbent:
 
 
 @dataclass
+class OpenBoxes:
+    """Boxes that may hold something better, best bound first."""
+
+    heap: list[tuple[float, int, int]] = field(default_factory=list)
+    chunks: list[np.ndarray] = field(default_factory=list)
+
+    @property
+    def best(self) -> float:
+        """Highest bound; minus infinity if there is no box."""
+        return -self.heap[0][0] if self.heap else -np.inf
+
+    def push(self, boxes: Boxes, upper: np.ndarray) -> None:
+        """Add boxes with their bounds."""
+        for row, value in enumerate(upper.tolist()):
+            heapq.heappush(self.heap, (-value, len(self.chunks), row))
+        self.chunks.append(boxes.stack())
+
+    def pop(self, count: int, above: float) -> Boxes:
+        """Remove and return up to ``count`` boxes whose bound exceeds ``above``; at least one must."""
+        taken: list[np.ndarray] = []
+        while self.heap and len(taken) < count and self.best > above:
+            _, chunk, row = heapq.heappop(self.heap)
+            taken.append(self.chunks[chunk][row])
+        return Boxes.unstack(np.stack(taken))
+
+
+@dataclass
 class BranchAndBound:
     """The state of one search."""
 
@@ -102,8 +132,12 @@ class BranchAndBound:
     """Boxes that cannot reach this utility are of no interest (used by the cheapest-plan search)."""
     dropped: float = field(default=-np.inf, init=False)
     bounded: int = field(default=0, init=False)
-    heap: list[tuple[float, int, Boxes, Bounded]] = field(default_factory=list, init=False)
-    _count: itertools.count[int] = field(default_factory=itertools.count, init=False)
+    open: OpenBoxes = field(default_factory=OpenBoxes, init=False)
+
+    @cached_property
+    def scout(self) -> Scout:
+        """Chooses where to cut."""
+        return Scout.of(self.problem, self.evaluator, self.limits.scouts)
 
     @property
     def threshold(self) -> float:
@@ -118,24 +152,18 @@ class BranchAndBound:
         """Search until the tolerance or a limit is reached."""
         start = time.monotonic()
         self._examine(root(self.problem) if self.whole is None else self.whole)
-        while self.heap and -self.heap[0][0] > self.threshold and self.incumbent.utility < self.enough:
+        while self.open.best > self.threshold and self.incumbent.utility < self.enough:
             if time.monotonic() - start > self.limits.seconds or self.bounded > self.limits.boxes:
                 break
-            self._step()
+            parents = self.open.pop(self.limits.batch, self.threshold)
+            self._offer_affordable(parents)
+            self._examine(self.scout.children(parents, self.incumbent.design))
         return self._certificate()
 
-    def _step(self) -> None:
-        parents: list[Bounded] = []
-        while self.heap and len(parents) < self.limits.batch and -self.heap[0][0] > self.threshold:
-            parents.append(heapq.heappop(self.heap)[3])
-        self._offer_affordable(parents[:2])
-        matter = self.evaluator.people_matter
-        children = [halves(self.problem, parent, people_matter=matter).stack() for parent in parents]
-        self._examine(Boxes.unstack(np.concatenate(children)))
-
-    def _offer_affordable(self, parents: list[Bounded]) -> None:
-        """Try the corner's brain data with the labels that are left after paying for them."""
-        designs, feasible = self.problem.complete(Designs.concatenate([p.corner for p in parents]))
+    def _offer_affordable(self, parents: Boxes) -> None:
+        """Try the first corners' brain data with the labels that are left after paying for them."""
+        first = Boxes.unstack(parents.stack()[:2])
+        designs, feasible = self.problem.complete(corner_brain(self.problem, first))
         designs = designs.take(feasible)
         if len(designs):
             self.incumbent.offer(designs, self.evaluator.utilities(self.problem.purchase(designs)))
@@ -146,45 +174,30 @@ class BranchAndBound:
         rows = np.flatnonzero(known.possible)
         if not rows.size:
             return
+        tight = known.boxes.take(rows)
         corner = known.corner.take(rows)
-        purchase = self.problem.purchase(corner)
-        people = known.boxes.people_low[rows], known.boxes.people_high[rows]
-        utilities = self.evaluator.bounds(purchase, *people)
+        utilities = self.evaluator.bounds(self.problem.purchase(corner), tight.people_low, tight.people_high)
         self.bounded += int(rows.size)
         closed = known.closed[rows]
         if self.evaluator.people_matter:
             closed &= known.one_number[rows]
         self.incumbent.offer(corner.take(closed), utilities[closed])
-        for row, utility in zip(rows[~closed], utilities[~closed], strict=True):
-            upper = float(utility) + self.limits.slack
-            if upper <= self.threshold:
-                self.dropped = max(self.dropped, upper)
-            else:
-                heapq.heappush(self.heap, (-upper, next(self._count), boxes, _one(known, int(row))))
+        upper = utilities + self.limits.slack
         if closed.any() and self.limits.slack:
-            self.dropped = max(self.dropped, float(utilities[closed].max()) + self.limits.slack)
+            self.dropped = max(self.dropped, float(upper[closed].max()))
+        near = ~closed & (upper <= self.threshold)
+        if near.any():
+            self.dropped = max(self.dropped, float(upper[near].max()))
+        self.open.push(tight.take(~closed & ~near), upper[~closed & ~near])
 
     def _certificate(self) -> Certificate:
         objective = self.incumbent.utility
-        left = -self.heap[0][0] if self.heap else -np.inf
-        upper = max(objective, self.dropped, left)
+        upper = max(objective, self.dropped, self.open.best)
         return Certificate(
             objective=objective,
             bound=upper,
             gap=relative_gap(objective, upper),
             method="branch and bound over boxes of whole-number designs, bounded by monotonicity in data",
             boxes=self.bounded,
-            complete=left <= self.threshold,
+            complete=self.open.best <= self.threshold,
         )
-
-
-def _one(known: Bounded, row: int) -> Bounded:
-    keep = slice(row, row + 1)
-    return Bounded(
-        Boxes.unstack(known.boxes.stack()[keep]),
-        known.possible[keep],
-        known.corner.take(keep),
-        known.closed[keep],
-        known.one_number[keep],
-        known.lower[keep],
-    )

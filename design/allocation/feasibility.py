@@ -14,7 +14,8 @@ import numpy as np
 
 from brainworth.design.errors import Infeasible
 
-from .boxes import Boxes, bound, halves, root
+from .boxes import Boxes, bound, root
+from .cuts import halves
 from .problem import Designs, Problem
 
 _ENDLESS = 10**13

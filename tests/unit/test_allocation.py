@@ -17,8 +17,9 @@ from brainworth.design.allocation import (
     TaskLimits,
     allocate,
 )
-from brainworth.design.allocation.boxes import bound, halves, root
+from brainworth.design.allocation.boxes import bound, root
 from brainworth.design.allocation.certify import relative_gap
+from brainworth.design.allocation.cuts import halves
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.allocation.problem import Designs
 from brainworth.design.allocation.relaxation import Symbols, extremes, from_expressions, least_cost
