@@ -31,6 +31,8 @@ class PosteriorSurface:
     """The pilot, and how new data join it."""
     shift: float = 1.0
     """Variance factor of test stimuli along brain-insensitive directions."""
+    shifts: tuple[float, ...] = ()
+    """If given: the worst of these factors, draw by draw, instead of ``shift``."""
     blocks: dict[tuple[int, int, int], Blocks] = field(default_factory=dict, repr=False, compare=False)
     """Draws as the forecast wants them, by slice; filled as slices are asked for."""
 
@@ -88,4 +90,8 @@ class PosteriorSurface:
             self.blocks[key] = in_blocks(self.draws, rows)
         columns = (purchase.n_task, purchase.samples, np.maximum(purchase.subjects, 1), np.maximum(purchase.repeats, 1))
         orders = Order(*(np.asarray(column, dtype=np.float64) for column in columns))  # pyright: ignore[reportArgumentType]
-        return batch_r2(self.blocks[key], rows.size, self.size, orders, people, self.shift)
+        under = [
+            batch_r2(self.blocks[key], rows.size, self.size, orders, people, factor)
+            for factor in self.shifts or (self.shift,)
+        ]
+        return np.min(under, axis=0)

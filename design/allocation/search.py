@@ -238,14 +238,18 @@ class Search:
         return sorted(results, key=lambda r: -r[2])
 
     def locate(self, design: Designs) -> tuple[np.ndarray, np.ndarray]:
-        """Return the point nearest to a design: its money shares, and the options with its repeats and people."""
+        """Return the point nearest to a design: its money shares, and the options that buy most nearly the same with it."""
         shares = np.zeros(len(self.menus))
         options = np.zeros(len(self.menus), dtype=np.int64)
         for m, menu in enumerate(self.menus):
             k, s, r = (a[0, m] for a in (design.stimuli, design.subjects, design.repeats))
-            shares[m] = int(menu.space.cents(k, s, r)) / max(1, self.problem.budget_cents)
-            distance = [abs(o.repeats - int(r)) * 1e6 + abs((o.people or int(s)) - int(s)) for o in menu.options]
-            options[m] = int(np.argmin(distance)) if k > 0 else 0
+            if k == 0:
+                continue
+            money = int(menu.space.cents(k, s, r))
+            shares[m] = money / max(1, self.problem.budget_cents)
+            choices = np.arange(len(menu.options))
+            stimuli, people, repeats = menu.buy(np.full(choices.shape, money), choices)
+            options[m] = int(np.argmin(1e6 * (repeats != r) + abs(people - s) / s + abs(stimuli - k) / k))
         return shares, options
 
     def from_samples(self, samples: tuple[tuple[int, ...], ...]) -> Points:
