@@ -1,8 +1,9 @@
 """Where to cut a box: the range whose two parts have the lowest bounds on a few draws.
 
-In: boxes and the best design met. Out: both parts of every box. What can go
+In: boxes with their bounds, the best design met. Out: both parts of every box. What can go
 wrong: nothing that a certificate rests on; a poor choice costs time. A range that hides much money in data of little use
-does not loosen the bound, and its money is worth as many labels; so the bound itself is asked, on ``scouts`` draws.
+does not loosen the bound, and its money is worth as many labels; so the bound itself is asked, on ``scouts`` draws. The
+answer also tells which parts are likely to be cut again, so that bounding them on all draws can wait.
 """
 
 from __future__ import annotations
@@ -15,12 +16,24 @@ from jaxtyping import Float, Int
 from .boxes import Bounded, Boxes, bound
 from .cuts import cut, hidden_money
 from .evaluate import Evaluator, thinned
-from .problem import Designs, Problem
+from .incumbent import Incumbent
+from .problem import Problem
 
-_MOST_TRIED = 8
+_MOST_TRIED = 6
 """Ranges tried per box, those that hide the most money."""
 _WORTH = 0.02
 """A cut that helps one part only is worth this share of the best."""
+
+
+@dataclass(frozen=True)
+class Children:
+    """Parts of boxes."""
+
+    boxes: Boxes
+    upper: Float[np.ndarray, " box"]
+    """Bound of the box that each comes from."""
+    guess: Float[np.ndarray, " box"]
+    """What its own bound is likely to be; minus infinity where nothing was guessed."""
 
 
 @dataclass(frozen=True)
@@ -39,33 +52,37 @@ class Scout:
         few = replace(evaluator, draws=thinned(count, scouts)) if 0 < 2 * scouts <= count else None
         return cls(problem, few, evaluator.people_matter)
 
-    def children(self, parents: Boxes, best: Designs | None) -> Boxes:
+    def children(self, parents: Boxes, upper: Float[np.ndarray, " box"], best: Incumbent) -> Children:
         """Return both parts of each box; boxes that cannot be cut yield nothing."""
         known = bound(self.problem, parents)
         hidden = hidden_money(self.problem, known, people_matter=self.people_matter)
-        if hidden.shape[1] == 0:
-            return Boxes.unstack(parents.stack()[:0])
-        rows = np.flatnonzero(hidden.max(axis=1) >= 0)
+        rows = np.flatnonzero(hidden.max(axis=1, initial=-1) >= 0)
         if self.evaluator is None or not rows.size:
-            return cut(self.problem, known.boxes, rows, hidden[rows].argmax(axis=1))
-        return self._scouted(self.evaluator, known, hidden, rows, best)
+            ranges = hidden[rows].argmax(axis=1) if rows.size else rows
+            parts = cut(self.problem, known.boxes, rows, ranges)
+            return Children(parts, np.tile(upper[rows], 2), np.full(2 * rows.size, -np.inf))
+        return self._scouted(self.evaluator, known, (hidden[rows], rows, upper[rows]), best)
 
     def _scouted(
-        self, few: Evaluator, known: Bounded, hidden: np.ndarray, rows: np.ndarray, best: Designs | None
-    ) -> Boxes:
-        order = np.argsort(-hidden[rows], axis=1, kind="stable")[:, :_MOST_TRIED]
-        tried = np.take_along_axis(hidden[rows], order, axis=1) >= 0
-        which, place = np.nonzero(tried)
+        self, few: Evaluator, known: Bounded, cuttable: tuple[np.ndarray, np.ndarray, np.ndarray], best: Incumbent
+    ) -> Children:
+        hidden, rows, upper = cuttable
+        order = np.argsort(-hidden, axis=1, kind="stable")[:, :_MOST_TRIED]
+        which, place = np.nonzero(np.take_along_axis(hidden, order, axis=1) >= 0)
         parts = cut(self.problem, known.boxes, rows[which], order[which, place])
         uppers = self._uppers(few, parts).reshape(2, -1)
-        enough = -np.inf if best is None else float(few.utilities(self.problem.purchase(best))[0])
-        worth = np.full(order.shape, -np.inf)
-        worth[which, place] = _worth(uppers, which, enough)
-        chosen = worth.argmax(axis=1)
-        flat = np.full(order.shape, -1, dtype=np.int64)
-        flat[which, place] = np.arange(which.size)
-        keep = flat[np.arange(rows.size), chosen]
-        return parts.take(np.concatenate([keep, keep + which.size]))
+        enough = -np.inf
+        if best.design is not None:
+            enough = float(few.utilities(self.problem.purchase(best.design))[0])
+        worth, position = np.full(order.shape, -np.inf), np.zeros(order.shape, dtype=np.int64)
+        worth[which, place], position[which, place] = _worth(uppers, which, enough), np.arange(which.size)
+        keep = position[np.arange(rows.size), worth.argmax(axis=1)]
+        offset = best.utility - enough if np.isfinite(enough) else -np.inf
+        return Children(
+            parts.take(np.concatenate([keep, keep + which.size])),
+            np.tile(upper, 2),
+            np.concatenate([uppers[0, keep], uppers[1, keep]]) + offset,
+        )
 
     def _uppers(self, few: Evaluator, parts: Boxes) -> Float[np.ndarray, " part"]:
         """Return the bounds of boxes on a few draws; minus infinity where a box is empty."""

@@ -19,9 +19,13 @@ from functools import cached_property
 import numpy as np
 
 from .boxes import Boxes, bound, corner_brain, root
-from .branching import Scout
+from .branching import Children, Scout
 from .evaluate import Evaluator
-from .problem import Designs, Problem
+from .incumbent import Incumbent
+from .problem import Problem
+
+_SETTLE = 0.15
+"""Share of the time limit that may be added to bound what was put off."""
 
 
 @dataclass(frozen=True)
@@ -65,55 +69,50 @@ class SearchLimits:
 
 
 @dataclass
-class Incumbent:
-    """The best feasible design met; of equally good ones the cheapest."""
-
-    problem: Problem
-    design: Designs | None = None
-    utility: float = -np.inf
-    cents: int = 0
-
-    def offer(self, designs: Designs, utilities: np.ndarray) -> None:
-        """Take the best of some feasible designs if it is better, or as good and cheaper."""
-        if not len(designs):
-            return
-        best = utilities.max()
-        if best < self.utility - 1e-12:
-            return
-        tied = np.flatnonzero(utilities >= best - 1e-12)
-        cents = self.problem.cents(designs.take(tied))
-        cheapest = int(cents.argmin())
-        better = best > self.utility + 1e-12
-        if self.design is None or better or cents[cheapest] < self.cents:
-            self.design = designs.take(slice(tied[cheapest], tied[cheapest] + 1))
-            self.utility, self.cents = float(utilities[tied[cheapest]]), int(cents[cheapest])
-
-
-@dataclass
 class OpenBoxes:
-    """Boxes that may hold something better, best bound first."""
+    """Boxes that may hold something better, most promising first."""
 
     heap: list[tuple[float, int, int]] = field(default_factory=list)
-    chunks: list[np.ndarray] = field(default_factory=list)
+    chunks: list[tuple[np.ndarray, np.ndarray, bool]] = field(default_factory=list)
+    """Boxes, their bounds, and whether the bounds are only those of the boxes they come from."""
 
     @property
     def best(self) -> float:
-        """Highest bound; minus infinity if there is no box."""
+        """Highest bound or guess of one; minus infinity if there is no box."""
         return -self.heap[0][0] if self.heap else -np.inf
 
-    def push(self, boxes: Boxes, upper: np.ndarray) -> None:
-        """Add boxes with their bounds."""
-        for row, value in enumerate(upper.tolist()):
-            heapq.heappush(self.heap, (-value, len(self.chunks), row))
-        self.chunks.append(boxes.stack())
+    @property
+    def bound(self) -> float:
+        """Highest bound."""
+        return max((self.chunks[c][1][row] for _, c, row in self.heap), default=-np.inf)
 
-    def pop(self, count: int, above: float) -> Boxes:
-        """Remove and return up to ``count`` boxes whose bound exceeds ``above``; at least one must."""
-        taken: list[np.ndarray] = []
+    def push(self, boxes: Boxes, upper: np.ndarray, guess: np.ndarray | None = None) -> None:
+        """Add boxes with their bounds; with guesses, those are better than the bounds."""
+        keys = upper if guess is None else np.minimum(upper, guess)
+        for row, value in enumerate(keys.tolist()):
+            heapq.heappush(self.heap, (-value, len(self.chunks), row))
+        self.chunks.append((boxes.stack(), upper, guess is not None))
+
+    def pop(self, count: int, above: float) -> tuple[Boxes, np.ndarray]:
+        """Remove and return up to ``count`` boxes that promise more than ``above``; at least one must."""
+        taken: list[tuple[np.ndarray, float]] = []
         while self.heap and len(taken) < count and self.best > above:
             _, chunk, row = heapq.heappop(self.heap)
-            taken.append(self.chunks[chunk][row])
-        return Boxes.unstack(np.stack(taken))
+            boxes, upper, _ = self.chunks[chunk]
+            taken.append((boxes[row], float(upper[row])))
+        return Boxes.unstack(np.stack([box for box, _ in taken])), np.array([upper for _, upper in taken])
+
+    def pop_guessed(self, count: int) -> tuple[Boxes, np.ndarray] | None:
+        """Remove and return the boxes of highest bound if the bound is not their own; None if it is."""
+        entries = sorted(self.heap, key=lambda entry: -self.chunks[entry[1]][1][entry[2]])[:count]
+        guessed = [(c, row) for _, c, row in entries if self.chunks[c][2]]
+        if not entries or not self.chunks[entries[0][1]][2]:
+            return None
+        gone = set(guessed)
+        self.heap = [entry for entry in self.heap if entry[1:] not in gone]
+        heapq.heapify(self.heap)
+        boxes = np.stack([self.chunks[c][0][row] for c, row in guessed])
+        return Boxes.unstack(boxes), np.array([self.chunks[c][1][row] for c, row in guessed])
 
 
 @dataclass
@@ -151,14 +150,35 @@ class BranchAndBound:
     def run(self) -> Certificate:
         """Search until the tolerance or a limit is reached."""
         start = time.monotonic()
-        self._examine(root(self.problem) if self.whole is None else self.whole)
-        while self.open.best > self.threshold and self.incumbent.utility < self.enough:
+        whole = root(self.problem) if self.whole is None else self.whole
+        self._examine(Children(whole, np.full(len(whole), np.inf), np.full(len(whole), -np.inf)))
+        while self.incumbent.utility < self.enough:
+            if self.open.best <= self.threshold:
+                if self.open.bound <= self.threshold:
+                    break
+                self._bound_guessed()
+                continue
             if time.monotonic() - start > self.limits.seconds or self.bounded > self.limits.boxes:
+                self._settle(time.monotonic() + _SETTLE * self.limits.seconds)
                 break
-            parents = self.open.pop(self.limits.batch, self.threshold)
+            parents, upper = self.open.pop(self.limits.batch, self.threshold)
             self._offer_affordable(parents)
-            self._examine(self.scout.children(parents, self.incumbent.design))
+            self._examine(self.scout.children(parents, upper, self.incumbent))
         return self._certificate()
+
+    def _settle(self, until: float) -> None:
+        """Bound what was put off, highest first, so that the gap stated is what is known."""
+        while time.monotonic() < until and self._bound_guessed():
+            pass
+
+    def _bound_guessed(self) -> bool:
+        """Bound the boxes of highest bound if that is not their own yet; return whether it was not."""
+        guessed = self.open.pop_guessed(2 * self.limits.batch)
+        if guessed is None:
+            return False
+        boxes, upper = guessed
+        self._examine(Children(boxes, upper, np.full(len(upper), -np.inf)))
+        return True
 
     def _offer_affordable(self, parents: Boxes) -> None:
         """Try the first corners' brain data with the labels that are left after paying for them."""
@@ -168,21 +188,26 @@ class BranchAndBound:
         if len(designs):
             self.incumbent.offer(designs, self.evaluator.utilities(self.problem.purchase(designs)))
 
-    def _examine(self, boxes: Boxes) -> None:
-        """Bound boxes; offer corners that are feasible; keep the boxes that may hold something better."""
-        known = bound(self.problem, boxes)
-        rows = np.flatnonzero(known.possible)
+    def _examine(self, children: Children) -> None:
+        """Bound boxes; offer corners that are feasible; keep the boxes that may hold something better.
+
+        Boxes that are likely to be cut again keep the bound of the box they come from.
+        """
+        known = bound(self.problem, children.boxes)
+        closed = known.closed
+        if self.evaluator.people_matter:
+            closed = closed & known.one_number
+        later = known.possible & ~closed & (np.minimum(children.guess, children.upper) > self.threshold)
+        if later.any():
+            self.open.push(known.boxes.take(later), children.upper[later], children.guess[later])
+        rows = np.flatnonzero(known.possible & ~later)
         if not rows.size:
             return
-        tight = known.boxes.take(rows)
-        corner = known.corner.take(rows)
+        tight, corner, closed = known.boxes.take(rows), known.corner.take(rows), closed[rows]
         utilities = self.evaluator.bounds(self.problem.purchase(corner), tight.people_low, tight.people_high)
         self.bounded += int(rows.size)
-        closed = known.closed[rows]
-        if self.evaluator.people_matter:
-            closed &= known.one_number[rows]
         self.incumbent.offer(corner.take(closed), utilities[closed])
-        upper = utilities + self.limits.slack
+        upper = np.minimum(utilities + self.limits.slack, children.upper[rows])
         if closed.any() and self.limits.slack:
             self.dropped = max(self.dropped, float(upper[closed].max()))
         near = ~closed & (upper <= self.threshold)
@@ -192,7 +217,7 @@ class BranchAndBound:
 
     def _certificate(self) -> Certificate:
         objective = self.incumbent.utility
-        upper = max(objective, self.dropped, self.open.best)
+        upper = max(objective, self.dropped, self.open.bound)
         return Certificate(
             objective=objective,
             bound=upper,

@@ -17,12 +17,13 @@ from brainworth.design.purchase import Surface
 from brainworth.design.utilities import Reliable
 
 from .boxes import root
-from .certify import BranchAndBound, Certificate, Incumbent, SearchLimits
+from .certify import BranchAndBound, Certificate, SearchLimits
 from .cheapest import cheapest_plan
 from .describe import assumptions, cost_spread, plans
 from .evaluate import Evaluator, thinned
 from .feasibility import require_feasible
 from .frontier import frontier, marginal_value, share_curve
+from .incumbent import Incumbent
 from .problem import Designs, Problem
 from .regret import alternatives, near_optimal, per_draw, probability_worth
 from .relaxation import extremes
