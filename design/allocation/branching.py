@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
-from .boxes import Bounded, Boxes, bound
+from .boxes import Boxes, bound
 from .cuts import cut, hidden_money
 from .evaluate import Evaluator, thinned
 from .incumbent import Incumbent
@@ -23,6 +23,17 @@ _MOST_TRIED = 6
 """Ranges tried per box, those that hide the most money."""
 _WORTH = 0.02
 """A cut that helps one part only is worth this share of the best."""
+
+
+@dataclass(frozen=True)
+class Parents:
+    """Boxes to be cut."""
+
+    boxes: Boxes
+    upper: Float[np.ndarray, " box"]
+    """Their bounds."""
+    own: Bool[np.ndarray, " box"]
+    """False where that is the bound of the box they come from."""
 
 
 @dataclass(frozen=True)
@@ -52,24 +63,27 @@ class Scout:
         few = replace(evaluator, draws=thinned(count, scouts)) if 0 < 2 * scouts <= count else None
         return cls(problem, few, evaluator.people_matter)
 
-    def children(self, parents: Boxes, upper: Float[np.ndarray, " box"], best: Incumbent) -> Children:
+    def children(self, parents: Parents, best: Incumbent) -> Children:
         """Return both parts of each box; boxes that cannot be cut yield nothing."""
-        known = bound(self.problem, parents)
+        known = bound(self.problem, parents.boxes)
         hidden = hidden_money(self.problem, known, people_matter=self.people_matter)
         rows = np.flatnonzero(hidden.max(axis=1, initial=-1) >= 0)
         if self.evaluator is None or not rows.size:
             ranges = hidden[rows].argmax(axis=1) if rows.size else rows
             parts = cut(self.problem, known.boxes, rows, ranges)
-            return Children(parts, np.tile(upper[rows], 2), np.full(2 * rows.size, -np.inf))
-        return self._scouted(self.evaluator, known, (hidden[rows], rows, upper[rows]), best)
+            return Children(parts, np.tile(parents.upper[rows], 2), np.full(2 * rows.size, -np.inf))
+        parts, guess = self._scouted(self.evaluator, known.boxes, (hidden[rows], rows), best)
+        upper, own = np.tile(parents.upper[rows], 2), np.tile(parents.own[rows], 2)
+        return Children(parts, upper, np.where(own, guess, -np.inf))
 
     def _scouted(
-        self, few: Evaluator, known: Bounded, cuttable: tuple[np.ndarray, np.ndarray, np.ndarray], best: Incumbent
-    ) -> Children:
-        hidden, rows, upper = cuttable
+        self, few: Evaluator, boxes: Boxes, cuttable: tuple[np.ndarray, np.ndarray], best: Incumbent
+    ) -> tuple[Boxes, Float[np.ndarray, " box"]]:
+        """Return the parts of the best cut of each box, and what their bounds are likely to be."""
+        hidden, rows = cuttable
         order = np.argsort(-hidden, axis=1, kind="stable")[:, :_MOST_TRIED]
         which, place = np.nonzero(np.take_along_axis(hidden, order, axis=1) >= 0)
-        parts = cut(self.problem, known.boxes, rows[which], order[which, place])
+        parts = cut(self.problem, boxes, rows[which], order[which, place])
         uppers = self._uppers(few, parts).reshape(2, -1)
         enough = -np.inf
         if best.design is not None:
@@ -78,11 +92,8 @@ class Scout:
         worth[which, place], position[which, place] = _worth(uppers, which, enough), np.arange(which.size)
         keep = position[np.arange(rows.size), worth.argmax(axis=1)]
         offset = best.utility - enough if np.isfinite(enough) else -np.inf
-        return Children(
-            parts.take(np.concatenate([keep, keep + which.size])),
-            np.tile(upper, 2),
-            np.concatenate([uppers[0, keep], uppers[1, keep]]) + offset,
-        )
+        both = np.concatenate([keep, keep + which.size])
+        return parts.take(both), uppers.ravel()[both] + offset
 
     def _uppers(self, few: Evaluator, parts: Boxes) -> Float[np.ndarray, " part"]:
         """Return the bounds of boxes on a few draws; minus infinity where a box is empty."""

@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 
 from .boxes import Boxes, bound, corner_brain, root
-from .branching import Children, Scout
+from .branching import Children, Parents, Scout
 from .evaluate import Evaluator
 from .incumbent import Incumbent
 from .problem import Problem
@@ -84,7 +84,7 @@ class OpenBoxes:
     @property
     def bound(self) -> float:
         """Highest bound."""
-        return max((self.chunks[c][1][row] for _, c, row in self.heap), default=-np.inf)
+        return max((float(self.chunks[c][1][row]) for _, c, row in self.heap), default=-np.inf)
 
     def push(self, boxes: Boxes, upper: np.ndarray, guess: np.ndarray | None = None) -> None:
         """Add boxes with their bounds; with guesses, those are better than the bounds."""
@@ -93,14 +93,15 @@ class OpenBoxes:
             heapq.heappush(self.heap, (-value, len(self.chunks), row))
         self.chunks.append((boxes.stack(), upper, guess is not None))
 
-    def pop(self, count: int, above: float) -> tuple[Boxes, np.ndarray]:
+    def pop(self, count: int, above: float) -> Parents:
         """Remove and return up to ``count`` boxes that promise more than ``above``; at least one must."""
-        taken: list[tuple[np.ndarray, float]] = []
+        taken: list[tuple[np.ndarray, float, bool]] = []
         while self.heap and len(taken) < count and self.best > above:
             _, chunk, row = heapq.heappop(self.heap)
-            boxes, upper, _ = self.chunks[chunk]
-            taken.append((boxes[row], float(upper[row])))
-        return Boxes.unstack(np.stack([box for box, _ in taken])), np.array([upper for _, upper in taken])
+            boxes, upper, guessed = self.chunks[chunk]
+            taken.append((boxes[row], float(upper[row]), not guessed))
+        boxes, upper, own = zip(*taken, strict=True)
+        return Parents(Boxes.unstack(np.stack(boxes)), np.array(upper), np.array(own))
 
     def pop_guessed(self, count: int) -> tuple[Boxes, np.ndarray] | None:
         """Remove and return the boxes of highest bound if the bound is not their own; None if it is."""
@@ -161,9 +162,9 @@ class BranchAndBound:
             if time.monotonic() - start > self.limits.seconds or self.bounded > self.limits.boxes:
                 self._settle(time.monotonic() + _SETTLE * self.limits.seconds)
                 break
-            parents, upper = self.open.pop(self.limits.batch, self.threshold)
-            self._offer_affordable(parents)
-            self._examine(self.scout.children(parents, upper, self.incumbent))
+            parents = self.open.pop(self.limits.batch, self.threshold)
+            self._offer_affordable(parents.boxes)
+            self._examine(self.scout.children(parents, self.incumbent))
         return self._certificate()
 
     def _settle(self, until: float) -> None:
@@ -191,7 +192,7 @@ class BranchAndBound:
     def _examine(self, children: Children) -> None:
         """Bound boxes; offer corners that are feasible; keep the boxes that may hold something better.
 
-        Boxes that are likely to be cut again keep the bound of the box they come from.
+        Boxes that are likely to be cut again keep the bound of the box they come from, for one generation.
         """
         known = bound(self.problem, children.boxes)
         closed = known.closed

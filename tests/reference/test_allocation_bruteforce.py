@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
+import cvxpy as cp
 import numpy as np
 import pytest
 
@@ -371,6 +372,60 @@ def test_cheapest_plan_equals_exhaustive_search(block: int) -> None:
         assert result.certificate.bound * 100 <= least + 1e-6, "the bound is violated"
         assert spent <= max(least * (1 + 1.1e-3), least + 1), "dearer than exhaustive search by more than allowed"
     assert reached >= 3
+
+
+def program_optimum(values: np.ndarray, cents: np.ndarray, budget: int, utility: Utility) -> float:
+    """Solve the allocation as a sample-average mixed-integer program (CVXPY, HiGHS): one binary variable a design.
+
+    CVaR by Rockafellar and Uryasev; probability and the value reached with a confidence by one binary variable a draw.
+    """
+    count, draws = values.shape
+    chosen = cp.Variable(count, boolean=True)
+    reached = chosen @ values
+    conditions = [cp.sum(chosen) == 1, (cents / max(budget, 1)) @ chosen <= budget / max(budget, 1)]
+    if isinstance(utility, CVaR):
+        cut, short = cp.Variable(), cp.Variable(draws, nonneg=True)
+        conditions.append(short >= cut - reached)
+        objective = cut - cp.sum(short) / (utility.level * draws)
+    elif isinstance(utility, Probability | Reliable):
+        counted = cp.Variable(draws, boolean=True)
+        if isinstance(utility, Probability):
+            conditions.append(reached >= utility.target * counted - 1e-9)
+            objective = cp.sum(counted) / draws
+        else:
+            objective = cp.Variable()
+            conditions += [
+                reached >= objective - 2.0 * (1 - counted),
+                cp.sum(counted) >= utility.confidence * draws - 1e-6,
+            ]
+    else:
+        objective = cp.sum(reached) / draws
+    program = cp.Problem(cp.Maximize(objective), conditions)
+    program.solve(solver=cp.HIGHS, highs_options={"mip_rel_gap": 1e-7})
+    assert program.status == cp.OPTIMAL
+    return float(np.asarray(program.value))
+
+
+@pytest.mark.parametrize("utility", [Mean(), CVaR(0.25), Probability(0.35), Reliable(0.75)], ids=lambda u: u.name)
+def test_plan_equals_the_sample_average_program(utility: Utility) -> None:
+    """An independent solver, given every design, finds the same optimum, and never more than the bound."""
+    solved = 0
+    for seed in range(7000, 7040):
+        problem, surface = instance(seed)
+        asked = replace(problem, utility=utility)
+        brains, labels, cents = every_design(asked)
+        fits = np.flatnonzero(cents <= asked.budget_cents)
+        if not 2 <= fits.size <= 400:
+            continue
+        values = surface.explainable_r2(purchase_of(brains, labels, fits))
+        best = program_optimum(values, cents[fits], asked.budget_cents, utility)
+        found = allocate(asked, surface, QUICK).certificate
+        assert found.bound >= best - 1e-6
+        assert found.objective >= best - 1.1e-3 * max(abs(best), 1e-3) - 1e-6
+        solved += 1
+        if solved == 6:
+            break
+    assert solved == 6
 
 
 @dataclass(frozen=True)
