@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from .config_constraints import Constraint, check_constraints
 from .config_errors import did_you_mean, explain, quoted, value_problem
 from .config_fields import (
     Count,
@@ -21,6 +22,7 @@ from .config_fields import (
     Positive,
     RelativePath,
     Section,
+    ShareBelowOne,
     Text,
     plain_text,
 )
@@ -81,7 +83,12 @@ class Task(Section):
     min_labels: CountOrZero = 0
     """Fewest new labels to buy."""
     tiers: Tiers = Field(default_factory=list)
-    """Volume prices: labels beyond `above` cost `price` instead of `cost_per_label`."""
+    """Volume prices: answers beyond `above` cost `price` instead of `cost_per_label`."""
+    raters: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """Answers paid for each new label, where a label is the mean of several raters' (every row of `labels` must then be such a
+    mean: a new label is taken to be as noisy as one of them)."""
+    setup: Price = FREE
+    """Paid once, if the plan buys any label."""
 
 
 class Cost(Section):
@@ -102,7 +109,17 @@ class Cost(Section):
     tiers: Tiers = Field(default_factory=list)
     """Volume prices: samples beyond `above` cost `price` instead of `per_sample`."""
     hours_per_session: Positive | None = None
-    """Scanner or laboratory hours of one session; counted against `budget.max_hours`."""
+    """Scanner or laboratory hours of one session; billed by `per_hour`, counted against `budget.max_hours`."""
+    per_hour: Price = FREE
+    """Price of an hour of the facility, billed in whole `billing_quantum_minutes` of every session."""
+    billing_quantum_minutes: Annotated[int, Field(ge=1, le=10_080)] = 15
+    """Every session's time is rounded up to a multiple of so many minutes."""
+    cancellation: ShareBelowOne = 0.0
+    """Share of the booked sessions that are cancelled too late and billed all the same."""
+    attrition: ShareBelowOne = 0.0
+    """Share of the new people who drop out after they have been paid."""
+    escalation: ShareBelowOne | None = None
+    """Yearly rise of this modality's prices; `budget.escalation` if not given."""
     sessions_per_week: Positive | None = None
     """Sessions that can be run in a week; counted against `budget.max_weeks`."""
 
@@ -115,6 +132,10 @@ class Cost(Section):
                         f"{key} is given without samples_per_session",
                         "Add samples_per_session = samples of one session.",
                     )
+        if self.per_hour != FREE and self.hours_per_session is None:
+            raise value_problem(
+                "per_hour is given without hours_per_session", "Add hours_per_session = hours of one session."
+            )
         return self
 
 
@@ -133,6 +154,10 @@ class Limits(Section):
     """Most new sessions of one person."""
     min_sessions_per_subject: CountOrZero = 0
     """Fewest new sessions of each person recorded, if anyone is."""
+    max_sessions: Count | None = None
+    """Most new sessions of all people together."""
+    max_stimuli: Count | None = None
+    """Most different stimuli shown."""
     repeats: Annotated[list[Annotated[int, Field(ge=1, le=10_000)]], Field(min_length=1, max_length=50)] = Field(
         default_factory=lambda: [1]
     )
@@ -180,6 +205,7 @@ class Modality(Section):
         if (
             last_price == FREE
             and cost.per_session == FREE
+            and cost.per_hour == FREE
             and limits.max_samples is None
             and not (sized and people_end)
         ):
@@ -187,11 +213,12 @@ class Modality(Section):
                 f"samples of {quoted(self.name)} are free and without limit",
                 "Give a price (cost.per_sample or cost.per_session) or a limit (design.max_samples).",
             )
-        if limits.min_sessions_per_subject > 0 and cost.samples_per_session is None:
-            raise value_problem(
-                "design.min_sessions_per_subject is given without cost.samples_per_session",
-                "Add cost.samples_per_session = samples of one session.",
-            )
+        for key in ("min_sessions_per_subject", "max_sessions"):
+            if getattr(limits, key) and cost.samples_per_session is None:
+                raise value_problem(
+                    f"design.{key} is given without cost.samples_per_session",
+                    "Add cost.samples_per_session = samples of one session.",
+                )
         return self
 
 
@@ -208,6 +235,12 @@ class Budget(Section):
     """Longest recording time in calendar weeks (modalities with `sessions_per_week`, recorded in parallel)."""
     max_hours: Positive | None = None
     """Most scanner or laboratory hours, all modalities together (modalities with `hours_per_session`)."""
+    escalation: ShareBelowOne = 0.0
+    """Yearly rise of all prices, e.g. 0.03."""
+    years_ahead: Annotated[int, Field(ge=0, le=50)] = 0
+    """Years until the work is billed; prices have then risen by `escalation` so many times."""
+    rounds: Annotated[int, Field(ge=1, le=3)] = 1
+    """2 or 3: also simulate buying in so many rounds (collect, refit, collect) and say what that gains."""
 
 
 class Objective(Section):
@@ -223,6 +256,22 @@ class Objective(Section):
     """Without a budget: reach the target with this probability."""
     shift: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     """Test variance factor along brain-insensitive directions; 1 is no shift."""
+    shifts: Annotated[list[Annotated[float, Field(ge=0, allow_inf_nan=False)]], Field(max_length=20)] = Field(
+        default_factory=list
+    )
+    """Instead of one shift: plan for the worst of these, draw by draw."""
+
+    @model_validator(mode="after")
+    def _one_kind_of_shift(self) -> Self:
+        if self.shifts and self.shift != 1.0:
+            raise value_problem(
+                "both shift and shifts are given", "Give shift for one circumstance, shifts for the worst of several."
+            )
+        if len(set(self.shifts)) < len(self.shifts):
+            raise value_problem(
+                f"shifts = {self.shifts} lists a number twice", "Each number once, e.g. [0.5, 1.0, 2.0]."
+            )
+        return self
 
 
 class KnownSystem(Section):
@@ -247,6 +296,8 @@ class StudyConfig(Section):
     """Money and time."""
     objective: Objective = Objective()
     """Which plan is best."""
+    constraint: Annotated[list[Constraint], Field(max_length=100)] = Field(default_factory=list)
+    """Conditions of your own, one [[constraint]] block each."""
     system: KnownSystem | None = None
     """Known parameters, instead of any pilot."""
     priors: Priors = Priors()
@@ -276,6 +327,11 @@ class StudyConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _constraints_name_quantities(self) -> Self:
+        check_constraints(self.constraint, self.modality_names)
+        return self
+
+    @model_validator(mode="after")
     def _aim_is_complete(self) -> Self:
         aim = self.objective
         if aim.target is None and aim.utility == "probability":
@@ -285,6 +341,8 @@ class StudyConfig(Section):
                 "neither a budget nor a target is given",
                 "Add budget.total, or objective.target to get the cheapest plan that reaches it.",
             )
+        if self.budget.total is None and self.budget.rounds > 1:
+            raise value_problem("budget.rounds is given without budget.total", "Rounds are compared at a budget.")
         task = self.task
         last_price = task.tiers[-1].price if task.tiers else task.cost_per_label
         if last_price == FREE and task.max_labels is None:

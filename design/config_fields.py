@@ -51,6 +51,7 @@ Interval = Annotated[tuple[float, float], BeforeValidator(_interval)]
 Count = Annotated[int, Field(ge=1, le=10**12)]
 CountOrZero = Annotated[int, Field(ge=0, le=10**12)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
 OpenShare = Annotated[float, Field(gt=0, lt=1)]
 
 

@@ -12,9 +12,11 @@ for the units above its threshold), never a discount on all units.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -28,6 +30,13 @@ __all__ = ["Bill", "ModalityCost", "ModalityLimits", "Price", "Schedule", "TaskC
 def _check_share(value: Decimal, name: str) -> None:
     if not 0 <= value < 1:
         raise BadInput(f"The share '{name}' must be at least 0 and below 1. Got {value} instead.")
+
+
+def _check_rise(escalation: Decimal, years: int) -> None:
+    if escalation < 0 or years < 0:
+        raise BadInput(
+            f"The 'escalation' and the 'years_ahead' must be at least 0. Got {escalation} and {years} instead."
+        )
 
 
 def _grossed_up(count: Counts, lost: Decimal) -> Counts:
@@ -48,14 +57,31 @@ class TaskCost:
     """Answers bought per labelled stimulus."""
     setup: Price = FREE
     """Once, if any label is bought."""
+    escalation: Decimal = Decimal(0)
+    """Yearly rise of all prices."""
+    years_ahead: int = 0
+    """Years until the labels are billed."""
+
+    def __post_init__(self) -> None:
+        if self.raters < 1:
+            raise BadInput(f"The number of 'raters' must be at least 1. Got {self.raters} instead.")
+        _check_rise(self.escalation, self.years_ahead)
+
+    @cached_property
+    def schedules(self) -> dict[str, Schedule]:
+        """Price list of each line of the bill, at the price level of the work."""
+        factor = (1 + self.escalation) ** self.years_ahead
+        return {"labels": self.per_label.escalated(factor), "setup": Schedule(self.setup).escalated(factor)}
+
+    def units(self, n_task: Counts) -> dict[str, Counts]:
+        """Return the billed units of each line."""
+        n = np.asarray(n_task, dtype=np.int64)
+        return {"labels": n * self.raters, "setup": (n > 0).astype(np.int64)}
 
     def lines(self, n_task: Counts) -> dict[str, Counts]:
         """Return the bill for a number of labelled stimuli, in cents."""
-        n = np.asarray(n_task, dtype=np.int64)
-        return {
-            "labels": self.per_label.cents(n * self.raters),
-            "setup": np.where(n > 0, Schedule(self.setup).cents(np.ones_like(n)), 0),
-        }
+        units = self.units(n_task)
+        return {line: prices.cents(units[line]) for line, prices in self.schedules.items()}
 
     def cents(self, n_task: Counts) -> Counts:
         """Return the charge in cents."""
@@ -82,7 +108,7 @@ class ModalityCost:
     """Share of recorded samples that survives (applied by the surface; the bill is for recorded ones)."""
     per_hour: Price = FREE
     """Facility rate, charged per billing quantum of a session."""
-    minutes_per_session: int = 0
+    minutes_per_session: int | Decimal = 0
     billing_quantum_minutes: int = 15
     sessions_per_week: float | None = None
     """How many sessions the facility can run; only used by a time limit."""
@@ -108,6 +134,7 @@ class ModalityCost:
             )
         _check_share(self.cancellation, "cancellation")
         _check_share(self.attrition, "attrition")
+        _check_rise(self.escalation, self.years_ahead)
 
     @property
     def factor(self) -> Decimal:
@@ -117,7 +144,7 @@ class ModalityCost:
     @property
     def billed_hours(self) -> Decimal:
         """Hours charged per session: whole billing quanta."""
-        quanta = -(-self.minutes_per_session // self.billing_quantum_minutes)
+        quanta = math.ceil(Fraction(self.minutes_per_session) / self.billing_quantum_minutes)
         return Decimal(quanta * self.billing_quantum_minutes) / 60
 
     @cached_property

@@ -25,12 +25,13 @@ from numpy.typing import NDArray
 
 from brainworth import __version__
 from brainworth.design import health
-from brainworth.design.allocation import Allocation, AllocationResult, allocate
+from brainworth.design.allocation import Allocation, AllocationResult, Conditions, allocate, constrained
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.allocation.result import Plan as Purchased
 from brainworth.design.errors import HealthRefusal
 from brainworth.design.files import write_atomic
 from brainworth.design.posterior import Posterior, fit_study
+from brainworth.design.round_plan import rounds_record
 from brainworth.design.study import Study
 from brainworth.design.wording import assumptions, citations, methods, verdict_sentence
 from brainworth.models.exchange import marginal_rates, replaced_labels
@@ -102,6 +103,10 @@ def _cost(plan: Purchased, currency: str) -> dict[str, Any]:
         "task": float(plan.bill.task),
         "modalities": {name: float(money) for name, money in plan.bill.modalities.items()},
         "currency": currency,
+        "items": {
+            owner: {line: float(money) for line, money in lines.items() if money}
+            for owner, lines in plan.bill.items.items()
+        },
     }
 
 
@@ -134,7 +139,9 @@ def exchange_rates(posterior: Posterior, result: AllocationResult) -> Exchange:
     step = max(1, surface.n_draws // EXCHANGE_DRAWS)
     draws = surface.chosen(None if step == 1 else slice(0, None, step))
     order = _order(result.plan.allocation)
-    label_price = posterior.study.config.task.cost_per_label.high
+    config = posterior.study.config
+    rise = (1.0 + config.budget.escalation) ** config.budget.years_ahead
+    label_price = config.task.cost_per_label.high * config.task.raters * rise
     rates: dict[str, Any] = {}
     curves: dict[str, Any] = {}
     at_margin = np.asarray(marginal_rates(draws, surface.size, order))
@@ -162,6 +169,8 @@ def make_plan(
     posterior: Posterior,
     *,
     budget: float | None = None,
+    constraints: Conditions = (),
+    rounds: int | None = None,
     force: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> Plan:
@@ -173,6 +182,11 @@ def make_plan(
         What is believed.
     budget : float, optional
         Money to spend, in the study's currency; the study's budget if not given.
+    constraints : sequence of LinearConstraint, or callable
+        Conditions beside the study's: linear ones, or a function of CVXPY variables (``allocation.Symbols``) that returns
+        CVXPY constraints, e.g. ``lambda v: [v.samples["EEG"] >= 2 * v.n_task]``.
+    rounds : int, optional
+        2 or 3: also say what buying in so many rounds gains; the study's ``budget.rounds`` if not given.
     force : bool
         Plan even if the health check refuses.
     progress : callable, optional
@@ -195,6 +209,7 @@ def make_plan(
     problem = problem_from_config(config, people)
     if budget is not None:
         problem = replace(problem, budget=Decimal(str(budget)))
+    problem = constrained(problem, constraints)
     say("allocation")
     watch = time.perf_counter()
     result = allocate(problem, posterior.surface())
@@ -207,6 +222,10 @@ def make_plan(
     seconds = dict(posterior.seconds) | {"allocation": allocated - watch, "exchange": time.perf_counter() - allocated}
     record = _record(posterior, result, rates, checks, seconds)
     details = _details(posterior, result, rates, forced=force and health.overall(checks) == "refuse")
+    wanted = config.budget.rounds if rounds is None else rounds
+    if wanted > 1:
+        say("rounds")
+        details["rounds"] = rounds_record(problem, posterior, wanted)
     return Plan(record=record, details=details)
 
 
@@ -232,6 +251,7 @@ def _record(
                 "cost": _cost(other.plan, currency),
                 "performance": _performance(posterior, other.plan.values),
                 "regret": other.regret,
+                "also": list(other.also),
             }
             for name, other in result.alternatives.items()
         },
@@ -300,6 +320,11 @@ def _details(posterior: Posterior, result: AllocationResult, rates: Exchange, *,
                     "samples_per_session": m.cost.samples_per_session,
                     "per_subject": m.cost.per_subject.high,
                     "setup": m.cost.setup.high,
+                    "per_hour": m.cost.per_hour.high,
+                    "hours_per_session": m.cost.hours_per_session,
+                    "billing_quantum_minutes": m.cost.billing_quantum_minutes,
+                    "cancellation": m.cost.cancellation,
+                    "attrition": m.cost.attrition,
                     "usable_fraction": m.cost.usable_fraction,
                 }
                 for m in config.modality
@@ -339,6 +364,7 @@ def plan_study(
     study: Study,
     out: Path,
     *,
+    rounds: int | None = None,
     force: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> Plan:
@@ -352,7 +378,7 @@ def plan_study(
     out.mkdir(parents=True, exist_ok=True)
     say("posterior")
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc", say)
-    plan = make_plan(posterior, force=force, progress=progress)
+    plan = make_plan(posterior, rounds=rounds, force=force, progress=progress)
     say("report")
     plan = replace(plan, details={**_kept(out, plan), **plan.details})
     write_atomic(out / "details.json", _json(plan.details))

@@ -38,6 +38,7 @@ from brainworth.models.system import Spectrum, System
 if TYPE_CHECKING:
     import pandas as pd
 
+    from brainworth.design.allocation import Conditions
     from brainworth.design.planning import Plan
     from brainworth.design.study import Study
 
@@ -86,7 +87,10 @@ class Posterior:
         size = self.pilot
         if not self.study.config.budget.reuse_pilot:
             size = replace(size, samples=jnp.zeros_like(size.samples), labels=jnp.zeros(()))
-        return PosteriorSurface(self.study.config.modality_names, self.draws, size, self.study.config.objective.shift)
+        aim = self.study.config.objective
+        return PosteriorSurface(
+            self.study.config.modality_names, self.draws, size, shift=aim.shift, shifts=tuple(aim.shifts)
+        )
 
     def columns(self) -> dict[str, NDArray[np.float64]]:
         """Return draws of the quantities that the plan file summarises, in the labels' unit."""
@@ -116,11 +120,16 @@ class Posterior:
         table.insert(0, "mean", frame.mean())
         return table
 
-    def plan(self, budget: float | None = None) -> Plan:
-        """Return the best purchase for a budget (the study's, if not given)."""
+    def plan(self, budget: float | None = None, *, constraints: Conditions = (), rounds: int | None = None) -> Plan:
+        """Return the best purchase for a budget (the study's, if not given); see ``planning.make_plan``.
+
+        ``constraints`` are conditions of your own, e.g. ``lambda v: [v.sessions["EEG"] >= 2 * v.subjects["EEG"]]``.
+        """
         from brainworth.design.planning import make_plan
 
-        return make_plan(cast("Any", self), budget=budget)  # one class, two import names for the type checker
+        return make_plan(
+            cast("Any", self), budget=budget, constraints=constraints, rounds=rounds
+        )  # one class, two import names for the type checker
 
 
 def fit_study(

@@ -134,14 +134,28 @@ class Schedule:
         Charges above 2e14 cents, more than any budget (``MOST_CENTS``), are all 2e14: prices times counts never overflow.
         """
         units = np.asarray(count, dtype=np.int64)
-        micro = np.zeros_like(units)
+        if not self.steps:
+            return np.zeros_like(units)
+        if units.size and int(units.max()) * self._steepest <= _MOST_MICRO:
+            return (self._micro(units) + CENT // 2) // CENT
         rough = np.zeros(units.shape)
         with np.errstate(over="ignore"):
+            micro = self._micro(units)
             for edge, change in self.steps:
-                above = units if edge == 0 else np.maximum(units - edge, 0)
-                micro = micro + change * above
-                rough = rough + float(change) * above
+                rough = rough + float(change) * np.maximum(units - edge, 0)
         return (np.where(rough > _MOST_MICRO, _MOST_MICRO, micro) + CENT // 2) // CENT
+
+    @cached_property
+    def _steepest(self) -> int:
+        """Millionths per unit that no partial sum of a charge exceeds."""
+        return sum(abs(change) for _, change in self.steps)
+
+    def _micro(self, units: Counts) -> Counts:
+        """Return the charge in millionths."""
+        micro = units * self.steps[0][1] if self.steps[0][0] == 0 else np.zeros_like(units)
+        for edge, change in self.steps[self.steps[0][0] == 0 :]:
+            micro = micro + change * np.maximum(units - edge, 0)
+        return micro
 
     def money(self, count: int, normal: Float[np.ndarray, " draw"]) -> Float[np.ndarray, " draw"]:
         """Return the believed charge in currency units at standard normal scores of the price."""

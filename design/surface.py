@@ -7,6 +7,8 @@ wrong: nothing; purchases are checked by the problem that makes them.
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import jax
@@ -17,6 +19,11 @@ from brainworth.models.batches import Blocks, Enrolment, batch_r2, in_blocks
 from brainworth.models.forecast import Draws, Order, PilotSize
 
 from .purchase import Purchase
+
+_WORKERS = max(1, min(4, os.cpu_count() or 1))
+"""Threads that share a batch; the compiled program runs outside of Python's lock."""
+_WORTH_SHARING = 8_000
+"""Designs times draws from which on sharing costs less than it saves."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,8 @@ class PosteriorSurface:
     """The pilot, and how new data join it."""
     shift: float = 1.0
     """Variance factor of test stimuli along brain-insensitive directions."""
+    shifts: tuple[float, ...] = ()
+    """If given: the worst of these factors, draw by draw, instead of ``shift``."""
     blocks: dict[tuple[int, int, int], Blocks] = field(default_factory=dict, repr=False, compare=False)
     """Draws as the forecast wants them, by slice; filled as slices are asked for."""
 
@@ -86,6 +95,28 @@ class PosteriorSurface:
         key = (rows[0].item(), rows.size, rows[-1].item())
         if key not in self.blocks:
             self.blocks[key] = in_blocks(self.draws, rows)
+            return self._solved(key, rows.size, purchase, people)  # may compile, which threads would do twice
+        parts = [part for part in np.array_split(np.arange(len(purchase.n_task)), _WORKERS) if part.size]
+        if len(parts) < 2 or rows.size * len(purchase.n_task) < _WORTH_SHARING:
+            return self._solved(key, rows.size, purchase, people)
+        with ThreadPoolExecutor(len(parts)) as pool:
+            shares = [pool.submit(self._solved, key, rows.size, *_taken(purchase, people, part)) for part in parts]
+            return np.concatenate([share.result() for share in shares])
+
+    def _solved(
+        self, key: tuple[int, int, int], n_draws: int, purchase: Purchase, people: Enrolment
+    ) -> Float[np.ndarray, "design draw"]:
         columns = (purchase.n_task, purchase.samples, np.maximum(purchase.subjects, 1), np.maximum(purchase.repeats, 1))
         orders = Order(*(np.asarray(column, dtype=np.float64) for column in columns))  # pyright: ignore[reportArgumentType]
-        return batch_r2(self.blocks[key], rows.size, self.size, orders, people, self.shift)
+        under = [
+            batch_r2(self.blocks[key], n_draws, self.size, orders, people, factor)
+            for factor in self.shifts or (self.shift,)
+        ]
+        return np.min(under, axis=0)
+
+
+def _taken(purchase: Purchase, people: Enrolment, rows: np.ndarray) -> tuple[Purchase, Enrolment]:
+    """Return some of the purchases."""
+    columns = (purchase.n_task, purchase.samples, purchase.subjects, purchase.repeats)
+    chosen = Purchase(*(np.asarray(column)[rows] for column in columns))
+    return chosen, Enrolment(np.asarray(people.fewest)[rows], np.asarray(people.most)[rows])

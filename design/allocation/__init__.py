@@ -7,6 +7,7 @@
 
 from .certify import Certificate, SearchLimits
 from .problem import LinearConstraint, Problem, TaskLimits
+from .relaxation import Conditions, Symbols, constrained
 from .result import Allocation, AllocationResult, ModalityPurchase, Plan
 from .solve import AllocationOptions, allocate
 
@@ -15,11 +16,14 @@ __all__ = [
     "AllocationOptions",
     "AllocationResult",
     "Certificate",
+    "Conditions",
     "LinearConstraint",
     "ModalityPurchase",
     "Plan",
     "Problem",
     "SearchLimits",
+    "Symbols",
     "TaskLimits",
     "allocate",
+    "constrained",
 ]

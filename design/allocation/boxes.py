@@ -1,7 +1,7 @@
 """Boxes of designs: ranges of stimuli, people and repeats per modality, tightened by the budget, bounded by a corner.
 
-In: a ``Problem`` and a batch of boxes. Out: tightened boxes, the corner that no design of the box outperforms, and the
-two halves of a box. What can go wrong: nothing; empty boxes are marked.
+In: a ``Problem`` and a batch of boxes. Out: tightened boxes and the corner that no design of the box outperforms. What can go
+wrong: nothing; empty boxes are marked.
 
 Why the corner bounds the box. Data that include other data cannot serve the optimal learner worse, so performance grows
 with labels, with stimuli, with repeats of every stimulus, and, where everyone sees the same stimuli, with people. Where
@@ -21,7 +21,6 @@ from jaxtyping import Bool, Int
 
 from .problem import Designs, Problem
 
-_LOOSE = 0.2
 FIELDS = ("stimuli_low", "stimuli_high", "people_low", "people_high", "repeat_low", "repeat_high")
 
 
@@ -42,6 +41,10 @@ class Boxes:
     def stack(self) -> Int[np.ndarray, "box field modality"]:
         """Return the bounds as one array."""
         return np.stack([getattr(self, name) for name in FIELDS], axis=1)
+
+    def take(self, index: np.ndarray | slice) -> Boxes:
+        """Return some of the boxes."""
+        return Boxes(*(getattr(self, name)[index] for name in FIELDS))
 
     @classmethod
     def unstack(cls, array: Int[np.ndarray, "box field modality"]) -> Boxes:
@@ -133,12 +136,17 @@ def _clip(problem: Problem, array: np.ndarray, m: int, money: np.ndarray) -> np.
     return array[:, 0, m] <= array[:, 1, m]
 
 
-def _corner(problem: Problem, boxes: Boxes, lower: np.ndarray) -> tuple[Designs, np.ndarray]:
+def corner_brain(problem: Problem, boxes: Boxes) -> Designs:
+    """Return the brain data that no design of a tightened box outdoes, without labels."""
     shared = np.array([space.shared for space in problem.spaces], dtype=bool)
     people = np.where(shared, boxes.people_high, boxes.people_low)
     repeats = _repeats(problem, boxes.repeat_high)
     none = np.zeros(len(boxes), dtype=np.int64)
-    corner = Designs.build(none, np.maximum(boxes.stimuli_high, 0), people, repeats)
+    return Designs.build(none, np.maximum(boxes.stimuli_high, 0), people, repeats)
+
+
+def _corner(problem: Problem, boxes: Boxes, lower: np.ndarray) -> tuple[Designs, np.ndarray]:
+    corner = corner_brain(problem, boxes)
     fewest, most, possible = problem.labels_within(_constraint_ranges(problem, boxes))
     labels = problem.affordable_labels(problem.budget_cents - lower.sum(axis=1), most)
     full = Designs(np.maximum(labels, 0), corner.stimuli, corner.subjects, corner.repeats)
@@ -179,67 +187,3 @@ def _constraint_ranges(problem: Problem, boxes: Boxes) -> list[tuple[np.ndarray,
 
 
 UNBOUNDED = 1 << 40
-
-
-def halves(problem: Problem, bounded: Bounded, *, people_matter: bool = False) -> Boxes:
-    """Return both halves of each box, cut where it hides the most money; boxes that cannot be cut yield nothing.
-
-    Where people matter, a range of people counts as much money as it is likely to loosen the bound.
-    """
-    array = bounded.boxes.stack()
-    hidden = np.stack([_hidden(problem, array, m, bounded.lower[:, m]) for m in range(len(problem.spaces))], axis=2)
-    if people_matter:
-        low, high = np.maximum(array[:, 2], 1), np.maximum(array[:, 3], 1)
-        loose = (_LOOSE * problem.budget_cents * (1.0 / low - 1.0 / high)).astype(np.int64)
-        hidden[:, 1] = np.where(hidden[:, 1] >= 0, np.maximum(hidden[:, 1], loose), -1)
-    flat = hidden.reshape(len(array), -1)
-    choice, gain = flat.argmax(axis=1), flat.max(axis=1)
-    parts: list[np.ndarray] = []
-    for i in np.flatnonzero(gain >= 0):
-        kind, m = divmod(int(choice[i]), len(problem.spaces))
-        parts += _cut(problem, array[i], kind, m)
-    return Boxes.unstack(np.stack(parts)) if parts else Boxes.unstack(array[:0])
-
-
-def _hidden(problem: Problem, array: np.ndarray, m: int, lower: np.ndarray) -> np.ndarray:
-    """Return the cents by which the top of each range of a modality costs more than its bottom; -1: one value only."""
-    space = problem.spaces[m]
-    k_low, k_high, s_low, s_high, i_low, i_high = (array[:, i, m] for i in range(len(FIELDS)))
-    r_low, r_high = space.repeats[i_low], space.repeats[i_high]
-    by_stimuli = space.lower_cents(k_high, (s_low, s_high), r_low) - lower
-    by_repeats = space.lower_cents(k_high, (s_low, s_high), r_high) - lower
-    if space.shared:
-        by_people = space.cents(k_high, s_high, r_low) - lower
-    else:
-        by_people = space.cents(np.maximum(k_low, s_low) * (k_low > 0), s_low, r_low) - lower
-    choices = [
-        np.where(k_low < k_high, by_stimuli, -1),
-        np.where((s_low < s_high) & (k_low > 0), by_people, -1),
-        np.where((i_low < i_high) & (k_low > 0), by_repeats, -1),
-    ]
-    return np.stack(choices, axis=1)
-
-
-def _cut(problem: Problem, box: np.ndarray, kind: int, m: int) -> list[np.ndarray]:
-    low, high = box.copy(), box.copy()
-    row = 2 * kind
-    if kind == 0 and box[0, m] == 0:
-        low[1, m], high[0, m] = 0, 1
-        return [low, high]
-    middle = (box[row, m] + box[row + 1, m]) // 2
-    if kind == 1:
-        middle = min(middle, int(np.sqrt(float(box[row, m] * box[row + 1, m]))))
-    if kind == 0:
-        middle = _fill(problem, box, m, int(middle))
-    low[row + 1, m], high[row, m] = middle, middle + 1
-    return [low, high]
-
-
-def _fill(problem: Problem, box: np.ndarray, m: int, middle: int) -> int:
-    """Return the most stimuli that cost no more than ``middle`` of them: the end of a session already paid."""
-    space = problem.spaces[m]
-    one = box[None, :, m]
-    people, repeats = (one[:, 2], one[:, 3]), space.repeats[one[:, 4]]
-    money = space.lower_cents(np.array([middle]), people, repeats)
-    most = np.array([box[1, m] - 1])
-    return max(middle, int(space.affordable(money, people, repeats, most)[0]))

@@ -5,22 +5,27 @@ certified bound. What can go wrong: the time limit ends the search with a wider 
 
 A box is bounded by the utility of its corner (``boxes``), which holds because data that include other data cannot serve
 worse; where the performance *formula* breaks this by its own error, ``slack`` widens the bound by as much. Boxes are
-taken best bound first, cut in halves where they hide the most money, and dropped once their bound is within the
-tolerance of the best design met. What was dropped stays in the bound.
+taken best bound first, many at a time, cut where a few draws say that it lowers the bound most (``branching``), and dropped
+once their bound is within the tolerance of the best design met. What was dropped stays in the bound.
 """
 
 from __future__ import annotations
 
 import heapq
-import itertools
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from .boxes import Bounded, Boxes, bound, halves, root
+from .boxes import Boxes, bound, corner_brain, root
+from .branching import Children, Parents, Scout
 from .evaluate import Evaluator
-from .problem import Designs, Problem
+from .incumbent import Incumbent
+from .problem import Problem
+
+_SETTLE = 0.15
+"""Share of the time limit that may be added to bound what was put off."""
 
 
 @dataclass(frozen=True)
@@ -59,31 +64,56 @@ class SearchLimits:
     boxes: int = 200_000
     batch: int = 32
     """Boxes cut at a time; twice as many are evaluated together."""
+    scouts: int = 64
+    """Draws that choose where to cut; 0 cuts where a box hides the most money."""
 
 
 @dataclass
-class Incumbent:
-    """The best feasible design met; of equally good ones the cheapest."""
+class OpenBoxes:
+    """Boxes that may hold something better, most promising first."""
 
-    problem: Problem
-    design: Designs | None = None
-    utility: float = -np.inf
-    cents: int = 0
+    heap: list[tuple[float, int, int]] = field(default_factory=list)
+    chunks: list[tuple[np.ndarray, np.ndarray, bool]] = field(default_factory=list)
+    """Boxes, their bounds, and whether the bounds are only those of the boxes they come from."""
 
-    def offer(self, designs: Designs, utilities: np.ndarray) -> None:
-        """Take the best of some feasible designs if it is better, or as good and cheaper."""
-        if not len(designs):
-            return
-        best = utilities.max()
-        if best < self.utility - 1e-12:
-            return
-        tied = np.flatnonzero(utilities >= best - 1e-12)
-        cents = self.problem.cents(designs.take(tied))
-        cheapest = int(cents.argmin())
-        better = best > self.utility + 1e-12
-        if self.design is None or better or cents[cheapest] < self.cents:
-            self.design = designs.take(slice(tied[cheapest], tied[cheapest] + 1))
-            self.utility, self.cents = float(utilities[tied[cheapest]]), int(cents[cheapest])
+    @property
+    def best(self) -> float:
+        """Highest bound or guess of one; minus infinity if there is no box."""
+        return -self.heap[0][0] if self.heap else -np.inf
+
+    @property
+    def bound(self) -> float:
+        """Highest bound."""
+        return max((float(self.chunks[c][1][row]) for _, c, row in self.heap), default=-np.inf)
+
+    def push(self, boxes: Boxes, upper: np.ndarray, guess: np.ndarray | None = None) -> None:
+        """Add boxes with their bounds; with guesses, those are better than the bounds."""
+        keys = upper if guess is None else np.minimum(upper, guess)
+        for row, value in enumerate(keys.tolist()):
+            heapq.heappush(self.heap, (-value, len(self.chunks), row))
+        self.chunks.append((boxes.stack(), upper, guess is not None))
+
+    def pop(self, count: int, above: float) -> Parents:
+        """Remove and return up to ``count`` boxes that promise more than ``above``; at least one must."""
+        taken: list[tuple[np.ndarray, float, bool]] = []
+        while self.heap and len(taken) < count and self.best > above:
+            _, chunk, row = heapq.heappop(self.heap)
+            boxes, upper, guessed = self.chunks[chunk]
+            taken.append((boxes[row], float(upper[row]), not guessed))
+        boxes, upper, own = zip(*taken, strict=True)
+        return Parents(Boxes.unstack(np.stack(boxes)), np.array(upper), np.array(own))
+
+    def pop_guessed(self, count: int) -> tuple[Boxes, np.ndarray] | None:
+        """Remove and return the boxes of highest bound if the bound is not their own; None if it is."""
+        entries = sorted(self.heap, key=lambda entry: -self.chunks[entry[1]][1][entry[2]])[:count]
+        guessed = [(c, row) for _, c, row in entries if self.chunks[c][2]]
+        if not entries or not self.chunks[entries[0][1]][2]:
+            return None
+        gone = set(guessed)
+        self.heap = [entry for entry in self.heap if entry[1:] not in gone]
+        heapq.heapify(self.heap)
+        boxes = np.stack([self.chunks[c][0][row] for c, row in guessed])
+        return Boxes.unstack(boxes), np.array([self.chunks[c][1][row] for c, row in guessed])
 
 
 @dataclass
@@ -102,8 +132,12 @@ class BranchAndBound:
     """Boxes that cannot reach this utility are of no interest (used by the cheapest-plan search)."""
     dropped: float = field(default=-np.inf, init=False)
     bounded: int = field(default=0, init=False)
-    heap: list[tuple[float, int, Boxes, Bounded]] = field(default_factory=list, init=False)
-    _count: itertools.count[int] = field(default_factory=itertools.count, init=False)
+    open: OpenBoxes = field(default_factory=OpenBoxes, init=False)
+
+    @cached_property
+    def scout(self) -> Scout:
+        """Chooses where to cut."""
+        return Scout.of(self.problem, self.evaluator, self.limits.scouts)
 
     @property
     def threshold(self) -> float:
@@ -117,74 +151,79 @@ class BranchAndBound:
     def run(self) -> Certificate:
         """Search until the tolerance or a limit is reached."""
         start = time.monotonic()
-        self._examine(root(self.problem) if self.whole is None else self.whole)
-        while self.heap and -self.heap[0][0] > self.threshold and self.incumbent.utility < self.enough:
+        whole = root(self.problem) if self.whole is None else self.whole
+        self._examine(Children(whole, np.full(len(whole), np.inf), np.full(len(whole), -np.inf)))
+        while self.incumbent.utility < self.enough:
+            if self.open.best <= self.threshold:
+                if self.open.bound <= self.threshold:
+                    break
+                self._bound_guessed()
+                continue
             if time.monotonic() - start > self.limits.seconds or self.bounded > self.limits.boxes:
+                self._settle(time.monotonic() + _SETTLE * self.limits.seconds)
                 break
-            self._step()
+            parents = self.open.pop(self.limits.batch, self.threshold)
+            self._offer_affordable(parents.boxes)
+            self._examine(self.scout.children(parents, self.incumbent))
         return self._certificate()
 
-    def _step(self) -> None:
-        parents: list[Bounded] = []
-        while self.heap and len(parents) < self.limits.batch and -self.heap[0][0] > self.threshold:
-            parents.append(heapq.heappop(self.heap)[3])
-        self._offer_affordable(parents[:2])
-        matter = self.evaluator.people_matter
-        children = [halves(self.problem, parent, people_matter=matter).stack() for parent in parents]
-        self._examine(Boxes.unstack(np.concatenate(children)))
+    def _settle(self, until: float) -> None:
+        """Bound what was put off, highest first, so that the gap stated is what is known."""
+        while time.monotonic() < until and self._bound_guessed():
+            pass
 
-    def _offer_affordable(self, parents: list[Bounded]) -> None:
-        """Try the corner's brain data with the labels that are left after paying for them."""
-        designs, feasible = self.problem.complete(Designs.concatenate([p.corner for p in parents]))
+    def _bound_guessed(self) -> bool:
+        """Bound the boxes of highest bound if that is not their own yet; return whether it was not."""
+        guessed = self.open.pop_guessed(2 * self.limits.batch)
+        if guessed is None:
+            return False
+        boxes, upper = guessed
+        self._examine(Children(boxes, upper, np.full(len(upper), -np.inf)))
+        return True
+
+    def _offer_affordable(self, parents: Boxes) -> None:
+        """Try the first corners' brain data with the labels that are left after paying for them."""
+        first = Boxes.unstack(parents.stack()[:2])
+        designs, feasible = self.problem.complete(corner_brain(self.problem, first))
         designs = designs.take(feasible)
         if len(designs):
             self.incumbent.offer(designs, self.evaluator.utilities(self.problem.purchase(designs)))
 
-    def _examine(self, boxes: Boxes) -> None:
-        """Bound boxes; offer corners that are feasible; keep the boxes that may hold something better."""
-        known = bound(self.problem, boxes)
-        rows = np.flatnonzero(known.possible)
+    def _examine(self, children: Children) -> None:
+        """Bound boxes; offer corners that are feasible; keep the boxes that may hold something better.
+
+        Boxes that are likely to be cut again keep the bound of the box they come from, for one generation.
+        """
+        known = bound(self.problem, children.boxes)
+        closed = known.closed
+        if self.evaluator.people_matter:
+            closed = closed & known.one_number
+        later = known.possible & ~closed & (np.minimum(children.guess, children.upper) > self.threshold)
+        if later.any():
+            self.open.push(known.boxes.take(later), children.upper[later], children.guess[later])
+        rows = np.flatnonzero(known.possible & ~later)
         if not rows.size:
             return
-        corner = known.corner.take(rows)
-        purchase = self.problem.purchase(corner)
-        people = known.boxes.people_low[rows], known.boxes.people_high[rows]
-        utilities = self.evaluator.bounds(purchase, *people)
+        tight, corner, closed = known.boxes.take(rows), known.corner.take(rows), closed[rows]
+        utilities = self.evaluator.bounds(self.problem.purchase(corner), tight.people_low, tight.people_high)
         self.bounded += int(rows.size)
-        closed = known.closed[rows]
-        if self.evaluator.people_matter:
-            closed &= known.one_number[rows]
         self.incumbent.offer(corner.take(closed), utilities[closed])
-        for row, utility in zip(rows[~closed], utilities[~closed], strict=True):
-            upper = float(utility) + self.limits.slack
-            if upper <= self.threshold:
-                self.dropped = max(self.dropped, upper)
-            else:
-                heapq.heappush(self.heap, (-upper, next(self._count), boxes, _one(known, int(row))))
+        upper = np.minimum(utilities + self.limits.slack, children.upper[rows])
         if closed.any() and self.limits.slack:
-            self.dropped = max(self.dropped, float(utilities[closed].max()) + self.limits.slack)
+            self.dropped = max(self.dropped, float(upper[closed].max()))
+        near = ~closed & (upper <= self.threshold)
+        if near.any():
+            self.dropped = max(self.dropped, float(upper[near].max()))
+        self.open.push(tight.take(~closed & ~near), upper[~closed & ~near])
 
     def _certificate(self) -> Certificate:
         objective = self.incumbent.utility
-        left = -self.heap[0][0] if self.heap else -np.inf
-        upper = max(objective, self.dropped, left)
+        upper = max(objective, self.dropped, self.open.bound)
         return Certificate(
             objective=objective,
             bound=upper,
             gap=relative_gap(objective, upper),
             method="branch and bound over boxes of whole-number designs, bounded by monotonicity in data",
             boxes=self.bounded,
-            complete=left <= self.threshold,
+            complete=self.open.best <= self.threshold,
         )
-
-
-def _one(known: Bounded, row: int) -> Bounded:
-    keep = slice(row, row + 1)
-    return Bounded(
-        Boxes.unstack(known.boxes.stack()[keep]),
-        known.possible[keep],
-        known.corner.take(keep),
-        known.closed[keep],
-        known.one_number[keep],
-        known.lower[keep],
-    )

@@ -16,9 +16,10 @@ from brainworth.design.errors import BadInput, Infeasible
 from brainworth.design.utilities import Reliable
 
 from .boxes import bound, root
-from .certify import BranchAndBound, Certificate, Incumbent, SearchLimits
+from .certify import BranchAndBound, Certificate, SearchLimits
 from .evaluate import Evaluator
 from .feasibility import cheapest_design, require_feasible
+from .incumbent import Incumbent
 from .problem import Designs, Problem
 from .search import Search
 

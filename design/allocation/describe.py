@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
+from brainworth.design.costs import ModalityCost
 from brainworth.design.prices import Price, Schedule
 
 from .evaluate import Evaluator
@@ -61,11 +62,8 @@ def cost_spread(problem: Problem, design: Designs, seed: int = 0) -> dict[str, f
     """
     rng = np.random.default_rng(seed)
     scores = np.asarray(ndtri((np.arange(_PRICE_DRAWS) + 0.5) / _PRICE_DRAWS))
-    n_task = int(design.n_task[0])
-    lines: list[tuple[Schedule, int]] = [
-        (problem.task.per_label, n_task * problem.task.raters),
-        (Schedule(problem.task.setup), int(n_task > 0)),
-    ]
+    units = problem.task.units(design.n_task)
+    lines: list[tuple[Schedule, int]] = [(p, int(units[line][0])) for line, p in problem.task.schedules.items()]
     samples, sessions = problem.samples(design)[0], problem.sessions(design)[0]
     for m, (cost, limits) in enumerate(problem.modalities):
         counts = (samples[m], sessions[m], design.subjects[0, m] * int(limits.new_subjects))
@@ -89,6 +87,7 @@ def assumptions(problem: Problem) -> tuple[str, ...]:
     for cost, limits in problem.modalities:
         if cost.samples_per_session is None and (cost.per_session.base != Price() or cost.per_session.tiers):
             said.append(f"{cost.name}: no samples_per_session given, so everyone comes for one session of any length.")
+        said += _billing(cost, new=limits.new_subjects)
         if limits.max_samples is None:
             said.append(f"{cost.name}: no max_samples given; at most {UNLIMITED:,} samples are considered.")
         if not limits.new_subjects:
@@ -96,12 +95,32 @@ def assumptions(problem: Problem) -> tuple[str, ...]:
             said.append(
                 f"{cost.name}: the {people} people of the pilot return, all of them, and no one new is enrolled."
             )
+    task = problem.task
+    if task.escalation and task.years_ahead:
+        said.append(f"Prices rise by {float(task.escalation):.3g} a year for {task.years_ahead} years.")
+    if task.raters > 1:
+        said.append(f"A label is the mean of {task.raters} answers, each paid, as those of the pilot are.")
     if problem.task_limits.max_labels is None:
         said.append(f"No max_labels given; at most {UNLIMITED:,} labels are considered.")
     return tuple(said)
 
 
+def _billing(cost: ModalityCost, *, new: bool) -> list[str]:
+    """Return in words what is billed beyond what is recorded."""
+    said: list[str] = []
+    if cost.per_hour != Price():
+        said.append(
+            f"{cost.name}: a session of {float(cost.minutes_per_session):g} minutes is billed as "
+            f"{float(cost.billed_hours):g} hours (whole {cost.billing_quantum_minutes} minutes)."
+        )
+    if cost.cancellation:
+        said.append(f"{cost.name}: {float(cost.cancellation):.3g} of the booked sessions are cancelled and billed.")
+    if cost.attrition and new:
+        said.append(f"{cost.name}: {float(cost.attrition):.3g} of the new people are paid and drop out.")
+    return said
+
+
 def _certain(problem: Problem) -> bool:
-    lists = [problem.task.per_label, Schedule(problem.task.setup)]
+    lists = list(problem.task.schedules.values())
     lists += [prices for cost, _ in problem.modalities for prices in cost.schedules.values()]
     return all(prices.certain for prices in lists)

@@ -57,6 +57,12 @@ class Evaluator:
         return self.utility(_finite(values, purchase))
 
 
+def thinned(n_draws: int, count: int) -> slice | None:
+    """Return evenly spaced draws, at most ``count`` of them; None for all."""
+    step = max(1, -(-n_draws // count))
+    return None if step == 1 else slice(0, n_draws, step)
+
+
 def _finite(values: Float[np.ndarray, "design draw"], purchase: Purchase) -> Float[np.ndarray, "design draw"]:
     if not np.all(np.isfinite(values)):
         row = int(np.argmax(~np.isfinite(values).all(axis=1)))

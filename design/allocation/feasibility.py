@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
 
 from brainworth.design.errors import Infeasible
 
-from .boxes import Boxes, bound, halves, root
+from .boxes import Boxes, bound, root
+from .cuts import halves
 from .problem import Designs, Problem
 
 _ENDLESS = 10**13
@@ -22,9 +24,11 @@ _MOST_BOXES = 3000
 
 
 def require_feasible(problem: Problem) -> None:
-    """Return if the budget buys at least one design; raise ``Infeasible`` otherwise."""
-    cheapest = cheapest_design(problem)
+    """Return if the budget buys at least one design, or if that takes a longer search; raise ``Infeasible`` otherwise."""
+    cheapest, settled = _cheapest(problem)
     if cheapest is None:
+        if not settled:
+            return
         raise Infeasible(_conflict(problem))
     needed = int(problem.cents(cheapest)[0])
     if problem.budget is not None and needed > problem.budget_cents:
@@ -34,9 +38,13 @@ def require_feasible(problem: Problem) -> None:
 def cheapest_design(problem: Problem) -> Designs | None:
     """Return the cheapest design that meets every condition but the budget; None if there is none.
 
-    Best first over boxes by their least price; what the boxes cannot settle within 3,000 of them is settled by the
-    cheapest design met, or, if none was met, by the mixed-integer program.
+    Best first over boxes by their least price; after 3,000 of them the cheapest design met is taken.
     """
+    return _cheapest(problem)[0]
+
+
+def _cheapest(problem: Problem) -> tuple[Designs | None, bool]:
+    """Return the cheapest design met, and whether no cheaper one exists."""
     endless = problem.with_budget_cents(_ENDLESS)
     counter = itertools.count()
     best: Designs | None = None
@@ -44,7 +52,7 @@ def cheapest_design(problem: Problem) -> Designs | None:
     heap: list[tuple[int, int, Boxes]] = [(0, next(counter), root(endless))]
     for _ in range(_MOST_BOXES):
         if not heap or heap[0][0] >= best_cents:
-            break
+            return best, True
         known = bound(endless, heapq.heappop(heap)[2])
         if not known.possible[0]:
             continue
@@ -56,7 +64,7 @@ def cheapest_design(problem: Problem) -> Designs | None:
             child = bound(endless, Boxes.unstack(half[None]))
             if child.possible[0]:
                 heapq.heappush(heap, (_least(endless, child.boxes, child.lower), next(counter), child.boxes))
-    return best
+    return best, not heap
 
 
 def _least(problem: Problem, boxes: Boxes, lower: np.ndarray) -> int:
@@ -94,9 +102,24 @@ def _conflict(problem: Problem) -> str:
 
     broken = conflicts(problem)
     if not broken:
-        return "No plan meets the limits at any budget: whole numbers of people, sessions and stimuli do not fit them."
+        return _whole_numbers(problem)
     parts = [f"'{name}' (by {amount:g})" for name, amount in broken.items()]
     return (
         "The limits contradict each other at any budget. The nearest feasible values loosen "
         f"{' and '.join(parts)}, other limits unchanged."
+    )
+
+
+def _whole_numbers(problem: Problem) -> str:
+    """Say that whole numbers do not fit the limits, and which conditions of the user's own one could drop."""
+    enough = [
+        f"'{rule.name}'"
+        for rule in problem.constraints
+        if cheapest_design(replace(problem, constraints=tuple(c for c in problem.constraints if c is not rule)))
+    ]
+    loose = f" A plan exists without any one of {', '.join(enough)}." if enough else ""
+    names = ", ".join(f"{cost.name}.sessions" for cost, _ in problem.modalities if cost.samples_per_session)
+    return (
+        "No plan meets the limits at any budget: whole numbers of people, sessions and stimuli do not fit them, though "
+        f"parts of sessions would{f' ({names})' if names else ''}.{loose}"
     )

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from brainworth.design.config import Modality, StudyConfig
+from brainworth.design.config import Budget, Modality, StudyConfig
 from brainworth.design.config import Tier as TierConfig
+from brainworth.design.config_constraints import Constraint
 from brainworth.design.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.prices import Price, Schedule, Tier
 from brainworth.design.utilities import utility_from_name
@@ -31,12 +32,18 @@ def problem_from_config(study: StudyConfig, pilot_subjects: Mapping[str, int]) -
     """
     budget, aim = study.budget, study.objective
     return Problem(
-        task=TaskCost(_schedule(study.task.cost_per_label, study.task.tiers, "task.cost_per_label")),
-        modalities=tuple(_modality(m, pilot_subjects.get(m.name, 0), budget.max_weeks) for m in study.modality),
+        task=TaskCost(
+            _schedule(study.task.cost_per_label, study.task.tiers, "task.cost_per_label"),
+            raters=study.task.raters,
+            setup=Price.of(study.task.setup, "task.setup"),
+            escalation=_exact(budget.escalation),
+            years_ahead=budget.years_ahead,
+        ),
+        modalities=tuple(_modality(m, pilot_subjects.get(m.name, 0), budget) for m in study.modality),
         budget=None if budget.total is None else Decimal(str(budget.total)),
         task_limits=TaskLimits(study.task.max_labels, study.task.min_labels),
         utility=utility_from_name(aim.utility, level=aim.level, target=aim.target),
-        constraints=_hours(study),
+        constraints=(*_hours(study), *map(_constraint, study.constraint)),
         currency=budget.currency,
         target=aim.target,
         confidence=aim.confidence,
@@ -51,7 +58,17 @@ def _hours(study: StudyConfig) -> tuple[LinearConstraint, ...]:
     return (LinearConstraint("budget.max_hours", hours, upper=study.budget.max_hours),)
 
 
-def _modality(modality: Modality, pilot_subjects: int, max_weeks: float | None) -> tuple[ModalityCost, ModalityLimits]:
+def _constraint(constraint: Constraint) -> LinearConstraint:
+    low, high = constraint.bounds
+    return LinearConstraint(constraint.name, dict(constraint.terms), low, high)
+
+
+def _exact(number: float | None) -> Decimal:
+    """Return the number as it is written in the study file."""
+    return Decimal(str(number or 0))
+
+
+def _modality(modality: Modality, pilot_subjects: int, budget: Budget) -> tuple[ModalityCost, ModalityLimits]:
     prices, limits, name = modality.cost, modality.design, modality.name
     cost = ModalityCost(
         name=name,
@@ -61,7 +78,14 @@ def _modality(modality: Modality, pilot_subjects: int, max_weeks: float | None) 
         per_subject=Price.of(prices.per_subject, f"{name}.per_subject"),
         setup=Price.of(prices.setup, f"{name}.setup"),
         usable_fraction=prices.usable_fraction,
+        per_hour=Price.of(prices.per_hour, f"{name}.per_hour"),
+        minutes_per_session=_exact(prices.hours_per_session) * 60,
+        billing_quantum_minutes=prices.billing_quantum_minutes,
         sessions_per_week=prices.sessions_per_week,
+        cancellation=_exact(prices.cancellation),
+        attrition=_exact(prices.attrition),
+        escalation=_exact(budget.escalation if prices.escalation is None else prices.escalation),
+        years_ahead=budget.years_ahead,
     )
     return cost, ModalityLimits(
         max_samples=limits.max_samples,
@@ -74,7 +98,9 @@ def _modality(modality: Modality, pilot_subjects: int, max_weeks: float | None) 
         shared_stimuli=limits.shared_stimuli,
         new_subjects=modality.new_subjects or pilot_subjects == 0,
         pilot_subjects=pilot_subjects,
-        max_weeks=max_weeks,
+        max_sessions=limits.max_sessions,
+        max_stimuli=limits.max_stimuli,
+        max_weeks=budget.max_weeks,
     )
 
 

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from brainworth.design.config_constraints import QUANTITIES
 from brainworth.design.costs import Bill, ModalityCost, ModalityLimits, TaskCost, bill
 from brainworth.design.errors import BadInput
 from brainworth.design.prices import MOST_CENTS
@@ -22,8 +23,7 @@ from brainworth.design.utilities import Mean, Utility
 
 from .space import UNLIMITED, ModalitySpace
 
-QUANTITIES = ("samples", "subjects", "sessions", "stimuli")
-"""What a constraint can name of a modality, as in ``EEG.samples``; labels are ``n_task``."""
+__all__ = ["QUANTITIES", "Designs", "LinearConstraint", "Problem", "TaskLimits"]
 _ROUNDING = 1e-9
 
 

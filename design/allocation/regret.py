@@ -50,10 +50,20 @@ def simple_rules(search: Search) -> dict[str, Designs]:
 
 
 def alternatives(search: Search, evaluator: Evaluator, plan: Plan) -> dict[str, Alternative]:
-    """Return the simple rules with their performance and what they lose against the plan."""
+    """Return the simple rules with their performance and what they lose against the plan, one purchase once.
+
+    A rule that buys what an earlier one buys is named under ``also`` of that one.
+    """
     named = {"task_only": task_only(search.problem), **simple_rules(search)}
     bought = plans(search.problem, evaluator, Designs.concatenate(list(named.values())))
-    return {name: Alternative(p, plan.utility - p.utility) for name, p in zip(named, bought, strict=True)}
+    found: dict[str, Alternative] = {}
+    for name, purchase in zip(named, bought, strict=True):
+        same = next((n for n, other in found.items() if other.plan.allocation == purchase.allocation), None)
+        if same is None:
+            found[name] = Alternative(purchase, plan.utility - purchase.utility)
+        else:
+            found[same] = replace(found[same], also=(*found[same].also, name))
+    return found
 
 
 def probability_worth(search: Search, evaluator: Evaluator, plan: Plan, labels_only: Plan) -> float:

@@ -11,8 +11,8 @@ the exact ones from the optimistic side. Amounts are scaled by the budget: unsca
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,16 @@ class Symbols:
         for quantity in QUANTITIES:
             pairs |= {f"{name}.{quantity}": v for name, v in getattr(self, quantity).items()}
         return pairs
+
+
+Conditions = Sequence[LinearConstraint] | Callable[[Symbols], list[Any]]
+"""Linear constraints, or a function of CVXPY variables that returns CVXPY constraints."""
+
+
+def constrained(problem: Problem, conditions: Conditions) -> Problem:
+    """Return the problem with more conditions."""
+    more = from_expressions(problem, conditions) if callable(conditions) else tuple(conditions)
+    return replace(problem, constraints=(*problem.constraints, *more)) if more else problem
 
 
 def from_expressions(problem: Problem, build: Callable[[Symbols], list[Any]]) -> tuple[LinearConstraint, ...]:
@@ -109,7 +119,12 @@ def build(problem: Problem) -> Program:
     symbols = Symbols(labels, *(parts[q] for q in QUANTITIES))
     program = Program(symbols, cp.Constant(0.0), {"structure": [labels >= 0, labels <= problem.max_labels]})
     structure = program.conditions["structure"]
-    program.cost = program.cost + _amount(problem.task.per_label, labels * problem.task.raters, structure)
+    prices = problem.task.schedules
+    program.cost = program.cost + _amount(prices["labels"], labels * problem.task.raters, structure)
+    if prices["setup"].steps:
+        any_label = cp.Variable(boolean=True, name="n_task.used")
+        structure.append(labels <= problem.max_labels * any_label)
+        program.cost = program.cost + float(prices["setup"].base.high) * any_label
     if problem.task_limits.min_labels:
         program.conditions["min_labels"] = [labels >= problem.task_limits.min_labels]
     for name, space in zip(problem.names, problem.spaces, strict=True):

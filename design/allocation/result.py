@@ -66,6 +66,8 @@ class Alternative:
     plan: Plan
     regret: float
     """Utility lost against the plan."""
+    also: tuple[str, ...] = ()
+    """Other rules that buy the same here."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class AllocationResult:
     plan: Plan
     certificate: Certificate
     alternatives: dict[str, Alternative]
-    """``task_only`` and other simple rules; a rule that the limits forbid is absent."""
+    """``task_only`` and other simple rules; absent if the limits forbid it, or if another one (``also``) buys the same."""
     probability_brain_worth: float
     """Share of draws in which brain data (the plan's, or the best design's that holds any) beat labels alone."""
     near_optimal: NearOptimal

@@ -155,7 +155,7 @@ class Search:
     def refine(self, shares: np.ndarray, options: np.ndarray) -> Float[np.ndarray, " modality"]:
         """Return better shares under fixed options: SLSQP on the relaxed problem, real numbers throughout."""
         count = len(self.menus)
-        tables = [self._table(m, int(options[m])) for m in range(count)]
+        tables = [self.spending(m, int(options[m])) for m in range(count)]
         step = 1e-3
 
         def relaxed(points: np.ndarray) -> Float[np.ndarray, " point"]:
@@ -166,7 +166,7 @@ class Search:
                 [menu.options[o].repeats for menu, o in zip(self.menus, options, strict=True)], (len(points), 1)
             )
             left = self.problem.budget_cents - money.sum(axis=1)
-            labels = np.interp(left, *self._label_table)
+            labels = np.interp(left, *self.label_spending)
             values = self.evaluator.values(
                 Purchase(labels, np.stack(columns, axis=1), np.maximum(people, 1.0), repeats)
             )
@@ -238,14 +238,18 @@ class Search:
         return sorted(results, key=lambda r: -r[2])
 
     def locate(self, design: Designs) -> tuple[np.ndarray, np.ndarray]:
-        """Return the point nearest to a design: its money shares, and the options with its repeats and people."""
+        """Return the point nearest to a design: its money shares, and the options that buy most nearly the same with it."""
         shares = np.zeros(len(self.menus))
         options = np.zeros(len(self.menus), dtype=np.int64)
         for m, menu in enumerate(self.menus):
             k, s, r = (a[0, m] for a in (design.stimuli, design.subjects, design.repeats))
-            shares[m] = int(menu.space.cents(k, s, r)) / max(1, self.problem.budget_cents)
-            distance = [abs(o.repeats - int(r)) * 1e6 + abs((o.people or int(s)) - int(s)) for o in menu.options]
-            options[m] = int(np.argmin(distance)) if k > 0 else 0
+            if k == 0:
+                continue
+            money = int(menu.space.cents(k, s, r))
+            shares[m] = money / max(1, self.problem.budget_cents)
+            choices = np.arange(len(menu.options))
+            stimuli, people, repeats = menu.buy(np.full(choices.shape, money), choices)
+            options[m] = int(np.argmin(1e6 * (repeats != r) + abs(people - s) / s + abs(stimuli - k) / k))
         return shares, options
 
     def from_samples(self, samples: tuple[tuple[int, ...], ...]) -> Points:
@@ -253,7 +257,7 @@ class Search:
         options = np.zeros((len(samples), len(self.menus)), dtype=np.int64)
         shares = np.zeros(options.shape)
         for m in range(len(self.menus)):
-            cost, size, _ = self._table(m, 0)
+            cost, size, _ = self.spending(m, 0)
             shares[:, m] = np.interp([row[m] for row in samples], size, cost) / max(1, self.problem.budget_cents)
         return shares / np.maximum(1.0, shares.sum(axis=1, keepdims=True)), options
 
@@ -273,14 +277,14 @@ class Search:
     # ------------------------------------------------------------------ helpers
 
     @property
-    def _label_table(self) -> tuple[np.ndarray, np.ndarray]:
+    def label_spending(self) -> tuple[np.ndarray, np.ndarray]:
         """Money and labels, for interpolation."""
         top = int(self.problem.affordable_labels(np.array([self.problem.budget_cents]), self.problem.max_labels)[0])
         labels = np.unique(np.geomspace(1, max(top, 1), _RELAXED_LEVELS).astype(np.int64)) if top > 0 else np.array([0])
         labels = np.unique(np.append(0, labels))
         return self.problem.task.cents(labels).astype(float), labels.astype(float)
 
-    def _table(self, m: int, option: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def spending(self, m: int, option: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return money, samples and people of a modality under an option, for interpolation."""
         menu, budget = self.menus[m], self.problem.budget_cents
         money = np.unique(np.append(0, np.geomspace(1, max(budget, 2), _RELAXED_LEVELS).astype(np.int64)))

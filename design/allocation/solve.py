@@ -17,12 +17,13 @@ from brainworth.design.purchase import Surface
 from brainworth.design.utilities import Reliable
 
 from .boxes import root
-from .certify import BranchAndBound, Certificate, Incumbent, SearchLimits
+from .certify import BranchAndBound, Certificate, SearchLimits
 from .cheapest import cheapest_plan
 from .describe import assumptions, cost_spread, plans
-from .evaluate import Evaluator
+from .evaluate import Evaluator, thinned
 from .feasibility import require_feasible
 from .frontier import frontier, marginal_value, share_curve
+from .incumbent import Incumbent
 from .problem import Designs, Problem
 from .regret import alternatives, near_optimal, per_draw, probability_worth
 from .relaxation import extremes
@@ -66,12 +67,6 @@ class Stopwatch:
         self.last = now
 
 
-def thinned(surface: Surface, count: int) -> slice | None:
-    """Return evenly spaced draws, about ``count`` of them; None for all."""
-    step = max(1, surface.n_draws // count)
-    return None if step == 1 else slice(0, surface.n_draws, step)
-
-
 @dataclass(frozen=True)
 class Optimum:
     """What the solver hands to the description."""
@@ -88,7 +83,7 @@ def optimum(problem: Problem, surface: Surface, options: AllocationOptions) -> O
     """Return the best design within the budget, or the cheapest that reaches the target, with its certificate."""
     utility = problem.utility if problem.budget is not None else Reliable(problem.confidence)
     full = Evaluator(surface, utility)
-    thin = Evaluator(surface, utility, thinned(surface, options.search_draws))
+    thin = Evaluator(surface, utility, thinned(surface.n_draws, options.search_draws))
     if problem.budget is None:
         priced, design, certificate = cheapest_plan(problem, thin, full, options.limits)
         search = Search(priced, thin)

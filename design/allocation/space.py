@@ -51,7 +51,7 @@ class ModalitySpace:
         """Sessions in all: the tightest of the session, hour and week limits."""
         limits, caps = self.limits, [self.limits.max_sessions]
         if limits.max_hours is not None and self.cost.minutes_per_session:
-            caps.append(math.floor(limits.max_hours * 60 / self.cost.minutes_per_session + 1e-9))
+            caps.append(math.floor(limits.max_hours * 60 / float(self.cost.minutes_per_session) + 1e-9))
         if limits.max_weeks is not None and self.cost.sessions_per_week is not None:
             caps.append(math.floor(limits.max_weeks * self.cost.sessions_per_week + 1e-9))
         known = [cap for cap in caps if cap is not None]

@@ -24,6 +24,7 @@ STAGES = {
     "posterior": "Fitting the posterior",
     "allocation": "Searching for the best purchase and proving it",
     "exchange rates": "Exchange rates",
+    "rounds": "Simulating rounds",
     "report": "Writing the report",
 }
 
@@ -54,6 +55,8 @@ def show_plan(plan: Plan, out: Path, *, quiet: bool, as_json: bool) -> None:
     elif not quiet:
         health = plan.record["health"]["status"]
         typer.echo(plan.record["verdict"]["sentence"])
+        if "rounds" in plan.details:
+            typer.echo(plan.details["rounds"]["sentence"])
         if health != "ok":
             worried = [c["sentence"] for c in plan.record["health"]["checks"] if c["status"] != "ok"]
             typer.echo(f"Health of the pilot: {health}. {' '.join(worried)}")
@@ -78,8 +81,26 @@ Scheduler = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Plan even if the health check refuses; the report says so.")]
 
 
+Rounds = Annotated[
+    int | None,
+    typer.Option(
+        "--rounds",
+        min=1,
+        max=3,
+        help="2 or 3: also say what buying in so many rounds gains; budget.rounds of the study if not given.",
+        show_default=False,
+    ),
+]
+
+
 def plan(
-    study: StudyPath, *, out: Out = Path("plan"), force: Force = False, quiet: Quiet = False, as_json: AsJson = False
+    study: StudyPath,
+    *,
+    out: Out = Path("plan"),
+    rounds: Rounds = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fit the pilot, find the best purchase, write plan.json, report.html, posterior.nc and figures.
 
@@ -94,7 +115,7 @@ def plan(
     from brainworth.design.planning import plan_study
 
     with progress_bar(quiet=quiet or as_json) as say:
-        finished = plan_study(loaded, out, force=force, progress=say)
+        finished = plan_study(loaded, out, rounds=rounds, force=force, progress=say)
     show_plan(finished, out, quiet=quiet, as_json=as_json)
 
 

@@ -199,6 +199,15 @@ class Task(Record):
     cost_per_label: Price = None
 
 
+class RoundsGain(Record):
+    """What buying in rounds gains over buying at once."""
+
+    rounds: int
+    sentence: str
+    gain: Number = None
+    standard_error: Number = None
+
+
 class Details(Record):
     """`details.json`."""
 
@@ -225,5 +234,6 @@ class Details(Record):
     """Utility per unit of money, near the budget."""
     cost_spread: Summary | None = None
     """The plan's cost under uncertain prices."""
+    rounds: RoundsGain | None = None
     methods: list[str] = Field(default_factory=list)
     citations: list[str] = Field(default_factory=list)

@@ -70,6 +70,8 @@ class Alternative(Record):
     cost: Cost | None = None
     regret: Number = None
     """Utility lost against the plan."""
+    also: list[str] = Field(default_factory=list)
+    """Other rules that buy the same."""
 
 
 class Verdict(Record):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
+import cvxpy as cp
 import numpy as np
 import pytest
 
@@ -24,13 +25,15 @@ from brainworth.design.allocation import (
     TaskLimits,
     allocate,
 )
-from brainworth.design.allocation.certify import BranchAndBound, Certificate, Incumbent
+from brainworth.design.allocation.certify import BranchAndBound, Certificate
 from brainworth.design.allocation.evaluate import Evaluator
+from brainworth.design.allocation.incumbent import Incumbent
 from brainworth.design.allocation.toy import ToyPeopleSurface, ToySurface
+from brainworth.design.allocation.worst_case import WorstCase
 from brainworth.design.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.errors import Infeasible
 from brainworth.design.prices import Price, Schedule, schedule
-from brainworth.design.purchase import PeopleSurface, Purchase
+from brainworth.design.purchase import PeopleSurface, Purchase, Surface
 from brainworth.design.utilities import CVaR, Mean, Probability, Quantile, Reliable, Utility
 
 INSTANCES = 300
@@ -79,7 +82,9 @@ def bill_of(stimuli: int, people: int, repeats: int, cost: ModalityCost, limits:
     while limits.new_subjects and Fraction(enrolled) * (1 - Fraction(cost.attrition)) < people:
         enrolled += 1
     rise = (1 + cost.escalation) ** cost.years_ahead
-    minutes = -(-cost.minutes_per_session // cost.billing_quantum_minutes) * cost.billing_quantum_minutes
+    minutes = 0
+    while minutes < cost.minutes_per_session:
+        minutes += cost.billing_quantum_minutes
     hourly = schedule(cost.per_hour.high * Decimal(minutes) / 60)
     lines = [(cost.per_sample, samples), (cost.per_session, billed), (hourly, billed)]
     lines += [(Schedule(cost.per_subject), enrolled), (Schedule(cost.setup), 1)]
@@ -124,7 +129,9 @@ def ways(cost: ModalityCost, limits: ModalityLimits) -> list[Way]:
 
 def task_cents(task: TaskCost, n: int) -> int:
     """Cents of the labels."""
-    return charge(task.per_label, n * task.raters) + (charge(Schedule(task.setup), 1) if n else 0)
+    rise = (1 + task.escalation) ** task.years_ahead
+    setup = charge(Schedule(task.setup).escalated(rise), 1) if n else 0
+    return charge(task.per_label.escalated(rise), n * task.raters) + setup
 
 
 def every_design(problem: Problem) -> tuple[list[tuple[Way, ...]], np.ndarray, np.ndarray]:
@@ -151,6 +158,7 @@ def holds(constraint: LinearConstraint, names: tuple[str, ...], brain: tuple[Way
     values = {"n_task": float(n)}
     for name, way in zip(names, brain, strict=True):
         values |= {f"{name}.samples": way.samples, f"{name}.subjects": way.people, f"{name}.sessions": way.sessions}
+        values |= {f"{name}.stimuli": way.stimuli}
     total = sum(weight * values[key] for key, weight in constraint.coefficients.items())
     return constraint.lower - 1e-9 <= total <= constraint.upper + 1e-9
 
@@ -165,7 +173,7 @@ def purchase_of(brains: list[tuple[Way, ...]], labels: np.ndarray, rows: np.ndar
     )
 
 
-def best_of(problem: Problem, surface: ToySurface) -> tuple[float, int]:
+def best_of(problem: Problem, surface: Surface) -> tuple[float, int]:
     """Return the best utility within the budget (-inf if nothing fits) and the least cents of any design."""
     brains, labels, cents = every_design(problem)
     if not len(cents):
@@ -205,7 +213,8 @@ def random_modality(rng: np.random.Generator, name: str, count: int) -> tuple[Mo
         per_subject=random_price(rng, 4.0),
         setup=random_price(rng, 10.0),
         per_hour=random_price(rng, 2.0) if rng.random() < 0.3 else Price(),
-        minutes_per_session=int(rng.integers(0, 100)),
+        minutes_per_session=Decimal(str(round(float(rng.uniform(0, 100)), int(rng.integers(0, 2))))),
+        billing_quantum_minutes=int(rng.choice([15, 15, 20, 60])),
         cancellation=Decimal(str(rng.choice([0.0, 0.1, 0.25]))),
         attrition=Decimal(str(rng.choice([0.0, 0.2]))),
         escalation=Decimal(str(rng.choice([0.0, 0.03]))),
@@ -235,19 +244,22 @@ def random_utility(rng: np.random.Generator) -> Utility:
 
 def random_constraints(rng: np.random.Generator, names: tuple[str, ...]) -> tuple[LinearConstraint, ...]:
     """Now and then a ratio or a bound of the user's own."""
-    name = names[rng.integers(len(names))]
-    options = (
-        (),
-        (),
-        (),
-        (LinearConstraint("two sessions a person", {f"{name}.sessions": 1.0, f"{name}.subjects": -2.0}, lower=0.0),),
-        (LinearConstraint("no more labels than samples", {"n_task": 1.0, f"{name}.samples": -2.0}, upper=3.0),),
-        (LinearConstraint("five labels", {"n_task": 1.0}, lower=5.0, upper=9.0),),
+    name, other = names[rng.integers(len(names))], names[rng.integers(len(names))]
+    choices = (
+        LinearConstraint("two sessions a person", {f"{name}.sessions": 1.0, f"{name}.subjects": -2.0}, lower=0.0),
+        LinearConstraint("no more labels than samples", {"n_task": 1.0, f"{name}.samples": -2.0}, upper=3.0),
+        LinearConstraint("five labels", {"n_task": 1.0}, lower=5.0, upper=9.0),
+        LinearConstraint("six labels", {"n_task": 1.0}, lower=6.0, upper=6.0),
+        LinearConstraint("hours", {f"{m}.sessions": 1.5 for m in names}, upper=6.0),
+        LinearConstraint("as many people", {f"{name}.subjects": 1.0, f"{other}.subjects": -1.0}, lower=0.0),
+        LinearConstraint("a stimulus a label", {f"{name}.stimuli": 2.5, "n_task": -1.0}, lower=-2.0),
+        LinearConstraint("some brain data", {f"{m}.samples": 1.0 for m in names}, lower=2.0),
     )
-    return options[rng.integers(len(options))]
+    count = int(rng.choice([0, 0, 1, 1, 2]))
+    return tuple(choices[i] for i in rng.permutation(len(choices))[:count])
 
 
-def instance(seed: int) -> tuple[Problem, ToySurface]:
+def instance(seed: int) -> tuple[Problem, Surface]:
     """Return a random problem that can be listed, and a surface for it."""
     rng = np.random.default_rng(seed)
     count = int(rng.choice([1, 1, 2, 2, 3]))
@@ -261,6 +273,8 @@ def instance(seed: int) -> tuple[Problem, ToySurface]:
             ),
             raters=int(rng.choice([1, 1, 2])),
             setup=random_price(rng, 2.0) if rng.random() < 0.2 else Price(),
+            escalation=Decimal(str(rng.choice([0.0, 0.07]))),
+            years_ahead=int(rng.integers(0, 3)),
         ),
         modalities=modalities,
         budget=Decimal(str(round(float(rng.lognormal(np.log(30.0), 0.8)), 2))),
@@ -276,6 +290,8 @@ def instance(seed: int) -> tuple[Problem, ToySurface]:
         surface = replace(surface, step=0.05)
     if rng.random() < 0.3:
         surface = ToyPeopleSurface.of(surface, rng, spread=0.5, most=6)
+        if rng.random() < 0.4:
+            surface = WorstCase((surface, replace(surface, aligned=0.5 * surface.aligned, many=0.7 * surface.many)))
     return problem, surface
 
 
@@ -356,6 +372,60 @@ def test_cheapest_plan_equals_exhaustive_search(block: int) -> None:
         assert result.certificate.bound * 100 <= least + 1e-6, "the bound is violated"
         assert spent <= max(least * (1 + 1.1e-3), least + 1), "dearer than exhaustive search by more than allowed"
     assert reached >= 3
+
+
+def program_optimum(values: np.ndarray, cents: np.ndarray, budget: int, utility: Utility) -> float:
+    """Solve the allocation as a sample-average mixed-integer program (CVXPY, HiGHS): one binary variable a design.
+
+    CVaR by Rockafellar and Uryasev; probability and the value reached with a confidence by one binary variable a draw.
+    """
+    count, draws = values.shape
+    chosen = cp.Variable(count, boolean=True)
+    reached = chosen @ values
+    conditions = [cp.sum(chosen) == 1, (cents / max(budget, 1)) @ chosen <= budget / max(budget, 1)]
+    if isinstance(utility, CVaR):
+        cut, short = cp.Variable(), cp.Variable(draws, nonneg=True)
+        conditions.append(short >= cut - reached)
+        objective = cut - cp.sum(short) / (utility.level * draws)
+    elif isinstance(utility, Probability | Reliable):
+        counted = cp.Variable(draws, boolean=True)
+        if isinstance(utility, Probability):
+            conditions.append(reached >= utility.target * counted - 1e-9)
+            objective = cp.sum(counted) / draws
+        else:
+            objective = cp.Variable()
+            conditions += [
+                reached >= objective - 2.0 * (1 - counted),
+                cp.sum(counted) >= utility.confidence * draws - 1e-6,
+            ]
+    else:
+        objective = cp.sum(reached) / draws
+    program = cp.Problem(cp.Maximize(objective), conditions)
+    program.solve(solver=cp.HIGHS, highs_options={"mip_rel_gap": 1e-7})
+    assert program.status == cp.OPTIMAL
+    return float(np.asarray(program.value))
+
+
+@pytest.mark.parametrize("utility", [Mean(), CVaR(0.25), Probability(0.35), Reliable(0.75)], ids=lambda u: u.name)
+def test_plan_equals_the_sample_average_program(utility: Utility) -> None:
+    """An independent solver, given every design, finds the same optimum, and never more than the bound."""
+    solved = 0
+    for seed in range(7000, 7040):
+        problem, surface = instance(seed)
+        asked = replace(problem, utility=utility)
+        brains, labels, cents = every_design(asked)
+        fits = np.flatnonzero(cents <= asked.budget_cents)
+        if not 2 <= fits.size <= 400:
+            continue
+        values = surface.explainable_r2(purchase_of(brains, labels, fits))
+        best = program_optimum(values, cents[fits], asked.budget_cents, utility)
+        found = allocate(asked, surface, QUICK).certificate
+        assert found.bound >= best - 1e-6
+        assert found.objective >= best - 1.1e-3 * max(abs(best), 1e-3) - 1e-6
+        solved += 1
+        if solved == 6:
+            break
+    assert solved == 6
 
 
 @dataclass(frozen=True)

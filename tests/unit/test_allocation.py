@@ -17,11 +17,14 @@ from brainworth.design.allocation import (
     TaskLimits,
     allocate,
 )
-from brainworth.design.allocation.boxes import bound, halves, root
+from brainworth.design.allocation.boxes import bound, root
 from brainworth.design.allocation.certify import relative_gap
+from brainworth.design.allocation.cuts import halves
+from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.allocation.problem import Designs
-from brainworth.design.allocation.relaxation import Symbols, extremes, from_expressions, least_cost
+from brainworth.design.allocation.relaxation import Symbols, constrained, extremes, from_expressions, least_cost
+from brainworth.design.allocation.search import Search
 from brainworth.design.allocation.toy import ToyPeopleSurface, ToySurface
 from brainworth.design.config import parse_study
 from brainworth.design.costs import ModalityCost, ModalityLimits, TaskCost
@@ -164,6 +167,18 @@ def test_conflicting_limits_are_named_with_the_nearest_value() -> None:
     made = problem(eeg(min_samples=500, max_samples=300))
     with pytest.raises(Infeasible, match=r"A\.(min|max)_samples.*by 200"):
         allocate(made, strong(), BARE)
+
+
+def test_limits_that_only_whole_numbers_break_are_named() -> None:
+    """Four people and nine sessions hold 801 stimuli, evenly dealt; counted in full sessions, they would hold 900."""
+    rules = (
+        LinearConstraint("four people", {"A.subjects": 1.0}, lower=4.0),
+        LinearConstraint("many stimuli", {"A.stimuli": 1.0}, lower=482.0),
+    )
+    made = problem(eeg(max_subjects=4, max_sessions=9), constraints=rules, budget=Decimal(10**6))
+    with pytest.raises(Infeasible, match=r"whole numbers.*without any one of 'four people', 'many stimuli'") as caught:
+        allocate(made, strong(), BARE)
+    assert caught.value.exit_code == 3
 
 
 def test_target_out_of_reach_names_the_nearest() -> None:
@@ -347,3 +362,101 @@ def test_problem_from_a_study_file() -> None:
     assert without_pilot.new_subjects, "without a pilot nobody can return"
     assert made.constraints == (LinearConstraint("budget.max_hours", {"EEG.sessions": 2.0}, upper=8.0),)
     assert made.utility.name == "quantile"
+
+
+def test_what_facilities_bill_comes_from_the_study_file_exact_to_the_cent() -> None:
+    study = parse_study(
+        {
+            "task": {"cost_per_label": 0.5, "raters": 3, "setup": 50, "max_labels": 100},
+            "modality": [
+                {
+                    "name": "MEG",
+                    "new_subjects": True,
+                    "cost": {
+                        "per_hour": 80.0,
+                        "hours_per_session": 1.1,
+                        "billing_quantum_minutes": 20,
+                        "samples_per_session": 100,
+                        "per_subject": 10,
+                        "cancellation": 0.1,
+                        "attrition": 0.2,
+                        "escalation": 0.5,
+                    },
+                    "design": {"max_subjects": 4, "max_sessions": 9, "max_stimuli": 850},
+                }
+            ],
+            "budget": {"total": 5000, "escalation": 0.1, "years_ahead": 1},
+            "constraint": [
+                {"name": "all", "terms": {"n_task": 1}, "equals": 100},
+                {"name": "people", "terms": {"MEG.subjects": 1}, "at_least": 4},
+                {"name": "nine", "terms": {"MEG.sessions": 1}, "at_least": 9},
+            ],
+        }
+    )
+    made = problem_from_config(study, {})
+    surface = replace(strong(), modalities=("MEG",))
+    result = allocate(made, surface, BARE)
+    bought = result.plan.allocation.modalities["MEG"]
+    # Nine sessions of four people: one comes three times, for the 801st stimulus.
+    assert (result.plan.allocation.n_task, bought.subjects, bought.sessions, bought.stimuli) == (100, 4, 9, 801)
+    # 66 minutes are billed as 80; 9 sessions held need 10 billed, 4 people 5 enrolled; prices rise by 50 % and by 10 %.
+    assert result.plan.bill.items == {
+        "task": {"labels": Decimal("165.00"), "setup": Decimal("55.00")},
+        "MEG": {
+            "samples": Decimal(0),
+            "sessions": Decimal(0),
+            "hours": Decimal("1600.00"),
+            "subjects": Decimal("75.00"),
+            "setup": Decimal(0),
+        },
+    }
+    assert result.plan.bill.total == Decimal("1895.00")
+    said = " ".join(result.assumptions)
+    for words in (
+        "66 minutes is billed as 1.33333 hours",
+        "0.1 of the booked",
+        "0.2 of the new",
+        "3 answers",
+        "0.1 a year",
+    ):
+        assert words in said, said
+
+
+def test_rules_that_buy_the_same_are_shown_once() -> None:
+    shown = allocate(problem(eeg()), strong(), BARE).alternatives
+    assert list(shown) == ["task_only", "half_and_half", "biggest_modality_only"]
+    assert shown["half_and_half"].also == ("equal_shares",)
+    apart = allocate(problem(eeg(), (replace(eeg()[0], name="B"), eeg()[1])), toy(2), BARE).alternatives
+    assert {"half_and_half", "equal_shares"} <= set(apart)
+
+
+def test_conditions_in_python_are_linear_or_expressions() -> None:
+    made = problem(eeg())
+    rule = LinearConstraint("few", {"n_task": 1.0}, upper=7.0)
+    assert constrained(made, [rule]).constraints == (rule,)
+    assert constrained(made, ()) is made
+    (same,) = constrained(made, lambda v: [v.n_task <= 7]).constraints
+    assert (dict(same.coefficients), same.upper) == ({"n_task": 1.0}, 7.0)
+
+
+def test_a_point_of_the_search_is_found_again() -> None:
+    """A design that the search made is located at the point that makes it: same money, same people, same repeats."""
+    rng = np.random.default_rng(0)
+    shared = eeg(shared_stimuli=True, repeats=(1, 2))
+    other = (replace(eeg(repeats=(1, 3))[0], name="B"), eeg(repeats=(1, 3))[1])
+    made = problem(shared, other, budget=Decimal(5000))
+    surface = ToyPeopleSurface.of(ToySurface.random(rng, 2, 16, 200.0, shared=(True, False)), rng, spread=0.5, most=10)
+    search = Search(made, Evaluator(surface, made.utility))
+    sizes = [len(menu.options) for menu in search.menus]
+    checked = 0
+    for _ in range(300):
+        shares, options = rng.dirichlet(np.ones(3))[:2], rng.integers(0, sizes)
+        design, feasible = search.designs(shares[None], options[None])
+        if not feasible[0]:
+            continue
+        again, still = search.designs(*(part[None] for part in search.locate(design)))
+        assert still[0]
+        for field in ("n_task", "stimuli", "subjects", "repeats"):
+            np.testing.assert_array_equal(getattr(again, field), getattr(design, field))
+        checked += 1
+    assert checked > 150

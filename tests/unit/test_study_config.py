@@ -15,7 +15,14 @@ from brainworth.design.errors import BadInput
 FULL: dict[str, Any] = {
     "study": {"title": "Reading, EEG pilot", "seed": 0},
     "stimuli": {"table": "stimuli.csv"},
-    "task": {"labels": "labels.csv", "kind": "regression", "cost_per_label": [0.1, 0.2], "max_labels": 20000},
+    "task": {
+        "labels": "labels.csv",
+        "kind": "regression",
+        "cost_per_label": [0.1, 0.2],
+        "max_labels": 20000,
+        "raters": 3,
+        "setup": 20,
+    },
     "modality": [
         {
             "name": "EEG",
@@ -30,6 +37,11 @@ FULL: dict[str, Any] = {
                 "usable_fraction": 0.9,
                 "tiers": [{"above": 1000, "price": 0.4}],
                 "hours_per_session": 1.5,
+                "per_hour": [60.0, 80.0],
+                "billing_quantum_minutes": 30,
+                "cancellation": 0.1,
+                "attrition": 0.2,
+                "escalation": 0.05,
                 "sessions_per_week": 10,
             },
             "design": {
@@ -37,12 +49,24 @@ FULL: dict[str, Any] = {
                 "max_subjects": 40,
                 "max_sessions_per_subject": 4,
                 "min_sessions_per_subject": 1,
+                "max_sessions": 90,
+                "max_stimuli": 5000,
                 "repeats": [1, 2, 4],
                 "shared_stimuli": False,
             },
         }
     ],
-    "budget": {"total": 25000, "currency": "USD", "reuse_pilot": True, "max_weeks": 10, "max_hours": 100},
+    "budget": {
+        "total": 25000,
+        "currency": "USD",
+        "reuse_pilot": True,
+        "max_weeks": 10,
+        "max_hours": 100,
+        "escalation": 0.03,
+        "years_ahead": 2,
+        "rounds": 2,
+    },
+    "constraint": [{"name": "twice", "terms": {"EEG.sessions": 1, "EEG.subjects": -2.0}, "at_least": 0}],
     "objective": {"utility": "cvar", "level": 0.1, "target": 0.6, "confidence": 0.9, "shift": 2},
     "priors": {"max_latents": 3, "alignment": [0.1, 0.9], "modality": {"EEG": {"kind": "eeg", "snr": [0.01, 0.5]}}},
 }

@@ -151,6 +151,62 @@ CASES: dict[str, tuple[Change, tuple[str, ...]]] = {
         toml("max_labels = 20000", "tiers = [{above = 10, price = 0.1}, {above = 5, price = 0.1}]"),
         ("task > tiers", "order"),
     ),
+    "quantity of no modality": (
+        toml("[budget]", '[[constraint]]\nname = "c"\nterms = {"EGG.sessions" = 1}\nat_most = 3\n[budget]'),
+        ("study.toml", "constraint 'c'", "EGG.sessions", "Did you mean 'EEG.sessions'"),
+    ),
+    "constraint without a bound": (
+        toml("[budget]", '[[constraint]]\nname = "c"\nterms = {"n_task" = 1}\n[budget]'),
+        ("constraint 'c'", "no bound", "at_least"),
+    ),
+    "constraint reversed": (
+        toml("[budget]", '[[constraint]]\nname = "c"\nterms = {"n_task" = 1}\nat_least = 3\nat_most = 2\n[budget]'),
+        ("constraint 'c'", "at_least = 3 is above at_most = 2"),
+    ),
+    "constraint bounded twice": (
+        toml("[budget]", '[[constraint]]\nname = "c"\nterms = {"n_task" = 1}\nat_least = 3\nequals = 3\n[budget]'),
+        ("constraint 'c'", "equals alone"),
+    ),
+    "constraint on nothing": (
+        toml("[budget]", '[[constraint]]\nname = "c"\nterms = {"n_task" = 0}\nat_least = 3\n[budget]'),
+        ("constraint 'c'", "every number of terms is 0"),
+    ),
+    "constraint twice": (
+        toml("[budget]", '[[constraint]]\nname = "c"\nterms = {"n_task" = 1}\nat_least = 3\n' * 2 + "[budget]"),
+        ("study.toml", "two constraints are called 'c'"),
+    ),
+    "constraint in words": (
+        toml("[budget]", '[[constraint]]\nname = "c"\nterms = {"n_task" = "many"}\nat_least = 3\n[budget]'),
+        ("constraint 'c' > terms > n_task", "many", "number"),
+    ),
+    "hourly rate without hours": (
+        toml("setup = 1000.0", "per_hour = 80.0"),
+        ("modality 'EEG' > cost", "per_hour", "hours_per_session"),
+    ),
+    "everyone cancels": (
+        toml("setup = 1000.0", "cancellation = 1.0"),
+        ("modality 'EEG' > cost > cancellation", "less than 1"),
+    ),
+    "negative attrition": (toml("setup = 1000.0", "attrition = -0.1"), ("attrition", "greater than or equal to 0")),
+    "no quantum": (toml("setup = 1000.0", "billing_quantum_minutes = 0"), ("billing_quantum_minutes", "1")),
+    "no rater": (toml("max_labels = 20000", "raters = 0"), ("task > raters", "1")),
+    "years in part": (
+        toml("total = 8000", "total = 8000\nyears_ahead = 1.5"),
+        ("budget > years_ahead", "whole number"),
+    ),
+    "four rounds": (toml("total = 8000", "total = 8000\nrounds = 4"), ("budget > rounds", "3")),
+    "rounds without a budget": (
+        lambda folder: (
+            toml("total = 8000", "rounds = 2")(folder),
+            toml("# target = 0.6", "target = 0.6")(folder),
+        ),
+        ("study.toml", "budget.rounds", "budget.total"),
+    ),
+    "shift and shifts": (
+        toml("# level = 0.1", "shift = 2.0\nshifts = [1.0, 3.0]"),
+        ("objective", "both shift and shifts"),
+    ),
+    "shift twice": (toml("# level = 0.1", "shifts = [1.0, 1.0]"), ("objective", "lists a number twice")),
     "no stimuli": (toml('[stimuli]\ntable = "stimuli.csv"', ""), ("study.toml", "[stimuli]", "[system]")),
     "no labels": (toml('labels = "labels.csv"', ""), ("study.toml", "labels", "[system]")),
     # paths
