@@ -24,6 +24,7 @@ STAGES = {
     "posterior": "Fitting the posterior",
     "allocation": "Searching for the best purchase and proving it",
     "exchange rates": "Exchange rates",
+    "thresholds": "What would change the decision",
     "report": "Writing the report",
 }
 

@@ -1,23 +1,32 @@
-"""The report's tables, once as text for the page and once as numbers for CSV.
+"""The report's tables as text for the page.
 
-In: `Saved` results. Out: rows for the template, and CSV files as bytes: purchase list, forecasts, frontier, share
-curve, posterior, exchange rate, health. What can go wrong: nothing; a missing value is an empty cell in CSV.
+In: `Saved` results. Out: rows for the template; `twin` holds the same as numbers. What can go wrong: nothing; a value that is
+missing is said to be.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from dataclasses import dataclass
 
-from .detail_records import FrontierPoint, ModalityPrices, SharePoint
+from .detail_records import ModalityPrices, Threshold
 from .records import Bought, Summary
 from .saved import Saved
-from .words import TINY, count, interval, listed, meaning, money, number, parameter, price
-
-Cell = str | float | int | bool | None
-Rows = list[list[Cell]]
+from .words import (
+    TINY,
+    chance,
+    count,
+    interval,
+    listed,
+    meaning,
+    money,
+    number,
+    objective,
+    parameter,
+    price,
+    rounded,
+    share,
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,7 @@ class Purchase:
     cost: str
     range: str
     """Quantities that are as good within the plan's tolerance."""
+    bought: bool = True
 
 
 def purchase_list(saved: Saved) -> list[Purchase]:
@@ -46,6 +56,7 @@ def purchase_list(saved: Saved) -> list[Purchase]:
             prices="" if per_label is None else f"{price(per_label, currency)} per label",
             cost=money(plan.cost.task, currency),
             range=_range(near.n_task) if near else "",
+            bought=plan.allocation.n_task > 0,
         )
     ]
     for name, bought in plan.allocation.modalities.items():
@@ -58,6 +69,7 @@ def purchase_list(saved: Saved) -> list[Purchase]:
                 prices=_price_list(costs, currency) if costs else "",
                 cost=money(plan.cost.modalities.get(name, 0.0), currency),
                 range=_range(near.modalities.get(name)) if near else "",
+                bought=bought.n_samples > 0,
             )
         )
     return lines
@@ -65,7 +77,9 @@ def purchase_list(saved: Saved) -> list[Purchase]:
 
 def _range(ends: tuple[float, float] | None) -> str:
     """Write an inclusive range of counts."""
-    return "" if ends is None else f"{count(ends[0])} to {count(ends[1])}"
+    if ends is None:
+        return ""
+    return "none" if ends[1] == 0 else f"{count(ends[0])} to {count(ends[1])}"
 
 
 def _effort(bought: Bought) -> str:
@@ -91,13 +105,21 @@ def _price_list(costs: ModalityPrices, currency: str) -> str:
     for value, unit in (
         (costs.per_sample, "per sample"),
         (costs.per_session, f"per session{of}"),
+        (
+            costs.per_hour,
+            f"per hour, {number(costs.hours_per_session)} hours a session" if costs.per_hour else "per hour",
+        ),
         (costs.per_subject, "per new person"),
         (costs.setup, "set-up"),
     ):
         if value and value != [0.0, 0.0]:
             parts.append(f"{price(value, currency)} {unit}")
     if costs.usable_fraction is not None and costs.usable_fraction < 1:
-        parts.append(f"{100 * costs.usable_fraction:.0f} % of samples usable")
+        parts.append(f"{share(costs.usable_fraction)} of samples usable")
+    if costs.cancellation:
+        parts.append(f"{share(costs.cancellation)} of sessions cancelled and billed")
+    if costs.attrition:
+        parts.append(f"{share(costs.attrition)} of people drop out and are paid")
     return "; ".join(parts)
 
 
@@ -134,8 +156,8 @@ def certified(saved: Saved) -> str:
     behind = max(0.0, certificate.bound - certificate.objective)
     distance = f"at most {number(behind, 2)} below" if behind >= TINY else f"less than {TINY} below"
     return (
-        f"No plan within the budget can have an expected utility above {number(certificate.bound, 4)}; this plan "
-        f"reaches {number(certificate.objective, 4)}, {distance}{method}."
+        f"No plan within the budget can bring {objective(saved.details.objective)} above {number(certificate.bound, 4)}; this "
+        f"plan reaches {number(certificate.objective, 4)}, {distance}{method}."
     )
 
 
@@ -158,11 +180,11 @@ def believed(saved: Saved) -> list[Believed]:
     """Write the posterior's parameters with their 90 % intervals."""
     return [
         Believed(parameter(key), meaning(key), interval(value, _STYLES.get(key, "number")))
-        for key, value in _posterior(saved)
+        for key, value in posterior_rows(saved)
     ]
 
 
-def _posterior(saved: Saved) -> list[tuple[str, Summary]]:
+def posterior_rows(saved: Saved) -> list[tuple[str, Summary]]:
     """Parameters of the plan's posterior, signal-to-noise by modality (and by latent where given so)."""
     posterior = saved.plan.posterior
     single = {
@@ -184,30 +206,50 @@ def _posterior(saved: Saved) -> list[tuple[str, Summary]]:
 def compared(saved: Saved) -> tuple[list[str], list[list[str]]]:
     """Headings and rows of the comparison of modalities; values may be numbers, summaries or sentences."""
     scale = _money_scale(saved)
+    shift = saved.details.comparison.shift if saved.details.comparison else None
     known = {
-        "r2_per_money": f"explainable R² per {count(scale)} {saved.currency}",
+        "buys": "best purchase with it",
+        "explainable_r2": "explainable R²",
+        "r2_per_money": f"R² gained per {count(scale)} {saved.currency}",
         "exchange": "labels one sample replaces",
         "break_even": f"break-even price of a sample ({saved.currency})",
+        "probability_worth_it": "probability that it pays",
+        "robustness_under_shift": f"error of labels only over its error{f' (shift {number(shift)})' if shift else ' under shift'}",
     }
     extra: dict[str, None] = {}
     for row in saved.details.compare:
         extra.update(dict.fromkeys(row.model_extra or {}))
     keys = [key for key in known if key in extra] + [key for key in extra if key not in known]
     heads = ["modality", *(known.get(key, key.replace("_", " ")) for key in keys)]
-    scales = {"r2_per_money": scale}
     rows = [
-        [row.name, *(_cell((row.model_extra or {}).get(key), scales.get(key, 1.0)) for key in keys)]
+        [row.name, *(_compared_cell(key, (row.model_extra or {}).get(key), scale) for key in keys)]
         for row in saved.details.compare
     ]
     return heads, rows
 
 
+def _compared_cell(key: str, value: object, scale: float) -> str:
+    """Write one value of the comparison."""
+    if key == "buys" and isinstance(value, dict):
+        return listed(
+            [f"{count(n)} {'labels' if name == 'labels' else f'samples of {name}'}" for name, n in value.items() if n]
+        )
+    if key == "probability_worth_it" and isinstance(value, int | float):
+        return chance(value)
+    if key == "explainable_r2" and isinstance(value, dict):
+        return interval(Summary.model_validate({"q05": None, "q95": None} | value), "r2")
+    if value is None and key in ("exchange", "break_even"):
+        return "–"
+    return _cell(value, scale if key == "r2_per_money" else 1.0)
+
+
 def _money_scale(saved: Saved) -> float:
-    """Choose an amount of money, a power of ten, that buys an R² easy to read."""
+    """Choose an amount of money, a power of ten up to the budget's, that buys an R² easy to read."""
     values = [(row.model_extra or {}).get("r2_per_money") for row in saved.details.compare]
     means = [value.get("mean") if isinstance(value, dict) else value for value in values]
     sizes = [abs(mean) for mean in means if isinstance(mean, float | int) and math.isfinite(mean) and mean != 0]
-    return float(10 ** max(0, math.ceil(-math.log10(max(sizes)) - 1))) if sizes else 1.0
+    most = math.floor(math.log10(max(saved.budget, 1.0)))
+    return float(10 ** min(most, max(0, math.ceil(-math.log10(max(sizes)) - 1)))) if sizes else float(10**most)
 
 
 def _cell(value: object, scale: float = 1.0) -> str:
@@ -222,89 +264,106 @@ def _cell(value: object, scale: float = 1.0) -> str:
     return listed([_cell(item) for item in value]) if isinstance(value, list) else str(value)
 
 
-def csv_files(saved: Saved) -> dict[str, bytes]:
-    """Make the machine-readable twin of the page's tables: file name → content."""
-    tables: dict[str, Rows] = {
-        "purchase": _purchase_rows(saved),
-        "performance": _performance_rows(saved),
-        "frontier": _curve_rows("budget", saved.details.frontier),
-        "share_curve": _curve_rows("brain_share", saved.details.share_curve),
-        "posterior": [["parameter", *_HEADS], *([key, *_values(value)] for key, value in _posterior(saved))],
-        "exchange_rate": _exchange_rows(saved),
-        "health": [
-            ["name", "status", "value", "threshold", "sentence"],
-            *([c.name, c.status, c.value, c.threshold, c.sentence] for c in saved.plan.health.checks),
-        ],
-    }
-    return {f"{name}.csv": _csv(rows) for name, rows in tables.items() if len(rows) > 1}
+@dataclass(frozen=True)
+class Flip:
+    """One line of the table of thresholds, as text."""
+
+    name: str
+    believed: str
+    threshold: str
+    probability: str
+    meaning: str
 
 
-_HEADS = ["mean", "q05", "q50", "q95"]
-
-
-def _values(summary: Summary | None) -> list[Cell]:
-    """Four cells of a summary."""
-    return [None] * 4 if summary is None else [summary.mean, summary.q05, summary.q50, summary.q95]
-
-
-def _purchase_rows(saved: Saved) -> Rows:
-    """Purchase list as numbers; its last row is the total."""
-    plan, near = saved.plan, saved.plan.near_optimal
-    rows: Rows = [
-        ["item", "n_samples", "subjects", "sessions", "stimuli", "repeats", "cost", "currency", "low", "high"]
+def flips(saved: Saved) -> list[Flip]:
+    """Write where the decision flips."""
+    rows = saved.details.sensitivity.thresholds if saved.details.sensitivity else []
+    return [
+        Flip(
+            parameter(row.parameter),
+            "" if row.believed is None else _believed_now(row.believed, row.unit),
+            _where(row, collects=saved.plan.verdict.collect_brain_data),
+            "–" if row.value is None else chance(row.probability_beyond),
+            meaning(row.parameter),
+        )
+        for row in rows
     ]
-    ends: list[Cell] = list(near.n_task) if near and near.n_task else [None, None]
-    rows.append(["labels", plan.allocation.n_task, None, None, None, None, plan.cost.task, plan.cost.currency, *ends])
-    for name, b in plan.allocation.modalities.items():
-        ends = list(near.modalities[name]) if near and name in near.modalities else [None, None]
-        cost = plan.cost.modalities.get(name, 0.0)
-        rows.append([name, b.n_samples, b.subjects, b.sessions, b.stimuli, b.repeats, cost, plan.cost.currency, *ends])
-    rows.append(["total", None, None, None, None, None, plan.cost.total, plan.cost.currency, None, None])
-    return rows
 
 
-def _performance_rows(saved: Saved) -> Rows:
-    """Forecasts of the plan and of its alternatives."""
-    plan = saved.plan
-    rows: Rows = [["plan", "measure", *_HEADS]]
-    for name, forecast in (("plan", plan.performance), *((k, a.performance) for k, a in plan.alternatives.items())):
-        rows.append([name, "explainable_r2", *_values(forecast.explainable_r2)])
-        if forecast.r2 is not None:
-            rows.append([name, "r2", *_values(forecast.r2)])
-    return rows
+def _where(row: Threshold, *, collects: bool) -> str:
+    """Say on which side brain data pay."""
+    if row.value is None:
+        return "always" if collects else "never"
+    return f"{row.pays or ''} {rounded(row.value, row.unit)}".strip()
 
 
-def _curve_rows(x: str, points: list[FrontierPoint] | list[SharePoint]) -> Rows:
-    """List a curve's points with what each buys."""
-    names = list(dict.fromkeys(name for point in points for name in point.modalities))
-    alone = [f"task_only_{head}" for head in _HEADS] if x == "budget" else []
-    rows: Rows = [[x, "n_task", *(f"n_samples:{name}" for name in names), *_HEADS, *alone]]
-    for point in points:
-        place = point.budget if isinstance(point, FrontierPoint) else point.brain_share
-        cells: list[Cell] = [place, point.n_task, *(point.modalities.get(name) for name in names)]
-        cells += _values(point.explainable_r2)
-        if isinstance(point, FrontierPoint):
-            cells += _values(point.task_only)
-        rows.append(cells)
-    return rows
+def _believed_now(believed: Summary, unit: str) -> str:
+    """Write what is believed of a quantity: a known price is one number."""
+    return rounded(believed.mean, unit) if believed.q05 == believed.q95 else interval(believed, unit=unit)
 
 
-def _exchange_rows(saved: Saved) -> Rows:
-    """Exchange rates and break-even prices."""
-    rows: Rows = [["modality", "measure", *_HEADS]]
-    for name, rate in saved.plan.exchange_rate.items():
-        for measure in ("marginal", "average", "break_even_price"):
-            rows.append([name, measure, *_values(getattr(rate, measure))])
-    return rows
+@dataclass(frozen=True)
+class Larger:
+    """One larger pilot, as text."""
+
+    label: str
+    cost: str
+    value: str
+    net: str
+    money: str
+    worth: str
 
 
-def _csv(rows: Rows) -> bytes:
-    """Write rows as UTF-8 CSV."""
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows([[_plain(cell) for cell in row] for row in rows])
-    return stream.getvalue().encode()
+def larger_pilots(saved: Saved) -> list[Larger]:
+    """Write the best size of each kind of larger pilot, or all of them where kinds are not known."""
+    voi = saved.details.voi
+    if voi is None:
+        return []
+    return [
+        Larger(
+            row.label,
+            money(row.cost, saved.currency),
+            _with_error(row.value, row.se),
+            _with_error(row.net, row.net_se),
+            "none" if row.net_money == 0 else _signed(row.net_money, row.net_money_se, saved.currency),
+            "yes" if voi.best is not None and row.label == voi.best.label else _worth(row.net, row.net_se),
+        )
+        for row in voi.best_sizes or voi.evsi
+    ]
 
 
-def _plain(cell: Cell) -> Cell:
-    """Make an empty cell of what is missing."""
-    return "" if cell is None or (isinstance(cell, float) and math.isnan(cell)) else cell
+def _worth(net: float | None, se: float | None) -> str:
+    return "not known" if net is None else "not clear" if net > 0 and net > (se or 0.0) else "no"
+
+
+def _with_error(value: float | None, se: float | None) -> str:
+    """Write a gain in R² with its Monte Carlo standard error, both to four decimals."""
+    if value is None or not math.isfinite(value):
+        return number(value)
+    if abs(value) >= 1:
+        return number(value)
+    text = f"{value:.4f}"
+    return (text if se is None else f"{text} ± {se:.4f}").replace("-", "−")
+
+
+def _signed(value: float | None, se: float | None, currency: str) -> str:
+    if value is None:
+        return "beyond the budgets tried"
+    return f"{count(value)} {currency}" if se is None else f"{count(value)} ± {count(se)} {currency}"
+
+
+def orders(saved: Saved) -> list[str]:
+    """Say at which budgets one modality overtakes another, and what is best now."""
+    found = saved.details.comparison
+    if found is None or len([name for name in found.curves if name not in ("labels only", "together")]) < 2:
+        return []
+    currency = saved.currency
+    said = [
+        f"Below a budget of {money(change.budget, currency)}, {change.below} is the better modality; above it, {change.above}."
+        for change in found.order_changes
+    ]
+    if not said:
+        budgets = [point.budget for points in found.curves.values() for point in points]
+        said = [f"The order of the modalities is the same at all budgets from {money(min(budgets), '')} to "
+                f"{money(max(budgets), currency)}."]  # fmt: skip
+    return said

@@ -5,6 +5,6 @@
 forecast, what flips the decision) and ``information``, ``pilots``, ``money``, ``voi`` (what knowing more is worth) -> ``analysis``.
 """
 
-from .analysis import analyse, sensitivity_study
+from .analysis import analyse, flips, sensitivity_study
 
-__all__ = ["analyse", "sensitivity_study"]
+__all__ = ["analyse", "flips", "sensitivity_study"]

@@ -44,6 +44,11 @@ def session_hours(posterior: Posterior) -> dict[str, float]:
     return {m.name: m.cost.hours_per_session for m in posterior.study.config.modality if m.cost.hours_per_session}
 
 
+def flips(posterior: Posterior, record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the thresholds of a plan alone, the part of the analysis that takes seconds."""
+    return thresholds(decision_of(posterior, record), posterior.study.config.study.seed, session_hours(posterior))
+
+
 def analyse(
     posterior: Posterior, record: Mapping[str, Any], progress: Callable[[str], None] | None = None
 ) -> dict[str, Any]:

@@ -8,6 +8,7 @@ sample; here whole people and sessions are billed, and the posterior is averaged
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def _map(decision: Decision, choices: list[Decision], draws: Draws) -> dict[str,
     gain: list[list[float]] = []
     for alignment in _ALIGNMENTS:
         moved = replaced(draws, surface.modalities, {"alignment": float(alignment)})
-        there = type(surface)(surface.modalities, moved, surface.size, surface.shift)
+        there = replace(surface, draws=moved, blocks={})
         utilities = Evaluator(there, decision.problem.utility).utilities(purchase)
         parts = [utilities[ends[i] : ends[i + 1]] for i in range(len(choices))]
         best.append([_best(part, share) for part, share in zip(parts, shares, strict=True)])
