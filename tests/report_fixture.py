@@ -155,7 +155,11 @@ def _plan(toy: _Toy, budget: float, case: str) -> dict[str, Any]:
         "provenance": {
             "version": "0.1.0",
             "seed": 0,
-            "inputs": {"study.toml": "a" * 64, "labels.csv": "b" * 64, "recordings/eeg.csv": "0123456789abcdef" * 4},
+            "inputs": {
+                "<u>study.toml" if case == "hostile" else "study.toml": "a" * 64,
+                "labels.csv": "b" * 64,
+                "recordings/eeg.csv": "0123456789abcdef" * 4,
+            },
             "created": "2026-01-01T00:00:00Z",
             "seconds": {"read": 0.4, "posterior": 31.0, "allocation": 6.2, "details": 12.0},
         },

@@ -71,7 +71,7 @@ def sobol(saved: Saved) -> Plot | None:
         legend_above(axes)
         top = bars[-1]
         caption = (
-            f"Not knowing {parameter(top.parameter)} exactly causes {share(max(0.0, top.first))} of the forecast's "
+            f"Not knowing {parameter(top.parameter)} exactly causes {share(max(0.0, min(top.first, top.total)))} of the forecast's "
             f"variance alone and {share(top.total)} together with the other parameters (Sobol indices)."
         )
         alt = f"Bar chart of Sobol indices by parameter. {caption}"

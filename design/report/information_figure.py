@@ -18,6 +18,8 @@ from .style import BLUE, CYCLE, INK, MUTED, Plot, house_style, save, shorten
 from .words import capital, listed, money, parameter, rounded
 
 _MOST = 8
+_LEAST = 0.002
+"""An axis of gains ends here at least."""
 _MARKERS = "osD^vPX*"
 
 
@@ -49,7 +51,10 @@ def _known(axes: Axes, values: list[Evppi], unit: str) -> str:
     names_axis(axes, [parameter(item.parameter) for item in bars])
     axes.set_title("knowing one thing exactly")
     value_axis(axes, f"expected gain ({unit})")
-    axes.set_xlim(left=0.0 if all(item.value >= 0 for item in bars) else None)
+    largest = max(item.value + error for item, error in zip(bars, errors, strict=True))
+    axes.set_xlim(min(0.0, bars[0].value), max(1.05 * largest, _LEAST))
+    if bars[-1].value <= 0:
+        return "no parameter, known exactly, would change what is bought"
     return f"knowing {parameter(bars[-1].parameter)} exactly would be worth {rounded(bars[-1].value)} in {unit}"
 
 
@@ -73,9 +78,10 @@ def _pilots(axes: Axes, voi: InformationValue, saved: Saved) -> str:
     axes.set_xlabel(f"cost of the pilot ({shorten(saved.currency, 12)})")
     axes.set_ylabel(f"expected net gain ({shorten(voi.unit, 30)})")
     spread_axis(axes, [row.cost or 0.0 for row in voi.evsi], most=5)
-    low, high = axes.get_ylim()
-    top = max(high, 0.002)
-    axes.set_ylim(max(low, -4 * top), top)
+    nets = [(_net(row), row.net_se or row.se or 0.0) for row in voi.evsi]
+    top = max(_LEAST, *(1.2 * (net + error) for net, error in nets))
+    lowest = min(1.2 * (net - error) for net, error in nets)
+    axes.set_ylim(min(-0.25 * top, max(-4 * top, lowest)), top)
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.02), fontsize=8)
     axes.axvline(saved.budget, color=MUTED, linewidth=1, linestyle=":")
     best = max(voi.evsi, key=_net)

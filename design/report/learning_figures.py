@@ -16,9 +16,11 @@ from .detail_records import Learning, LearningSurface
 from .figures import HALF, Look, band, column, compact, r2_axis, spread_axis
 from .records import Number
 from .saved import Saved
-from .style import BLUE, CYCLE, GREEN, INK, VERMILLION, Plot, house_style, legend_above, save, shorten
+from .style import BLUE, CYCLE, GREEN, VERMILLION, Plot, house_style, legend_above, save, shorten
 from .words import count, interval, listed
 
+_BLACK = "#000000"
+"""On the maps, whose colours are the same on a light and on a dark page."""
 _LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 
 
@@ -69,7 +71,7 @@ def _surface(figure: Figure, data: Learning, surface: LearningSurface, saved: Sa
         ends = np.array([[0.96, 0.965, 0.97], [0.0, 0.40, 0.68] if place == 0 else [0.70, 0.42, 0.0]])
         colours = ListedColormap((1 - steps) * ends[0] + steps * ends[1])
         axes.contourf(data.n_task_grid, height, values, levels=12, cmap=colours)
-        lines = axes.contour(data.n_task_grid, height, values, levels=6, colors=["#1b2330"], linewidths=0.7)
+        lines = axes.contour(data.n_task_grid, height, values, levels=6, colors=[_BLACK], linewidths=0.7)
         axes.clabel(lines, fmt=lambda value: f"{value:.2f}", fontsize=8)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=6))
@@ -78,13 +80,22 @@ def _surface(figure: Figure, data: Learning, surface: LearningSurface, saved: Sa
         axes.set_yticks(height, [compact(float(f"{n:.3g}")) for n in surface.n_brain])
         axes.set_xlabel("new labels")
         if place == 0:
-            axes.set_ylabel("new brain samples" + (f" ({listed(list(data.samples))})" if len(data.samples) < 3 else ""))
+            names = f" ({shorten(listed(list(data.samples)), 30)})" if data.samples else ""
+            axes.set_ylabel(f"new brain samples{names}")
         axes.set_title(title)
         axes.grid(visible=False)
         bought = sum(b.n_samples for b in saved.plan.allocation.modalities.values())
         n_task = saved.plan.allocation.n_task
         if data.n_task_grid[0] <= n_task <= data.n_task_grid[-1]:
-            axes.plot([n_task], [np.interp(bought, surface.n_brain, height)], "o", color=INK, markersize=6.5, zorder=5)
+            axes.plot(
+                [n_task],
+                [np.interp(bought, surface.n_brain, height)],
+                "o",
+                color=_BLACK,
+                markeredgecolor="#fefefe",
+                markersize=7,
+                zorder=5,
+            )
 
 
 def _said(data: Learning) -> str:

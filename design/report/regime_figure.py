@@ -49,6 +49,7 @@ def regime(saved: Saved) -> Plot | None:
                 axes.plot(*dots.T, "o", color=ORANGE, markeredgecolor="#000000", markersize=3.6, alpha=0.75)
             if len(maps) > 1:
                 axes.set_title(f"label noise {number(noise, 2)}{' (as believed)' if noise == data.label_noise else ''}")
+            axes.tick_params(labelleft=i == 0)
             if i == 0:
                 axes.set_ylabel("price of a brain sample, in labels")
             panels.append(axes)

@@ -48,11 +48,8 @@ def _buy(saved: Saved) -> list[str]:
             else f"{line.quantity} of {line.item.removesuffix(' recordings')}"
         )
         said.append(f"{what}{f' ({line.details})' if line.details else ''} for {line.cost}")
-    none = [line.item.removesuffix(" recordings") for line in purchase_list(saved) if not line.bought]
-    if none:
-        said.append(
-            f"No {' and no '.join(none)}: not worth the price in this plan" if len(none) < 3 else f"No {listed(none)}"
-        )
+    others = [line for line in purchase_list(saved) if not line.bought and line.details]
+    said += [f"No {line.item.removesuffix(' recordings')}: {line.details}" for line in others]
     return said
 
 

@@ -65,7 +65,7 @@ def purchase_list(saved: Saved) -> list[Purchase]:
             Purchase(
                 item=f"{name} recordings",
                 quantity=f"{count(bought.n_samples)} samples" if bought.n_samples > 0 else "none",
-                details=_effort(bought) if bought.n_samples > 0 else "not worth its price in this plan",
+                details=_effort(bought) if bought.n_samples > 0 else without(saved, name),
                 prices=_price_list(costs, currency) if costs else "",
                 cost=money(plan.cost.modalities.get(name, 0.0), currency),
                 range=_range(near.modalities.get(name)) if near else "",
@@ -73,6 +73,17 @@ def purchase_list(saved: Saved) -> list[Purchase]:
             )
         )
     return lines
+
+
+def without(saved: Saved, name: str) -> str:
+    """Say why a plan holds nothing of a modality: it is too dear, or no purchase that was tried could hold any."""
+    curves = [*saved.details.share_curve, *saved.details.frontier]
+    tried = [point.modalities.get(name, 0.0) for point in curves if getattr(point, "budget", 0.0) <= saved.budget]
+    for other in saved.plan.alternatives.values():
+        bought = other.allocation.modalities.get(name)
+        tried.append(0 if bought is None else bought.n_samples)
+    can = any(count > 0 for count in tried) or not saved.details.share_curve
+    return "not worth its price in this plan" if can else "cannot be bought within this budget and these limits"
 
 
 def _range(ends: tuple[float, float] | None) -> str:
