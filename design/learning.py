@@ -38,8 +38,8 @@ def learning(posterior: Posterior, result: AllocationResult) -> dict[str, Any]:
     factors = (0.0,) if base is None else FACTORS
     values = np.array([_values(posterior, labels, base, factor) for factor in factors])
     samples = {} if base is None else {n: b.n_samples for n, b in base.modalities.items() if b.n_samples}
-    what = "the plan's brain data" if planned.holds_brain_data else "the trial brain data"
-    names = {0.0: "no new brain data", 1.0: what, 4.0: f"four times {what}"}
+    total = sum(samples.values())
+    names = {0.0: "no new brain data"} | {f: f"{f * total:,.0f} new brain samples" for f in SHOWN[1:]}
     curves = [
         {"label": names[factor], "explainable_r2": [spread(v) for v in values[factors.index(factor)]]}
         for factor in SHOWN
@@ -48,7 +48,6 @@ def learning(posterior: Posterior, result: AllocationResult) -> dict[str, Any]:
     found: dict[str, Any] = {"n_task_grid": labels.tolist(), "curves": curves, "samples": samples}
     if base is not None:
         low, high = np.quantile(values, [0.05, 0.95], axis=2)
-        total = sum(samples.values())
         found["surface"] = {
             "n_brain": [total * factor for factor in factors],
             "mean": values.mean(axis=2).tolist(),

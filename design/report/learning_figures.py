@@ -30,7 +30,7 @@ def learning(saved: Saved) -> Plot | None:
     if data is None or not data.n_task_grid or not data.curves:
         return None
     surface = data.surface
-    mapped = surface is not None and len(surface.n_brain) > 2 and np.isfinite(_grid(surface.mean)).any()
+    mapped = surface is not None and len(surface.n_brain) > 2 and bool(np.isfinite(_grid(surface.mean)).any())
     with house_style():
         figure = Figure(figsize=(11.5, 3.9) if mapped else HALF)
         axes = figure.add_subplot(1, 3 if mapped else 1, 1)

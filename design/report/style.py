@@ -137,6 +137,7 @@ def save(figure: Figure, words: dict[str, str], *, wide: bool = False, dpi: int 
     """
     svg, png = io.BytesIO(), io.BytesIO()
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Title": words["title"]})
+    figure.set_layout_engine("none")  # places are found once; the PNG keeps them
     figure.savefig(png, format="png", dpi=dpi, metadata={"Software": None})
     axes, box = figure.axes[0], figure.axes[0].get_position()
     right = (

@@ -109,7 +109,8 @@ def _regime_rows(saved: Saved) -> Rows:
         return rows
     for noise, grid in [(data.label_noise, data.gain), *((p.label_noise, p.gain) for p in data.panels)]:
         for alignment, line in zip(data.alignment, grid, strict=True):
-            rows += [[noise, alignment, price, gain] for price, gain in zip(data.price_ratio, line, strict=True)]
+            for price, gain in zip(data.price_ratio, line, strict=True):
+                rows.append([noise, alignment, price, gain])
     return rows
 
 

@@ -87,16 +87,17 @@ def value_of_information(decision: Decision, basis: Basis, seed: int) -> dict[st
     wider = float(np.sqrt(max(1.0, surface.n_draws / max(basis.effective, 1.0))))
     evsi = sorted((_row(p, known[p.offer.about], money, wider) for p in pilots), key=lambda row: -float(row["net"]))
     best = evsi[0] if evsi and evsi[0]["net"] > max(CERTAIN * evsi[0]["net_se"], MATTERS) else None
+    ranked = sorted(named, key=lambda name: -known[named[name]].value)
     evppi = [
-        {"parameter": name, "value": known[about].value, "se": known[about].se * wider}
-        | {"money": money.worth(known[about].value)}
-        for name, about in named.items()
+        {"parameter": name, "value": worth.value, "se": worth.se * wider, "money": money.worth(worth.value)}
+        for name in ranked
+        for worth in [known[named[name]]]
     ]
     return record | {
         "evpi": everything.value,
         "evpi_se": everything.se * wider,
         "evpi_money": money.worth(everything.value),
-        "evppi": sorted(evppi, key=lambda row: -float(row["value"])),
+        "evppi": evppi,
         "evsi": evsi,
         "best": best,
         "best_sizes": _best_sizes(evsi),

@@ -114,7 +114,7 @@ def test_text_in_figures_has_contrast_aa() -> None:
 
 
 def test_regime_map_is_read_at_the_nearest_point_of_the_nearest_map() -> None:
-    gain = [[0.0, 0.0, 0.0], [0.5, 0.2, 0.0], [0.9, 0.6, 0.3]]
+    gain: list[list[float | None]] = [[0.0, 0.0, 0.0], [0.5, 0.2, 0.0], [0.9, 0.6, 0.3]]
     regime = Regime(
         alignment=[0.0, 0.5, 1.0],
         price_ratio=[0.1, 1.0, 10.0],
