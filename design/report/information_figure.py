@@ -66,13 +66,17 @@ def _pilots(axes: Axes, voi: InformationValue, saved: Saved) -> str:
         rows = sorted((row for row in voi.evsi if row.kind == kind), key=lambda row: row.cost or 0.0)
         costs, nets = column([row.cost for row in rows]), column([_net(row) for row in rows])
         errors = np.nan_to_num(column([row.net_se if row.net_se is not None else row.se for row in rows]))
-        style = {
-            "color": CYCLE[i % len(CYCLE)],
-            "marker": _MARKERS[i % len(_MARKERS)],
-            "markersize": 5,
-            "linewidth": 1.4,
-        }
-        axes.errorbar(costs, nets, yerr=errors, label=shorten(kind or "larger pilots", 30), elinewidth=1, **style)
+        axes.errorbar(
+            costs,
+            nets,
+            yerr=errors,
+            label=shorten(kind or "larger pilots", 30),
+            elinewidth=1,
+            color=CYCLE[i % len(CYCLE)],
+            marker=_MARKERS[i % len(_MARKERS)],
+            markersize=5,
+            linewidth=1.4,
+        )
     axes.axhline(0, color=INK, linewidth=1)
     axes.set_title("a larger pilot first, after its cost")
     axes.set_xlabel(f"cost of the pilot ({shorten(saved.currency, 12)})")

@@ -21,7 +21,17 @@ from markupsafe import Markup
 
 from brainworth.design.files import write_atomic
 
-from . import decision_figures, figures, information_figure, learning_figures, regime_figure, tables, twin, words
+from . import (
+    decision_figures,
+    decision_tables,
+    figures,
+    information_figure,
+    learning_figures,
+    regime_figure,
+    tables,
+    twin,
+    words,
+)
 from .methods import methods, references
 from .records import Number
 from .saved import Saved, load
@@ -128,7 +138,7 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
     }
     script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    heads, rows = tables.compared(saved)
+    heads, rows = decision_tables.compared(saved)
     return environment.get_template("report.html.j2").render(
         plan=saved.plan,
         details=saved.details,
@@ -141,9 +151,9 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         inline={name: Markup(plot.inline) for name, plot in plots.items()},
         answers=answers(saved),
         aim=words.objective(saved.details.objective),
-        flips=tables.flips(saved),
-        larger=tables.larger_pilots(saved),
-        orders=tables.orders(saved),
+        flips=decision_tables.flips(saved),
+        larger=decision_tables.larger_pilots(saved),
+        orders=decision_tables.orders(saved),
         checks=sorted(saved.plan.health.checks, key=lambda check: check.status == "ok"),
         purchase=tables.purchase_list(saved),
         as_good_without=tables.as_good_without(saved),
