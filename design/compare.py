@@ -33,11 +33,12 @@ from brainworth.design.allocation.result import Plan as Purchased
 from brainworth.design.allocation.search import Search
 from brainworth.design.errors import HealthRefusal
 from brainworth.design.health import overall, pilot_checks
-from brainworth.design.planning import EXCHANGE_DRAWS, spread
+from brainworth.design.planning import EXCHANGE_DRAWS
 from brainworth.design.posterior import Posterior, fit_study
 from brainworth.design.purchase import Purchase
 from brainworth.design.sensitivity.store import merge_details, saved_plan
 from brainworth.design.study import Study
+from brainworth.design.summaries import spread
 from brainworth.design.surface import PosteriorSurface
 from brainworth.models.exchange import replaced_labels
 from brainworth.models.forecast import Order
@@ -159,6 +160,8 @@ class Comparison:
         return [
             {
                 "name": name,
+                "buys": {"labels": entry["n_task"], **entry["samples"]},
+                "explainable_r2": entry["explainable_r2"],
                 "r2_per_money": entry["r2_per_money"],
                 "exchange": entry.get("exchange_rate"),
                 "break_even": entry.get("break_even_price"),
@@ -167,6 +170,11 @@ class Comparison:
             }
             for name, entry in entries.items()
         ]
+
+    def details(self) -> dict[str, Any]:
+        """Return what the report draws and says beside the table."""
+        kept = ("budget", "shift", "labels_only", "curves", "order_changes")
+        return {name: self.record[name] for name in kept}
 
 
 def compare(posterior: Posterior, progress: Callable[[str], None] | None = None) -> Comparison:
@@ -213,12 +221,26 @@ def compare(posterior: Posterior, progress: Callable[[str], None] | None = None)
                 }
                 for factor in FACTORS
             ],
+            "curves": _curves(float(problem.budget or 0), found),
             "order_changes": order_changes(
                 np.array(FACTORS) * float(problem.budget or 0),
                 {name: np.array([found[name][f][0].utility for f in FACTORS]) for name in parts},
             ),
         }
     )
+
+
+def _curves(
+    budget: float, found: dict[str, dict[float, tuple[Purchased, Purchased]]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return explainable R^2 over budgets: of labels alone, and of the best plan with each modality."""
+    first = next(iter(found.values()))
+    plans_of = {"labels only": {factor: pair[1] for factor, pair in first.items()}}
+    plans_of |= {name: {factor: pair[0] for factor, pair in points.items()} for name, points in found.items()}
+    return {
+        name: [{"budget": budget * factor, "explainable_r2": spread(plan.values)} for factor, plan in points.items()]
+        for name, points in plans_of.items()
+    }
 
 
 def _entry(posterior: Posterior, part: Restricted, best: Purchased, alone: Purchased) -> dict[str, Any]:
@@ -321,6 +343,6 @@ def compare_study(
         raise HealthRefusal(f"The pilot's health check refuses a comparison. {reasons} Use --force to compare anyway.")
     found = compare(posterior, progress)
     if saved_plan(study, folder) is not None:
-        merge_details(folder, {"compare": found.rows()})
+        merge_details(folder, {"compare": found.rows(), "comparison": found.details()})
         write_report(folder)
     return found

@@ -30,9 +30,11 @@ from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.allocation.result import Plan as Purchased
 from brainworth.design.errors import HealthRefusal
 from brainworth.design.files import write_atomic
+from brainworth.design.learning import learning
 from brainworth.design.posterior import Posterior, fit_study
 from brainworth.design.round_plan import rounds_record
 from brainworth.design.study import Study
+from brainworth.design.summaries import spread
 from brainworth.design.wording import assumptions, citations, methods, verdict_sentence
 from brainworth.models.exchange import marginal_rates, replaced_labels
 from brainworth.models.forecast import Order
@@ -67,12 +69,6 @@ class Plan:
             f"<p>{html.escape(self.record['verdict']['sentence'])}</p>"
             f"<table><tr><th>buy</th><th>number</th><th>{currency}</th></tr>{body}</table>"
         )
-
-
-def spread(values: NDArray[np.float64]) -> dict[str, float]:
-    """Return mean and 5 %, 50 %, 95 % quantiles."""
-    q05, q50, q95 = np.quantile(values, [0.05, 0.5, 0.95])
-    return {"mean": float(np.mean(values)), "q05": float(q05), "q50": float(q50), "q95": float(q95)}
 
 
 def _performance(posterior: Posterior, explainable: NDArray[np.float64]) -> dict[str, Any]:
@@ -297,6 +293,11 @@ def _details(posterior: Posterior, result: AllocationResult, rates: Exchange, *,
         "schema": "brainworth.details/1",
         "title": config.study.title,
         "forced": forced,
+        "objective": {
+            "utility": config.objective.utility,
+            "level": config.objective.level,
+            "target": config.objective.target,
+        },
         "task": {"kind": config.task.kind, "cost_per_label": config.task.cost_per_label.high},
         "currency": config.budget.currency,
         "budget": float(result.plan.bill.total) if config.budget.total is None else config.budget.total,
@@ -349,6 +350,7 @@ def _details(posterior: Posterior, result: AllocationResult, rates: Exchange, *,
             }
             for point in result.share_curve
         ],
+        "learning": learning(posterior, result),
         "exchange_curve": rates.curves,
         "posterior_draws": draws,
         "prior_draws": dict(prior),
@@ -373,21 +375,26 @@ def plan_study(
     A posterior already in the folder is reused if neither inputs nor seed nor priors have changed.
     """
     from brainworth.design.report import write_report
+    from brainworth.design.sensitivity import flips
 
     say = progress or _silent
     out.mkdir(parents=True, exist_ok=True)
     say("posterior")
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc", say)
     plan = make_plan(posterior, rounds=rounds, force=force, progress=progress)
+    details = {**_kept(out, plan), **plan.details}
+    if "sensitivity" not in details:
+        say("thresholds")
+        details["sensitivity"] = {"thresholds": flips(posterior, plan.record)}
     say("report")
-    plan = replace(plan, details={**_kept(out, plan), **plan.details})
+    plan = replace(plan, details=details)
     write_atomic(out / "details.json", _json(plan.details))
     write_atomic(out / "plan.json", _json(plan.record))
     write_report(out)
     return plan
 
 
-ADDED = ("sensitivity", "regime", "voi", "compare")
+ADDED = ("sensitivity", "regime", "voi", "compare", "comparison")
 """What other commands add to ``details.json``."""
 
 

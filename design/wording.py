@@ -97,7 +97,7 @@ def assumptions(posterior: Posterior, result: AllocationResult) -> list[dict[str
                     "A pilot would check it.",
                 )
             )
-    said += [(sentence, False, "Prices are the study's.") for sentence in result.assumptions]
+    said += [(sentence, False, "It is a choice of the study file.") for sentence in result.assumptions]
     return [{"text": text, "checkable": checkable, "checked": checked} for text, checkable, checked in said]
 
 

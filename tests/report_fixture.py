@@ -155,7 +155,11 @@ def _plan(toy: _Toy, budget: float, case: str) -> dict[str, Any]:
         "provenance": {
             "version": "0.1.0",
             "seed": 0,
-            "inputs": {"study.toml": "a" * 64, "labels.csv": "b" * 64, "recordings/eeg.csv": "0123456789abcdef" * 4},
+            "inputs": {
+                "<u>study.toml" if case == "hostile" else "study.toml": "a" * 64,
+                "labels.csv": "b" * 64,
+                "recordings/eeg.csv": "0123456789abcdef" * 4,
+            },
             "created": "2026-01-01T00:00:00Z",
             "seconds": {"read": 0.4, "posterior": 31.0, "allocation": 6.2, "details": 12.0},
         },
@@ -229,11 +233,29 @@ def _details(toy: _Toy, budget: float, case: str) -> dict[str, Any]:
         "prices": _prices(toy),
         "frontier": frontier,
         "share_curve": curve,
-        "learning": {"n_task_grid": grid, "curves": curves},
+        "learning": _learning(toy, grid, curves),
+        "objective": {"utility": "mean", "level": 0.1, "target": None},
         "exchange_curve": exchange,
         "posterior_draws": _draws(toy, budget),
         **_decision(toy),
         **_prose(toy),
+    }
+
+
+def _learning(toy: _Toy, grid: list[int], curves: list[dict[str, Any]]) -> dict[str, Any]:
+    brain = toy.buy(BUDGET, toy.best_share or 0.25)[1]
+    factors = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+    cells = [
+        [summary(toy.r2(n, {name: factor * count for name, count in brain.items()})) for n in grid]
+        for factor in factors
+    ]
+    keys = ("mean", "q05", "q95")
+    return {
+        "n_task_grid": grid,
+        "curves": curves,
+        "samples": brain,
+        "surface": {"n_brain": [factor * sum(brain.values()) for factor in factors]}
+        | {key: [[cell[key] for cell in row] for row in cells] for key in keys},
     }
 
 
@@ -270,6 +292,7 @@ def _decision(toy: _Toy) -> dict[str, Any]:
     rng = np.random.default_rng(6)
     alignment, price = np.linspace(0.02, 0.98, 24), np.geomspace(0.02, 5.0, 24)
     share = np.clip(0.9 * np.sqrt(alignment)[:, None] - 0.22 - 0.62 * np.log10(price)[None, :], 0, 0.85)
+    gain = np.clip(0.4 * alignment[:, None] ** 2 - 0.05 - 0.1 * np.log10(price)[None, :], 0, 0.6)
     cloud = np.stack([toy.alignment[:200], 0.2 * rng.lognormal(0, 0.12, 200)], axis=1)
     parameters = ["alignment", "noise_variance", "signal_variance", *(f"snr:{name}" for name in toy.names)]
     base = float(toy.r2(*toy.buy(BUDGET, toy.best_share)).mean())
@@ -286,26 +309,39 @@ def _decision(toy: _Toy) -> dict[str, Any]:
     sobol = [
         {"parameter": p, "first": 0.5 / (i + 1) ** 1.5, "total": 0.6 / (i + 1) ** 1.4} for i, p in enumerate(parameters)
     ]
+    known = {"mean": toy.label_price, "q05": toy.label_price, "q50": toy.label_price, "q95": toy.label_price}
     thresholds = [
-        {"parameter": "alignment", "value": 0.11, "probability_beyond": 0.93,
-         "sentence": "Brain data pay as long as alignment is above 0.11."},
-        {"parameter": "price of a label", "value": 0.8, "probability_beyond": 0.88,
-         "sentence": "Below 0.80 USD a label, labels alone are better."},
+        {"parameter": "alignment", "unit": "", "believed": summary(toy.alignment), "value": 0.11, "pays": "above",
+         "probability_beyond": 0.07, "sentence": "New brain data pay where the alignment is above 0.11."},
+        {"parameter": "price_of_a_label", "unit": "USD", "believed": known, "value": 0.8, "pays": "above",
+         "probability_beyond": 0.0, "sentence": "New brain data pay where a label costs more than 0.8 USD."},
+        *({"parameter": f"price_of_hour:{name}", "unit": "USD", "believed": known, "value": None, "pays": None,
+           "probability_beyond": 0.0, "sentence": "No price of an hour flips the decision."} for name in toy.names),
     ]  # fmt: skip
-    evppi = [{"parameter": p, "value": 0.004 / (i + 1), "se": 0.0004} for i, p in enumerate(parameters)]
+    evppi = [{"parameter": p, "value": 0.004 / (i + 1), "se": 0.0004, "money": 900.0} for i, p in enumerate(parameters)]
     evsi = [
         {
-            "label": f"{n} more labels",
+            "label": f"{n} {what}",
+            "kind": kind,
+            "factor": n / 180,
             "cost": 6.0 * n,
             "value": 0.004 * n / (n + 200),
             "se": 0.0003,
+            "most": 0.005,
             "net": 0.004 * n / (n + 200) - 4e-6 * n,
+            "net_se": 0.0003,
+            "net_money": 100.0 - n / 10,
+            "net_money_se": 20.0,
         }
+        for kind, what in [("labels", "labels"), *((f"people of {m}", f"samples of {m}") for m in toy.names[:2])]
         for n in (100, 300, 1000)
     ]
     compare = [
         {
             "name": name,
+            "buys": {"labels": 900, name: 2400},
+            "explainable_r2": summary(0.6 * toy.alignment),
+            "probability_worth_it": 0.81,
             "r2_per_money": summary(0.00001 * toy.snr[name]),
             "exchange": summary(0.35 * toy.snr[name]),
             "break_even": summary(2.2 * toy.snr[name] * toy.label_price),
@@ -317,11 +353,40 @@ def _decision(toy: _Toy) -> dict[str, Any]:
             "alignment": alignment.tolist(),
             "price_ratio": price.tolist(),
             "share": share.tolist(),
+            "gain": gain.tolist(),
+            "label_noise": 1.8,
+            "panels": [{"label_noise": n, "gain": (f * gain).tolist()} for n, f in ((0.6, 0.5), (5.4, 1.5))],
             "posterior": cloud.tolist(),
+            "posterior_noise": toy.noise[:200].tolist(),
         },
-        "sensitivity": {"tornado": tornado, "sobol": sobol, "thresholds": thresholds},
-        "voi": {"evpi": 0.006, "evppi": evppi, "evsi": evsi, "unit": "explainable R²"},
+        "sensitivity": {
+            "tornado": tornado,
+            "sobol": sobol,
+            "thresholds": thresholds,
+            "robustness": "Nothing flips it.",
+        },
+        "voi": {
+            "evpi": 0.006,
+            "evpi_money": 1500.0,
+            "evppi": evppi,
+            "evsi": evsi,
+            "best": None,
+            "best_sizes": evsi[1::3],
+            "unit": "explainable R²",
+            "sentence": "No larger pilot is worth its cost.",
+        },
         "compare": compare,
+        "comparison": {
+            "shift": 2.0,
+            "curves": {
+                name: [
+                    {"budget": b, "explainable_r2": summary((0.1 * i + b / 90_000) * toy.alignment)}
+                    for b in (5_000.0, 25_000.0, 75_000.0)
+                ]
+                for i, name in enumerate(("labels only", *toy.names, "together"))
+            },
+            "order_changes": [{"budget": 9_000.0, "below": n, "above": toy.names[0]} for n in toy.names[1:2]],
+        },
         "near_optimal_points": [],
     }
 

@@ -167,4 +167,23 @@ def _show_sensitivity(found: Mapping[str, Any]) -> None:
     ]
     if known:
         print_table("What knowing exactly would gain", ("parameter", voi["unit"]), known)
+    pilots = [
+        (
+            row["label"],
+            f"{row['cost']:,.0f}",
+            f"{number(row['value'], 2)} ± {number(row['se'], 2)}",
+            f"{number(row['net'], 2)} ± {number(row['net_se'], 2)}",
+            "" if row["net_money"] is None else f"{row['net_money']:,.0f}",
+        )
+        for row in voi["best_sizes"]
+    ]
+    if pilots:
+        heads = (
+            "larger pilot",
+            f"cost ({voi['currency']})",
+            f"teaches ({voi['unit']})",
+            "after its cost",
+            "as extra budget",
+        )
+        print_table("The best size of each kind of larger pilot", heads, pilots)
     typer.echo(voi["sentence"])

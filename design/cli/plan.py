@@ -25,6 +25,7 @@ STAGES = {
     "allocation": "Searching for the best purchase and proving it",
     "exchange rates": "Exchange rates",
     "rounds": "Simulating rounds",
+    "thresholds": "What would change the decision",
     "report": "Writing the report",
 }
 

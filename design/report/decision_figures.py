@@ -1,4 +1,4 @@
-"""Figures of the decision: what would change it, where brain data pay, what is worth finding out first.
+"""Figures of the decision: what moves the forecast, where its doubt comes from, which modality for which budget.
 
 In: `Saved` results. Out: a `Plot` each, or None where the results hold nothing to draw. What can go wrong: nothing;
 values that are missing or not finite leave a gap.
@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from .detail_records import Evppi, Regime
-from .figures import column, compact
+from .detail_records import BudgetPoint
+from .figures import HALF, column, compact, r2_axis, spread_axis
+from .records import Summary
 from .saved import Saved
-from .style import BLUE, GREEN, INK, ORANGE, SKY, VERMILLION, Plot, house_style, legend_above, save, shorten
-from .words import capital, listed, number, parameter, r2, share
-
-WORTH = 0.01
-"""A brain share from which the best plan counts as buying brain data."""
+from .style import BLUE, CYCLE, INK, MUTED, ORANGE, SKY, VERMILLION, Plot, house_style, legend_above, save, shorten
+from .words import interval, listed, money, number, parameter, r2, share
 
 
 def tornado(saved: Saved) -> Plot | None:
@@ -39,7 +36,7 @@ def tornado(saved: Saved) -> Plot | None:
                 axes.broken_barh([(min(value, middle), abs(value - middle))], (i - 0.27, 0.54), color=colour)
         axes.axvline(middle, color=INK, linewidth=1)
         names_axis(axes, [parameter(bar.parameter) for bar in bars])
-        _value_axis(axes, "utility of the plan (explainable R²)")
+        value_axis(axes, "explainable R² of the plan")
         axes.margins(x=0.06)
         handles = [Patch(color=ORANGE, label="low end of the parameter"), Patch(color=BLUE, label="high end")]
         legend_above(axes, handles=handles)
@@ -74,122 +71,54 @@ def sobol(saved: Saved) -> Plot | None:
         legend_above(axes)
         top = bars[-1]
         caption = (
-            f"Not knowing {parameter(top.parameter)} exactly causes {share(max(0.0, top.first))} of the forecast's "
+            f"Not knowing {parameter(top.parameter)} exactly causes {share(max(0.0, min(top.first, top.total)))} of the forecast's "
             f"variance alone and {share(top.total)} together with the other parameters (Sobol indices)."
         )
         alt = f"Bar chart of Sobol indices by parameter. {caption}"
         return save(figure, {"name": "sobol", "title": "Where the doubt comes from", "alt": alt, "caption": caption})
 
 
-def regime(saved: Saved) -> Plot | None:
-    """Best brain share over alignment and price ratio, with the posterior on it."""
-    data = saved.details.regime
-    if data is None or len(data.alignment) < 2 or len(data.price_ratio) < 2:
+def modalities(saved: Saved) -> Plot | None:
+    """Draw performance over budgets with each modality, with all, and with labels only."""
+    data = saved.details.comparison
+    if data is None or len(data.curves) < 2:
         return None
-    grid = 100 * np.array([column(row) for row in data.share]).T
-    if not np.isfinite(grid).any():
-        return None
+    alone = [name for name in data.curves if name not in ("labels only", "together")]
+    drawn = ["labels only", *alone, *(["together"] if len(alone) > 1 else [])]
     with house_style():
-        figure = Figure(figsize=(5.7, 4.1))
+        figure = Figure(figsize=HALF)
         axes = figure.add_subplot()
-        steps = np.linspace(0, 1, 256)[:, None]
-        ends = np.array([[0.96, 0.965, 0.97], [0.0, 0.40, 0.68]])
-        colours = ListedColormap((1 - steps) * ends[0] + steps * ends[1])
-        mesh = axes.pcolormesh(data.alignment, data.price_ratio, grid, cmap=colours, vmin=0, vmax=100, rasterized=True)
-        positive = min(data.price_ratio) > 0
-        if positive and max(data.price_ratio) > 10 * min(data.price_ratio):
-            axes.set_yscale("log")
-            axes.minorticks_off()
-        if np.nanmin(grid) < 100 * WORTH < np.nanmax(grid):
-            axes.contour(
-                data.alignment, data.price_ratio, grid, levels=[100 * WORTH], colors=[VERMILLION], linewidths=1.8
-            )
-        if data.posterior:
-            cloud = np.array(data.posterior)
-            axes.plot(
-                cloud[:, 0], cloud[:, 1], "o", color=ORANGE, markeredgecolor="#000000", markersize=3.6, alpha=0.75
-            )
-        axes.set_xlim(min(data.alignment), max(data.alignment))
-        axes.set_ylim(min(data.price_ratio), max(data.price_ratio))
-        axes.grid(visible=False)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
-        axes.set_xlabel("alignment of task and brain")
-        axes.set_ylabel("price of a brain sample, in labels")
-        bar = figure.colorbar(mesh, ax=axes, pad=0.02)
-        bar.set_label("best share of the budget for brain data")
-        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} %"))
-        caption = "Blue is where the best plan buys brain data; the orange-red line is where that begins."
-        if data.posterior:
-            caption += (
-                f" {share(probability_worth(data))} of the dots, each a state of the world the pilot allows, "
-                "lie where brain data pay."
-            )
-        alt = f"Map of the best share for brain data over alignment and price of a brain sample in labels. {caption}"
-        return save(figure, {"name": "regime", "title": "Where brain data pay", "alt": alt, "caption": caption})
+        lines = ("--", "-", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+        for i, name in enumerate(name for name in drawn if name in data.curves):
+            points = sorted(data.curves[name], key=lambda point: point.budget)
+            colour = {"labels only": VERMILLION, "together": INK}.get(name) or CYCLE[alone.index(name) % len(CYCLE)]
+            budgets = [point.budget for point in points]
+            means = column([point.explainable_r2.mean for point in points])
+            axes.plot(budgets, means, color=colour, linestyle=lines[i % len(lines)], label=shorten(name, 24))
+        axes.axvline(saved.budget, color=MUTED, linewidth=1, linestyle=":")
+        axes.set_xlabel(f"budget ({shorten(saved.currency, 12)})")
+        axes.set_ylabel("explainable R²")
+        spread_axis(axes, [point.budget for points in data.curves.values() for point in points])
+        r2_axis(axes)
+        legend_above(axes)
+        at = {name: _at(points, saved.budget) for name, points in data.curves.items() if name in drawn}
+        best = max(at, key=lambda name: at[name].mean or 0.0)
+        others = [f"{name} {interval(value, 'r2')}" for name, value in at.items() if name != best]
+        caption = (
+            f"At {money(saved.budget, saved.currency)}, {shorten(best, 40)} reaches the most: {interval(at[best], 'r2')}; "
+            f"{listed(others)}. Each line is the best purchase that may hold that modality and labels."
+        )
+        alt = f"Line chart of explainable R² against budget, one line per modality. {caption}"
+        words = {"name": "modalities", "title": "Which modality for which budget", "alt": alt, "caption": caption}
+        return save(figure, words)
 
 
-def share_at(data: Regime, alignment: float, price_ratio: float) -> float:
-    """Best brain share at the grid point nearest to an alignment and a price ratio (nearest in ratio)."""
-    i = int(np.argmin(np.abs(np.array(data.alignment) - alignment)))
-    prices = np.array(data.price_ratio)
-    distance = np.abs(np.log(prices / price_ratio)) if min(*prices, price_ratio) > 0 else np.abs(prices - price_ratio)
-    value = data.share[i][int(np.argmin(distance))]
-    return float("nan") if value is None else value
+def _at(points: list[BudgetPoint], budget: float) -> Summary:
+    """Return what is reached at the budget nearest to one."""
+    return min(points, key=lambda point: abs(point.budget - budget)).explainable_r2
 
 
-def probability_worth(data: Regime) -> float:
-    """Share of the posterior cloud in which the best plan buys brain data."""
-    return float(np.mean([share_at(data, *point) >= WORTH for point in data.posterior]))
-
-
-def information(saved: Saved) -> Plot | None:
-    """Value of knowing each parameter, and net value of each larger pilot."""
-    voi = saved.details.voi
-    if voi is None or not (voi.evppi or voi.evsi):
-        return None
-    unit = shorten(voi.unit, 30)
-    panels = [bool(voi.evppi), bool(voi.evsi)]
-    with house_style():
-        most = max(len(voi.evppi[:10]), len(voi.evsi[:10]))
-        both = all(panels)
-        figure = Figure(figsize=(11.5 if both else 5.7, 1.2 + 0.34 * most))
-        said: list[str] = []
-        if voi.evppi:
-            said.append(_known(figure.add_subplot(1, 1 + both, 1), voi.evppi, unit))
-        if voi.evsi:
-            axes = figure.add_subplot(1, 1 + both, 1 + both)
-            pilots = sorted(voi.evsi, key=lambda p: p.value if p.net is None else p.net)[-10:]
-            nets = [p.value if p.net is None else p.net for p in pilots]
-            colours = [GREEN if net > 0 else VERMILLION for net in nets]
-            errors = [p.se or 0.0 for p in pilots]
-            axes.barh(range(len(pilots)), nets, xerr=errors, color=colours, height=0.55, ecolor=INK)
-            axes.axvline(0, color=INK, linewidth=1)
-            names_axis(axes, [p.label for p in pilots])
-            axes.set_title("a larger pilot, net of its cost")
-            _value_axis(axes, f"expected net gain ({unit})")
-            best = pilots[-1]
-            verb = "gains" if nets[-1] > 0 else "loses"
-            said.append(
-                f"the best larger pilot, {shorten(best.label, 60)}, {verb} {number(abs(nets[-1]))} {unit} on balance"
-            )
-        caption = capital(listed(said)) + ". Whiskers are one Monte Carlo standard error."
-        alt = f"Bar charts of the value of information. {caption}"
-        words = {"name": "information", "title": "What is worth finding out first", "alt": alt, "caption": caption}
-        return save(figure, words, wide=both)
-
-
-def _known(axes: Axes, values: list[Evppi], unit: str) -> str:
-    """Draw the value of knowing each parameter exactly, and say the largest."""
-    bars = sorted(values, key=lambda item: item.value)[-10:]
-    errors = [item.se or 0.0 for item in bars]
-    axes.barh(range(len(bars)), [item.value for item in bars], xerr=errors, color=BLUE, height=0.55, ecolor=INK)
-    names_axis(axes, [parameter(item.parameter) for item in bars])
-    axes.set_title("knowing one thing exactly")
-    _value_axis(axes, f"expected gain ({unit})")
-    return f"knowing {parameter(bars[-1].parameter)} exactly would be worth {number(bars[-1].value)} {unit}"
-
-
-def _value_axis(axes: Axes, label: str) -> None:
+def value_axis(axes: Axes, label: str) -> None:
     """Label an axis of values."""
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))

@@ -24,6 +24,10 @@ class ModalityPrices(Record):
     samples_per_session: Price = None
     per_subject: Price = None
     setup: Price = None
+    per_hour: Price = None
+    hours_per_session: Number = None
+    cancellation: Number = None
+    attrition: Number = None
     usable_fraction: Number = None
 
 
@@ -60,11 +64,32 @@ class LearningCurve(Record):
     explainable_r2: list[Summary]
 
 
+class LearningSurface(Record):
+    """Explainable R² over brain samples (rows) and labels (columns of the same grid as the curves)."""
+
+    n_brain: list[float]
+    mean: list[list[Number]]
+    q05: list[list[Number]]
+    q95: list[list[Number]]
+
+
 class Learning(Record):
-    """Learning curves on one grid of label counts."""
+    """Learning curves on one grid of new labels, and the surface over labels and brain samples."""
 
     n_task_grid: list[float]
     curves: list[LearningCurve] = Field(default_factory=list)
+    surface: LearningSurface | None = None
+    samples: dict[str, float] = Field(default_factory=dict)
+    """The brain samples that the surface multiplies."""
+
+    @model_validator(mode="after")
+    def _rectangular(self) -> Self:
+        surface = self.surface
+        if surface is not None:
+            for grid in (surface.mean, surface.q05, surface.q95):
+                if [len(row) for row in grid] != [len(self.n_task_grid)] * len(surface.n_brain):
+                    raise ValueError("a learning surface must have one row per n_brain and one column per n_task_grid")
+        return self
 
 
 class ExchangePoint(Record):
@@ -74,18 +99,33 @@ class ExchangePoint(Record):
     equivalent_labels: Summary
 
 
+class RegimeMap(Record):
+    """What brain data gain, ``gain[i][j]`` in explainable R², at one label noise."""
+
+    label_noise: float
+    gain: list[list[Number]]
+
+
 class Regime(Record):
-    """Best brain share, `share[i][j]` at `alignment[i]` and `price_ratio[j]` (labels per brain sample)."""
+    """Where brain data pay, ``[i][j]`` at ``alignment[i]`` and ``price_ratio[j]`` (labels per brain sample)."""
 
     alignment: list[float]
     price_ratio: list[float]
     share: list[list[Number]]
+    """Best share of the budget for brain data."""
+    gain: list[list[Number]] = Field(default_factory=list)
+    """What the best brain data add to labels alone, in explainable R²; results of earlier versions have none."""
+    label_noise: Number = None
+    panels: list[RegimeMap] = Field(default_factory=list)
+    """The gain at other label noise."""
     posterior: list[tuple[float, float]] = Field(default_factory=list)
+    posterior_noise: list[float] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _rectangular(self) -> Self:
-        if [len(row) for row in self.share] != [len(self.price_ratio)] * len(self.alignment):
-            raise ValueError("share must have one row per alignment and one column per price_ratio")
+        for grid in (self.share, self.gain, *(panel.gain for panel in self.panels)):
+            if grid and [len(row) for row in grid] != [len(self.price_ratio)] * len(self.alignment):
+                raise ValueError("share and gain must have one row per alignment and one column per price_ratio")
         return self
 
 
@@ -115,9 +155,13 @@ class SobolBar(Record):
 
 
 class Threshold(Record):
-    """The value of a parameter at which the decision flips."""
+    """The value of a parameter or price at which the decision flips."""
 
     parameter: str
+    unit: str = ""
+    believed: Summary | None = None
+    pays: Literal["above", "below"] | None = None
+    """On which side brain data pay."""
     value: Number = None
     probability_beyond: Number = None
     sentence: str = ""
@@ -140,22 +184,40 @@ class Evppi(Record):
     parameter: str
     value: float
     se: Number = None
+    money: Number = None
 
 
 class Evsi(Record):
     """Value of one larger pilot."""
 
     label: str
+    kind: str = ""
+    factor: Number = None
+    """Size relative to the pilot."""
+    people: Number = None
     cost: Number = None
     value: float
     se: Number = None
+    most: Number = None
+    """What knowing exactly all that it informs about would be worth."""
     net: Number = None
+    net_se: Number = None
+    net_money: Number = None
+    """The net gain as a change of budget that would do the same."""
+    net_money_se: Number = None
 
 
 class InformationValue(Record):
     """Value of information, in `unit`."""
 
     evpi: Number = None
+    evpi_se: Number = None
+    evpi_money: Number = None
+    best: Evsi | None = None
+    """The larger pilot that is worth its money beyond Monte Carlo error."""
+    best_sizes: list[Evsi] = Field(default_factory=list)
+    """The best size of each kind of pilot."""
+    sentence: str = ""
     evppi: list[Evppi] = Field(default_factory=list)
     evsi: list[Evsi] = Field(default_factory=list)
     unit: str = "explainable R²"
@@ -166,6 +228,37 @@ class Compared(Record):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     name: str
+
+
+class BudgetPoint(Record):
+    """Performance at one budget."""
+
+    budget: float
+    explainable_r2: Summary
+
+
+class OrderChange(Record):
+    """The budget at which one modality overtakes another."""
+
+    budget: float
+    below: str
+    above: str
+
+
+class Comparison(Record):
+    """What the modalities reach over budgets, alone and together."""
+
+    shift: Number = None
+    curves: dict[str, list[BudgetPoint]] = Field(default_factory=dict)
+    order_changes: list[OrderChange] = Field(default_factory=list)
+
+
+class Objective(Record):
+    """What the plan makes as large as it can."""
+
+    utility: str = "mean"
+    level: Number = None
+    target: Number = None
 
 
 class Assumption(Record):
@@ -214,6 +307,7 @@ class Details(Record):
     schema_: Literal["brainworth.details/1"] = Field(default="brainworth.details/1", alias="schema")
     title: str = ""
     forced: bool = False
+    objective: Objective | None = None
     task: Task | None = None
     currency: str = ""
     budget: Number = None
@@ -229,6 +323,7 @@ class Details(Record):
     sensitivity: Sensitivity | None = None
     voi: InformationValue | None = None
     compare: list[Compared] = Field(default_factory=list)
+    comparison: Comparison | None = None
     assumptions: list[Assumption] = Field(default_factory=list)
     marginal_value: Number = None
     """Utility per unit of money, near the budget."""

@@ -1,4 +1,4 @@
-"""Figures of the forecast: budget frontier, split of the budget, learning curves, exchange rate, posterior.
+"""Figures of the forecast: budget frontier, split of the budget, exchange rate, posterior.
 
 In: `Saved` results. Out: a `Plot` each, or None where the results hold nothing to draw. What can go wrong: nothing;
 values that are missing or not finite leave a gap.
@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from .detail_records import ExchangePoint
 from .records import Number, Summary
 from .saved import Saved
-from .style import BLUE, CYCLE, GREEN, INK, MUTED, PAPER, VERMILLION, Plot, house_style, legend_above, save, shorten
+from .style import BLUE, CYCLE, INK, MUTED, PAPER, VERMILLION, Plot, house_style, legend_above, save, shorten
 from .words import capital, count, interval, listed, meaning, money, parameter, percent, r2, share
 
 HALF = (5.7, 3.75)
@@ -111,34 +111,6 @@ def draw_split(axes: Axes, saved: Saved) -> None:
     axes.set_ylabel("explainable R²")
     r2_axis(axes)
     legend_above(axes)
-
-
-def learning(saved: Saved) -> Plot | None:
-    """Draw performance against the number of labels at several amounts of brain data."""
-    data = saved.details.learning
-    if data is None or not data.n_task_grid or not data.curves:
-        return None
-    with house_style():
-        figure = Figure(figsize=HALF)
-        axes = figure.add_subplot()
-        lines = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
-        order = (VERMILLION, BLUE, GREEN, *CYCLE[3:])
-        for i, curve in enumerate(data.curves):
-            points = curve.explainable_r2[: len(data.n_task_grid)]
-            grid = data.n_task_grid[: len(points)]
-            look = Look(lines[i % len(lines)], alpha=0.13)
-            band(axes, grid, points, order[i % len(order)], shorten(curve.label, 34), look)
-        axes.set_xlabel("labels, pilot and new")
-        axes.set_ylabel("explainable R²")
-        spread_axis(axes, data.n_task_grid)
-        r2_axis(axes)
-        legend_above(axes, 3 if sum(len(curve.label) for curve in data.curves) < 50 else 2)
-        middle = len(data.n_task_grid) // 2
-        at = [(c.label, c.explainable_r2[middle]) for c in data.curves if len(c.explainable_r2) > middle]
-        parts = [f"{interval(summary, 'r2')} with “{shorten(label, 60)}”" for label, summary in at]
-        caption = f"At {count(data.n_task_grid[middle])} labels, explainable R² is {listed(parts)}."
-        alt = f"Line chart of explainable R² against the number of labels, one line per amount of brain data. {caption}"
-        return save(figure, {"name": "learning", "title": "What labels teach", "alt": alt, "caption": caption})
 
 
 def exchange(saved: Saved) -> Plot | None:

@@ -21,24 +21,40 @@ from markupsafe import Markup
 
 from brainworth.design.files import write_atomic
 
-from . import decision_figures, figures, tables, words
+from . import (
+    decision_figures,
+    decision_tables,
+    figures,
+    information_figure,
+    learning_figures,
+    regime_figure,
+    tables,
+    twin,
+    words,
+)
+from .methods import methods, references
 from .records import Number
 from .saved import Saved, load
 from .style import Plot, printable
+from .summary import answers
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FIGURES = (
     figures.frontier,
     figures.split,
-    figures.learning,
+    learning_figures.learning,
     figures.exchange,
     figures.posterior,
     decision_figures.tornado,
     decision_figures.sobol,
-    decision_figures.regime,
-    decision_figures.information,
+    regime_figure.regime,
+    information_figure.information,
+    decision_figures.modalities,
 )
-FIGURE_NAMES = ("frontier", "split", "learning", "exchange", "posterior", "tornado", "sobol", "regime", "information")
+FIGURE_NAMES = (
+    *("frontier", "split", "learning", "exchange", "posterior"),
+    *("tornado", "sobol", "regime", "information", "modalities"),
+)
 """Stems of every file that may appear in `figures/`."""
 
 
@@ -70,8 +86,13 @@ def write_report(directory: Path) -> Path:
                 write_atomic(path, plots[name].svg if suffix == "svg" else plots[name].png)
             else:
                 path.unlink(missing_ok=True)
-    for name, content in tables.csv_files(saved).items():
-        write_atomic(directory / "tables" / name, content)
+    contents = twin.csv_files(saved)
+    for name in twin.TABLES:
+        path = directory / "tables" / f"{name}.csv"
+        if path.name in contents:
+            write_atomic(path, contents[path.name])
+        else:
+            path.unlink(missing_ok=True)
     return write_atomic(directory / "report.html", page(saved, plots).encode())
 
 
@@ -109,6 +130,7 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         "chance": words.chance,
         "percent": words.percent,
         "r2": words.r2,
+        "rounded": words.rounded,
         "interval": words.interval,
         "parameter": words.parameter,
         "plain": words.plain,
@@ -116,7 +138,7 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
     }
     script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    heads, rows = tables.compared(saved)
+    heads, rows = decision_tables.compared(saved)
     return environment.get_template("report.html.j2").render(
         plan=saved.plan,
         details=saved.details,
@@ -127,6 +149,12 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         brain_share=figures.brain_share(saved),
         plots=plots,
         inline={name: Markup(plot.inline) for name, plot in plots.items()},
+        answers=answers(saved),
+        aim=words.objective(saved.details.objective),
+        flips=decision_tables.flips(saved),
+        larger=decision_tables.larger_pilots(saved),
+        orders=decision_tables.orders(saved),
+        checks=sorted(saved.plan.health.checks, key=lambda check: check.status == "ok"),
         purchase=tables.purchase_list(saved),
         as_good_without=tables.as_good_without(saved),
         certified=tables.certified(saved),
@@ -134,12 +162,14 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         marginal_money=10.0 ** math.floor(math.log10(max(saved.budget, 10.0) / 10)),
         believed=tables.believed(saved),
         compare_heads=heads,
+        wordy="best purchase with it" in heads,
         compare_rows=rows,
         style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=f"sha256-{digest}",
         data=_script_json(_page_data(saved, plots)),
-        methods=[paragraph for paragraph in saved.details.methods if paragraph.strip()],
+        methods=methods(saved),
+        references=references(saved),
     )
 
 
@@ -160,7 +190,7 @@ def _page_data(saved: Saved, plots: dict[str, Plot]) -> dict[str, Any]:
         data["frontier"] = [row.model_dump() for row in rows]
     regime = saved.details.regime
     if "regime" in plots and regime is not None and regime.posterior:
-        data["regime"] = regime.model_dump() | {"worth": decision_figures.WORTH}
+        data["regime"] = regime.model_dump(exclude={"share"}) | {"worth": regime_figure.WORTH}
     return data
 
 

@@ -8,9 +8,10 @@ and the field.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -30,6 +31,8 @@ class Saved:
     details: Details
     complete: bool
     """False when there was no `details.json`, so that only the plan itself can be shown."""
+    raw: Mapping[str, Any] = field(default_factory=dict)
+    """`details.json` as it is, for what only the tables beside the page hold."""
 
     @property
     def currency(self) -> str:
@@ -76,7 +79,8 @@ def load(directory: Path) -> Saved:
     plan = _parse(plan_path, Plan)
     if not details_path.is_file():
         return Saved(plan=plan, details=Details(frontier=[], share_curve=[]), complete=False)
-    return Saved(plan=plan, details=_parse(details_path, Details), complete=True)
+    details = _parse(details_path, Details)
+    return Saved(plan=plan, details=details, complete=True, raw=json.loads(details_path.read_bytes()))
 
 
 def _parse(path: Path, model: type[_R]) -> _R:

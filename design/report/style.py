@@ -137,9 +137,12 @@ def save(figure: Figure, words: dict[str, str], *, wide: bool = False, dpi: int 
     """
     svg, png = io.BytesIO(), io.BytesIO()
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Title": words["title"]})
+    figure.set_layout_engine("none")  # places are found once; the PNG keeps them
     figure.savefig(png, format="png", dpi=dpi, metadata={"Software": None})
-    axes = figure.axes[0]
-    box = axes.get_position()
+    axes, box = figure.axes[0], figure.axes[0].get_position()
+    right = (
+        max(other.get_position().x1 for other in figure.axes if other.get_label() == "map") if spans(figure) else box.x1
+    )
     return Plot(
         name=words["name"],
         title=words["title"],
@@ -148,13 +151,18 @@ def save(figure: Figure, words: dict[str, str], *, wide: bool = False, dpi: int 
         svg=svg.getvalue(),
         png=png.getvalue(),
         inline=page_fragment(svg.getvalue(), words),
-        axes_box=(box.x0, box.x1, 1 - box.y1, 1 - box.y0),
+        axes_box=(box.x0, right, 1 - box.y1, 1 - box.y0),
         x_limits=axes.get_xlim(),
         y_limits=axes.get_ylim(),
         log_x=axes.get_xscale() == "log",
         log_y=axes.get_yscale() == "log",
         wide=wide,
     )
+
+
+def spans(figure: Figure) -> bool:
+    """Whether the figure is a row of maps with one y axis, which a cursor crosses."""
+    return figure.axes[0].get_label() == "map"
 
 
 def page_fragment(svg: bytes, words: dict[str, str]) -> str:

@@ -1,23 +1,28 @@
-"""The report's tables, once as text for the page and once as numbers for CSV.
+"""The report's tables as text for the page.
 
-In: `Saved` results. Out: rows for the template, and CSV files as bytes: purchase list, forecasts, frontier, share
-curve, posterior, exchange rate, health. What can go wrong: nothing; a missing value is an empty cell in CSV.
+In: `Saved` results. Out: rows for the template; `twin` holds the same as numbers. What can go wrong: nothing; a value that is
+missing is said to be.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from dataclasses import dataclass
 
-from .detail_records import FrontierPoint, ModalityPrices, SharePoint
+from .detail_records import ModalityPrices
 from .records import Bought, Summary
 from .saved import Saved
-from .words import TINY, count, interval, listed, meaning, money, number, parameter, price
-
-Cell = str | float | int | bool | None
-Rows = list[list[Cell]]
+from .words import (
+    TINY,
+    count,
+    interval,
+    meaning,
+    money,
+    number,
+    objective,
+    parameter,
+    price,
+    share,
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Purchase:
     cost: str
     range: str
     """Quantities that are as good within the plan's tolerance."""
+    bought: bool = True
 
 
 def purchase_list(saved: Saved) -> list[Purchase]:
@@ -46,6 +52,7 @@ def purchase_list(saved: Saved) -> list[Purchase]:
             prices="" if per_label is None else f"{price(per_label, currency)} per label",
             cost=money(plan.cost.task, currency),
             range=_range(near.n_task) if near else "",
+            bought=plan.allocation.n_task > 0,
         )
     ]
     for name, bought in plan.allocation.modalities.items():
@@ -54,18 +61,32 @@ def purchase_list(saved: Saved) -> list[Purchase]:
             Purchase(
                 item=f"{name} recordings",
                 quantity=f"{count(bought.n_samples)} samples" if bought.n_samples > 0 else "none",
-                details=_effort(bought) if bought.n_samples > 0 else "not worth its price in this plan",
+                details=_effort(bought) if bought.n_samples > 0 else without(saved, name),
                 prices=_price_list(costs, currency) if costs else "",
                 cost=money(plan.cost.modalities.get(name, 0.0), currency),
                 range=_range(near.modalities.get(name)) if near else "",
+                bought=bought.n_samples > 0,
             )
         )
     return lines
 
 
+def without(saved: Saved, name: str) -> str:
+    """Say why a plan holds nothing of a modality: it is too dear, or no purchase that was tried could hold any."""
+    curves = [*saved.details.share_curve, *saved.details.frontier]
+    tried = [point.modalities.get(name, 0.0) for point in curves if getattr(point, "budget", 0.0) <= saved.budget]
+    for other in saved.plan.alternatives.values():
+        bought = other.allocation.modalities.get(name)
+        tried.append(0 if bought is None else bought.n_samples)
+    can = any(count > 0 for count in tried) or not saved.details.share_curve
+    return "not worth its price in this plan" if can else "cannot be bought within this budget and these limits"
+
+
 def _range(ends: tuple[float, float] | None) -> str:
     """Write an inclusive range of counts."""
-    return "" if ends is None else f"{count(ends[0])} to {count(ends[1])}"
+    if ends is None:
+        return ""
+    return "none" if ends[1] == 0 else f"{count(ends[0])} to {count(ends[1])}"
 
 
 def _effort(bought: Bought) -> str:
@@ -91,13 +112,21 @@ def _price_list(costs: ModalityPrices, currency: str) -> str:
     for value, unit in (
         (costs.per_sample, "per sample"),
         (costs.per_session, f"per session{of}"),
+        (
+            costs.per_hour,
+            f"per hour, {number(costs.hours_per_session)} hours a session" if costs.per_hour else "per hour",
+        ),
         (costs.per_subject, "per new person"),
         (costs.setup, "set-up"),
     ):
         if value and value != [0.0, 0.0]:
             parts.append(f"{price(value, currency)} {unit}")
     if costs.usable_fraction is not None and costs.usable_fraction < 1:
-        parts.append(f"{100 * costs.usable_fraction:.0f} % of samples usable")
+        parts.append(f"{share(costs.usable_fraction)} of samples usable")
+    if costs.cancellation:
+        parts.append(f"{share(costs.cancellation)} of sessions cancelled and billed")
+    if costs.attrition:
+        parts.append(f"{share(costs.attrition)} of people drop out and are paid")
     return "; ".join(parts)
 
 
@@ -134,8 +163,8 @@ def certified(saved: Saved) -> str:
     behind = max(0.0, certificate.bound - certificate.objective)
     distance = f"at most {number(behind, 2)} below" if behind >= TINY else f"less than {TINY} below"
     return (
-        f"No plan within the budget can have an expected utility above {number(certificate.bound, 4)}; this plan "
-        f"reaches {number(certificate.objective, 4)}, {distance}{method}."
+        f"No plan within the budget can bring {objective(saved.details.objective)} above {number(certificate.bound, 4)}; this "
+        f"plan reaches {number(certificate.objective, 4)}, {distance}{method}."
     )
 
 
@@ -158,11 +187,11 @@ def believed(saved: Saved) -> list[Believed]:
     """Write the posterior's parameters with their 90 % intervals."""
     return [
         Believed(parameter(key), meaning(key), interval(value, _STYLES.get(key, "number")))
-        for key, value in _posterior(saved)
+        for key, value in posterior_rows(saved)
     ]
 
 
-def _posterior(saved: Saved) -> list[tuple[str, Summary]]:
+def posterior_rows(saved: Saved) -> list[tuple[str, Summary]]:
     """Parameters of the plan's posterior, signal-to-noise by modality (and by latent where given so)."""
     posterior = saved.plan.posterior
     single = {
@@ -179,132 +208,3 @@ def _posterior(saved: Saved) -> list[tuple[str, Summary]]:
         else:
             pairs += [(f"snr:{name}, latent {i + 1}", latent) for i, latent in enumerate(value)]
     return pairs
-
-
-def compared(saved: Saved) -> tuple[list[str], list[list[str]]]:
-    """Headings and rows of the comparison of modalities; values may be numbers, summaries or sentences."""
-    scale = _money_scale(saved)
-    known = {
-        "r2_per_money": f"explainable R² per {count(scale)} {saved.currency}",
-        "exchange": "labels one sample replaces",
-        "break_even": f"break-even price of a sample ({saved.currency})",
-    }
-    extra: dict[str, None] = {}
-    for row in saved.details.compare:
-        extra.update(dict.fromkeys(row.model_extra or {}))
-    keys = [key for key in known if key in extra] + [key for key in extra if key not in known]
-    heads = ["modality", *(known.get(key, key.replace("_", " ")) for key in keys)]
-    scales = {"r2_per_money": scale}
-    rows = [
-        [row.name, *(_cell((row.model_extra or {}).get(key), scales.get(key, 1.0)) for key in keys)]
-        for row in saved.details.compare
-    ]
-    return heads, rows
-
-
-def _money_scale(saved: Saved) -> float:
-    """Choose an amount of money, a power of ten, that buys an R² easy to read."""
-    values = [(row.model_extra or {}).get("r2_per_money") for row in saved.details.compare]
-    means = [value.get("mean") if isinstance(value, dict) else value for value in values]
-    sizes = [abs(mean) for mean in means if isinstance(mean, float | int) and math.isfinite(mean) and mean != 0]
-    return float(10 ** max(0, math.ceil(-math.log10(max(sizes)) - 1))) if sizes else 1.0
-
-
-def _cell(value: object, scale: float = 1.0) -> str:
-    """Write a value of the comparison, whatever its form."""
-    if isinstance(value, dict) and "mean" in value:
-        ends = {key: item * scale if isinstance(item, float | int) else None for key, item in value.items()}
-        return interval(Summary.model_validate({"q05": None, "q95": None} | ends))
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "not available"}[value]
-    if isinstance(value, int | float):
-        return number(scale * value)
-    return listed([_cell(item) for item in value]) if isinstance(value, list) else str(value)
-
-
-def csv_files(saved: Saved) -> dict[str, bytes]:
-    """Make the machine-readable twin of the page's tables: file name → content."""
-    tables: dict[str, Rows] = {
-        "purchase": _purchase_rows(saved),
-        "performance": _performance_rows(saved),
-        "frontier": _curve_rows("budget", saved.details.frontier),
-        "share_curve": _curve_rows("brain_share", saved.details.share_curve),
-        "posterior": [["parameter", *_HEADS], *([key, *_values(value)] for key, value in _posterior(saved))],
-        "exchange_rate": _exchange_rows(saved),
-        "health": [
-            ["name", "status", "value", "threshold", "sentence"],
-            *([c.name, c.status, c.value, c.threshold, c.sentence] for c in saved.plan.health.checks),
-        ],
-    }
-    return {f"{name}.csv": _csv(rows) for name, rows in tables.items() if len(rows) > 1}
-
-
-_HEADS = ["mean", "q05", "q50", "q95"]
-
-
-def _values(summary: Summary | None) -> list[Cell]:
-    """Four cells of a summary."""
-    return [None] * 4 if summary is None else [summary.mean, summary.q05, summary.q50, summary.q95]
-
-
-def _purchase_rows(saved: Saved) -> Rows:
-    """Purchase list as numbers; its last row is the total."""
-    plan, near = saved.plan, saved.plan.near_optimal
-    rows: Rows = [
-        ["item", "n_samples", "subjects", "sessions", "stimuli", "repeats", "cost", "currency", "low", "high"]
-    ]
-    ends: list[Cell] = list(near.n_task) if near and near.n_task else [None, None]
-    rows.append(["labels", plan.allocation.n_task, None, None, None, None, plan.cost.task, plan.cost.currency, *ends])
-    for name, b in plan.allocation.modalities.items():
-        ends = list(near.modalities[name]) if near and name in near.modalities else [None, None]
-        cost = plan.cost.modalities.get(name, 0.0)
-        rows.append([name, b.n_samples, b.subjects, b.sessions, b.stimuli, b.repeats, cost, plan.cost.currency, *ends])
-    rows.append(["total", None, None, None, None, None, plan.cost.total, plan.cost.currency, None, None])
-    return rows
-
-
-def _performance_rows(saved: Saved) -> Rows:
-    """Forecasts of the plan and of its alternatives."""
-    plan = saved.plan
-    rows: Rows = [["plan", "measure", *_HEADS]]
-    for name, forecast in (("plan", plan.performance), *((k, a.performance) for k, a in plan.alternatives.items())):
-        rows.append([name, "explainable_r2", *_values(forecast.explainable_r2)])
-        if forecast.r2 is not None:
-            rows.append([name, "r2", *_values(forecast.r2)])
-    return rows
-
-
-def _curve_rows(x: str, points: list[FrontierPoint] | list[SharePoint]) -> Rows:
-    """List a curve's points with what each buys."""
-    names = list(dict.fromkeys(name for point in points for name in point.modalities))
-    alone = [f"task_only_{head}" for head in _HEADS] if x == "budget" else []
-    rows: Rows = [[x, "n_task", *(f"n_samples:{name}" for name in names), *_HEADS, *alone]]
-    for point in points:
-        place = point.budget if isinstance(point, FrontierPoint) else point.brain_share
-        cells: list[Cell] = [place, point.n_task, *(point.modalities.get(name) for name in names)]
-        cells += _values(point.explainable_r2)
-        if isinstance(point, FrontierPoint):
-            cells += _values(point.task_only)
-        rows.append(cells)
-    return rows
-
-
-def _exchange_rows(saved: Saved) -> Rows:
-    """Exchange rates and break-even prices."""
-    rows: Rows = [["modality", "measure", *_HEADS]]
-    for name, rate in saved.plan.exchange_rate.items():
-        for measure in ("marginal", "average", "break_even_price"):
-            rows.append([name, measure, *_values(getattr(rate, measure))])
-    return rows
-
-
-def _csv(rows: Rows) -> bytes:
-    """Write rows as UTF-8 CSV."""
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows([[_plain(cell) for cell in row] for row in rows])
-    return stream.getvalue().encode()
-
-
-def _plain(cell: Cell) -> Cell:
-    """Make an empty cell of what is missing."""
-    return "" if cell is None or (isinstance(cell, float) and math.isnan(cell)) else cell

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from .detail_records import Price
+from .detail_records import Objective, Price
 from .records import Number, Summary
 from .style import printable
 
@@ -21,6 +21,18 @@ _NAMES = {
     "alignment": ("alignment", "share of the predictable part of the label that the brain's latents carry, 0 to 1"),
     "misalignment": ("misalignment", "share of the predictable part of the label that brain data cannot teach, 0 to 1"),
     "signal_variance": ("signal variance", "predictable variance of the label, in squared label units"),
+    "label_noise": ("label noise", "variance of the noise of one label over that of its predictable part"),
+    "brain_exponent": (
+        "focus of the brain",
+        "how much the brain's latents prefer the strong directions of the features",
+    ),
+    "task_exponent": ("focus of the task", "how much the task prefers the strong directions of the features"),
+    "everything_else": ("everything else", "how the latents differ, and luck with new people"),
+    "price_of_a_brain_sample": (
+        "price of a brain sample",
+        "all modalities together; sessions, people and set-up included",
+    ),
+    "price_of_a_label": ("price of a label", "one answer about one stimulus"),
     "noise_variance": ("label noise variance", "unpredictable variance of one label, in squared label units"),
     "latent_dimension": ("latent dimension", "number of directions in the stimulus features that brain data reveal"),
     "r2_plan": ("explainable R², plan", "share of the predictable part of a label predicted with the plan, 0 to 1"),
@@ -28,10 +40,21 @@ _NAMES = {
 }
 
 
+_OF = {
+    "snr": "signal-to-noise of",
+    "people": "new people in",
+    "price_of_a_sample": "price of a sample of",
+    "price_of_hour": "price of an hour of",
+    "price_of_session": "price of a session of",
+}
+"""Quantities of one modality."""
+
+
 def parameter(column: str) -> str:
     """Name of a posterior column in plain words, e.g. ``snr:EEG`` → ``signal-to-noise of EEG``."""
-    if column.startswith("snr:"):
-        return f"signal-to-noise of {printable(column[4:])}"
+    kind, colon, name = column.partition(":")
+    if colon and kind in _OF:
+        return f"{_OF[kind]} {printable(name)}"
     return _NAMES[column][0] if column in _NAMES else printable(column).replace("_", " ")
 
 
@@ -39,6 +62,12 @@ def meaning(column: str) -> str:
     """Say what a posterior column means, with its unit; empty when unknown."""
     if column.startswith("snr"):
         return "signal variance over noise variance of one recorded sample, summed over channels and latents"
+    if column.startswith("price_of_a_sample:"):
+        return "sessions, people and set-up included"
+    if column.startswith(("price_of_hour:", "price_of_session:")):
+        return "people and set-up keep their prices"
+    if column.startswith("people:"):
+        return "signal-to-noise of new people over that of the pilot's people"
     return _NAMES[column][1] if column in _NAMES else ""
 
 
@@ -162,11 +191,29 @@ def _tenths(value: Number) -> str:
 
 
 def _beside(value: Number, largest: float) -> str:
-    """Write a number with as many decimals as the largest of its row needs for three significant digits."""
+    """Write a number with as many decimals as the largest of its row needs for two significant digits."""
     if value is None or not math.isfinite(value) or not TINY <= largest < 1e5:
         return number(value)
-    decimals = max(0, 2 - math.floor(math.log10(largest)))
+    decimals = max(0, 1 - math.floor(math.log10(largest)))
     return f"{value:,.{decimals}f}".replace("-", "−")
+
+
+def objective(aim: Objective | None) -> str:
+    """Say what the plan makes as large as it can."""
+    kind = "mean" if aim is None else aim.utility
+    level = "" if aim is None or aim.level is None else percent(aim.level)
+    target = "" if aim is None or aim.target is None else number(aim.target)
+    return {
+        "quantile": f"the {level} quantile of explainable R²",
+        "cvar": f"the mean of the worst {level} of explainable R²",
+        "probability": f"the probability that explainable R² reaches {target}",
+    }.get(kind, "expected explainable R²")
+
+
+def rounded(value: Number, unit: str = "") -> str:
+    """Write a number with two significant digits (three from 100), and its unit."""
+    size = 0.0 if value is None or not math.isfinite(value) else abs(value)
+    return f"{number(value, 2 if size < 100 else 3)} {unit}".strip()
 
 
 def listed(items: list[str]) -> str:
@@ -174,8 +221,8 @@ def listed(items: list[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else "none"
 
 
-def plain(value: Plain) -> str:
+def plain(value: Plain, digits: int = 4) -> str:
     """Write a value of unknown kind, nothing for None."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return number(float(value), 4) if isinstance(value, int | float) else value or ""
+    return number(float(value), digits) if isinstance(value, int | float) else value or ""

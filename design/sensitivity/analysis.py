@@ -20,13 +20,14 @@ from brainworth.design.workers import Team
 
 from .decision import Decision, allocation_of
 from .local import elasticities
-from .pilots import Basis, value_of_information
+from .pilots import Basis
 from .regime import regime
 from .robustness import power_scaled, sentence, without_each_person
 from .sobol import correlation, sobol, sobol_share
 from .store import merge_details, saved_plan
 from .thresholds import thresholds
 from .tornado import centre, tornado
+from .voi import value_of_information
 
 
 def decision_of(posterior: Posterior, record: Mapping[str, Any]) -> Decision:
@@ -37,6 +38,16 @@ def decision_of(posterior: Posterior, record: Mapping[str, Any]) -> Decision:
     if problem.budget is None:
         problem = replace(problem, budget=Decimal(str(record["cost"]["total"])))
     return Decision.of(problem, posterior.surface(), allocation_of(record["allocation"]))
+
+
+def session_hours(posterior: Posterior) -> dict[str, float]:
+    """Return the hours of a session, of the modalities whose study names them."""
+    return {m.name: m.cost.hours_per_session for m in posterior.study.config.modality if m.cost.hours_per_session}
+
+
+def flips(posterior: Posterior, record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the thresholds of a plan alone, the part of the analysis that takes seconds."""
+    return thresholds(decision_of(posterior, record), posterior.study.config.study.seed, session_hours(posterior))
 
 
 def analyse(
@@ -77,7 +88,7 @@ def _analysed(
         "correlation": correlation(decision),
     }
     say("thresholds")
-    flips = thresholds(decision, seed)
+    flips = thresholds(decision, seed, session_hours(posterior))
     say("regime")
     area = regime(decision, seed, workers)
     say("information")

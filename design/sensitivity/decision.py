@@ -26,6 +26,8 @@ from brainworth.design.costs import ModalityCost
 from brainworth.design.surface import PosteriorSurface
 from brainworth.models.forecast import Draws
 
+from .parameters import Column, columns
+
 THIN = 64
 """Draws used where a posterior mean is only a guide."""
 LEVELS = np.unique(np.concatenate([np.geomspace(1e-3, 1.0, 13), np.linspace(0.0, 1.0, 9)]))
@@ -67,6 +69,10 @@ class Manner:
             chosen.append(int(np.argmin(distance)))
         return np.array(chosen, dtype=np.int64)
 
+    def freely(self, menus: list[Menu]) -> NDArray[np.int64]:
+        """Return the options with the same repeats and as few people as can see the stimuli."""
+        return replace(self, people=np.zeros_like(self.people)).options(menus)
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -87,13 +93,22 @@ class Decision:
         manner = _manner(search, own)
         rules = [rule for rule in simple_rules(search).values() if len(rule)]
         others = Designs.concatenate([purchases(problem, surface, manner), *rules])
-        designs = _distinct(Designs.concatenate([own, task_only(problem), others]))
+        designs = distinct(Designs.concatenate([own, task_only(problem), others]))
         return cls(problem, surface, designs, manner)
 
     @property
     def feasible(self) -> Bool[np.ndarray, " design"]:
         """Which designs can be bought; labels alone may be forbidden by the study's limits."""
         return self.problem.feasible(self.designs)
+
+    @property
+    def believed(self) -> dict[str, Column]:
+        """Draws of every parameter that matters here: new people only where there can be any."""
+        surface = self.surface
+        fresh = np.asarray(surface.size.new_subjects)
+        returning = {f"people:{name}" for m, name in enumerate(surface.modalities) if fresh[m] == 0}
+        values = columns(surface.draws, surface.modalities)
+        return {name: column for name, column in values.items() if name not in returning}
 
     @property
     def buys(self) -> bool:
@@ -138,7 +153,19 @@ class Decision:
 
         Labels alone come first among its designs; the plan's recordings are among them where they can be paid.
         """
-        problem = repriced(self.problem, brain, label, modality)
+        return self.again(repriced(self.problem, brain, label, modality))
+
+    def at_session_price(self, factor: float, modality: int) -> Decision:
+        """Return the decision with the price of a modality's sessions (and hours) times a factor."""
+        by = Decimal(repr(float(factor)))
+        cost, limits = self.problem.modalities[modality]
+        cost = replace(cost, per_session=cost.per_session.escalated(by), per_hour=cost.per_hour.scaled(by))
+        others = self.problem.modalities
+        changed = (*others[:modality], (cost, limits), *others[modality + 1 :])
+        return self.again(replace(self.problem, modalities=changed))
+
+    def again(self, problem: Problem) -> Decision:
+        """Return the decision of another problem over the same modalities: labels alone first among its designs."""
         own, possible = problem.complete(self.designs.take(slice(0, 1)))
         others = purchases(problem, self.surface, self.manner)
         parts = [task_only(problem), own.take(possible), others]
@@ -169,18 +196,23 @@ def _manner(search: Search, plan: Designs) -> Manner:
 
 
 def purchases(problem: Problem, surface: PosteriorSurface, manner: Manner) -> Designs:
-    """Return designs over all brain shares; brain money split as planned, evenly, or all to one modality."""
+    """Return designs over all brain shares; brain money split as planned, evenly, or all to one modality.
+
+    Each is tried with the people of the manner and with as few as can see the stimuli: where brain data are cheaper than
+    today, the plan's people would soon have no session left.
+    """
     search = Search(problem, Evaluator(surface, problem.utility))
     count = len(search.menus)
     mixes = [np.full(count, 1.0 / count), *np.eye(count)] if count > 1 else [np.ones(1)]
     if count > 1 and manner.shares.sum() > 0:
         mixes.insert(0, manner.shares / manner.shares.sum())
     grid = np.array([level * mix for level in LEVELS for mix in mixes])
-    designs, feasible = search.designs(grid, np.tile(manner.options(search.menus), (len(grid), 1)))
-    return _distinct(designs.take(feasible), fixed=0)
+    manners = np.unique([manner.options(search.menus), manner.freely(search.menus)], axis=0)
+    designs, feasible = search.designs(np.tile(grid, (len(manners), 1)), np.repeat(manners, len(grid), axis=0))
+    return distinct(designs.take(feasible), fixed=0)
 
 
-def _distinct(designs: Designs, fixed: int = 2) -> Designs:
+def distinct(designs: Designs, fixed: int = 2) -> Designs:
     """Return each design once, the first ``fixed`` in place."""
     keys = [tuple(row) for row in np.column_stack([designs.n_task, designs.stimuli, designs.subjects, designs.repeats])]
     seen = set(keys[:fixed])

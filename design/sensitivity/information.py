@@ -68,9 +68,14 @@ def _worth(gain: Float[np.ndarray, " draw"]) -> Worth:
     return Worth(float(gain.mean()), float(gain.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0)
 
 
-def perfect(utilities: Float[np.ndarray, "draw option"]) -> Worth:
-    """Return EVPI: what knowing the truth before choosing would gain."""
-    return _worth(utilities.max(axis=1) - reference(utilities))
+def perfect(
+    utilities: Float[np.ndarray, "draw option"], others: list[Float[np.ndarray, "draw left"]] | None = None
+) -> Worth:
+    """Return EVPI: what knowing the truth before choosing would gain, further options among the choices."""
+    best = utilities.max(axis=1)
+    for options in others or []:
+        best = np.maximum(best, options.max(axis=1))
+    return _worth(best - reference(utilities))
 
 
 def partial(
@@ -100,24 +105,24 @@ def staged(
     utilities : (draw, option)
         Utilities of all purchases there are now.
     left : (draw, left)
-        Utilities of the purchases that are still possible once the experiment is paid for; on balance, the choice is
-        among these.
+        Utilities of the purchases that are still possible once the experiment is paid for, and are today; on balance, the
+        choice is among these.
     experiment : Experiment
         What it shows.
     seed : int
         Of simulated results and folds.
     """
     rng = np.random.default_rng([seed, 7])
-    seen, now = scores(experiment.parameters), reference(utilities)
+    every = np.hstack([utilities, left])
+    seen, now = scores(experiment.parameters), reference(every)
     blur = np.atleast_2d(np.corrcoef(seen, rowvar=False)) * np.sqrt(np.outer(experiment.noise, experiment.noise))
     root = np.linalg.cholesky(blur + 1e-9 * np.eye(seen.shape[1]))
-    every = np.hstack([utilities, left])
     count = utilities.shape[1]
     gross, balance = np.zeros(len(now)), np.zeros(len(now))
     for replicate in range(REPLICATES):
         results = seen + rng.standard_normal(seen.shape) @ root.T
         predicted = predictions(every - now[:, None], results, seed + replicate)
-        gross += taken(utilities, predicted[:, :count]) - now
+        gross += taken(every, predicted) - now
         balance += taken(left, predicted[:, count:]) - now
     informed, regardless = _worth(balance / REPLICATES), _worth(reference(left) - now)
     return _at_least_nothing(gross / REPLICATES), informed if informed.value > regardless.value else regardless

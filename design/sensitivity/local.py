@@ -35,13 +35,14 @@ def _slopes(
             brain_exponent=brain * jnp.exp(log["brain_exponent"]),
             task_exponent=task * jnp.exp(log["task_exponent"]),
         )
+        level = people * jnp.exp(log["people"])[:, None]
         if shift is None:
-            return order_r2(system, people, size, order)
-        return shifted_order_r2(system, people, size, order, shift)
+            return order_r2(system, level, size, order)
+        return shifted_order_r2(system, level, size, order, shift)
 
     zero = jnp.zeros(())
     still = dict.fromkeys(("label_noise", "alignment", "brain_exponent", "task_exponent"), zero)
-    return jax.value_and_grad(forecast)(still | {"snr": jnp.zeros(snr.shape[0])})
+    return jax.value_and_grad(forecast)(still | dict.fromkeys(("snr", "people"), jnp.zeros(snr.shape[0])))
 
 
 def _varying(system: System) -> tuple[Array, ...]:
@@ -69,6 +70,8 @@ def elasticities(decision: Decision) -> list[dict[str, str | float]]:
     value, slope = _slopes(median_system(surface.draws, surface.modalities), surface.size, order, shift)
     base = float(value)
     flat = {name: float(slope[name]) for name in ("alignment", "label_noise", "brain_exponent", "task_exponent")}
-    flat |= {f"snr:{name}": float(slope["snr"][m]) for m, name in enumerate(surface.modalities)}
+    for m, name in enumerate(surface.modalities):
+        flat |= {f"{kind}:{name}": float(slope[kind][m]) for kind in ("snr", "people")}
+    flat = {name: value for name, value in flat.items() if name in decision.believed}
     found: list[tuple[str, float]] = [(name, value / base if base > 0 else 0.0) for name, value in flat.items()]
     return [{"parameter": name, "elasticity": value} for name, value in sorted(found, key=lambda pair: -abs(pair[1]))]

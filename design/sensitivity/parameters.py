@@ -7,7 +7,8 @@ name is a ``KeyError``.
 name                   meaning
 =====================  ========================================================================================
 ``alignment``          share of the explainable task variance carried by all latents together
-``snr:NAME``           signal-to-noise ratio of one sample of a modality, summed over latents
+``snr:NAME``           signal-to-noise ratio of one sample of the pilot's people in a modality, summed over latents
+``people:NAME``        the same of new people, as a multiple of the pilot's people's (the mean of many)
 ``label_noise``        noise variance of a label relative to the explainable variance, sigma^2 / tau^2
 ``brain_exponent``     how the latents spread over the features' directions
 ``task_exponent``      the same of the misaligned part of the task
@@ -41,6 +42,7 @@ def columns(draws: Draws, modalities: tuple[str, ...]) -> dict[str, Column]:
     return {
         "alignment": np.asarray(system.alignment).sum(axis=1),
         **{f"snr:{name}": snr[:, m] for m, name in enumerate(modalities)},
+        **{f"people:{name}": np.asarray(draws.people)[:, m, -1] for m, name in enumerate(modalities)},
         "label_noise": np.asarray(system.noise_variance) / np.asarray(system.signal_variance),
         "brain_exponent": np.asarray(system.brain_exponent),
         "task_exponent": np.asarray(system.task_exponent),
@@ -54,7 +56,7 @@ def uncertain(values: Mapping[str, Column]) -> dict[str, Column]:
 
 def replaced(draws: Draws, modalities: tuple[str, ...], values: Mapping[str, Column | float]) -> Draws:
     """Return the draws with some parameters set: one value for all draws, or one per draw; profiles are kept."""
-    system = draws.system
+    system, people = draws.system, draws.people
     n = int(draws.people.shape[0])
     for name, value in values.items():
         column = np.broadcast_to(np.asarray(value, dtype=np.float64), (n,))
@@ -65,13 +67,18 @@ def replaced(draws: Draws, modalities: tuple[str, ...], values: Mapping[str, Col
             snr = np.array(system.snr)
             snr[:, m] = _rescaled(snr[:, m], column)
             system = replace(system, snr=jnp.asarray(snr))
+        elif name.startswith("people:"):
+            m = modalities.index(name.removeprefix("people:"))
+            level = np.array(people)
+            level[:, m] *= (column / level[:, m, -1])[:, None]
+            people = jnp.asarray(level)
         elif name == "label_noise":
             system = replace(system, noise_variance=jnp.asarray(column * np.asarray(system.signal_variance)))
         elif name in ("brain_exponent", "task_exponent"):
             system = replace(system, **{name: jnp.asarray(column)})
         else:
             raise KeyError(name)
-    return Draws(system, draws.people)
+    return Draws(system, people)
 
 
 def _rescaled(
@@ -98,6 +105,14 @@ def taken(draws: Draws, rows: NDArray[np.int64]) -> Draws:
         ),
         draws.people[rows],
     )
+
+
+def between_people(draws: Draws, m: int) -> float:
+    """Return the variance of log signal-to-noise between new people of a modality, as the posterior has it on average."""
+    means = np.asarray(draws.people)[:, m]
+    total = means * np.arange(1, means.shape[1] + 1)
+    gains = np.diff(total, axis=1, prepend=0.0)
+    return float(np.log(np.maximum(gains, 1e-12)).var(axis=1, ddof=1).mean())
 
 
 def median_system(draws: Draws, modalities: tuple[str, ...]) -> Draws:

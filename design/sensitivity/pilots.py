@@ -1,39 +1,47 @@
-"""Value of information for this decision: of knowing parameters, and of larger pilots with what they cost.
+"""Larger pilots: what could be bought first, and what each would show.
 
-In: a decision and a posterior. Out: the record ``voi`` of ``details.json``. What can go wrong: with one draw (a known
-system) nothing can be learned, and all values are 0.
+In: a decision and the pilot behind its posterior. Out: ``LargerPilot`` by kind and size, the purchase each one is, and the
+``Experiment`` it amounts to. What can go wrong: a pilot that the limits forbid or the budget cannot pay is ``None``.
 
-A larger pilot is bought out of the same budget. Where the pilot's data also train the final model, what it records is
-not lost: afterwards, the purchases that remain possible are those that contain it. Otherwise what remains is the budget
-less its price.
+=======================  ================================================================================================
+kind                     what it adds
+=======================  ================================================================================================
+``labels``               labels of further stimuli
+``samples of NAME``      recordings of as few people as the limits allow
+``people of NAME``       the same number of recordings from further people, each recorded as long as one of the pilot
+``labels and NAME``      labels and recordings together
+=======================  ================================================================================================
+
+What a pilot shows. A quantity that a pilot of size n left with variance v is seen by a further one of size N with noise
+v n / N (sample-size scaling: Heath, Manolopoulou & Baio 2018). Recordings of k *new* people show how good new people are, with
+the noise of their recordings and of there being only k of them, (spread between people) / k: more people teach what more
+recordings of few cannot. Recordings also teach the alignment, because better learned latents show more of the labels that
+there already are: they count as so many more labels as the latents' encoding R^2 grows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array
 
-from brainworth.design.allocation.evaluate import Evaluator
-from brainworth.design.allocation.problem import Designs
-from brainworth.design.utilities import Probability
-from brainworth.models.forecast import PilotSize
+from brainworth.design.allocation.problem import Designs, Problem
+from brainworth.models.encoding import encode
+from brainworth.models.forecast import Order, PilotSize, joined, median
+from brainworth.models.system import System
 
-from . import information
-from .decision import Decision, purchases
-from .information import Experiment, Worth
-from .parameters import Column, columns, uncertain
+from .decision import Decision
+from .information import Experiment
+from .parameters import Column, between_people
 
-FACTORS = (0.5, 1.0, 3.0)
+FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Sizes of the larger pilots, relative to the pilot."""
-UNSEEN = 400
-"""Samples of the smallest pilot of a modality that has none, times the first factor."""
-FEWEST_DRAWS = 40
-MATTERS = 0.001
-"""Gains in explainable R^2 up to this are not worth the delay of another pilot."""
+UNSEEN, UNSEEN_PEOPLE = 400, 4
+"""Samples and people of a pilot of a modality that has none, at factor 1."""
 TASK = ("alignment", "label_noise", "task_exponent")
 """What labels inform about."""
 
@@ -42,9 +50,23 @@ TASK = ("alignment", "label_noise", "task_exponent")
 class LargerPilot:
     """Data to buy first."""
 
-    label: str
-    labels: int
-    samples: Mapping[str, int]
+    kind: str
+    factor: float
+    """Size relative to the pilot."""
+    labels: int = 0
+    samples: Mapping[str, int] = field(default_factory=dict)
+    people: Mapping[str, int] = field(default_factory=dict)
+    """People, where their number is part of the question."""
+
+    @property
+    def label(self) -> str:
+        """What is bought, in words."""
+        parts = [f"{self.labels:,} labels"] if self.labels else []
+        for name, count in self.samples.items():
+            k = self.people.get(name)
+            who = "" if k is None else f" from {k:,} {'person' if k == 1 else 'people'}"
+            parts.append(f"{count:,} samples of {name}{who}")
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -60,180 +82,127 @@ class Basis:
     """Sizes of the larger pilots that are considered, relative to the pilot."""
 
 
-def value_of_information(decision: Decision, basis: Basis, seed: int) -> dict[str, Any]:
-    """Return ``evpi``, ``evppi`` and ``evsi`` with standard errors, in explainable R^2 (or in the probability aimed at)."""
-    surface = decision.surface
-    utility = decision.problem.utility
-    unit = (
-        f"probability of explainable R² ≥ {utility.target:g}" if isinstance(utility, Probability) else "explainable R²"
-    )
-    feasible = decision.feasible
-    gains = _Gains(decision, _payoff(decision, decision.under())[:, feasible], decision.designs.take(feasible), seed)
-    seen = uncertain(columns(surface.draws, surface.modalities))
-    if surface.n_draws < FEWEST_DRAWS or not seen:
-        return {
-            "evpi": 0.0,
-            "evpi_se": 0.0,
-            "evppi": [],
-            "evsi": [],
-            "unit": unit,
-            "sentence": _sentence(None, [], unit),
-        }
-    wider = float(np.sqrt(max(1.0, surface.n_draws / max(basis.effective, 1.0))))
-    everything = information.perfect(gains.now)
-    known = _groups(seen, surface.modalities)
-    evppi = [
-        {"parameter": name, "value": worth.value, "se": worth.se * wider}
-        for name, rows in known.items()
-        for worth in [information.partial(gains.now, np.column_stack([seen[r] for r in rows]), seed)]
-    ]
-    evsi = [
-        row | {"se": row["se"] * wider, "net_se": row["net_se"] * wider}
-        for larger in _larger(basis, surface.modalities)
-        if (row := gains.of(larger, seen, basis))
-    ]
-    return {
-        "evpi": everything.value,
-        "evpi_se": everything.se * wider,
-        "evppi": sorted(evppi, key=lambda row: -float(row["value"])),
-        "evsi": sorted(evsi, key=lambda row: -float(row["net"])),
-        "unit": unit,
-        "sentence": _sentence(everything, evsi, unit),
-    }
-
-
-def _payoff(decision: Decision, values: Float[np.ndarray, "design draw"]) -> Float[np.ndarray, "draw design"]:
-    """Return what each draw contributes to expected utility: R^2, or whether the target is reached.
-
-    Quantiles and CVaR are no expectations; value of information is then stated for expected R^2.
-    """
-    utility = decision.problem.utility
-    return ((values >= utility.target).astype(float) if isinstance(utility, Probability) else values).T
-
-
-def _groups(seen: Mapping[str, Column], modalities: tuple[str, ...]) -> dict[str, list[str]]:
-    """Return the sets of parameters whose knowledge is valued: each one, and all signal-to-noise ratios together."""
-    groups = {name: [name] for name in seen}
-    ratios = [f"snr:{name}" for name in modalities if f"snr:{name}" in seen]
-    if len(ratios) > 1:
-        groups["all signal-to-noise ratios"] = ratios
-    return groups
-
-
-def _larger(basis: Basis, modalities: tuple[str, ...]) -> list[LargerPilot]:
-    """Return larger pilots: more labels, more samples of each modality, both."""
-    found: list[LargerPilot] = []
-    pilot = basis.pilot
+def larger_pilots(basis: Basis, problem: Problem) -> list[LargerPilot]:
+    """Return larger pilots of every kind and size."""
+    pilot, found = basis.pilot, list[LargerPilot]()
     for factor in basis.factors:
         labels = round(float(pilot.labels) * factor)
         if labels > 0:
-            found.append(LargerPilot(f"{labels:,} labels", labels, {}))
-        for m, name in enumerate(modalities):
-            usable = float(pilot.usable[m])
-            base = float(pilot.samples[m]) / usable or UNSEEN / FACTORS[0] / 2
-            samples = round(base * factor)
-            found.append(LargerPilot(f"{samples:,} samples of {name}", 0, {name: samples}))
+            found.append(LargerPilot("labels", factor, labels))
+        for m, (name, (_, limits)) in enumerate(zip(problem.names, problem.modalities, strict=True)):
+            recorded = float(pilot.samples[m]) / float(pilot.usable[m])
+            people = max(1, round(float(pilot.subjects[m]))) if recorded else UNSEEN_PEOPLE
+            recorded = recorded or UNSEEN
+            samples = {name: max(1, round(recorded * factor))}
+            found.append(LargerPilot(f"samples of {name}", factor, samples=samples))
             if labels > 0:
-                found.append(LargerPilot(f"{labels:,} labels, {samples:,} samples of {name}", labels, {name: samples}))
+                found.append(LargerPilot(f"labels and {name}", factor, labels, samples))
+            k = round(people * factor)
+            if limits.new_subjects and k >= 1 and k == people * factor:
+                kind = f"people of {name}"
+                found.append(LargerPilot(kind, factor, samples={name: round(recorded / people * k)}, people={name: k}))
     return found
 
 
-@dataclass(frozen=True)
-class _Gains:
-    """Utilities of all purchases in all draws, and how larger pilots change them."""
-
-    decision: Decision
-    now: Float[np.ndarray, "draw design"]
-    designs: Designs
-    seed: int
-
-    def of(self, larger: LargerPilot, seen: Mapping[str, Column], basis: Basis) -> dict[str, Any] | None:
-        """Return the value of a larger pilot; None if it cannot be bought or informs about nothing."""
-        bought = self._bought(larger)
-        if bought is None:
-            return None
-        cents = int(self.decision.problem.cents(bought)[0])
-        left = self._containing(bought) if basis.reuse else self._after(cents)
-        experiment = _experiment(larger, seen, basis.pilot, self.decision)
-        if left is None or experiment is None:
-            return None
-        worth, balance = information.staged(self.now, left, experiment, self.seed)
-        return {
-            "label": larger.label,
-            "cost": cents / 100,
-            "value": worth.value,
-            "se": worth.se,
-            "net": balance.value,
-            "net_se": balance.se,
-        }
-
-    def _bought(self, larger: LargerPilot) -> Designs | None:
-        """Return the purchase of a larger pilot alone: as many people as needed, fewest repeats."""
-        problem = self.decision.problem
-        count = len(problem.names)
-        stimuli, people, repeats = (np.zeros((1, count), dtype=np.int64) for _ in range(3))
-        for m, space in enumerate(problem.spaces):
-            wanted = larger.samples.get(problem.names[m], 0)
-            repeats[0, m] = int(space.repeats[0])
-            if wanted == 0:
-                continue
-            fewest = max(1, space.people[0])
-            each = int(repeats[0, m]) * (fewest if space.shared else 1)
-            stimuli[0, m] = -(-wanted // each)
-            people[0, m] = int(space.people_needed(stimuli[0, m], repeats[0, m]))
-        design = Designs.build(np.array([larger.labels], dtype=np.int64), stimuli, people, repeats)
-        valid = all(
-            bool(space.valid(stimuli[0, m], people[0, m], repeats[0, m])) or stimuli[0, m] == 0
-            for m, space in enumerate(problem.spaces)
-        )
-        affordable = problem.cents(design)[0] <= problem.budget_cents and larger.labels <= problem.max_labels
-        return design if valid and bool(affordable) else None
-
-    def _containing(self, bought: Designs) -> Float[np.ndarray, "draw left"] | None:
-        """Return the utilities of all purchases that contain one, itself completed with labels among them."""
-        problem = self.decision.problem
-        samples, wanted = problem.samples(self.designs), problem.samples(bought)
-        rows = (self.designs.n_task >= bought.n_task) & (samples >= wanted).all(axis=1)
-        full, possible = problem.complete(bought)
-        found = [self.now[:, rows]]
-        if possible[0] and full.n_task[0] >= bought.n_task[0]:
-            found.append(self._values(full))
-        left = np.hstack(found)
-        return left if left.shape[1] else None
-
-    def _after(self, cents: int) -> Float[np.ndarray, "draw left"] | None:
-        """Return the utilities of what the rest of the budget buys."""
-        rest = self.decision.problem.with_budget_cents(self.decision.problem.budget_cents - cents)
-        designs = purchases(rest, self.decision.surface, self.decision.manner)
-        return self._values(designs) if len(designs) else None
-
-    def _values(self, designs: Designs) -> Float[np.ndarray, "draw design"]:
-        problem = self.decision.problem
-        values = Evaluator(self.decision.surface, problem.utility).values(problem.purchase(designs))
-        return _payoff(self.decision, values)
-
-
-def _experiment(
-    larger: LargerPilot, seen: Mapping[str, Column], pilot: PilotSize, decision: Decision
-) -> Experiment | None:
-    """Return what a larger pilot shows: each parameter's noise is the pilot's size over the new size."""
-    noise: dict[str, float] = {}
-    if larger.labels > 0:
-        noise |= {name: float(pilot.labels) / larger.labels for name in TASK if name in seen}
-    brain = 0.0
-    for m, name in enumerate(decision.surface.modalities):
-        samples = larger.samples.get(name, 0) * float(pilot.usable[m])
-        if samples <= 0:
+def bought(larger: LargerPilot, problem: Problem) -> Designs | None:
+    """Return the purchase of a larger pilot alone: as many people as it names or else needs, fewest repeats."""
+    count = len(problem.names)
+    stimuli, people, repeats = (np.zeros((1, count), dtype=np.int64) for _ in range(3))
+    valid = True
+    for m, space in enumerate(problem.spaces):
+        name = problem.names[m]
+        wanted = larger.samples.get(name, 0)
+        repeats[0, m] = int(space.repeats[0])
+        if wanted == 0:
             continue
-        old = float(pilot.samples[m])
-        brain += samples / old if old > 0 else 0.0
-        if f"snr:{name}" in seen:
-            noise[f"snr:{name}"] = old / samples if old > 0 else _unseen_noise(decision, m, samples)
-    if brain > 0 and "brain_exponent" in seen:
-        noise["brain_exponent"] = 1.0 / brain
-    if not noise:
+        asked = larger.people.get(name, 0)
+        fewest = max(1, space.people[0], asked)
+        each = int(repeats[0, m]) * (fewest if space.shared else 1)
+        stimuli[0, m] = -(-wanted // each)
+        needed = int(space.people_needed(stimuli[0, m], repeats[0, m]))
+        people[0, m] = max(needed, asked)
+        valid &= bool(space.valid(stimuli[0, m], people[0, m], repeats[0, m])) and (not asked or needed <= asked)
+    design = Designs.build(np.array([larger.labels], dtype=np.int64), stimuli, people, repeats)
+    affordable = problem.cents(design)[0] <= problem.budget_cents and larger.labels <= problem.max_labels
+    return design if valid and bool(affordable) else None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One quantity that a pilot shows with noise."""
+
+    column: Column
+    noise: float
+    """Relative to the posterior variance."""
+    about: tuple[str, ...]
+    """Parameters it is a function of."""
+
+
+def experiment(
+    decision: Decision, basis: Basis, design: Designs, seen: Mapping[str, Column]
+) -> tuple[Experiment, tuple[str, ...]] | None:
+    """Return what a larger pilot shows, and the parameters it informs about; None if it informs about nothing."""
+    problem, pilot = decision.problem, basis.pilot
+    labels, samples = int(design.n_task[0]), problem.samples(design)[0]
+    shown, more = list[Shown](), 0.0
+    for m in range(len(problem.names)):
+        usable, old = float(samples[m]) * float(pilot.usable[m]), float(pilot.samples[m])
+        if usable <= 0:
+            continue
+        more += usable / old if old > 0 else 0.0
+        scale = old / usable if old > 0 else _unseen_noise(decision, m, usable)
+        shown.append(_recorded(decision, m, int(design.subjects[0, m]), scale))
+    noise = {"brain_exponent": 1.0 / more} if more > 0 else {}
+    if float(pilot.labels) > 0:
+        noise |= dict.fromkeys(TASK, float(pilot.labels) / labels) if labels > 0 else {}
+        told = _told(decision, basis, design)
+        noise |= {"alignment": 1.0 / told} if told > 0 else {}
+    shown += [Shown(seen[name], value, (name,)) for name, value in noise.items() if name in seen]
+    shown = [one for one in shown if np.ptp(one.column) > 0]
+    if not shown:
         return None
-    return Experiment(np.column_stack([seen[name] for name in noise]), np.array(list(noise.values())))
+    about = sorted({name for one in shown for name in one.about if name in seen})
+    columns, noises = np.column_stack([one.column for one in shown]), np.array([one.noise for one in shown])
+    return Experiment(columns, noises), tuple(about)
+
+
+def _recorded(decision: Decision, m: int, people: int, scale: float) -> Shown:
+    """Return what recordings show of signal-to-noise: of the pilot's people, or of ``people`` new ones.
+
+    ``scale`` is the noise of the recordings relative to what the pilot left uncertain about its own people. The variance
+    of new people's level adds the spread between so few of them.
+    """
+    surface = decision.surface
+    name, snr = surface.modalities[m], np.asarray(surface.draws.system.snr)[:, m].sum(axis=1)
+    if float(surface.size.new_subjects[m]) == 0:
+        return Shown(snr, scale, (f"snr:{name}",))
+    fresh = snr * np.asarray(surface.draws.people)[:, m, -1]
+    noise = scale * float(np.var(np.log(snr))) + between_people(surface.draws, m) / max(people, 1)
+    return Shown(fresh, noise / max(float(np.var(np.log(fresh))), 1e-12), (f"snr:{name}", f"people:{name}"))
+
+
+def _told(decision: Decision, basis: Basis, design: Designs) -> float:
+    """Return by how much a pilot enlarges what is known of the alignment, relative to the pilot: labels times encoding R^2."""
+    now = _encoded(decision, basis.pilot, design, 0.0)
+    then = _encoded(decision, basis.pilot, design, 1.0)
+    labels = 1.0 + float(design.n_task[0]) / float(basis.pilot.labels)
+    return labels * then / now - 1.0 if now > 1e-6 else labels - 1.0
+
+
+def _encoded(decision: Decision, pilot: PilotSize, design: Designs, part: float) -> float:
+    """Return the encoding R^2 of the median system's latents, weighted by alignment, with part of a purchase."""
+    draws, purchase = decision.surface.draws, decision.problem.purchase(design)
+    system, people = median(draws.system), jnp.median(draws.people, axis=0)
+    columns = (purchase.n_task, part * purchase.samples, purchase.subjects, purchase.repeats)
+    order = Order(*(jnp.asarray(column[0], dtype=jnp.float64) for column in columns))
+    learned = np.asarray(_encoding_r2(system, people, pilot, order))
+    weight = np.asarray(system.alignment)
+    return float((weight * learned).sum() / max(float(weight.sum()), 1e-12))
+
+
+@jax.jit
+def _encoding_r2(system: System, people: Array, pilot: PilotSize, order: Order) -> Array:
+    return encode(*joined(system, people, pilot, order)).encoding_r2
 
 
 def _unseen_noise(decision: Decision, m: int, samples: float) -> float:
@@ -252,22 +221,3 @@ def _unseen_noise(decision: Decision, m: int, samples: float) -> float:
     known = 0.5 * float(np.sum(count * (strength / (1.0 + strength)) ** 2)) * (theta / (1.0 + theta)) ** 2
     spread = float(np.var(np.log(np.asarray(system.snr)[:, m].sum(axis=1))))
     return 1.0 / max(known * spread, 1e-9)
-
-
-def _sentence(everything: Worth | None, evsi: list[dict[str, Any]], unit: str) -> str:
-    """Return in words whether a larger pilot is worth its money."""
-    if everything is None:
-        return "Nothing is uncertain here that a pilot could teach."
-    most = f"Knowing everything before buying would gain {everything.value:.2g} in {unit} on average"
-    if not evsi:
-        return f"{most}; no larger pilot fits the budget."
-    best = max(evsi, key=lambda row: float(row["net"]))
-    if best["net"] > max(2 * best["net_se"], MATTERS):
-        return (
-            f"{most}. Buying {best['label']} first and deciding then gains {best['net']:.2g} on balance, all costs "
-            f"counted (Monte Carlo standard error {best['net_se']:.1g})."
-        )
-    return (
-        f"{most}. No larger pilot gains more than {MATTERS:g} on balance beyond Monte Carlo error: "
-        "buy the plan without another pilot."
-    )

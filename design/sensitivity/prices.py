@@ -63,3 +63,28 @@ def _brain_money(problem: Problem, design: Designs, rng: np.random.Generator) ->
         for line, prices in cost.schedules.items():
             total = total + prices.money(int(units[line]), rng.standard_normal(_DRAWS))
     return total
+
+
+@dataclass(frozen=True)
+class SessionPrice:
+    """What a session, or an hour of it, costs."""
+
+    unit: str
+    """``hour`` where a session's hours are known, else ``session``."""
+    charged: float
+    """In the study's currency, as the plan is charged."""
+    believed: Float[np.ndarray, " draw"]
+
+
+def session_price(decision: Decision, m: int, seed: int, hours: float | None = None) -> SessionPrice | None:
+    """Return the price of an hour of a modality, of a session where its hours are unknown; None where sessions are free."""
+    cost, _ = decision.problem.modalities[m]
+    rate = float(cost.billed_hours)
+    charged = float(cost.per_session.base.high) + rate * float(cost.per_hour.high)
+    if charged <= 0:
+        return None
+    rng = np.random.default_rng([seed, 13, m])
+    money = cost.per_session.base.quantile(rng.standard_normal(_DRAWS))
+    money = money + rate * cost.per_hour.quantile(rng.standard_normal(_DRAWS))
+    length = hours or (float(cost.minutes_per_session) / 60 if cost.minutes_per_session else 0.0)
+    return SessionPrice("hour" if length else "session", charged / (length or 1.0), money / (length or 1.0))

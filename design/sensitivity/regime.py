@@ -1,12 +1,14 @@
-"""The map of regimes: how much of the budget belongs to brain data, over alignment and the price of a brain sample.
+"""The map of regimes: where brain data pay, over alignment, label noise and the price of a brain sample.
 
-In: a decision. Out: best brain share on a grid, and the posterior as a cloud on it. What can go wrong: where labels or
-brain data are free there is no price ratio, and no map. ``models.regime`` draws the map of one known system instead, with real
-numbers and one price per sample; here whole people and sessions are billed, and the posterior is averaged over.
+In: a decision. Out: the gain by brain data and the best brain share on a grid, for label noise as believed and for a third
+and three times of it, and the posterior as a cloud on it. What can go wrong: where labels or brain data are free there is no
+price ratio, and no map. ``models.regime`` draws the map of one known system instead, with real numbers and one price per
+sample; here whole people and sessions are billed, and the posterior is averaged over.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,15 +19,18 @@ from brainworth.design.purchase import Purchase
 from brainworth.design.surface import PosteriorSurface
 from brainworth.design.utilities import Utility
 from brainworth.design.workers import Alone, Team
+from brainworth.models.forecast import Draws
 
 from .decision import PAYS, Decision, thinned
-from .parameters import columns, replaced, taken
+from .parameters import replaced, taken
 from .prices import unit_prices
 
-ALIGNMENTS = 12
-RATIOS = 13
+ALIGNMENTS = 11
+RATIOS = 11
 SPAN = 20.0
 """Largest price ratio over today's."""
+NOISES = (1 / 3, 3.0)
+"""Label noise of the further maps, relative to the posterior median."""
 LEAST = 0.01
 """The smallest share shown where brain data are bought."""
 CLOUD = 200
@@ -33,9 +38,11 @@ _DRAWS = 32
 
 
 def regime(decision: Decision, seed: int, workers: Team | None = None) -> dict[str, Any] | None:
-    """Return ``alignment``, ``price_ratio`` (labels per brain sample), ``share[alignment][ratio]`` and ``posterior``.
+    """Return ``alignment``, ``price_ratio`` (labels per brain sample), maps ``[alignment][ratio]`` and ``posterior``.
 
-    All prices of brain data are scaled together; the other parameters stay as the posterior has them.
+    ``gain`` is what the best purchase with brain data adds to labels alone, ``share`` its share of the budget; ``panels``
+    holds the same with other label noise. All prices of brain data are scaled together; the other parameters stay as the
+    posterior has them.
     """
     prices = unit_prices(decision, seed)
     if prices is None:
@@ -43,28 +50,48 @@ def regime(decision: Decision, seed: int, workers: Team | None = None) -> dict[s
     surface = decision.surface
     factors = np.geomspace(1 / SPAN, SPAN, RATIOS)
     choices = [decision.at_prices(float(factor)) for factor in factors]
+    draws = taken(surface.draws, np.arange(surface.n_draws)[thinned(surface.n_draws, _DRAWS)])
+    noise = decision.believed["label_noise"]
+    middle = float(np.median(noise))
+    team = workers or Alone()
+    main = _map(decision, choices, draws, team)
+    panels = [
+        {"label_noise": middle * factor}
+        | _map(decision, choices, replaced(draws, surface.modalities, {"label_noise": middle * factor}), team)
+        for factor in NOISES
+    ]
+    kept = np.arange(surface.n_draws)[thinned(surface.n_draws, CLOUD)]
+    ratio = prices.ratio * prices.brain_factor / prices.label_factor
+    cloud = [[float(decision.believed["alignment"][i]), float(ratio[j % len(ratio)])] for j, i in enumerate(kept)]
+    return {
+        "alignment": _ALIGNMENTS.tolist(),
+        "price_ratio": (prices.ratio * factors).tolist(),
+        "label_noise": middle,
+        **main,
+        "panels": panels,
+        "posterior": cloud,
+        "posterior_noise": noise[kept].tolist(),
+    }
+
+
+_ALIGNMENTS = np.linspace(0.0, 0.98, ALIGNMENTS)
+
+
+def _map(decision: Decision, choices: list[Decision], draws: Draws, workers: Team) -> dict[str, list[list[float]]]:
+    """Return gain and share over alignment and price."""
+    surface = decision.surface
     purchase = _joined([choice.problem.purchase(choice.designs) for choice in choices])
     shares = [_share(choice) for choice in choices]
     ends = np.cumsum([0, *(len(choice.designs) for choice in choices)])
-    draws = taken(surface.draws, np.arange(surface.n_draws)[thinned(surface.n_draws, _DRAWS)])
-    alignments = np.linspace(0.0, 0.98, ALIGNMENTS)
-    here = type(surface)(surface.modalities, draws, surface.size, surface.shift)
+    here = replace(surface, draws=draws, blocks={})
     common = (here, decision.problem.utility, purchase)
-    tasks = [(float(alignment),) for alignment in alignments]
-    rows = [
-        [_best(utilities[ends[i] : ends[i + 1]], shares[i]) for i in range(RATIOS)]
-        for utilities in (workers or Alone()).results(utilities_at, tasks, common)
-    ]
-    believed = columns(surface.draws, surface.modalities)["alignment"]
-    kept = np.arange(surface.n_draws)[thinned(surface.n_draws, CLOUD)]
-    ratio = prices.ratio * prices.brain_factor / prices.label_factor
-    cloud = [[float(believed[i]), float(ratio[j % len(ratio)])] for j, i in enumerate(kept)]
-    return {
-        "alignment": alignments.tolist(),
-        "price_ratio": (prices.ratio * factors).tolist(),
-        "share": rows,
-        "posterior": cloud,
-    }
+    best: list[list[float]] = []
+    gain: list[list[float]] = []
+    for utilities in workers.results(utilities_at, [(float(alignment),) for alignment in _ALIGNMENTS], common):
+        parts = [utilities[ends[i] : ends[i + 1]] for i in range(len(choices))]
+        best.append([_best(part, share) for part, share in zip(parts, shares, strict=True)])
+        gain.append([max(0.0, float(part.max() - part[0])) for part in parts])
+    return {"share": best, "gain": gain}
 
 
 def utilities_at(
@@ -72,7 +99,7 @@ def utilities_at(
 ) -> Float[np.ndarray, " design"]:
     """Return the utility of purchases if the alignment had a certain value."""
     moved = replaced(surface.draws, surface.modalities, {"alignment": alignment})
-    return Evaluator(type(surface)(surface.modalities, moved, surface.size, surface.shift), utility).utilities(purchase)
+    return Evaluator(replace(surface, draws=moved, blocks={}), utility).utilities(purchase)
 
 
 def _share(choice: Decision) -> Float[np.ndarray, " design"]:

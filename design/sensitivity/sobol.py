@@ -19,7 +19,7 @@ from brainworth.design.surface import PosteriorSurface
 from brainworth.design.workers import Alone, Team
 
 from .decision import Decision
-from .parameters import REST, Column, columns, replaced, taken, uncertain
+from .parameters import REST, Column, replaced, taken, uncertain
 
 SAMPLES = 1024
 """Base sample of the estimator, a power of two; the forecast is evaluated (parameters + 2) times as often."""
@@ -49,7 +49,7 @@ def sobol_share(
 
 def _indices(decision: Decision, seed: int, samples: int, workers: Team, *, share: bool) -> list[dict[str, Any]]:
     surface = decision.surface
-    seen = uncertain(columns(surface.draws, surface.modalities))
+    seen = uncertain(decision.believed)
     if not seen:
         return []
     from SALib.analyze import sobol as analysis
@@ -109,7 +109,7 @@ def correlation(decision: Decision) -> float:
     """Return the largest rank correlation between two parameters: how far the independence assumption is off."""
     from scipy.stats import rankdata
 
-    seen = list(uncertain(columns(decision.surface.draws, decision.surface.modalities)).values())
+    seen = list(uncertain(decision.believed).values())
     if len(seen) < 2:
         return 0.0
     matrix = np.abs(np.corrcoef(np.array([rankdata(column) for column in seen])))

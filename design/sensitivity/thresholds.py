@@ -1,4 +1,4 @@
-"""Where the decision flips: the value of each parameter at which brain data begin, or cease, to pay.
+"""Where the decision flips: the value of each parameter and price at which brain data begin, or cease, to pay.
 
 In: a decision. Out: one record per parameter: the threshold, the posterior probability of lying on its other side, a
 sentence. What can go wrong: no flip within the range examined; the value is then ``None`` and the sentence says so.
@@ -9,7 +9,7 @@ the others stay as the posterior has them; the best purchase with brain data is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .decision import PAYS, Decision, advantage, thinned
-from .parameters import columns, replaced, taken
-from .prices import unit_prices
+from .parameters import replaced, taken
+from .prices import session_price, unit_prices
 
-POINTS = 15
+POINTS = 13
 BISECTIONS = 8
-_WIDE = 30.0
+_WIDE = 10.0
 """How far beyond the posterior's range, or the price, a threshold is looked for."""
 
 
@@ -40,19 +40,31 @@ class Scale:
     unit: str = ""
 
 
-def thresholds(decision: Decision, seed: int) -> list[dict[str, Any]]:
-    """Return thresholds of alignment, signal-to-noise, label noise and prices."""
+def thresholds(decision: Decision, seed: int, hours: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
+    """Return thresholds of alignment, signal-to-noise, label noise and prices, the likeliest to be crossed first.
+
+    Parameters
+    ----------
+    decision : Decision
+        The decision.
+    seed : int
+        Of believed prices.
+    hours : mapping, optional
+        Hours of a session, by modality, for the price of an hour; without, it is the price of a session.
+    """
     found = [_record(scale, decision.buys, _flip(scale, _moved(decision, scale.name))) for scale in _scales(decision)]
-    for scale, gain in _price_scales(decision, seed):
+    for scale, gain in [*_price_scales(decision, seed), *_session_scales(decision, seed, hours or {})]:
         found.append(_record(scale, decision.buys, _flip(scale, gain)))
-    return found
+    return sorted(found, key=lambda row: -row["probability_beyond"])
 
 
 def _scales(decision: Decision) -> list[Scale]:
     surface = decision.surface
-    values = columns(surface.draws, surface.modalities)
-    scales = [Scale("alignment", "the alignment", np.linspace(0.0, 0.99, POINTS), values["alignment"])]
-    words = {"label_noise": "the label noise (its variance over the explainable variance)"}
+    values = decision.believed
+    scales = [
+        Scale("alignment", "the alignment of task and brain", np.linspace(0.0, 0.99, POINTS), values["alignment"])
+    ]
+    words = {"label_noise": "the label noise (variance of the noise over that of the predictable part)"}
     words |= {f"snr:{name}": f"the signal-to-noise ratio of one {name} sample" for name in surface.modalities}
     for name, said in words.items():
         low, high = np.quantile(values[name], [0.05, 0.95])
@@ -91,12 +103,32 @@ def _price_scales(decision: Decision, seed: int) -> list[tuple[Scale, Callable[[
         if alone is not None and len(names) > 1:
             words = f"the price of one {name} sample, all in,"
             believed = alone.brain * alone.brain_factor
-            scale = Scale(f"price of a sample of {name}", words, alone.brain * grid, believed, currency)
+            scale = Scale(f"price_of_a_sample:{name}", words, alone.brain * grid, believed, currency)
             found.append((scale, _priced(decision, alone.brain, m)))
     believed = together.label * together.label_factor
     label = Scale("price_of_a_label", "the price of a label", together.label * grid, believed, currency)
     rows = thinned(decision.surface.n_draws)
     return [*found, (label, lambda price: _gain(decision.at_prices(1.0, price / together.label), rows))]
+
+
+def _session_scales(
+    decision: Decision, seed: int, hours: Mapping[str, float]
+) -> list[tuple[Scale, Callable[[float], float]]]:
+    """Return the price of an hour or a session of each modality, with the advantage of brain data as a function of it."""
+    rows, found = thinned(decision.surface.n_draws), list[tuple[Scale, Callable[[float], float]]]()
+    for m, name in enumerate(decision.surface.modalities):
+        price = session_price(decision, m, seed, hours.get(name))
+        if price is None:
+            continue
+        grid = price.charged * np.geomspace(1 / _WIDE, _WIDE, POINTS)
+        words = f"the price of {'an hour' if price.unit == 'hour' else 'a session'} of {name}"
+        scale = Scale(f"price_of_{price.unit}:{name}", words, grid, price.believed, decision.problem.currency)
+
+        def gain(value: float, m: int = m, charged: float = price.charged) -> float:
+            return _gain(decision.at_session_price(value / charged, m), rows)
+
+        found.append((scale, gain))
+    return found
 
 
 def _priced(decision: Decision, charged: float, modality: int | None) -> Callable[[float], float]:
@@ -131,33 +163,39 @@ def _flip(scale: Scale, gain: Callable[[float], float]) -> tuple[float, bool] | 
 
 def _record(scale: Scale, buys: bool, flip: tuple[float, bool] | None) -> dict[str, Any]:  # noqa: FBT001  (the plan's decision, a value)
     unit = f" {scale.unit}" if scale.unit else ""
+    q05, q50, q95 = (float(q) for q in np.quantile(scale.believed, [0.05, 0.5, 0.95]))
+    believed = {"mean": float(scale.believed.mean()), "q05": q05, "q50": q50, "q95": q95}
     record: dict[str, Any] = {"parameter": scale.name, "unit": scale.unit, "decision": "brain" if buys else "labels"}
+    record |= {"believed": believed}
     if flip is None:
         ends = f"{_short(scale.grid[0])} to {_short(scale.grid[-1])}{unit}"
         verb = "pay" if buys else "do not pay"
-        sentence = f"Brain data {verb} whatever {scale.words} is, from {ends}."
-        return record | {"value": None, "probability_beyond": 0.0, "sentence": sentence}
+        sentence = f"New brain data {verb} whatever {scale.words} is, from {ends}."
+        return record | {"value": None, "pays": None, "probability_beyond": 0.0, "sentence": sentence}
     value, above = flip
     beyond_is_above = above != buys
     beyond = scale.believed > value if beyond_is_above else scale.believed < value
     probability = float(beyond.mean())
     where, other = ("above", "below") if above else ("below", "above")
-    sentence = f"Brain data pay where {scale.words} is {where} {_short(value)}{unit}."
+    sentence = f"New brain data pay where {scale.words} is {where} {_short(value)}{unit}."
     far = where if beyond_is_above else other
     if np.ptp(scale.believed) <= 1e-9 * abs(value):
         sentence += f" It is {_short(float(scale.believed[0]))}{unit}."
     else:
         sentence += f" The probability that it is {far} is {_chance(probability)}."
-    return record | {"value": value, "probability_beyond": probability, "sentence": sentence}
+    return record | {"value": value, "pays": where, "probability_beyond": probability, "sentence": sentence}
 
 
 def _short(value: float) -> str:
-    """Write a number with three digits, no exponent."""
-    digits = 3 if abs(value) < 1000 else len(str(int(abs(value))))
-    return np.format_float_positional(float(f"{value:.{digits}g}"), trim="-") if abs(value) >= 1e-4 else f"{value:.1e}"
+    """Write a number with two digits, three from 100, no exponent."""
+    digits = 2 if abs(value) < 100 else max(3, len(str(int(abs(value)))))
+    rounded = float(f"{value:.{digits}g}")
+    if abs(value) >= 1000:
+        return f"{rounded:,.0f}"
+    return np.format_float_positional(rounded, trim="-") if abs(value) >= 1e-4 else f"{value:.1e}"
 
 
 def _chance(probability: float) -> str:
     if probability < 0.005:
-        return "under 1 %"
-    return "over 99 %" if probability > 0.995 else f"{100 * probability:.0f} %"
+        return "under 1\N{NO-BREAK SPACE}%"
+    return "over 99\N{NO-BREAK SPACE}%" if probability > 0.995 else f"{100 * probability:.0f}\N{NO-BREAK SPACE}%"

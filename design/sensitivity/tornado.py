@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .decision import Decision
-from .parameters import columns, median_system, repeated, replaced, uncertain
+from .parameters import median_system, repeated, replaced, uncertain
 
 ENDS = (0.1, 0.9)
 """Posterior quantiles that a parameter is moved to."""
@@ -19,7 +19,7 @@ ENDS = (0.1, 0.9)
 def tornado(decision: Decision) -> list[dict[str, Any]]:
     """Return the bars, widest first: explainable R^2 with a parameter at its 10 % and 90 % quantile, others at the median."""
     modalities, draws = decision.surface.modalities, decision.surface.draws
-    seen = uncertain(columns(draws, modalities))
+    seen = uncertain(decision.believed)
     if not seen:
         return []
     middle = median_system(draws, modalities)

@@ -19,10 +19,12 @@ import pytest
 
 from brainworth.design.errors import BadInput
 from brainworth.design.report import draw_plan, write_report
+from brainworth.design.report.methods import methods, references
 from brainworth.design.report.records import Plan, Summary
 from brainworth.design.report.render import FIGURE_NAMES
 from brainworth.design.report.saved import Saved, load
 from brainworth.design.report.tables import certified
+from brainworth.design.report.twin import TABLES
 
 
 def _load_fixture() -> ModuleType:
@@ -96,7 +98,8 @@ def test_every_figure_and_table_is_written(reports: dict[str, Path], case: str) 
     for name in FIGURE_NAMES:
         ET.parse(folder / "figures" / f"{name}.svg")
         assert (folder / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-    for name in ("purchase", "performance", "frontier", "share_curve", "posterior", "exchange_rate", "health"):
+    made_elsewhere = {"sobol_share", "elasticities", "power_scaling", "leave_one_person_out", "order_changes"}
+    for name in set(TABLES) - made_elsewhere:
         rows = list(csv.reader(StringIO((folder / "tables" / f"{name}.csv").read_text())))
         assert len(rows) > 1
         assert {len(row) for row in rows} == {len(rows[0])}
@@ -141,6 +144,7 @@ def test_hostile_text_stays_text(reports: dict[str, Path]) -> None:
     text = reports["hostile"].read_text()
     page = _Page(text)
     assert len(page.all("script")) == 2
+    assert set(made_up.NASTY_NAMES) <= {part.removesuffix(" recordings") for part in page.text["th"]}
     assert not page.all("img")
     assert not page.all("b")
     assert page.text["h1"] == [made_up.HOSTILE]
@@ -165,6 +169,61 @@ def test_control_characters_and_numbers_that_are_not_finite(saved: Path) -> None
     assert _page_data(page)["frontier"][0]["explainable_r2"]["mean"] is None
     assert "unlimited" in page.read_text()
     ET.parse(saved / "figures" / "frontier.svg")
+
+
+def test_the_first_page_answers_three_questions(reports: dict[str, Path]) -> None:
+    """What to buy, how sure that is, what would change it: from the text alone, before any table."""
+    for case in ("two", "none"):
+        text = reports[case].read_text()
+        first = re.sub(r"<[^>]+>", " ", text[text.index('id="verdict"') : text.index('id="buy"')])
+        first = " ".join(first.replace("&nbsp;", " ").replace("\u00a0", " ").split())
+        plan = json.loads((reports[case].parent / "plan.json").read_text())
+        assert f"{plan['allocation']['n_task']:,} labels for" in first
+        assert f"{plan['cost']['total']:,.0f} USD in all" in first
+        assert f"{100 * plan['verdict']['probability']:.0f} % probability" in first
+        assert re.search(r"Explainable R² 0\.\d\d \(0\.\d\d to 0\.\d\d\) with this plan", first)
+        assert "2 of 3 checks of the pilot passed; look at: label count" in first
+        side = "below" if case == "two" else "above"
+        assert f"Alignment {side} 0.11: probability 7 %; believed" in first
+        assert f"Price of a label {side} 0.8 USD (now 6 USD)" in first
+        assert "A larger pilot first is not worth its cost" in first
+
+
+def test_what_is_not_computed_is_said(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("brainworth.design.report.render._FIGURES", ())
+    _edit(saved / "details.json", sensitivity=None, voi=None)
+    text = write_report(saved).read_text()
+    assert "not computed yet: run “brainworth sensitivity”" in text
+
+
+def test_methods_describe_what_was_done_and_cite_it(reports: dict[str, Path], saved: Path) -> None:
+    full = references(load(reports["two"].parent))
+    assert any("Strong" in item for item in full)
+    assert any("Saltelli" in item for item in full)
+    _edit(saved / "details.json", sensitivity=None, voi=None, compare=None)
+    plain = load(saved)
+    assert references(plain) == plain.details.citations
+    assert methods(plain) == plain.details.methods
+
+
+def test_the_twin_holds_what_the_page_says(reports: dict[str, Path]) -> None:
+    """Numbers of the page's figures and tables are in CSV, unrounded."""
+    folder = reports["two"].parent
+    details = json.loads((folder / "details.json").read_text())
+
+    def table(name: str) -> list[dict[str, str]]:
+        return list(csv.DictReader(StringIO((folder / "tables" / f"{name}.csv").read_text())))
+
+    assert [float(row["value"]) for row in table("evsi")] == [row["value"] for row in details["voi"]["evsi"]]
+    assert [row["parameter"] for row in table("thresholds")] == [
+        row["parameter"] for row in details["sensitivity"]["thresholds"]
+    ]
+    assert float(table("thresholds")[0]["believed_q95"]) == details["sensitivity"]["thresholds"][0]["believed"]["q95"]
+    assert len(table("regime")) == 3 * 24 * 24
+    surface = details["learning"]["surface"]
+    assert sum(float(row["mean"]) for row in table("learning")) == pytest.approx(sum(map(sum, surface["mean"])))
+    assert {row["purchase"] for row in table("compare_curves")} == set(details["comparison"]["curves"])
+    assert table("compare")[0]["break_even_q05"]
 
 
 def test_verdict_is_first_and_honest(reports: dict[str, Path]) -> None:
@@ -269,7 +328,13 @@ _STRANGE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "share_curve": [{"brain_share": 0.0, "explainable_r2": _UNKNOWN}],
             "exchange_curve": {"EEG": [{"n_brain": 0, "equivalent_labels": _UNKNOWN}], "MEG": []},
             "learning": {"n_task_grid": [0, 5], "curves": [{"label": "", "explainable_r2": [_UNKNOWN]}]},
-            "regime": {"alignment": [0.1, 0.5], "price_ratio": [1, 10], "share": [[None] * 2] * 2, "posterior": []},
+            "regime": {
+                "alignment": [0.1, 0.5],
+                "price_ratio": [1, 10],
+                "share": [[None] * 2] * 2,
+                "gain": [[None] * 2] * 2,
+                "posterior": [],
+            },
             "posterior_draws": {"alignment": [None] * 20, "noise_variance": [2.0] * 20},
         },
     ),
@@ -314,7 +379,7 @@ def test_strange_results_still_make_a_page(saved: Path, name: str) -> None:
     content = json.loads((saved / "details.json").read_text())
     (saved / "details.json").write_text(json.dumps({**content, **details}))
     text = re.sub(r"<(svg|script)\b.*?</\1>", "", write_report(saved).read_text(), flags=re.DOTALL)
-    for unfinished in ("NaN", "nan ", "None", "Infinity", "inf "):
+    for unfinished in ("NaN", " nan ", "None", "Infinity", " inf "):
         assert unfinished not in text
 
 

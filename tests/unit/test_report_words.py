@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brainworth.design.report import words
-from brainworth.design.report.decision_figures import probability_worth, share_at
-from brainworth.design.report.detail_records import Regime
+from brainworth.design.report.detail_records import Objective, Regime, RegimeMap
 from brainworth.design.report.figures import compact
 from brainworth.design.report.records import Summary
+from brainworth.design.report.regime_figure import gain_at, probability_worth
 from brainworth.design.report.style import CYCLE, INK, MUTED, PAPER, printable, shorten
 
 
@@ -68,7 +68,7 @@ def test_shares_never_claim_certainty_they_do_not_have() -> None:
 
 
 def test_intervals_share_their_decimals() -> None:
-    assert words.interval(Summary(mean=0.077, q05=0.0423, q95=0.13)) == "0.077 (0.042 to 0.130)"
+    assert words.interval(Summary(mean=0.077, q05=0.0423, q95=0.13)) == "0.08 (0.04 to 0.13)"
     assert (
         words.interval(Summary(mean=1200.4, q05=900.0, q95=1500.0), "count", "labels") == "1,200 (900 to 1,500) labels"
     )
@@ -113,13 +113,39 @@ def test_text_in_figures_has_contrast_aa() -> None:
     assert len(set(CYCLE)) == len(CYCLE)
 
 
-def test_regime_map_is_read_at_the_nearest_point() -> None:
+def test_regime_map_is_read_at_the_nearest_point_of_the_nearest_map() -> None:
+    gain: list[list[float | None]] = [[0.0, 0.0, 0.0], [0.5, 0.2, 0.0], [0.9, 0.6, 0.3]]
     regime = Regime(
         alignment=[0.0, 0.5, 1.0],
         price_ratio=[0.1, 1.0, 10.0],
-        share=[[0.0, 0.0, 0.0], [0.5, 0.2, 0.0], [0.9, 0.6, 0.3]],
-        posterior=[(0.45, 0.9), (0.05, 0.1), (0.9, 4.0), (0.6, 20.0)],
+        share=gain,
+        gain=gain,
+        label_noise=2.0,
+        panels=[RegimeMap(label_noise=20.0, gain=[[0.7] * 3] * 3)],
+        posterior=[(0.45, 0.9), (0.05, 0.1), (0.9, 4.0), (0.6, 20.0), (0.05, 0.1)],
+        posterior_noise=[2.0, 1.0, 6.0, 0.1, 7.0],
     )
-    assert share_at(regime, 0.45, 0.9) == 0.2
-    assert share_at(regime, 0.9, 4.0) == 0.3  # 4 is nearer to 10 than to 1 in ratio
-    assert probability_worth(regime) == np.mean([True, False, True, False])
+    assert gain_at(regime, 0) == 0.2
+    assert gain_at(regime, 2) == 0.3, "4 is nearer to 10 than to 1 in ratio, 6 nearer to 2 than to 20"
+    assert gain_at(regime, 4) == 0.7, "7 is nearer to 20 in ratio"
+    assert probability_worth(regime) == np.mean([True, False, True, False, True])
+
+
+def test_parameters_have_names_without_code() -> None:
+    for column in ("people:EEG", "price_of_hour:fMRI", "price_of_session:fMRI", "price_of_a_sample:EEG", "label_noise"):
+        said = words.parameter(column)
+        assert "_" not in said
+        assert ":" not in said
+        assert words.meaning(column)
+
+
+def test_the_objective_is_said() -> None:
+    assert words.objective(None) == "expected explainable R²"
+    assert "10\u00a0%" in words.objective(Objective(utility="quantile", level=0.1))
+    assert "0.6" in words.objective(Objective(utility="probability", target=0.6))
+
+
+def test_rounding_for_readers() -> None:
+    assert words.rounded(0.43602) == "0.44"
+    assert words.rounded(390.14, "USD") == "390 USD"
+    assert words.rounded(0.00173) == "0.0017"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -14,14 +15,16 @@ from brainworth.design.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.prices import Price, schedule
 from brainworth.design.sensitivity.decision import Decision, advantage
 from brainworth.design.sensitivity.local import elasticities
-from brainworth.design.sensitivity.parameters import columns, median_system, replaced, taken
-from brainworth.design.sensitivity.pilots import Basis, value_of_information
+from brainworth.design.sensitivity.money import Money
+from brainworth.design.sensitivity.parameters import between_people, columns, median_system, replaced, taken
+from brainworth.design.sensitivity.pilots import Basis, LargerPilot, bought, experiment, larger_pilots
 from brainworth.design.sensitivity.prices import unit_prices
 from brainworth.design.sensitivity.regime import LEAST, regime
 from brainworth.design.sensitivity.robustness import power_scaled, sentence
 from brainworth.design.sensitivity.sobol import sobol, sobol_share
 from brainworth.design.sensitivity.thresholds import thresholds
 from brainworth.design.sensitivity.tornado import centre, tornado
+from brainworth.design.sensitivity.voi import value_of_information
 from brainworth.design.surface import PosteriorSurface
 from brainworth.models.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.system import Spectrum, System
@@ -116,9 +119,9 @@ def test_the_median_system_has_the_medians(surface: PosteriorSurface) -> None:
 
 def test_tornado_bars_are_the_forecast_at_the_ends(decision: Decision) -> None:
     bars = {bar["parameter"]: bar for bar in tornado(decision)}
-    assert set(bars) == {"alignment", "snr:EEG", "snr:fMRI", "label_noise", "brain_exponent"}, (
-        "task_exponent is certain"
-    )
+    assert set(bars) == {
+        *("alignment", "snr:EEG", "snr:fMRI", "people:EEG", "people:fMRI", "label_noise", "brain_exponent")
+    }, "task_exponent is certain"
     draws = decision.surface.draws
     middle = median_system(draws, NAMES)
     low, high = np.quantile(columns(draws, NAMES)["alignment"], [0.1, 0.9])
@@ -134,7 +137,7 @@ def test_elasticities_are_finite_differences(decision: Decision) -> None:
     found = {row["parameter"]: row["elasticity"] for row in elasticities(decision)}
     middle = median_system(decision.surface.draws, NAMES)
     base = decision.under(middle)[0, 0]
-    for name in ("alignment", "snr:EEG", "label_noise", "brain_exponent"):
+    for name in ("alignment", "snr:EEG", "people:EEG", "label_noise", "brain_exponent"):
         value = columns(middle, NAMES)[name][0]
         ends = [decision.under(replaced(middle, NAMES, {name: value * f}))[0, 0] for f in (1 - 1e-4, 1 + 1e-4)]
         assert found[name] == pytest.approx((ends[1] - ends[0]) / 2e-4 / base, rel=2e-3, abs=1e-5)
@@ -179,6 +182,33 @@ def test_the_decision_flips_at_its_thresholds(decision: Decision) -> None:
     signs = [advantage(g.problem, g.designs, g.under(), labels=0) > 0 for g in gains]
     assert signs == [True, False], "brain data pay only below the threshold"
     assert "USD" in found["price_of_a_brain_sample"]["sentence"]
+    beyond = [row["probability_beyond"] for row in found.values()]
+    assert beyond == sorted(beyond, reverse=True), "the likeliest to be crossed comes first"
+
+
+def test_the_price_of_a_scan_hour_flips_the_decision(problem: Problem, surface: PosteriorSurface) -> None:
+    """Only sessions and hours get dearer: people and set-up keep their prices."""
+    only = replace(problem, modalities=problem.modalities[1:])
+    alone = PosteriorSurface(
+        ("fMRI",),
+        Draws(replace(surface.draws.system, snr=surface.draws.system.snr[:, 1:], channels=jnp.asarray([50.0])),
+              surface.draws.people[:, 1:]),
+        jax.tree.map(lambda leaf: leaf[1:] if leaf.ndim else leaf, surface.size),
+    )  # fmt: skip
+    choice = Decision.of(only, alone, Allocation(350, {"fMRI": ModalityPurchase(200, 1, 2, 200, 1)}))
+    row = next(r for r in thresholds(choice, 0, {"fMRI": 2.0}) if r["parameter"] == "price_of_hour:fMRI")
+    assert row["believed"]["q50"] == pytest.approx(100.0), "a session of two hours is charged 200"
+    assert row["value"] is not None
+    factors = [row["value"] * f / 100.0 for f in (0.93, 1.07)]
+    gains = []
+    for factor in factors:
+        there = choice.at_session_price(factor, 0)
+        gains.append(advantage(there.problem, there.designs, there.under(), labels=0) > 0)
+        fee = there.problem.modalities[0][0]
+        assert (fee.setup, fee.per_subject) == (only.modalities[0][0].setup, only.modalities[0][0].per_subject)
+    assert gains == [True, False]
+    unknown = {r["parameter"] for r in thresholds(choice, 0)}
+    assert "price_of_session:fMRI" in unknown
 
 
 def test_dearer_labels_and_cheaper_brain_samples_are_the_same_change(decision: Decision) -> None:
@@ -214,6 +244,14 @@ def test_regime_has_no_brain_data_without_alignment(decision: Decision) -> None:
     share = np.array(area["share"])
     assert share.shape == (len(area["alignment"]), len(area["price_ratio"]))
     assert not share[0].any(), "no alignment, nothing to gain"
+    gain = np.array(area["gain"])
+    assert ((gain > 0) >= (share > 0)).all()
+    # Cheaper recordings cannot make them less worth having; the spread of purchases that is tried is a grid, hence the slack.
+    assert (np.diff(gain, axis=1) < 0.01).all()
+    assert (gain[-1, :-1] > gain[-1, 1:] - 0.005).all()
+    few, many = (np.array(panel["gain"]) for panel in area["panels"])
+    assert few.mean() < gain.mean() < many.mean(), "noisier labels leave more for brain data to teach"
+    assert len(area["posterior_noise"]) == len(area["posterior"])
     assert share[-1, 0] >= LEAST
     assert not share[:, -1].all(), "too dear for some alignment"
     assert ((share == 0) | (share >= LEAST)).all()
@@ -225,14 +263,110 @@ def test_value_of_information_obeys_its_laws(decision: Decision) -> None:
     worth = value_of_information(decision, Basis(pilot, reuse=True, factors=(1.0,)), seed=0)
     assert worth["evpi"] > 0
     names = {row["parameter"] for row in worth["evppi"]}
-    assert {"alignment", "snr:EEG", "snr:fMRI", "label_noise", "all signal-to-noise ratios"} <= names
+    assert {"alignment", "snr:EEG", "people:EEG", "label_noise", "all signal-to-noise ratios"} <= names
     assert all(0 <= row["value"] <= worth["evpi"] for row in worth["evppi"])
-    assert worth["evsi"]
+    assert {"labels", "samples of EEG", "people of EEG", "labels and EEG"} <= {row["kind"] for row in worth["evsi"]}
     for row in worth["evsi"]:
-        assert 0 <= row["value"] <= worth["evpi"]
+        assert 0 <= row["value"] <= row["most"] <= worth["evpi"]
         assert row["net"] <= row["value"] + 4 * (row["se"] + row["net_se"])  # false alarm under 1 in 10,000 each
         assert 0 < row["cost"] <= 2000
     assert worth == value_of_information(decision, Basis(pilot, reuse=True, factors=(1.0,)), seed=0)
+
+
+def test_value_grows_with_the_set_of_parameters(decision: Decision) -> None:
+    """Exactly, not within error: who knows more can follow any policy of who knows less."""
+    worth = value_of_information(decision, Basis(decision.surface.size, reuse=True, factors=(0.5, 2.0)), seed=1)
+    value = {row["parameter"]: row["value"] for row in worth["evppi"]}
+    assert value["all signal-to-noise ratios"] >= max(value["snr:EEG"], value["snr:fMRI"])
+    for row in worth["evsi"]:
+        if row["kind"] == "labels and EEG":
+            assert row["most"] >= max(value["alignment"], value["snr:EEG"], value["people:EEG"])
+
+
+def test_best_sizes_are_the_best_of_their_kind(decision: Decision) -> None:
+    worth = value_of_information(decision, Basis(decision.surface.size, reuse=True), seed=0)
+    for best in worth["best_sizes"]:
+        same = [row for row in worth["evsi"] if row["kind"] == best["kind"]]
+        assert best["net"] == max(row["net"] for row in same)
+    assert len({row["factor"] for row in worth["evsi"] if row["kind"] == "labels"}) >= 4
+    if worth["best"] is not None:
+        assert worth["best"]["net"] == worth["evsi"][0]["net"] > 3 * worth["best"]["net_se"]
+
+
+def _shown(decision: Decision, larger: LargerPilot) -> tuple[float, tuple[str, ...]]:
+    """Noise of what a pilot shows of new people of EEG, and what it informs about."""
+    design = bought(larger, decision.problem)
+    assert design is not None
+    found = experiment(decision, Basis(decision.surface.size, reuse=True), design, decision.believed)
+    assert found is not None
+    return float(found[0].noise[0]), found[1]
+
+
+def test_more_people_teach_what_more_recordings_of_few_cannot(decision: Decision) -> None:
+    """However long one person is recorded, the spread between people remains; it halves with twice the people."""
+    samples = [
+        _shown(decision, LargerPilot("samples of EEG", 1.0, samples={"EEG": n}, people={"EEG": 1}))[0]
+        for n in (200, 1500)
+    ]
+    people = [
+        _shown(decision, LargerPilot("people of EEG", 1.0, samples={"EEG": 1500}, people={"EEG": k}))[0]
+        for k in (1, 2, 4)
+    ]
+    draws = decision.surface.draws
+    fresh = columns(draws, NAMES)["snr:EEG"] * columns(draws, NAMES)["people:EEG"]
+    floor = between_people(draws, 0) / np.var(np.log(fresh))
+    assert between_people(draws, 0) == pytest.approx(0.09, rel=0.05), "gains have a spread of 0.3"
+    assert samples[0] > samples[1] > floor
+    assert people[0] == samples[1]
+    assert people[0] - people[1] == pytest.approx(floor / 2)
+    assert people[1] - people[2] == pytest.approx(floor / 4)
+    assert {"snr:EEG", "people:EEG"} <= set(_shown(decision, LargerPilot("", 1.0, samples={"EEG": 200}))[1])
+
+
+def test_people_who_return_teach_nothing_of_new_ones(decision: Decision) -> None:
+    returning = replace(decision.surface.size, new_subjects=jnp.zeros(2))
+    problem = replace(
+        decision.problem,
+        modalities=tuple(
+            (cost, replace(limits, new_subjects=False, pilot_subjects=2))
+            for cost, limits in decision.problem.modalities
+        ),
+    )
+    closed = replace(decision, surface=replace(decision.surface, size=returning, blocks={}), problem=problem)
+    assert not any(name.startswith("people:") for name in closed.believed)
+    kinds = {larger.kind for larger in larger_pilots(Basis(returning, reuse=True), problem)}
+    assert not any(kind.startswith("people") for kind in kinds)
+    assert "people:EEG" not in _shown(closed, LargerPilot("", 1.0, samples={"EEG": 200}))[1]
+
+
+def test_recordings_let_more_be_seen_of_the_alignment(decision: Decision) -> None:
+    """Better learned latents show more of the labels there are; labels show more still, the more of them the better."""
+    basis = Basis(decision.surface.size, reuse=True)
+
+    def noise(larger: LargerPilot) -> float:
+        design = bought(larger, decision.problem)
+        assert design is not None
+        found = experiment(decision, basis, design, decision.believed)
+        assert found is not None
+        column = decision.believed["alignment"]
+        return float(found[0].noise[[np.array_equal(c, column) for c in found[0].parameters.T].index(True)])
+
+    eeg, labels = LargerPilot("", 1.0, samples={"EEG": 300}), LargerPilot("labels", 1.0, labels=60)
+    both = LargerPilot("", 1.0, labels=60, samples={"EEG": 300})
+    assert noise(labels) == pytest.approx(1.0), "as many labels again"
+    assert noise(both) < noise(labels) < noise(eeg) < np.inf
+
+
+def test_a_gain_is_worth_the_money_that_buys_it(decision: Decision) -> None:
+    money = Money.of(decision)
+    assert (np.diff(money.utilities) >= 0).all()
+    assert money.worth(0.0) == 0.0
+    at = np.flatnonzero(money.budgets == 2500.0)[0]
+    gain = money.utilities[at] - np.interp(2000.0, money.budgets, money.utilities)
+    assert gain > 0
+    assert money.worth(float(gain)) == pytest.approx(500.0)
+    assert money.worth(-0.01) == pytest.approx(-money.worth(0.01), rel=0.8)  # pyright: ignore[reportOperatorIssue, reportOptionalOperand]
+    assert money.worth(5.0) is None, "no money buys an R² above 1"
 
 
 def test_a_pilot_that_is_thrown_away_costs_more(decision: Decision) -> None:
@@ -248,7 +382,6 @@ def test_a_pilot_that_is_thrown_away_costs_more(decision: Decision) -> None:
     labels = [name for name in set(kept) & set(lost) if name.endswith("labels")]
     assert labels
     assert all(lost[name]["net"] < kept[name]["net"] for name in labels)
-    assert all(lost[name]["value"] == kept[name]["value"] for name in labels)
 
 
 def test_a_known_system_teaches_nothing(decision: Decision) -> None:

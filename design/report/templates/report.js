@@ -130,18 +130,27 @@
     slider.min = "0";
     slider.max = String(prices.length - 1);
     slider.step = "1";
+    var maps = [[regime.label_noise, regime.gain]].concat(regime.panels.map(function (panel) {
+      return [panel.label_noise, panel.gain];
+    }));
+    /* The map whose label noise is nearest to that of a draw. */
+    function mapOf(i) {
+      var noise = regime.posterior_noise[i];
+      if (!(noise > 0) || maps.length === 1) { return regime.gain; }
+      return maps[nearest(maps.map(function (pair) { return pair[0]; }), noise, true)][1];
+    }
     function chosen() {
       var j = Number(slider.value), worth = 0, total = 0, n = 0;
-      regime.posterior.forEach(function (draw) {
-        var share = regime.share[nearest(regime.alignment, draw[0], false)][j];
-        if (share === null) { return; }
+      regime.posterior.forEach(function (draw, i) {
+        var gain = mapOf(i)[nearest(regime.alignment, draw[0], false)][j];
+        if (gain === null) { return; }
         n += 1;
-        total += share;
-        if (share >= regime.worth) { worth += 1; }
+        total += gain;
+        if (gain >= regime.worth) { worth += 1; }
       });
       var text = "At " + Number(prices[j].toPrecision(2)) + " labels per brain sample, ";
-      text += n ? "brain data pay with probability " + chance(worth / n) + "; the best share of the budget for them is " +
-        percent(total / n) + " on average over the posterior." : "nothing was computed.";
+      text += n ? "brain data gain more than " + regime.worth + " in explainable R² with probability " + chance(worth / n) +
+        ", and " + (total / n).toFixed(3) + " on average over the posterior." : "nothing was computed.";
       output.textContent = text;
       slider.setAttribute("aria-valuetext", text);
       line.move(prices[j]);

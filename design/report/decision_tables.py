@@ -1,0 +1,181 @@
+"""Tables of the decision as text: modalities side by side, what flips it, larger pilots.
+
+In: `Saved` results. Out: rows for the template; `twin` holds the same as numbers. What can go wrong: nothing; a value that is
+missing is said to be.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from .detail_records import Threshold
+from .records import Summary
+from .saved import Saved
+from .words import chance, count, interval, listed, meaning, money, number, parameter, rounded
+
+
+def compared(saved: Saved) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of the comparison of modalities; values may be numbers, summaries or sentences."""
+    scale = _money_scale(saved)
+    shift = saved.details.comparison.shift if saved.details.comparison else None
+    known = {
+        "buys": "best purchase with it",
+        "explainable_r2": "explainable R²",
+        "r2_per_money": f"R² gained per {count(scale)} {saved.currency}",
+        "exchange": "labels one sample replaces",
+        "break_even": f"break-even price of a sample ({saved.currency})",
+        "probability_worth_it": "probability that it pays",
+        "robustness_under_shift": f"error of labels only over its error{f' (shift {number(shift)})' if shift else ' under shift'}",
+    }
+    extra: dict[str, None] = {}
+    for row in saved.details.compare:
+        extra.update(dict.fromkeys(row.model_extra or {}))
+    keys = [key for key in known if key in extra] + [key for key in extra if key not in known]
+    heads = ["modality", *(known.get(key, key.replace("_", " ")) for key in keys)]
+    rows = [
+        [row.name, *(_compared_cell(key, (row.model_extra or {}).get(key), scale) for key in keys)]
+        for row in saved.details.compare
+    ]
+    return heads, rows
+
+
+def _compared_cell(key: str, value: object, scale: float) -> str:
+    """Write one value of the comparison."""
+    if key == "buys" and isinstance(value, dict):
+        return listed(
+            [f"{count(n)} {'labels' if name == 'labels' else f'samples of {name}'}" for name, n in value.items() if n]
+        )
+    if key == "probability_worth_it" and isinstance(value, int | float):
+        return chance(value)
+    if key == "explainable_r2" and isinstance(value, dict):
+        return interval(Summary.model_validate({"q05": None, "q95": None} | value), "r2")
+    if value is None and key in ("exchange", "break_even"):
+        return "–"
+    return _cell(value, scale if key == "r2_per_money" else 1.0)
+
+
+def _money_scale(saved: Saved) -> float:
+    """Choose an amount of money, a power of ten up to the budget's, that buys an R² easy to read."""
+    values = [(row.model_extra or {}).get("r2_per_money") for row in saved.details.compare]
+    means = [value.get("mean") if isinstance(value, dict) else value for value in values]
+    sizes = [abs(mean) for mean in means if isinstance(mean, float | int) and math.isfinite(mean) and mean != 0]
+    most = math.floor(math.log10(max(saved.budget, 1.0)))
+    return float(10 ** min(most, max(0, math.ceil(-math.log10(max(sizes)) - 1)))) if sizes else float(10**most)
+
+
+def _cell(value: object, scale: float = 1.0) -> str:
+    """Write a value of the comparison, whatever its form."""
+    if isinstance(value, dict) and "mean" in value:
+        ends = {key: item * scale if isinstance(item, float | int) else None for key, item in value.items()}
+        return interval(Summary.model_validate({"q05": None, "q95": None} | ends))
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "not available"}[value]
+    if isinstance(value, int | float):
+        return number(scale * value)
+    return listed([_cell(item) for item in value]) if isinstance(value, list) else str(value)
+
+
+@dataclass(frozen=True)
+class Flip:
+    """One line of the table of thresholds, as text."""
+
+    name: str
+    believed: str
+    threshold: str
+    probability: str
+    meaning: str
+
+
+def flips(saved: Saved) -> list[Flip]:
+    """Write where the decision flips."""
+    rows = saved.details.sensitivity.thresholds if saved.details.sensitivity else []
+    return [
+        Flip(
+            parameter(row.parameter),
+            "" if row.believed is None else _believed_now(row.believed, row.unit),
+            _where(row, collects=saved.plan.verdict.collect_brain_data),
+            "–" if row.value is None else chance(row.probability_beyond),
+            meaning(row.parameter),
+        )
+        for row in rows
+    ]
+
+
+def _where(row: Threshold, *, collects: bool) -> str:
+    """Say on which side brain data pay."""
+    if row.value is None:
+        return "always" if collects else "never"
+    return f"{row.pays or ''} {rounded(row.value, row.unit)}".strip()
+
+
+def _believed_now(believed: Summary, unit: str) -> str:
+    """Write what is believed of a quantity: a known price is one number."""
+    return rounded(believed.mean, unit) if believed.q05 == believed.q95 else interval(believed, unit=unit)
+
+
+@dataclass(frozen=True)
+class Larger:
+    """One larger pilot, as text."""
+
+    label: str
+    cost: str
+    value: str
+    net: str
+    money: str
+    worth: str
+
+
+def larger_pilots(saved: Saved) -> list[Larger]:
+    """Write the best size of each kind of larger pilot, or all of them where kinds are not known."""
+    voi = saved.details.voi
+    if voi is None:
+        return []
+    return [
+        Larger(
+            row.label,
+            money(row.cost, saved.currency),
+            _with_error(row.value, row.se),
+            _with_error(row.net, row.net_se),
+            "none" if row.net_money == 0 else _signed(row.net_money, row.net_money_se, saved.currency),
+            "yes" if voi.best is not None and row.label == voi.best.label else _worth(row.net, row.net_se),
+        )
+        for row in voi.best_sizes or voi.evsi
+    ]
+
+
+def _worth(net: float | None, se: float | None) -> str:
+    return "not known" if net is None else "not clear" if net > 0 and net > (se or 0.0) else "no"
+
+
+def _with_error(value: float | None, se: float | None) -> str:
+    """Write a gain in R² with its Monte Carlo standard error, both to four decimals."""
+    if value is None or not math.isfinite(value):
+        return number(value)
+    if abs(value) >= 1:
+        return number(value)
+    text = f"{value:.4f}"
+    return (text if se is None else f"{text} ± {se:.4f}").replace("-", "−")
+
+
+def _signed(value: float | None, se: float | None, currency: str) -> str:
+    if value is None:
+        return "beyond the budgets tried"
+    return f"{count(value)} {currency}" if se is None else f"{count(value)} ± {count(se)} {currency}"
+
+
+def orders(saved: Saved) -> list[str]:
+    """Say at which budgets one modality overtakes another, and what is best now."""
+    found = saved.details.comparison
+    if found is None or len([name for name in found.curves if name not in ("labels only", "together")]) < 2:
+        return []
+    currency = saved.currency
+    said = [
+        f"Below a budget of {money(change.budget, currency)}, {change.below} is the better modality; above it, {change.above}."
+        for change in found.order_changes
+    ]
+    if not said:
+        budgets = [point.budget for points in found.curves.values() for point in points]
+        said = [f"The order of the modalities is the same at all budgets from {money(min(budgets), '')} to "
+                f"{money(max(budgets), currency)}."]  # fmt: skip
+    return said
