@@ -57,7 +57,7 @@ def _kind(schema: Mapping[str, Any]) -> str:
         return " or ".join(dict.fromkeys(parts))
     if schema.get("type") == "array":
         pair = "prefixItems" in schema or schema.get("maxItems") == 2 == schema.get("minItems")
-        return "[low, high]" if pair else f"list of {_kind(schema.get('items', {}))}"
+        return "[low, high]" if pair else f"list of {_kind(schema.get('items', {})).replace('a table', 'tables')}"
     words = {"object": "a table", "integer": "whole number", "number": "number", "boolean": "true or false"}
     return words.get(schema.get("type", ""), "text") + _limits(schema)
 
@@ -76,7 +76,9 @@ def _limits(schema: Mapping[str, Any]) -> str:
 def _default(name: str, schema: Mapping[str, Any], required: list[str]) -> str:
     if name in required:
         return "*required*"
-    if schema.get("default") in (None, {}, []):
+    if isinstance(schema.get("default"), dict):
+        return "its own keys'"
+    if schema.get("default") in (None, []):
         return "–"
     return f"`{schema['default']}`".replace("True", "true").replace("False", "false")
 

@@ -5,7 +5,7 @@ copied from the folder that BRAINWORTH_DATA names). Out: a folder with the study
 ``forecast_check.csv`` and ``backtest.json``; with ``--keep``, ``results/`` beside this file and the tables of its README.
 """
 
-# pyright: reportArgumentType=false, reportCallIssue=false, reportMissingImports=false
+# pyright: reportArgumentType=false, reportCallIssue=false, reportMissingImports=false, reportGeneralTypeIssues=false
 # (pandas' own annotations are incomplete; shared modules lie in other folders of the case studies)
 
 from __future__ import annotations

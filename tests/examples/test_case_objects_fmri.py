@@ -1,5 +1,8 @@
 """The objects case study: patterns come back from dissimilarities exactly, nothing leaks, and its command checks a forecast."""
 
+# pyright: reportGeneralTypeIssues=false
+# (pandas' own annotations are incomplete)
+
 from __future__ import annotations
 
 import os
