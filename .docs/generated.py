@@ -76,11 +76,12 @@ def _limits(schema: Mapping[str, Any]) -> str:
 def _default(name: str, schema: Mapping[str, Any], required: list[str]) -> str:
     if name in required:
         return "*required*"
-    if isinstance(schema.get("default"), dict):
+    default = schema.get("default")
+    if isinstance(default, dict) and set(default) == {"low", "high"}:
+        default = f"{default['low']:g}"  # a price
+    if isinstance(default, dict):
         return "its own keys'"
-    if schema.get("default") in (None, []):
-        return "–"
-    return f"`{schema['default']}`".replace("True", "true").replace("False", "false")
+    return "–" if default in (None, []) else f"`{default}`".replace("True", "true").replace("False", "false")
 
 
 def _section(title: str, schema: Mapping[str, Any]) -> str:

@@ -117,6 +117,8 @@ def test_references_are_complete(site: dict[Path, _Links]) -> None:
         "spectrum_exponent",
     ):
         assert f"<code>{key}</code>" in study
+    price = next(row for row in study.split("<tr>") if "<code>per_sample</code>" in row)
+    assert re.findall(r"<td>(.*?)</td>", price)[1:3] == ["number (at least 0) or [low, high]", "<code>0</code>"]
     commands = next(body for name, body in text.items() if name.endswith("reference/commands.html"))
     for name in (
         "demo",
