@@ -2,8 +2,8 @@
 
 Run it with ``uv run python case_studies/cloze_eeg/run.py``. In: the data sets ``nieuwland2018_n400`` and ``glove50_subset``
 (fetched, or copied from the folder that BRAINWORTH_DATA names). Out: a folder with the study, the plan
-(``plan/report.html``), ``forecast_check.svg``, ``forecast_check.csv`` and ``results.md``; ``results/`` beside this file keeps
-what one run gave.
+(``plan/report.html``), ``forecast_check.svg``, ``forecast_check.csv``, ``backtest.json`` and ``results.md``; with ``--keep``,
+``results/`` beside this file and the tables of its README.
 """
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalOperand=false, reportGeneralTypeIssues=false
@@ -13,13 +13,14 @@ what one run gave.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from cloze import balance, load, write_study
+from cloze import HERE, balance, load, write_study
 from figure import draw
 from held_out import Comparison, forecast, forecast_r2, promised_learner, reached, side_by_side
 from numpy.typing import NDArray
@@ -36,6 +37,10 @@ from brainworth.design.runtime import use_compilation_cache
 from brainworth.design.study import Study
 from brainworth.models.learning_curve import tested_r2
 
+sys.path.append(str(HERE.parent))
+
+from kept import backtest_text, checks_text, interval, keep, rows
+
 PILOT_PAIRS, HELD_OUT, SIZES = 20, 10, (0, 5, 10)
 PEOPLE = 40
 ALTERNATIVES = {
@@ -51,6 +56,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("out/cloze_eeg"), help="folder of the results")
     parser.add_argument("--people", type=int, default=PEOPLE, help="people drawn from the 334")
     parser.add_argument("--splits", type=int, default=20, help="random choices of held-out pairs")
+    parser.add_argument("--backtest", type=int, default=0, metavar="SPLITS", help="splits of the backtest; 0: none")
+    parser.add_argument("--keep", action="store_true", help="write results/ and the tables of the README")
     parser.add_argument("--forecast-only", action="store_true", help="fit and check the forecast, but do not plan")
     return parser.parse_args()
 
@@ -67,17 +74,11 @@ def facts(corpus: Corpus, everyone: Corpus) -> dict[str, float]:
     item = pd.Series(corpus.features.index.str.split(" ").str[0], index=corpus.features.index)
     return {
         **balance(everyone),
-        "ridge, sentences held out": correlation(corpus, item),
-        "ridge, pairs of nouns held out": correlation(corpus, corpus.sentence),
+        "cloze with its prediction by ridge from the features, pairs of nouns held out": correlation(
+            corpus, corpus.sentence
+        ),
+        "the same, but sentences held out (the noun was seen, in the other sentence)": correlation(corpus, item),
     }
-
-
-def _rows(header: list[str], rows: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in [header, ["---"] * len(header), *rows])
-
-
-def _interval(block: Mapping[str, float], digits: int = 3) -> str:
-    return f"{block['mean']:.{digits}f} ({block['q05']:.{digits}f} to {block['q95']:.{digits}f})"
 
 
 def plan_text(plan: Mapping[str, Any]) -> str:
@@ -86,25 +87,22 @@ def plan_text(plan: Mapping[str, Any]) -> str:
     signal, noise = posterior["signal_variance"]["mean"], posterior["noise_variance"]["mean"]
     quantities = [
         ["share of label variance that the features explain (from the means)", f"{signal / (signal + noise):.3f}"],
-        ["alignment ρ²", _interval(posterior["alignment"], 2)],
-        ["signal-to-noise ratio of one N400 trial", _interval(posterior["snr"]["EEG"], 4)],
-        ["break-even price of an EEG trial, EUR", _interval(rate["break_even_price"], 4)],
+        ["alignment ρ²", interval(posterior["alignment"], 2)],
+        ["signal-to-noise ratio of one N400 trial", interval(posterior["snr"]["EEG"], 4)],
+        ["break-even price of an EEG trial, EUR", interval(rate["break_even_price"], 4)],
         ["health of the pilot", plan["health"]["status"]],
     ]
     bought = {repr(entry["allocation"]): entry for entry in (plan, *plan["alternatives"].values())}
     purchases = [
         [f"{entry['allocation']['n_task']:,}", f"{entry['allocation']['modalities']['EEG']['n_samples']:,}",
-         _interval(entry["performance"]["r2"])]
+         interval(entry["performance"]["r2"])]
         for entry in bought.values()
     ]  # fmt: skip
-    doubts = [
-        f"* {check['name']}: {check['sentence']}" for check in plan["health"]["checks"] if check["status"] != "ok"
-    ]
     return "\n\n".join([
         f"**{plan['verdict']['sentence']}**",
-        _rows(["quantity", "mean (90 % interval)"], quantities),
-        _rows(["labels bought", "EEG trials bought", "R² forecast (90 %)"], purchases),
-        "\n".join(doubts) or "No check of the pilot's health complains.",
+        rows(["quantity", "mean (90 % interval)"], quantities),
+        rows(["labels bought", "EEG trials bought", "R² forecast (90 %)"], purchases),
+        checks_text(plan),
     ])  # fmt: skip
 
 
@@ -112,26 +110,26 @@ def all_unseen(corpus: Corpus, pairs: NDArray[np.object_], posterior: Posterior)
     """Return forecast and R² on every noun outside of the pilot; the forecast counts the error of testing on so few."""
     own = corpus.words_of(pairs)
     test = corpus.features.index.difference(own)
-    rows: list[list[str]] = []
+    found: list[list[str]] = []
     for name, brain in (("labels", False), ("labels and EEG", True)):
         predicted = promised_learner(corpus, own, own if brain else None)[corpus.features.index.get_indexer(test)]
         r2, error = tested_r2(predicted, corpus.label[test].to_numpy(), float(corpus.label[own].mean()))
         draws = forecast_r2(posterior, [0.0], [0.0], brain=brain)[0]
         low, high = np.quantile(draws + error * np.random.default_rng(0).standard_normal(draws.size), [0.05, 0.95])
         inside = "yes" if low <= r2 <= high else "no"
-        rows.append([name, f"{low:.3f} to {high:.3f}", f"{r2:.3f}", f"{error:.3f}", inside])
-    return rows
+        found.append([name, f"{low:.3f} to {high:.3f}", f"{r2:.3f}", f"{error:.3f}", inside])
+    return found
 
 
-def check_text(table: pd.DataFrame, unseen: list[list[str]], design: Mapping[str, float]) -> str:
-    """Return the comparisons of forecast and held-out R² as Markdown."""
+def check_texts(table: pd.DataFrame, unseen: list[list[str]], design: Mapping[str, float]) -> dict[str, str]:
+    """Return the comparisons of forecast and held-out R², and what the design does, as Markdown."""
     shown = [
         [row["grows"], f"{row['words']:.0f}", f"{row['trials']:.0f}",
          f"{row['r2_mean']:.3f} ({row['r2_q05']:.3f} to {row['r2_q95']:.3f})", f"{row['r2_reached']:.3f}",
          f"{row['r2_low']:.3f} to {row['r2_high']:.3f}", f"{row['r2_ridge']:.3f}"]
         for _, row in table.iterrows()
     ]  # fmt: skip
-    header = [
+    grows = [
         "what grows",
         "further nouns",
         "EEG trials",
@@ -140,15 +138,19 @@ def check_text(table: pd.DataFrame, unseen: list[list[str]], design: Mapping[str
         "splits (5 to 95 %)",
         "by ridge",
     ]
-    rows = [[name, f"{value:.2f}"] for name, value in design.items()]
     observable = [
-        "pilot's",
+        "learner has the pilot's",
         "R² forecast, error of testing included (90 %)",
-        "R² on all unseen nouns",
-        "its standard error",
+        "R² reached",
+        "standard error",
         "inside",
     ]
-    return "\n\n".join([_rows(observable, unseen), _rows(header, shown), _rows(["correlation", "value"], rows)])
+    correlations = [[name, f"{value:.2f}"] for name, value in design.items()]
+    return {
+        "design": rows(["correlation, all 334 people", "value"], correlations),
+        "unseen": rows(observable, unseen),
+        "check": rows(grows, shown),
+    }
 
 
 def main() -> None:
@@ -160,10 +162,10 @@ def main() -> None:
     pairs = np.random.default_rng([0, 0]).permutation(corpus.sentence.unique())[:PILOT_PAIRS]
     study = Study.from_file(write_study(corpus, pairs, given.out / "study"))
     print(f"fitting a pilot of {PILOT_PAIRS} pairs of nouns and {given.people} people")
-    parts: list[str] = []
+    texts: dict[str, str] = {}
     if not given.forecast_only:
-        parts.append(
-            plan_text(plan_study(study, given.out / "plan", progress=lambda stage: print(f"  {stage}")).record)
+        texts["plan"] = plan_text(
+            plan_study(study, given.out / "plan", progress=lambda stage: print(f"  {stage}")).record
         )
     (given.out / "plan").mkdir(exist_ok=True)
     posterior = fit_study(study, study.config.study.seed, given.out / "plan" / "posterior.nc")
@@ -171,10 +173,15 @@ def main() -> None:
     table = side_by_side(forecast(corpus, pairs, comparison, posterior), reached(corpus, pairs, comparison), comparison)
     table.to_csv(given.out / "forecast_check.csv", index=False, float_format="%.5f")
     draw(table, given.out)
-    parts.append(check_text(table, all_unseen(corpus, pairs, posterior), facts(corpus, load(*folders, people=10_000))))
-    text = "\n\n".join(parts) + "\n"
+    texts |= check_texts(table, all_unseen(corpus, pairs, posterior), facts(corpus, load(*folders, people=10_000)))
+    if given.backtest:
+        texts["backtest"] = backtest_text(study, given.backtest, given.out)
+    text = "\n\n".join(texts.values()) + "\n"
     (given.out / "results.md").write_text(text, encoding="utf-8")
     print(f"\n{text}")
+    if given.keep:
+        names = ["forecast_check.csv", "forecast_check.svg", *(["backtest.json"] if given.backtest else [])]
+        keep(HERE, texts, [given.out / name for name in names])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 Run it with ``uv run python case_studies/listening_fmri/run.py``. In: the data sets ``alice_fmri_listening`` and
 ``glove50_subset`` (fetched, or copied from the folder that BRAINWORTH_DATA names). Out: a folder with the study, the plan
-(``plan/report.html``), ``forecast_check.json`` and ``results.md``; ``results/`` beside this file keeps what one run gave.
+(``plan/report.html``), ``forecast_check.json``, ``backtest.json`` and ``results.md``; with ``--keep``, ``results/`` beside this
+file and the tables of its README.
 """
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportMissingImports=false
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from listening import Story, load, write_study
+from listening import HERE, Story, load, write_study
 from numpy.typing import NDArray
 
 from brainworth.design.datasets import fetch
@@ -28,9 +29,10 @@ from brainworth.design.study import Study
 from brainworth.models.learner import BrainInformedRegressor
 from brainworth.models.learning_curve import tested_r2
 
-sys.path.append(str(Path(__file__).parents[1] / "reading_eeg"))
+sys.path += [str(HERE.parent), str(HERE.parent / "reading_eeg")]
 
 from held_out import forecast_r2
+from kept import backtest_text, keep, rows
 
 HALF = 9
 """Blocks of the pilot: the first 180 volumes, 6 minutes."""
@@ -43,6 +45,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("out/listening_fmri"), help="folder of the results")
     parser.add_argument("--people", type=int, default=27, help="people used, of 27")
+    parser.add_argument("--backtest", type=int, default=0, metavar="SPLITS", help="splits of the backtest; 0: none")
+    parser.add_argument("--keep", action="store_true", help="write results/ and the tables of the README")
     parser.add_argument("--forecast-only", action="store_true", help="fit and check in order of time, but do not plan")
     return parser.parse_args()
 
@@ -105,19 +109,15 @@ def described(posterior: Posterior) -> dict[str, Any]:
     return {"factor": 1.0 / float(np.asarray(posterior.surface().size.usable)[0]), **quantiles}
 
 
-def _rows(header: list[str], rows: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in [header, ["---"] * len(header), *rows])
-
-
-def text_of(results: dict[str, Any]) -> str:
-    """Return the results as Markdown."""
-    parts = [f"**{results['verdict']}**"] if "verdict" in results else []
-    for order in ("order of time", "shuffled"):
+def texts_of(results: dict[str, Any]) -> dict[str, str]:
+    """Return the results as Markdown, by the name of their place in the README."""
+    texts = {"plan": f"**{results['verdict']}**"} if "verdict" in results else {}
+    for order, place in (("order of time", "time"), ("shuffled order", "shuffled")):
         if order not in results:
             continue
         entry = results[order]
         snr, alignment = entry["posterior"]["snr:fMRI"], entry["posterior"]["alignment"]
-        parts.append(
+        sentence = (
             f"Rows in {order}: a volume is worth 1/{entry['posterior']['factor']:.2f} independent ones; signal-to-noise ratio of"
             f" a volume {snr[1]:.3f} ({snr[0]:.3f} to {snr[2]:.3f}), alignment {alignment[1]:.2f}"
             f" ({alignment[0]:.2f} to {alignment[2]:.2f})."
@@ -128,8 +128,8 @@ def text_of(results: dict[str, Any]) -> str:
             for row in entry["check"]
         ]  # fmt: skip
         header = ["learner has", "labels", "volumes", "R² forecast", "with the error of testing (90 %)", "R² reached"]
-        parts.append(_rows([*header, "inside"], shown))
-    return "\n\n".join(parts) + "\n"
+        texts[place] = f"{sentence}\n\n{rows([*header, 'inside'], shown)}"
+    return texts
 
 
 def main() -> None:
@@ -148,11 +148,17 @@ def main() -> None:
     if not given.forecast_only:
         other = Study.from_file(write_study(story, pilot, given.out / "shuffled", shuffled=1))
         careless = fit_study(other, 0, given.out / "shuffled" / "posterior.nc")
-        results["shuffled"] = {"posterior": described(careless), "check": check(story, careless)}
+        results["shuffled order"] = {"posterior": described(careless), "check": check(story, careless)}
     (given.out / "forecast_check.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    text = text_of(results)
+    texts = texts_of(results)
+    if given.backtest:
+        texts["backtest"] = backtest_text(study, given.backtest, given.out)
+    text = "\n\n".join(texts.values()) + "\n"
     (given.out / "results.md").write_text(text, encoding="utf-8")
     print(f"\n{text}")
+    if given.keep:
+        names = ["forecast_check.json", *(["backtest.json"] if given.backtest else [])]
+        keep(HERE, texts, [given.out / name for name in names])
 
 
 if __name__ == "__main__":

@@ -48,7 +48,6 @@ def sobol_share(
 
 
 def _indices(decision: Decision, seed: int, samples: int, workers: Team, *, share: bool) -> list[dict[str, Any]]:
-    surface = decision.surface
     seen = uncertain(decision.believed)
     if not seen:
         return []

@@ -1,0 +1,238 @@
+"""Pages that are made from the project itself: study keys, commands, modules, case studies.
+
+In: the installed package, and the folder of the case studies. Out: Markdown. What can go wrong: a case study without a
+title, a table of the study file without a section (``ValueError``).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+CASES = ROOT / "case_studies"
+STUDY_INTRO = """\
+# Study file
+
+Every key of `study.toml`, made from the schema that `brainworth schema` prints. An unknown key is an error. Paths are relative to
+the study file and cannot leave its folder. Money is a number, or `[low, high]` as a 90 % interval; the upper end is charged."""
+COMMANDS_INTRO = """\
+# Commands
+
+Exit codes: 0 done · 2 bad input · 3 infeasible (names the binding constraint and the nearest feasible value) · 4 the pilot's health
+check refuses · 130 interrupted. Errors are one paragraph on stderr; `--debug` adds the traceback."""
+MODULES_INTRO = """\
+# Modules
+
+Data flows one way: study → pilot → statistics → posterior → performance → allocation → report. `brainworth.models` is pure JAX and
+NumPy and never imports `brainworth.design`, which touches everything outside. Each module says what goes in, what comes out and
+what can go wrong; public functions have docstrings (`help(...)`)."""
+CASES_INTRO = """\
+# Case studies
+
+Short articles, each with one command that makes every number in it. Those with real data check a forecast on data that the
+planner never saw, and say where it failed.
+"""
+_LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)]*)?\)")
+
+
+def _cell(text: object) -> str:
+    return " ".join(str(text).split()).replace("|", "\\|")
+
+
+# ---------------------------------------------------------------------------------------------- keys of the study file
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    """Return the kind of value a key takes, in words."""
+    if "$ref" in schema:
+        return "a table"
+    if "enum" in schema:
+        return " or ".join(f"`{value}`" for value in schema["enum"])
+    if "anyOf" in schema:
+        parts = [_kind(part) for part in schema["anyOf"] if part.get("type") != "null"]
+        return " or ".join(dict.fromkeys(parts))
+    if schema.get("type") == "array":
+        pair = "prefixItems" in schema or schema.get("maxItems") == 2 == schema.get("minItems")
+        return "[low, high]" if pair else f"list of {_kind(schema.get('items', {})).replace('a table', 'tables')}"
+    words = {"object": "a table", "integer": "whole number", "number": "number", "boolean": "true or false"}
+    return words.get(schema.get("type", ""), "text") + _limits(schema)
+
+
+def _limits(schema: Mapping[str, Any]) -> str:
+    words = {
+        "minimum": "at least {}",
+        "exclusiveMinimum": "above {}",
+        "maximum": "at most {}",
+        "exclusiveMaximum": "below {}",
+    }
+    found = [text.format(f"{schema[key]:g}") for key, text in words.items() if key in schema and schema[key] < 1e9]
+    return f" ({', '.join(found)})" if found else ""
+
+
+def _default(name: str, schema: Mapping[str, Any], required: list[str]) -> str:
+    if name in required:
+        return "*required*"
+    default = schema.get("default")
+    if isinstance(default, dict) and set(default) == {"low", "high"}:
+        default = f"{default['low']:g}"  # a price
+    if isinstance(default, dict):
+        return "its own keys'"
+    return "–" if default in (None, []) else f"`{default}`".replace("True", "true").replace("False", "false")
+
+
+def _section(title: str, schema: Mapping[str, Any]) -> str:
+    rows = [f"## `{title}`", "", "| key | value | default | meaning |", "| --- | --- | --- | --- |"]
+    for name, entry in schema.get("properties", {}).items():
+        meaning = entry.get("description", "")
+        kind, default = _kind(entry), _default(name, entry, schema.get("required", []))
+        rows.append(f"| `{name}` | {_cell(kind)} | {_cell(default)} | {_cell(meaning)} |")
+    return "\n".join(rows)
+
+
+SECTIONS = {
+    "[study]": "About",
+    "[stimuli]": "Stimuli",
+    "[task]": "Task",
+    "[[modality]]": "Modality",
+    "[modality.cost]": "Cost",
+    "[modality.design]": "Limits",
+    "[modality.reader]": "Reader",
+    "[budget]": "Budget",
+    "[objective]": "Objective",
+    "[system]": "KnownSystem",
+    "[priors]": "Priors",
+    "[priors.modality.NAME]": "ModalityPrior",
+    "tiers": "Tier",
+}
+
+
+def study_keys() -> str:
+    """Return the reference of study keys, from the schema that ``brainworth schema`` prints."""
+    from brainworth.design.config import StudyConfig
+
+    definitions = StudyConfig.model_json_schema()["$defs"]
+    missing = set(definitions) - set(SECTIONS.values())
+    if missing:
+        raise ValueError(f"The reference of study keys has no section for {sorted(missing)}: add it to SECTIONS.")
+    parts = [STUDY_INTRO]
+    parts += [_section(title, definitions[name]) for title, name in SECTIONS.items()]
+    return "\n\n".join(parts) + "\n"
+
+
+# ---------------------------------------------------------------------------------------------- commands
+
+
+def commands() -> str:
+    """Return the reference of the command line, from the application itself."""
+    import typer
+
+    from brainworth.design.cli.app import app
+
+    root: Any = typer.main.get_command(app)
+    parts = [COMMANDS_INTRO]
+    for name, command in root.commands.items():
+        parts.append(_command(f"brainworth {name}", command))
+        parts += [
+            _command(f"brainworth {name} {sub}", entry) for sub, entry in getattr(command, "commands", {}).items()
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _argument(entry: Any) -> str:
+    return entry.metavar or entry.name.upper()
+
+
+def _command(name: str, command: Any) -> str:
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    usage = " ".join([name, *(_argument(p) for p in arguments)])
+    text, _, example = (command.help or "").partition("Example:")
+    lines = [f"## {name}", "", _cell(text), ""]
+    lines += ["```text", f"{usage} [options]", *([f"# e.g.  {_cell(example)}"] if example else []), "```", ""]
+    if command.params:
+        lines += ["| argument or option | meaning | default |", "| --- | --- | --- |"]
+    for entry in command.params:
+        shown = _argument(entry) if entry in arguments else ", ".join(entry.opts)
+        default = entry.default if isinstance(entry.default, str | int | float | Path) else None
+        shows = default is not None and not isinstance(default, bool)
+        lines.append(f"| `{shown}` | {_cell(entry.help or '')} | {f'`{default}`' if shows else '–'} |")
+    return "\n".join(lines)
+
+
+# ---------------------------------------------------------------------------------------------- modules
+
+
+def modules() -> str:
+    """Return what every module says of itself: first paragraph, and what goes in and comes out."""
+    parts = [MODULES_INTRO]
+    for package in ("models", "design"):
+        parts.append(f"## brainworth.{package}")
+        for path in sorted((ROOT / package).rglob("*.py")):
+            said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+            if not said or path.name == "__init__.py":
+                continue
+            name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+            first = said.replace("``", "`").split("\n\n")
+            kept = [" ".join(paragraph.split()) for paragraph in first[:2] if not paragraph.lstrip().startswith("=")]
+            parts.append(f"**`{name}`**\n: " + " ".join(_plain(text) for text in kept))
+    return "\n\n".join(parts) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Return text in which stars, brackets and underscores outside of code mean themselves."""
+    pieces = text.split("`")
+    shown = [
+        re.sub(r"([*_\[\]<>|$^~\\])", r"\\\1", piece) if i % 2 == 0 else f"`{piece}`" for i, piece in enumerate(pieces)
+    ]
+    return "".join(shown)
+
+
+# ---------------------------------------------------------------------------------------------- case studies
+
+
+def cases() -> Iterator[tuple[str, str]]:
+    """Yield name and page of every case study: its README, with links to folders turned into plain names."""
+    for readme in sorted(CASES.glob("*/README.md")):
+        yield (
+            readme.parent.name,
+            _LINK.sub(lambda found, at=readme.parent: _linked(found, at), readme.read_text("utf-8")),
+        )
+
+
+def linked_files(name: str, page: str) -> Iterator[Path]:
+    """Yield the files of a case study, other than pages, that its page shows or links to."""
+    for _, _, target, _ in _LINK.findall(page):
+        path = CASES / name / target
+        if "://" not in target and path.is_file() and path.suffix != ".md":
+            yield path.resolve()
+
+
+def _linked(found: re.Match[str], folder: Path) -> str:
+    target = found[3]
+    if "://" in target:
+        return found[0]
+    path = (folder / target).resolve()
+    if path.is_dir() or (path.is_file() and path.suffix == ".md" and path.name != "README.md"):
+        return f"`{found[2].strip('`')}`"
+    return found[0]
+
+
+def titles() -> dict[str, str]:
+    """Return the title of every case study, by name."""
+    found: dict[str, str] = {}
+    for name, page in cases():
+        title = re.match(r"# (.+)\n", page)
+        if title is None:
+            raise ValueError(f"case_studies/{name}/README.md does not start with a title.")
+        found[name] = title[1]
+    return found
+
+
+def cases_index() -> str:
+    """Return the page that lists the case studies."""
+    lines = [CASES_INTRO]
+    lines += [f"* [{title}]({name}/README.md) (`case_studies/{name}`)" for name, title in titles().items()]
+    return "\n".join(lines) + "\n"

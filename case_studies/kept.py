@@ -1,0 +1,73 @@
+"""Results that are kept beside a case study: its ``results`` folder, and the tables that its README quotes.
+
+In: the folder of a case study, texts by name, files to copy. Out: ``results/NAME.md``, the copies, and the README with each
+text between ``<!-- NAME -->`` and ``<!-- end NAME -->``. What can go wrong: a README without the marks of a text
+(``ValueError`` names them).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from brainworth.design.backtest import backtest
+from brainworth.design.study import Study
+
+
+def rows(header: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    return "\n".join("| " + " | ".join(line) + " |" for line in [header, ["---"] * len(header), *body])
+
+
+def interval(block: Mapping[str, float], digits: int = 3) -> str:
+    """Return the mean and the central 90 % of a quantity of a plan."""
+    return f"{block['mean']:.{digits}f} ({block['q05']:.{digits}f} to {block['q95']:.{digits}f})"
+
+
+def checks_text(plan: Mapping[str, Any]) -> str:
+    """Return what the health checks of a plan complain of, as a list."""
+    doubts = [
+        f"* {entry['name']}: {entry['sentence']}" for entry in plan["health"]["checks"] if entry["status"] != "ok"
+    ]
+    return "\n".join(doubts) or "No check of the pilot's health complains."
+
+
+def backtest_text(study: Study, splits: int, folder: Path) -> str:
+    """Backtest a study within its pilot, write ``backtest.json`` into a folder, and return the scores as a table."""
+    found = backtest(study, splits=splits, progress=lambda stage: print(f"  backtest, {stage}"))
+    (folder / "backtest.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    count = len(found["points"])
+    body = [
+        ["coverage of the 90 % interval", f"{round(found['coverage'] * count)} of {count}"],
+        ["CRPS of the forecast", f"{found['crps']['forecast']:.3f}"],
+        ["CRPS of a power law through the learning curve", f"{found['crps']['power_law']:.3f}"],
+        ["skill against the power law", f"{found['skill']:.2f}"],
+    ]
+    return rows(["backtest within the pilot", "value"], body)
+
+
+def keep(case: Path, texts: Mapping[str, str], files: Iterable[Path] = ()) -> None:
+    """Write results of a run beside its case study, and into its README.
+
+    Raises
+    ------
+    ValueError
+        If the README lacks the marks of a text.
+    """
+    folder, readme = case / "results", case / "README.md"
+    page = readme.read_text(encoding="utf-8")
+    for name, text in texts.items():
+        mark = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
+        if not mark.search(page):
+            raise ValueError(f"{readme} has no place <!-- {name} --> ... <!-- end {name} -->.")
+        page = mark.sub(lambda found, body=text: f"{found[1]}{body.strip()}\n{found[2]}", page)
+    folder.mkdir(exist_ok=True)
+    for name, text in texts.items():
+        (folder / f"{name}.md").write_text(text.strip() + "\n", encoding="utf-8")
+    for file in files:
+        shutil.copyfile(file, folder / file.name)
+    readme.write_text(page, encoding="utf-8")
