@@ -7,7 +7,7 @@ nothing fits, ``BadInput`` if the surface and the problem name other modalities.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import numpy as np
@@ -17,7 +17,7 @@ from brainworth.design.purchase import Surface
 from brainworth.design.utilities import Reliable
 
 from .boxes import root
-from .certify import BranchAndBound, Certificate, SearchLimits
+from .certify import BranchAndBound, Certificate, SearchLimits, relative_gap
 from .cheapest import cheapest_plan
 from .describe import assumptions, cost_spread, plans
 from .evaluate import Evaluator, thinned
@@ -25,7 +25,7 @@ from .feasibility import require_feasible
 from .frontier import frontier, marginal_value, share_curve
 from .incumbent import Incumbent
 from .problem import Designs, Problem
-from .regret import alternatives, near_optimal, per_draw, probability_worth
+from .regret import alternatives, near_optimal, per_draw, probability_worth, task_only
 from .relaxation import extremes
 from .result import AllocationResult, FrontierPoint
 from .search import Search
@@ -99,13 +99,44 @@ def optimum(problem: Problem, surface: Surface, options: AllocationOptions) -> O
         best = designs.take(np.argsort(-utilities)[:8])
         incumbent.offer(best, full.utilities(problem.purchase(best)))
     whole = root(problem, () if reach is None else reach.samples)
-    certificate = BranchAndBound(problem, full, options.limits, incumbent, whole=whole).run()
+    labels = Alone.of(problem, full)
+    limits = options.limits
+    if labels.within(limits.tolerance, incumbent.utility):  # room to recommend labels and stay within the tolerance
+        limits = replace(limits, tolerance=0.5 * limits.tolerance)
+    certificate = BranchAndBound(problem, full, limits, incumbent, whole=whole).run()
     if incumbent.design is None:
         raise Infeasible(
             f"No plan within {problem.budget:.2f} {problem.currency} was found that meets all limits, "
             f"after {certificate.boxes} boxes of designs."
         )
+    if labels.within(options.limits.tolerance, certificate.bound):
+        gap = relative_gap(labels.utility, certificate.bound)
+        certificate = replace(certificate, objective=labels.utility, gap=gap)
+        return Optimum(problem, labels.design, certificate, search, full)
     return Optimum(problem, incumbent.design, certificate, search, full)
+
+
+@dataclass(frozen=True)
+class Alone:
+    """Labels alone: recommended where no feasible design is better by more than the tolerance of the certificate.
+
+    A design that is better by less is not worth a laboratory; and where brain data are worthless the draws that favour
+    them a little must not decide.
+    """
+
+    design: Designs
+    utility: float
+
+    @classmethod
+    def of(cls, problem: Problem, full: Evaluator) -> Alone:
+        """Return the design that spends the whole budget on labels; of no use (minus infinity) if it is not feasible."""
+        design = task_only(problem)
+        feasible = bool(problem.feasible(design)[0])
+        return cls(design, float(full.utilities(problem.purchase(design))[0]) if feasible else -np.inf)
+
+    def within(self, tolerance: float, upper: float) -> bool:
+        """Return whether nothing below ``upper`` is better by more than the relative tolerance."""
+        return bool(np.isfinite(self.utility)) and relative_gap(self.utility, upper) <= tolerance
 
 
 def allocate(problem: Problem, surface: Surface, options: AllocationOptions | None = None) -> AllocationResult:

@@ -114,6 +114,21 @@ def test_both_hills_are_seen() -> None:
     assert start.plan.allocation.n_task == 250
 
 
+def test_labels_alone_are_recommended_within_the_tolerance() -> None:
+    """Brain data that add less than the certified tolerance are not bought; the bound still stands above them."""
+    little = replace(strong(), aligned=np.full(40, 0.0688))
+    result = allocate(problem(eeg()), little, BARE)
+    assert not result.plan.allocation.holds_brain_data
+    assert result.certificate.objective == pytest.approx(result.plan.utility)
+    assert result.certificate.bound > result.certificate.objective
+    assert 0.0 < result.certificate.gap <= 1e-3
+    strict = replace(BARE, limits=SearchLimits(tolerance=1e-5))
+    better = allocate(problem(eeg()), little, strict).plan
+    assert better.allocation.holds_brain_data
+    assert result.plan.utility < better.utility <= result.certificate.bound
+    assert allocate(problem(eeg()), replace(little, aligned=np.full(40, 0.09)), BARE).plan.allocation.holds_brain_data
+
+
 def test_ties_go_to_the_cheapest_plan() -> None:
     flat = replace(toy(), step=2.0)
     result = allocate(problem(eeg()), flat, BARE)
