@@ -42,8 +42,8 @@ N_DRAWS, N_LATENTS, MISS, LIMIT = 1000, 4, 1e-3, 30.0
 HEADER = """# Allocation: objective, time and misses
 
 Written by `uv run --group benchmarks python tests/benchmarks/bench_allocation.py {arguments}`:
-{instances} instances a row, 1,000 draws, time limit of the certified search {limit:.0f} s, {cores} cores, load average {load:.0f} at
-the start. Seconds after compilation, of the wall and of the processor. A miss is a plan more than 0.1 % worse than the best
+{instances} instances a row, 1,000 draws, time limit of the certified search {limit:.0f} s, {cores} cores, load average {load:.0f}
+at the start. Seconds after compilation, of the wall and of the processor. A miss is a plan more than 0.1 % worse than the best
 that any method found; the gap is what the certificate leaves open.
 
 | modalities | method | misses | loss, median | loss, worst | wall s, median | worst | processor s, median | worst \
