@@ -1,8 +1,8 @@
 """Optimal allocation of a budget over labels and brain data, with a certificate.
 
 ``allocate(problem, surface, options)`` is the entry. One direction: ``problem`` (prices, limits, designs) ->
-``relaxation`` (CVXPY: feasibility, extreme points) -> ``search`` (grid and SciPy) -> ``certify`` (branch and bound) ->
-``frontier``, ``regret`` (what surrounds the optimum) -> ``result``.
+``relaxation`` (CVXPY: feasibility, extreme points) -> ``search`` (grid and SciPy) -> ``certify`` (branch and bound over
+``boxes``, cut by ``branching`` and ``cuts``) -> ``frontier``, ``regret`` (what surrounds the optimum) -> ``result``.
 """
 
 from .certify import Certificate, SearchLimits

@@ -8,7 +8,8 @@ Simulation of the posterior. A draw is taken as the truth; the first purchase is
 error, the performance with and without the brain data; the refit weighs the other draws by how well they predict
 that; the rest of the budget is spent on the best purchase under those weights that contains what was bought. What
 the refit learns beyond these two performances is left out, so the gain is a lower bound for the policy; the gain with
-perfect information after the first round is an upper bound.
+perfect information after the first round is an upper bound. Of the first shares tried the one with the largest gain is
+shown; the standard error is that of this one, and does not count the choice.
 """
 
 from __future__ import annotations

@@ -41,10 +41,10 @@ from brainworth.models.system import Spectrum, System
 N_DRAWS, N_LATENTS, MISS, LIMIT = 1000, 4, 1e-3, 30.0
 HEADER = """# Allocation: objective, time and misses
 
-Written by `uv run --group benchmarks python tests/benchmarks/bench_allocation.py`: {instances} instances a row, 1,000 draws, time
-limit of the certified search {limit:.0f} s, {cores} cores, load average {load:.0f} at the start. Seconds after compilation, of the
-wall and of the processor. A miss is a plan more than 0.1 % worse than the best that any method found; the gap is what the
-certificate leaves open.
+Written by `uv run --group benchmarks python tests/benchmarks/bench_allocation.py {arguments}`:
+{instances} instances a row, 1,000 draws, time limit of the certified search {limit:.0f} s, {cores} cores, load average {load:.0f}
+at the start. Seconds after compilation, of the wall and of the processor. A miss is a plan more than 0.1 % worse than the best
+that any method found; the gap is what the certificate leaves open.
 
 | modalities | method | misses | loss, median | loss, worst | wall s, median | worst | processor s, median | worst \
 | gap, median | worst |
@@ -248,7 +248,9 @@ def main() -> None:
     }
     if importlib.util.find_spec("nevergrad"):
         methods["Nevergrad TwoPointsDE, 300"] = nevergrad
-    lines = [HEADER.format(instances=wanted.instances, limit=LIMIT, cores=os.cpu_count(), load=os.getloadavg()[0])]
+    arguments = f"--instances {wanted.instances} --modalities {' '.join(map(str, wanted.modalities))}"
+    machine = {"cores": os.cpu_count(), "load": os.getloadavg()[0]}
+    lines = [HEADER.format(arguments=arguments, instances=wanted.instances, limit=LIMIT, **machine)]
     for count in wanted.modalities:
         outcomes: dict[str, list[Outcome]] = {name: [] for name in methods}
         for seed in range(wanted.instances):

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import cvxpy as cp
 import numpy as np
@@ -382,7 +383,7 @@ def program_optimum(values: np.ndarray, cents: np.ndarray, budget: int, utility:
     count, draws = values.shape
     chosen = cp.Variable(count, boolean=True)
     reached = chosen @ values
-    conditions = [cp.sum(chosen) == 1, (cents / max(budget, 1)) @ chosen <= budget / max(budget, 1)]
+    conditions: list[Any] = [cp.sum(chosen) == 1, (cents / max(budget, 1)) @ chosen <= budget / max(budget, 1)]
     if isinstance(utility, CVaR):
         cut, short = cp.Variable(), cp.Variable(draws, nonneg=True)
         conditions.append(short >= cut - reached)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from brainworth.design.allocation.worst_case import WorstCase
 from brainworth.design.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.errors import BadInput, Infeasible
 from brainworth.design.prices import schedule
+from brainworth.design.round_plan import rounds_record
 
 PROBLEM = Problem(
     TaskCost(schedule(1)), ((ModalityCost("A", schedule(1)), ModalityLimits(max_subjects=1)),), Decimal(2000)
@@ -84,3 +87,27 @@ def test_worst_case_is_below_every_surface_and_certified() -> None:
         assert allocate(PROBLEM, surface, options).certificate.bound >= result.plan.utility
     with pytest.raises(BadInput, match="same modalities"):
         WorstCase((surfaces[0], ToyPeopleSurface.of(undecided(38), rng, spread=0.3, most=4)))
+
+
+def test_what_rounds_gain_is_said_with_its_error() -> None:
+    posterior: Any = SimpleNamespace(
+        draws=SimpleNamespace(system=SimpleNamespace(signal_variance=np.ones(80), noise_variance=np.full(80, 0.5))),
+        pilot=SimpleNamespace(labels=50.0),
+        study=SimpleNamespace(config=SimpleNamespace(study=SimpleNamespace(seed=0))),
+        surface=undecided,
+    )
+    found = rounds_record(PROBLEM, posterior, 2)
+    assert found["gain"] > 2 * found["standard_error"] > 0
+    assert found["expected"] == pytest.approx(found["one_round"] + found["gain"])
+    for words in (
+        "2 rounds",
+        "A samples",
+        f"{found['gain']:+.4f}",
+        "gains over",
+        f"error {found['standard_error']:.4f}",
+    ):
+        assert words in found["sentence"]
+    small = rounds_record(replace(PROBLEM, budget=Decimal(1)), posterior, 2)
+    assert "too small" in small["sentence"]
+    posterior.surface = lambda: undecided(1)
+    assert "Nothing is uncertain" in rounds_record(PROBLEM, posterior, 3)["sentence"]
