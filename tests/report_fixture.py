@@ -363,7 +363,7 @@ def _decision(toy: _Toy) -> dict[str, Any]:
             "tornado": tornado,
             "sobol": sobol,
             "thresholds": thresholds,
-            "robustness": "Nothing flips it.",
+            "robustness": "The decision changes with leaving out <u>p7</u> (EEG).",
         },
         "voi": {
             "evpi": 0.006,

@@ -148,6 +148,7 @@ def test_hostile_text_is_only_text(browser: Browser, addresses: dict[str, str]) 
     for name in made_up.NASTY_NAMES:
         assert name in shown
     assert "<u>study.toml" in shown
+    assert "leaving out <u>p7</u>" in shown
     assert browser.js("document.querySelectorAll('u, h1 *, td img, th img, li img, li b, figcaption b').length") == 0
     assert browser.js("document.scripts.length") == 2
     for name in ("budget", "price"):
