@@ -55,11 +55,16 @@ class NpyRows:
     @classmethod
     def open(cls, path: Path) -> NpyRows:
         """Return the rows of a file whose header was checked; nothing else is read."""
-        with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = read(file)
-            offset = file.tell()
+        try:
+            with path.open("rb") as file:
+                version = np.lib.format.read_magic(file)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, fortran, dtype = read(file)
+                offset = file.tell()
+        except Exception as error:  # the header is a Python literal, whose parser raises half a dozen types of errors
+            right = "Save a matrix of numbers by numpy.save, one row per sample."
+            wrong = f"its rows cannot be read as npy ({one_line(error, 200)})"
+            raise problem(path.name, "", wrong, right) from None
         if dtype.hasobject or dtype.kind not in "fiub" or len(shape) != 2 or fortran:
             right = "Save a matrix of numbers, one row per sample, in C order."
             raise problem(path.name, "", f"it holds an array of {dtype}, shape {shape}", right)
