@@ -9,8 +9,8 @@
 n (p + q)^2 multiplications and as many additions, half of them saved by symmetry; "share" compares that with the rate of
 a 2048 x 2048 matrix product in double precision on the same threads, the mean of right before and right after the pass:
 by the clock, and by processor time, which other work on the machine disturbs less. Memory is
-the resident peak of the process, imports and moments included. Prints one table; nothing is asserted, because the machine decides.
-Every thread of the pass is on the processor: on a GPU nothing changes here, because the sums are in double precision, outside of JAX.
+the resident peak of the process, imports and moments included. Prints one table; nothing is asserted, because the machine
+decides. The pass never leaves the processor, also where JAX has a GPU: its sums are in double precision, by BLAS.
 """
 
 from __future__ import annotations

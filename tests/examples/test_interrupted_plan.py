@@ -21,7 +21,8 @@ LONGEST = 600.0
 
 
 def start(study: Path, out: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "brainworth.design.cli", "plan", str(study), "--out", str(out), "--force"]
+    program = "import sys; from brainworth.design.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "plan", str(study), "--out", str(out), "--force"]
     return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
 
