@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float
 
 from .config_errors import did_you_mean, listed, one_line, problem, quoted
 from .config_reader import Reader
+from .errors import BadInput
 from .extras import need
 from .tables import MAX_CELLS, MAX_FILE_BYTES, Table, Wanted, from_columns, text_of
 
@@ -162,12 +163,16 @@ def epochs_table(epochs: Any, source: str, wanted: Wanted, reader: Reader | None
     return from_columns(columns, source, wanted)
 
 
+def _check_size(values: int, source: str) -> None:
+    if values > MAX_CELLS:
+        right = f"At most {MAX_CELLS} can be read; decimate or crop."
+        raise problem(source, "", "the epochs hold too many values", right)
+
+
 def window_means(epochs: Any, reader: Reader, source: str) -> tuple[tuple[str, ...], Float[np.ndarray, "epoch column"]]:
     """Return the names of the columns (channel and window) and the means over the windows of every epoch."""
     picks = _picked(epochs.info, reader.picks, source)
-    if len(epochs.events) * len(picks) * len(epochs.times) > MAX_CELLS:
-        right = f"At most {MAX_CELLS} can be read; decimate or crop."
-        raise problem(source, "", "the epochs hold too many values", right)
+    _check_size(len(epochs.events) * len(picks) * len(epochs.times), source)
     windows = _windows(np.asarray(epochs.times, dtype=np.float64), reader, source)
     data = np.asarray(epochs.get_data(picks=picks))
     means = np.stack([data[:, :, inside].mean(axis=2) for _, inside in windows], axis=2)
@@ -192,7 +197,12 @@ def read_epochs(path: Path, source: str, wanted: Wanted, reader: Reader | None =
             split = any(
                 "REF_FILE" in line for tag in _REFERENCES for line in mne.io.show_fiff(path, tag=tag, output=list)
             )
-            epochs = None if split else mne.read_epochs(path, preload=True, verbose="error")
+            epochs = None if split else mne.read_epochs(path, preload=False, verbose="error")
+            if epochs is not None:  # a compressed file may hold far more than its size says
+                _check_size(len(epochs.events) * len(epochs.ch_names) * len(epochs.times), source)
+                epochs.load_data()
+        except BadInput:
+            raise
         except Exception as error:
             raise problem(
                 source,

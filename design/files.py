@@ -75,3 +75,10 @@ def stream_atomic(path: Path, write: Callable[[BinaryIO], object]) -> Path:
         with suppress(OSError):  # usually gone, by success; what stays behind is not worth hiding the first error for
             temporary.unlink()
     return path
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed runs left under temporary names in a folder of results; one run at a time writes to it."""
+    for path in folder.glob(".*.????????.tmp"):
+        with suppress(OSError):  # another name's file, or already gone: nothing is lost
+            path.unlink()

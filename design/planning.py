@@ -29,7 +29,7 @@ from brainworth.design.allocation import Allocation, AllocationResult, Condition
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.allocation.result import Plan as Purchased
 from brainworth.design.errors import HealthRefusal
-from brainworth.design.files import write_atomic
+from brainworth.design.files import remove_leftovers, write_atomic
 from brainworth.design.learning import learning
 from brainworth.design.posterior import Posterior, fit_study
 from brainworth.design.round_plan import rounds_record
@@ -379,6 +379,7 @@ def plan_study(
 
     say = progress or _silent
     out.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(out)
     say("posterior")
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc", say)
     plan = make_plan(posterior, rounds=rounds, force=force, progress=progress)

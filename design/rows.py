@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 import numpy as np
 
@@ -45,27 +45,34 @@ class RowSource(Protocol):
 
 @dataclass(frozen=True)
 class NpyRows:
-    """Rows of an npy file in C order."""
+    """Rows of an npy file; fastest in C order, where a slice of rows lies together."""
 
     path: Path
     shape: tuple[int, int]
     dtype: np.dtype[Any]
     offset: int
+    by_column: bool = False
+    """Whether the file is in Fortran order."""
 
     @classmethod
     def open(cls, path: Path) -> NpyRows:
         """Return the rows of a file whose header was checked; nothing else is read."""
-        with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = read(file)
-            offset = file.tell()
-        if dtype.hasobject or dtype.kind not in "fiub" or len(shape) != 2 or fortran:
-            right = "Save a matrix of numbers, one row per sample, in C order."
+        try:
+            with path.open("rb") as file:
+                version = np.lib.format.read_magic(file)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, fortran, dtype = read(file)
+                offset = file.tell()
+        except Exception as error:  # the header is a Python literal, whose parser raises half a dozen types of errors
+            right = "Save a matrix of numbers by numpy.save, one row per sample."
+            wrong = f"its rows cannot be read as npy ({one_line(error, 200)})"
+            raise problem(path.name, "", wrong, right) from None
+        if dtype.hasobject or dtype.kind not in "fiub" or len(shape) != 2:
+            right = "Save a matrix of numbers, one row per sample."
             raise problem(path.name, "", f"it holds an array of {dtype}, shape {shape}", right)
         if path.stat().st_size < offset + shape[0] * shape[1] * dtype.itemsize:
             raise problem(path.name, "", "the file is shorter than its header says", "Save it again.")
-        return cls(path, (int(shape[0]), int(shape[1])), dtype, offset)
+        return cls(path, (int(shape[0]), int(shape[1])), dtype, offset, bool(fortran))
 
     @property
     def identity(self) -> str:
@@ -75,10 +82,21 @@ class NpyRows:
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return rows start to stop."""
-        width = self.shape[1]
+        rows, width = self.shape
+        if self.by_column:
+            with self.path.open("rb") as file:
+                columns = [
+                    self._column(file, self.offset + (rows * j + start) * self.dtype.itemsize, stop - start)
+                    for j in range(width)
+                ]
+            return np.stack(columns, axis=1)
         offset = self.offset + start * width * self.dtype.itemsize
         values = np.fromfile(self.path, self.dtype, (stop - start) * width, offset=offset)
         return values.reshape(stop - start, width)
+
+    def _column(self, file: BinaryIO, offset: int, count: int) -> np.ndarray:
+        file.seek(offset)
+        return np.fromfile(file, self.dtype, count)
 
 
 @dataclass(frozen=True)

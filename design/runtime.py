@@ -1,8 +1,9 @@
 """How this process computes: a cache of compiled code between runs.
 
 In: nothing. Out: JAX configured once, by the command line before it computes anything; a library never changes its
-host's configuration, so Python users decide for themselves. What can go wrong: a cache folder that cannot be written;
-then nothing is cached.
+host's configuration, so Python users decide for themselves. No module names a device: where JAX finds a GPU, sampling and
+forecasts run there, in double precision (never tried; statistics of recordings stay on the processor). What can go wrong: a
+cache folder that cannot be written; then nothing is cached.
 """
 
 from __future__ import annotations

@@ -257,11 +257,7 @@ def matrix_table(path: Path, source: str, ids: Table, reader: Reader) -> Table:
     BadInput
         The file is no matrix of numbers, or has another number of rows than the ids.
     """
-    try:
-        rows = NpyRows.open(path)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
-        right = "Save a matrix of numbers by numpy.save, one row per sample."
-        raise problem(source, "", f"it cannot be read as npy ({one_line(error, 200)})", right) from None
+    rows = NpyRows.open(path)
     if rows.shape[0] != len(ids):
         wrong = f"it has {rows.shape[0]} rows, {ids.source} has {len(ids)}"
         raise problem(source, "", wrong, "Every row of the matrix needs a row of ids.")

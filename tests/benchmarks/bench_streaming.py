@@ -3,12 +3,14 @@
     uv run python tests/benchmarks/bench_streaming.py             # 100,000 samples, with scikit-learn's Ridge
     uv run --with himalaya python tests/benchmarks/bench_streaming.py
     uv run python tests/benchmarks/bench_streaming.py --full      # a million samples, the pass alone
+    ... --out tests/benchmarks/results/streaming.md               # appends the table to a file, too
 
 300 features and 1,000 channels, single precision on disk, double in the sums, five folds, four sessions. The pass does
 n (p + q)^2 multiplications and as many additions, half of them saved by symmetry; "share" compares that with the rate of
 a 2048 x 2048 matrix product in double precision on the same threads, the mean of right before and right after the pass:
 by the clock, and by processor time, which other work on the machine disturbs less. Memory is
-the resident peak of the process, imports and moments included. Prints one table; nothing is asserted, because the machine decides.
+the resident peak of the process, imports and moments included. Prints one table; nothing is asserted, because the machine
+decides. The pass never leaves the processor, also where JAX has a GPU: its sums are in double precision, by BLAS.
 """
 
 from __future__ import annotations
@@ -33,6 +35,14 @@ from brainworth.models.streaming import Moments
 
 P, Q, FOLDS, SESSIONS, LATENTS = 300, 1000, 5, 4, 4
 PENALTY = 1000.0
+LINES: list[str] = []
+"""What was printed."""
+
+
+def show(line: str) -> None:
+    """Print a line of the table, and keep it."""
+    LINES.append(line)
+    print(line, flush=True)
 
 
 def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -102,7 +112,7 @@ def ridge(statistics: SourceStatistics) -> np.ndarray:
 
 def report(name: str, spent: float, note: str) -> None:
     """Print one line of the table."""
-    print(f"{name:<32} {spent:>8.1f} s {peak():>6.2f} GiB  {note}", flush=True)
+    show(f"{name:<32} {spent:>8.1f} s {peak():>6.2f} GiB  {note}")
 
 
 def streamed(folder: Path, n: int, rates: list[np.ndarray], threads: int) -> np.ndarray:
@@ -145,7 +155,7 @@ def in_memory(folder: Path, n: int, weights: np.ndarray) -> None:
     try:
         from himalaya.ridge import Ridge as HimalayaRidge  # pyright: ignore[reportMissingImports]
     except ImportError:
-        print("himalaya is not installed: uv run --with himalaya python tests/benchmarks/bench_streaming.py")
+        show("himalaya is not installed: uv run --with himalaya python tests/benchmarks/bench_streaming.py")
         return
     spent, fitted = seconds(lambda: HimalayaRidge(alpha=PENALTY, fit_intercept=False).fit(x, r))
     report("himalaya Ridge, no folds", spent, check(np.asarray(fitted.coef_)))
@@ -157,21 +167,28 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=100_000)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--full", action="store_true", help="a million samples, the pass alone")
+    parser.add_argument("--out", type=Path, help="file to which the table is appended")
     options = parser.parse_args()
     n = 1_000_000 if options.full else options.samples
     with tempfile.TemporaryDirectory() as name, threadpool_limits(options.threads):
         folder = Path(name)
         spent, _ = seconds(lambda: write(folder, n))
-        print(f"{n:,} samples x {P} features x {Q:,} channels, {options.threads} threads; written in {spent:.0f} s")
-        print(f"{'':<32} {'time':>10} {'peak':>10}", flush=True)
+        show(f"{n:,} samples x {P} features x {Q:,} channels, {options.threads} threads; written in {spent:.0f} s")
+        show(f"{'':<32} {'time':>10} {'peak':>10}")
         rates = [product_rate()]
         weights = streamed(folder, n, rates, options.threads)
         rates.append(product_rate())
         clock, processor = (", ".join(f"{rate / 1e9:.1f}" for rate in rates_) for rates_ in np.transpose(rates))
-        print(f"matrix product: {clock} GFLOP/s by the clock, {processor} by processor time; ", end="")
-        print(f"load of the machine {os.getloadavg()[0]:.1f}", flush=True)
+        load = os.getloadavg()[0]
+        show(
+            f"matrix product: {clock} GFLOP/s by the clock, {processor} by processor time; load of the machine {load:.1f}"
+        )
         if not options.full:
             in_memory(folder, n, weights)
+    if options.out is not None:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        with options.out.open("a", encoding="utf-8") as file:
+            file.write("\n".join(["```", *LINES, "```", ""]) + "\n")
 
 
 if __name__ == "__main__":

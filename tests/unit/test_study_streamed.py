@@ -80,8 +80,8 @@ def _parquet(path: Path, data: dict[str, Any]) -> None:
     pd.DataFrame(data["keys"]).join(frame).to_parquet(path, row_group_size=130)
 
 
-def _npy(path: Path, data: dict[str, Any]) -> None:
-    np.save(path, data["values"])
+def _npy(path: Path, data: dict[str, Any], order: str = "C") -> None:
+    np.save(path, data["values"] if order == "C" else np.asfortranarray(data["values"]))
     pd.DataFrame(data["keys"]).to_csv(path.with_name("ids.csv"), index=False)
 
 
@@ -220,6 +220,18 @@ def test_a_person_may_lack_channels(tmp_path: Path) -> None:
     assert streamed.remarks == read.remarks
     assert [r.channels.shape for r in streamed.pilot.recordings] == [(300, Q), (300, Q - 1), (300, Q)]
     same_summary(*(summarise(study.pilot, ("EEG",), 3, 0) for study in (streamed, read)))
+
+
+def test_a_matrix_stored_by_column(tmp_path: Path) -> None:
+    """What ``DataFrame.to_numpy`` gives is often in Fortran order."""
+    path = write(tmp_path, "npy", world(), stream=True)
+    rows = Study.from_file(path).pilot.recordings[1].channels
+    assert isinstance(rows, StoredChannels)
+    expected = rows.first(10**6)
+    _npy(tmp_path / "eeg.npy", world(), "F")
+    again = Study.from_file(path).pilot.recordings[1].channels
+    assert isinstance(again, StoredChannels)
+    np.testing.assert_array_equal(again.first(10**6), expected)
 
 
 def test_a_part_of_a_large_pilot(tmp_path: Path) -> None:
