@@ -4,17 +4,24 @@ In: the plan file, the comparison tables. Out: text. Nothing is rounded before i
 """
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalOperand=false, reportGeneralTypeIssues=false
-# (pandas' own annotations are incomplete)
+# pyright: reportMissingImports=false
+# (pandas' own annotations are incomplete; a shared module lies in the folder above)
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from kept import interval, rows
 
 ALTERNATIVES = {
     "plan": "the plan",
@@ -34,17 +41,8 @@ class Checked:
     purchases: Mapping[str, NDArray[np.float64]]
     """R^2 reached per split by each purchase of the plan file."""
     reliability: Mapping[str, float]
-    seconds: tuple[float, float]
-    """Planning: on the clock, and of all processor cores together."""
-
-
-def _rows(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _interval(block: Mapping[str, float], digits: int = 3) -> str:
-    return f"{block['mean']:.{digits}f} ({block['q05']:.{digits}f} to {block['q95']:.{digits}f})"
+    seconds: float
+    """Planning, of all processor cores together."""
 
 
 def _purchases(checked: Checked) -> str:
@@ -63,10 +61,10 @@ def _purchases(checked: Checked) -> str:
             ALTERNATIVES.get(name, name),
             f"{key[0]:,}",
             f"{key[1]:,}{people}",
-            _interval(entry["performance"]["r2"]),
+            interval(entry["performance"]["r2"]),
             f"{real.mean():.3f}",
         ])  # fmt: skip
-    return _rows(["purchase", "labels", "EEG trials", "R² forecast (90 %)", "R² reached"], shown)
+    return rows(["purchase", "labels", "EEG trials", "R² forecast (90 %)", "R² reached"], shown)
 
 
 def _sizes(table: pd.DataFrame, what: str) -> str:
@@ -83,16 +81,16 @@ def _sizes(table: pd.DataFrame, what: str) -> str:
         if what == "r2" or row["words"] > 0 or row["grows"] == "labels and EEG"
     ]
     name = "R²" if what == "r2" else "gain in R² over the pilot's labels alone:"
-    return _rows(
+    return rows(
         ["what grows", "further words", f"{name} forecast (90 %)", f"{name} reached", "by ridge", "inside"], shown
     )
 
 
 def _coverage(every: pd.DataFrame) -> str:
     shown: list[list[str]] = []
-    for condition, rows in every.groupby("grows", sort=False):
-        last = rows[rows["words"] > 0].groupby("pilot").tail(1)
-        first = rows.groupby("pilot").head(1)
+    for condition, part in every.groupby("grows", sort=False):
+        last = part[part["words"] > 0].groupby("pilot").tail(1)
+        first = part.groupby("pilot").head(1)
         shown.append([
             str(condition),
             f"{int(first['r2_inside'].sum())} of {len(first)}",
@@ -102,38 +100,37 @@ def _coverage(every: pd.DataFrame) -> str:
             f"{last['r2_mean'].mean():.3f} / {last['r2_reached'].mean():.3f}",
         ])  # fmt: skip
     header = ["what grows", "R² at the pilot inside", "R² at the largest inside", "gain inside"]
-    return _rows([*header, "R² at the pilot, forecast / reached", "R² at the largest, forecast / reached"], shown)
+    return rows([*header, "R² at the pilot, forecast / reached", "R² at the largest, forecast / reached"], shown)
 
 
-def summary_text(checked: Checked, every: pd.DataFrame) -> str:
-    """Return the results as Markdown."""
+def summary_texts(checked: Checked, every: pd.DataFrame) -> dict[str, str]:
+    """Return the results as Markdown, by the name of their place in the README."""
     plan, posterior = checked.plan, checked.plan["posterior"]
-    seconds = plan["provenance"]["seconds"]
     rate = plan["exchange_rate"]["EEG"]
     facts = [
         ["share of label variance that the features explain (τ²/(τ²+σ²))", _signal_share(posterior)],
-        ["alignment ρ²", _interval(posterior["alignment"], 2)],
-        ["signal-to-noise ratio of one N400 trial, all latents", _interval(posterior["snr"]["EEG"], 3)],
-        ["labels that one further EEG trial replaces", _interval(rate["average"], 4)],
-        ["break-even price of an EEG trial, EUR", _interval(rate["break_even_price"], 4)],
+        ["alignment ρ²", interval(posterior["alignment"], 2)],
+        ["signal-to-noise ratio of one N400 trial, all latents", interval(posterior["snr"]["EEG"], 3)],
+        ["labels that one further EEG trial replaces", interval(rate["average"], 4)],
+        ["break-even price of an EEG trial, EUR", interval(rate["break_even_price"], 4)],
         ["split-half reliability of the item-mean reading time, whole corpus", f"{checked.reliability['reading time']:.2f}"],
         ["split-half reliability of the item-mean N400, whole corpus", f"{checked.reliability['N400']:.2f}"],
         ["health of the pilot", plan["health"]["status"]],
     ]  # fmt: skip
-    stages = ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items())
-    parts = [
+    plan_parts = [
         f"**{plan['verdict']['sentence']}**",
-        f"Planning took {checked.seconds[0]:.0f} s ({stages}), of {checked.seconds[1]:.0f} s of processor time.",
-        _rows(["quantity", "mean (90 % interval)"], facts),
+        f"Planning took {checked.seconds:.0f} s of processor time.",
+        rows(["quantity", "mean (90 % interval)"], facts),
         _purchases(checked),
-        _sizes(checked.table, "r2"),
-        _sizes(checked.table, "gain"),
     ]
+    texts = {
+        "plan": "\n\n".join(plan_parts),
+        "check": "\n\n".join([_sizes(checked.table, "r2"), _sizes(checked.table, "gain")]),
+    }
     pilots = len(every["pilot"].unique())
     if pilots > 1:
-        parts.append(f"Over {pilots} pilots of as many sentences:")
-        parts.append(_coverage(every))
-    return "\n\n".join(parts) + "\n"
+        texts["pilots"] = f"Over {pilots} pilots of as many sentences:\n\n{_coverage(every)}"
+    return texts
 
 
 def _signal_share(posterior: Mapping[str, Any]) -> str:

@@ -2,15 +2,18 @@
 
 Run it with ``uv run python case_studies/reading_eeg/run.py``. In: the data sets ``frank2015_eeg_reading`` and
 ``glove50_subset`` (fetched, or copied from the folder that BRAINWORTH_DATA names). Out: a folder with the study, the plan
-(``plan/report.html``), ``forecast_check.svg``, ``forecast_check.csv`` and ``results.md``; nothing of it is committed.
+(``plan/report.html``), ``forecast_check.svg``, ``forecast_check.csv``, ``backtest.json`` and ``results.md``; with ``--keep``,
+``results/`` beside this file and the tables of its README.
 """
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalOperand=false, reportGeneralTypeIssues=false
-# (pandas' own annotations are incomplete)
+# pyright: reportMissingImports=false
+# (pandas' own annotations are incomplete; a shared module lies in the folder above)
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -20,7 +23,7 @@ from figure import draw
 from held_out import Comparison, forecast, purchase_reached, reached, side_by_side
 from numpy.typing import NDArray
 from reading import Corpus, load, split_half, write_study
-from results import Checked, summary_text
+from results import Checked, summary_texts
 
 from brainworth.design.datasets import fetch
 from brainworth.design.planning import plan_study
@@ -28,6 +31,11 @@ from brainworth.design.posterior import fit_study
 from brainworth.design.runtime import use_compilation_cache
 from brainworth.design.study import Study
 
+sys.path.append(str(Path(__file__).parents[1]))
+
+from kept import backtest_text, keep
+
+HERE = Path(__file__).parent
 PILOT_SENTENCES = 40
 SIZES = (0, 20, 40, 80, 120)
 HELD_OUT = 45
@@ -39,6 +47,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("out/reading_eeg"), help="folder of the results")
     parser.add_argument("--splits", type=int, default=20, help="random choices of held-out sentences")
     parser.add_argument("--pilots", type=int, default=1, help="pilots to check; the first one is planned with")
+    parser.add_argument("--backtest", type=int, default=0, metavar="SPLITS", help="splits of the backtest; 0: none")
+    parser.add_argument("--keep", action="store_true", help="write results/ and the tables of the README")
     return parser.parse_args()
 
 
@@ -51,9 +61,9 @@ def check_first(corpus: Corpus, out: Path, splits: int) -> Checked:
     """Plan with the first pilot and compare its forecast with what is reached."""
     sentences, comparison = pilot_sentences(corpus, 0), Comparison(SIZES, HELD_OUT, splits, 0)
     study = Study.from_file(write_study(corpus, sentences, out / "study"))
-    started = time.perf_counter(), time.process_time()
+    started = time.process_time()
     plan = plan_study(study, out / "plan", progress=lambda stage: print(f"  {stage} ..."))
-    seconds = time.perf_counter() - started[0], time.process_time() - started[1]
+    seconds = time.process_time() - started
     posterior = fit_study(study, study.config.study.seed, out / "plan" / "posterior.nc")
     print("  learning from further sentences ...")
     table = side_by_side(
@@ -95,9 +105,16 @@ def main() -> None:
     every = pd.concat([checked.table.assign(pilot=0), others], ignore_index=True)
     every.to_csv(given.out / "forecast_check.csv", index=False)
     draw(checked.table, given.out)
-    text = summary_text(checked, every)
+    texts = summary_texts(checked, every)
+    if given.backtest:
+        study = Study.from_file(given.out / "study" / "study.toml")
+        texts["backtest"] = backtest_text(study, given.backtest, given.out)
+    text = "\n\n".join(texts.values()) + "\n"
     (given.out / "results.md").write_text(text, encoding="utf-8")
     print(f"\n{text}\nReport of the plan: {given.out / 'plan' / 'report.html'}")
+    if given.keep:
+        names = ["forecast_check.csv", "forecast_check.svg", *(["backtest.json"] if given.backtest else [])]
+        keep(HERE, texts, [given.out / name for name in names])
 
 
 if __name__ == "__main__":
