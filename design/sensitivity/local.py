@@ -57,7 +57,7 @@ def _varying(system: System) -> tuple[Array, ...]:
 
 
 def elasticities(decision: Decision) -> list[dict[str, str | float]]:
-    """Return d log R^2 / d log parameter of the plan at the median system, largest first."""
+    """Return d log R^2 / d log parameter of the plan at the median system, largest first; of several shifts, under the worst."""
     surface = decision.surface
     bought = decision.problem.purchase(decision.designs.take(slice(0, 1)))
     order = Order(
@@ -66,8 +66,12 @@ def elasticities(decision: Decision) -> list[dict[str, str | float]]:
         subjects=jnp.asarray(bought.subjects[0], dtype=jnp.float64),
         repeats=jnp.asarray(bought.repeats[0], dtype=jnp.float64),
     )
-    shift = None if surface.shift == 1.0 else jnp.asarray(surface.shift)
-    value, slope = _slopes(median_system(surface.draws, surface.modalities), surface.size, order, shift)
+    middle = median_system(surface.draws, surface.modalities)
+    under = [
+        _slopes(middle, surface.size, order, None if factor == 1.0 else jnp.asarray(factor))
+        for factor in surface.shifts or (surface.shift,)
+    ]
+    value, slope = min(under, key=lambda pair: float(pair[0]))
     base = float(value)
     flat = {name: float(slope[name]) for name in ("alignment", "label_noise", "brain_exponent", "task_exponent")}
     for m, name in enumerate(surface.modalities):

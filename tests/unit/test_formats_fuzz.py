@@ -268,7 +268,8 @@ def test_bombs_are_refused_before_they_are_unpacked(
 ) -> None:
     """Archives of a few kilobytes that hold a thousand times as much: their directory says so."""
     monkeypatch.setattr("brainworth.design.tables_files.MAX_FILE_BYTES", 2**22)
-    np.savez_compressed(study / "eeg.npz", eeg=np.zeros(2**22), **keys())
+    arrays: dict[str, Any] = {"eeg": np.zeros(2**22), **keys()}
+    np.savez_compressed(study / "eeg.npz", **arrays)
     assert (study / "eeg.npz").stat().st_size < 2**17
     assert "its arrays take 335" in _refused(study, "eeg.npz")
 

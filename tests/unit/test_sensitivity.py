@@ -136,7 +136,10 @@ def test_tornado_bars_are_the_forecast_at_the_ends(decision: Decision) -> None:
     assert bars["label_noise"]["utility_low"] > centre(decision)["plan"] > bars["label_noise"]["utility_high"]
 
 
-def test_elasticities_are_finite_differences(decision: Decision) -> None:
+@pytest.mark.parametrize("shifts", [(), (0.5, 2.0)])
+def test_elasticities_are_finite_differences(decision: Decision, shifts: tuple[float, ...]) -> None:
+    """Of several shifts, under the one that is worst for the plan."""
+    decision = replace(decision, surface=replace(decision.surface, shifts=shifts, blocks={}))
     found = {row["parameter"]: row["elasticity"] for row in elasticities(decision)}
     middle = median_system(decision.surface.draws, NAMES)
     base = decision.under(middle)[0, 0]
