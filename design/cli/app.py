@@ -7,9 +7,12 @@ In: arguments of the process. Out: the exit code. What can go wrong: every failu
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -96,6 +99,25 @@ def _close_quietly() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _again(unraisable: sys.UnraisableHookArgs) -> None:
+    """Interrupt once more if Ctrl-C fell into a destructor, where Python would drop it and go on."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        main_thread = threading.main_thread().ident
+        if main_thread is not None:  # from outside of the destructor, so that it is not dropped again
+            threading.Timer(0.05, signal.pthread_kill, (main_thread, signal.SIGINT)).start()
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
+@contextmanager
+def _no_interruption_lost() -> Generator[None]:
+    before, sys.unraisablehook = sys.unraisablehook, _again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
@@ -107,7 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     try:
-        result = app(args=[a for a in given if a != "--debug"], prog_name="brainworth", standalone_mode=False)
+        with _no_interruption_lost():
+            result = app(args=[a for a in given if a != "--debug"], prog_name="brainworth", standalone_mode=False)
         sys.stdout.flush()
     except BrainworthError as error:
         return _fail(one_paragraph(error), error.exit_code, debug=debug)
