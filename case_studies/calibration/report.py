@@ -7,6 +7,7 @@ the ECDF figure. What can go wrong: nothing here.
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
+STATED = (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.01)
+"""Ends of the classes of stated probabilities."""
 RULES = ("plan", "labels only", "half and half", "plug-in")
 
 
@@ -93,6 +96,42 @@ def results(lines: list[dict[str, Any]], kept: int) -> dict[str, Any]:
             "divergences": float(np.mean([entry["diverging"] for entry in worlds])),
         }
     return found
+
+
+def reliability(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return, by stated probability that brain data pay, how often they did: where they were recommended, and where not."""
+    rows: list[dict[str, Any]] = []
+    for collects in (True, False):
+        for low, high in pairwise(STATED):
+            there = [w for w in lines if w["collects"] == collects and low <= w["stated"] < high]
+            if there:
+                pays = float(np.mean([w["pays"] for w in there]))
+                rows.append({
+                    "recommended": collects,
+                    "from": low,
+                    "to": min(high, 1.0),
+                    "worlds": len(there),
+                    "stated": float(np.mean([w["stated"] for w in there])),
+                    "true": pays,
+                    "error": float(np.sqrt(max(pays * (1.0 - pays), 0.25 / len(there)) / len(there))),
+                })  # fmt: skip
+    return rows
+
+
+def reliability_table(rows: list[dict[str, Any]]) -> str:
+    """Return the reliability of the stated probabilities as Markdown."""
+    lines = [
+        "",
+        "| brain data | stated probability that they pay | worlds | stated, mean | they paid | standard error |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        what = "recommended" if row["recommended"] else "not recommended"
+        lines.append(
+            f"| {what} | {row['from']:.1f} to {row['to']:.1f} | {row['worlds']} | {row['stated']:.2f} | {row['true']:.2f} "
+            f"| {row['error']:.2f} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def table(found: dict[str, Any]) -> str:
