@@ -40,7 +40,8 @@ class Priors(Section):
     spectrum_exponent: Annotated[float, Field(ge=0, le=3)] = 1.0
     """With `dimension`: the variances of the features' principal directions fall off as i^-exponent."""
     alignment: Interval | None = None
-    """Share of the explainable task variance that the brain latents carry in all, as a 90 % interval within 0 to 1."""
+    """Share of the explainable task variance that the brain latents carry in all, as a 90 % interval within 0 to 1, for many
+    latents; how it is divided among few latents is uncertain, too, and widens it."""
     modality: dict[str, ModalityPrior] = Field(default_factory=dict)
     """Overrides by modality name."""
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from report import figure, results, table
+from report import figure, reliability, reliability_table, results, table
 
 from brainworth.design.runtime import use_compilation_cache
 from brainworth.design.workers import importable, team
@@ -146,11 +146,15 @@ def main() -> None:
                     file.write(json.dumps(entry) + "\n")
             if count:
                 print(f"{kind}: {count} worlds in {time.perf_counter() - start:.0f} s", flush=True)
-    found = results([entry for entry in lines if entry["kind"] in given.kinds], KEPT)
-    (given.out / "results.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    (given.out / "table.md").write_text(table(found), encoding="utf-8")
+    lines = [entry for entry in lines if entry["kind"] in given.kinds]
+    found = results(lines, KEPT)
+    said = reliability([entry for entry in lines if not KINDS[entry["kind"]].naive])
+    (given.out / "results.json").write_text(
+        json.dumps({"kinds": found, "reliability": said}, indent=1) + "\n", encoding="utf-8"
+    )
+    (given.out / "table.md").write_text(table(found) + reliability_table(said), encoding="utf-8")
     figure(lines, KEPT, given.out / "ecdf.svg", [kind for kind in SAME_WORLDS if kind in found])
-    print(table(found))
+    print(table(found) + reliability_table(said))
 
 
 if __name__ == "__main__":
