@@ -103,6 +103,7 @@ SECTIONS = {
     "[modality.reader]": "Reader",
     "[budget]": "Budget",
     "[objective]": "Objective",
+    "[[constraint]]": "Constraint",
     "[system]": "KnownSystem",
     "[priors]": "Priors",
     "[priors.modality.NAME]": "ModalityPrior",

@@ -30,7 +30,7 @@ BELIEFS = {
     "snr 1": "as in the literature priors",
     "snr 3": "every signal-to-noise ratio three times as high",
     "snr 0.333": "every signal-to-noise ratio a third as high",
-    "alignment 0.5 0.9": "alignment around 0.7 (the default: around 0.5)",
+    "alignment 0.5 0.9": "alignment around 0.7 (the default: anywhere, 0.4 on average)",
     "alignment 0.05 0.3": "alignment around 0.2",
     "crowd labels": "labels cost 0.03 to 0.27 USD, not 10 to 25",
 }

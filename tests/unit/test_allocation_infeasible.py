@@ -74,7 +74,7 @@ def attempt(problem: Problem, surface: ToySurface) -> Plan | Infeasible:
 
 def test_what_stands_in_the_way_is_named_and_the_nearest_value_is_feasible() -> None:
     kinds = {"plan": 0, "budget": 0, "limits": 0, "target": 0}
-    for seed in range(40):
+    for seed in range(80):
         problem, surface = tight(np.random.default_rng(seed))
         found = attempt(problem, surface)
         if isinstance(found, Plan):
