@@ -32,7 +32,7 @@ class SamplerOptions:
 
     n_warmup: int = 500
     """Adaptation steps a chain, thrown away."""
-    n_draws: int = 500
+    n_draws: int = 750
     """Kept steps a chain."""
     n_chains: int = 4
     """Independent chains."""
