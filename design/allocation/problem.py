@@ -21,6 +21,7 @@ from brainworth.design.prices import MOST_CENTS
 from brainworth.design.purchase import Purchase
 from brainworth.design.utilities import Mean, Utility
 
+from .monotone import largest
 from .space import UNLIMITED, ModalitySpace
 
 __all__ = ["QUANTITIES", "Designs", "LinearConstraint", "Problem", "TaskLimits"]
@@ -225,11 +226,7 @@ class Problem:
         """Return the most labels that cost at most ``money`` cents; -1 if not even none can be paid."""
         low = np.where(money >= 0, 0, -1).astype(np.int64)
         high = np.where(money >= 0, np.maximum(np.broadcast_to(most, money.shape), 0), -1).astype(np.int64)
-        while np.any(low < high):
-            middle = (low + high + 1) // 2
-            fits = self.task.cents(middle) <= money
-            low, high = np.where(fits, middle, low), np.where(fits, high, middle - 1)
-        return low
+        return largest(lambda labels: self.task.cents(labels) <= money, low, high)
 
     def complete(self, designs: Designs) -> tuple[Designs, Bool[np.ndarray, " design"]]:
         """Return the designs with as many labels as budget and constraints allow, and which of them are feasible."""

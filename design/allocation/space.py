@@ -19,6 +19,8 @@ from jaxtyping import Int
 
 from brainworth.design.costs import ModalityCost, ModalityLimits
 
+from .monotone import largest
+
 Ints = Int[np.ndarray, "..."]
 UNLIMITED = 1_000_000
 """Most samples or labels of one kind that a plan considers where neither the study nor the budget sets a limit."""
@@ -171,19 +173,17 @@ class ModalitySpace:
 
     def affordable_people(self, money: Ints, stimuli: Ints, repeats: Ints, most: Ints) -> Ints:
         """Return a bound of the people, up to ``most``, that ``money`` pays to see at least these stimuli."""
-        low, high = np.zeros_like(most), np.maximum(most, 0)
-        while np.any(low < high):
-            people = (low + high + 1) // 2
+
+        def fits(people: Ints) -> np.ndarray:
             n = stimuli * repeats * people if self.shared else np.maximum(stimuli, people) * repeats
-            fits = self._charge(n, people, people) <= money
-            low, high = np.where(fits, people, low), np.where(fits, high, people - 1)
-        return low
+            return self._charge(n, people, people) <= money
+
+        return largest(fits, np.zeros_like(most), np.maximum(most, 0))
 
     def affordable(self, money: Ints, people: tuple[Ints, Ints], repeats: Ints, most: Ints) -> Ints:
         """Return the most stimuli, up to ``most``, whose ``lower_cents`` are within ``money``; 0 if none are."""
-        low, high = np.zeros_like(most), np.maximum(most, 0)
-        while np.any(low < high):
-            middle = (low + high + 1) // 2
-            fits = self.lower_cents(middle, people, repeats) <= money
-            low, high = np.where(fits, middle, low), np.where(fits, high, middle - 1)
-        return low
+        return largest(
+            lambda stimuli: self.lower_cents(stimuli, people, repeats) <= money,
+            np.zeros_like(most),
+            np.maximum(most, 0),
+        )
