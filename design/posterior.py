@@ -83,14 +83,16 @@ class Posterior:
     """Time spent, by stage."""
 
     def surface(self) -> PosteriorSurface:
-        """Return explainable R^2 as a function of a purchase."""
+        """Return explainable R^2 as a function of a purchase, under the shifts the study plans for."""
+        aim = self.study.config.objective
+        return replace(self.surface_unshifted(), shift=aim.shift, shifts=tuple(aim.shifts))
+
+    def surface_unshifted(self) -> PosteriorSurface:
+        """Return explainable R^2 as a function of a purchase on stimuli of the pilot's kind: what a lab can check."""
         size = self.pilot
         if not self.study.config.budget.reuse_pilot:
             size = replace(size, samples=jnp.zeros_like(size.samples), labels=jnp.zeros(()))
-        aim = self.study.config.objective
-        return PosteriorSurface(
-            self.study.config.modality_names, self.draws, size, shift=aim.shift, shifts=tuple(aim.shifts)
-        )
+        return PosteriorSurface(self.study.config.modality_names, self.draws, size)
 
     def columns(self) -> dict[str, NDArray[np.float64]]:
         """Return draws of the quantities that the plan file summarises, in the labels' unit."""

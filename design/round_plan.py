@@ -39,7 +39,7 @@ def rounds_record(problem: Problem, posterior: Posterior, rounds: int) -> dict[s
         seed=posterior.study.config.study.seed,
     )
     try:
-        found = plan_rounds(problem, posterior.surface(), options)
+        found = plan_rounds(problem, posterior.surface(), options, posterior.surface_unshifted())
     except Infeasible as failure:
         return {"rounds": rounds, "sentence": str(failure)}
     return {

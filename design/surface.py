@@ -108,11 +108,7 @@ class PosteriorSurface:
     ) -> Float[np.ndarray, "design draw"]:
         columns = (purchase.n_task, purchase.samples, np.maximum(purchase.subjects, 1), np.maximum(purchase.repeats, 1))
         orders = Order(*(np.asarray(column, dtype=np.float64) for column in columns))  # pyright: ignore[reportArgumentType]
-        under = [
-            batch_r2(self.blocks[key], n_draws, self.size, orders, people, factor)
-            for factor in self.shifts or (self.shift,)
-        ]
-        return np.min(under, axis=0)
+        return batch_r2(self.blocks[key], n_draws, self.size, orders, people, self.shifts or (self.shift,))
 
 
 def _taken(purchase: Purchase, people: Enrolment, rows: np.ndarray) -> tuple[Purchase, Enrolment]:

@@ -28,8 +28,9 @@ def theory_range(posterior: Posterior, allocation: Allocation) -> Check:
     )
     draws = posterior.draws
     both, design = joined(median(draws.system), jnp.median(draws.people, axis=0), surface.size, order)
-    shift = posterior.study.config.objective.shift
-    found = validity(both, design, None if shift == 1.0 else shift)
+    aim = posterior.study.config.objective
+    shifted = [factor for factor in aim.shifts or [aim.shift] if factor != 1.0]
+    found = validity(both, design, shifted[0] if shifted else None)
     inside = "The plan lies where the formula was measured to be within 3 % of the learner that was really run."
     return Check(
         "theory_range",

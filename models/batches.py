@@ -81,7 +81,12 @@ def _best_gain(people: Array, fewest: Array | np.ndarray, most: Array | np.ndarr
 
 @jax.jit
 def solve_blocks(
-    blocks: Blocks, size: PilotSize, orders: Order, enrolment: Enrolment, count: Int[Array, ""], shift: Array | None
+    blocks: Blocks,
+    size: PilotSize,
+    orders: Order,
+    enrolment: Enrolment,
+    count: Int[Array, ""],
+    shifts: Float[Array, " shift"] | None,
 ) -> Float[Array, "block order lane"]:
     """Return explainable R^2 of the first ``count`` orders of a full batch under every block; see ``batch_r2``."""
     n_blocks = blocks.draws.people.shape[0]
@@ -90,9 +95,9 @@ def solve_blocks(
         ranged = jnp.where(
             (range_.most > range_.fewest)[:, None], _best_gain(people, range_.fewest, range_.most), people
         )
-        if shift is None:
+        if shifts is None:
             return order_r2(system, ranged, size, order)
-        return shifted_order_r2(system, ranged, size, order, shift)
+        return jnp.min(shifted_order_r2(system, ranged, size, order, shifts))
 
     over_lanes = jax.vmap(one, in_axes=(SYSTEM_AXES, 0, None, None))
 
@@ -115,7 +120,12 @@ def _is_none(value: object) -> bool:
 
 
 def batch_r2(
-    blocks: Blocks, n_draws: int, size: PilotSize, orders: Order, enrolment: Enrolment, shift: float = 1.0
+    blocks: Blocks,
+    n_draws: int,
+    size: PilotSize,
+    orders: Order,
+    enrolment: Enrolment,
+    shifts: tuple[float, ...] = (1.0,),
 ) -> Float[np.ndarray, "order draw"]:
     """Return 1 - M / tau^2 of a batch of orders for every draw of the blocks.
 
@@ -132,16 +142,16 @@ def batch_r2(
     enrolment : Enrolment
         Range of new people per order. Where both ends agree, ``orders.subjects`` says how many; where not, the best
         mean gain within the range is used, and ``orders.subjects`` only counts channel patterns: an upper bound.
-    shift : float
-        Variance factor of test stimuli along brain-insensitive directions (THEORY section 5).
+    shifts : tuple of float
+        Variance factors of test stimuli along brain-insensitive directions (THEORY section 5): the worst of them counts.
     """
     total = int(orders.n_task.shape[0])
-    factor = None if shift == 1.0 else jnp.asarray(shift)
+    factors = None if shifts == (1.0,) else jnp.asarray(shifts)
     parts: list[np.ndarray] = []
     for start in range(0, total, BATCH):
         rows = np.minimum(np.arange(start, start + BATCH), total - 1)
         here, range_ = jax.tree.map(lambda leaf, rows=rows: jnp.asarray(np.asarray(leaf)[rows]), (orders, enrolment))
         count = min(BATCH, total - start)
-        values = np.asarray(solve_blocks(blocks, size, here, range_, jnp.asarray(count), factor))
+        values = np.asarray(solve_blocks(blocks, size, here, range_, jnp.asarray(count), factors))
         parts.append(np.moveaxis(values[:, :count], 0, 1).reshape(count, -1)[:, :n_draws])
     return np.concatenate(parts) if parts else np.zeros((0, n_draws))

@@ -140,9 +140,11 @@ def order_r2(system: System, people: Array, size: PilotSize, order: Order) -> Fl
 
 
 def shifted_order_r2(
-    system: System, people: Array, size: PilotSize, order: Order, factor: Float[Array, ""]
-) -> Float[Array, ""]:
+    system: System, people: Array, size: PilotSize, order: Order, factor: Float[Array, "*shift"]
+) -> Float[Array, "*shift"]:
     """Return explainable R^2 where the variance along brain-insensitive directions is ``factor`` times the pilot's.
+
+    One draw, any number of factors: what is learned does not depend on them.
 
     Relative to the explainable variance under the shift, tau^2 (rho^2 + factor (1 - rho^2)) (THEORY section 5).
     """

@@ -89,7 +89,8 @@ class Simulation:
     """Final purchases and their performance, on which all policies are compared."""
 
     problem: Problem
-    evaluator: Evaluator
+    shown: Evaluator
+    """What a purchase shows on the way: performance on stimuli of the pilot's kind."""
     finals: Designs
     values: Float[np.ndarray, "final draw"]
     options: RoundsOptions
@@ -98,7 +99,7 @@ class Simulation:
         """Return what a purchase shows."""
         bare = Designs.build(design.n_task, 0 * design.stimuli, design.subjects, design.repeats)
         both = Designs.concatenate([design, bare])
-        shown = np.clip(self.evaluator.values(self.problem.purchase(both)).T, 0.0, 1.0)
+        shown = np.clip(self.shown.values(self.problem.purchase(both)).T, 0.0, 1.0)
         labels = max(float(design.n_task[0]) + self.options.pilot_labels, 4.0)
         seen = self.options.reliability * shown
         error = 2.0 * (1.0 - seen) * np.sqrt(seen / labels) / self.options.reliability + _FLOOR
@@ -151,7 +152,9 @@ class Simulation:
         return Designs.build((first.n_task + goal.n_task) // 2, stimuli, people, goal.repeats)
 
 
-def plan_rounds(problem: Problem, surface: Surface, options: RoundsOptions | None = None) -> Rounds:
+def plan_rounds(
+    problem: Problem, surface: Surface, options: RoundsOptions | None = None, shown: Surface | None = None
+) -> Rounds:
     """Return the best of several first purchases and what going on adaptively gains.
 
     Parameters
@@ -162,6 +165,9 @@ def plan_rounds(problem: Problem, surface: Surface, options: RoundsOptions | Non
         Performance under each posterior draw.
     options : RoundsOptions, optional
         Number of rounds, shares to try, simulation effort.
+    shown : Surface, optional
+        Performance that a first round shows under each draw; ``surface`` if not given. They differ where the plan is for
+        shifted stimuli: what has been collected by then is of the pilot's kind.
     """
     options = RoundsOptions() if options is None else options
     if options.rounds not in {2, 3}:
@@ -173,13 +179,14 @@ def plan_rounds(problem: Problem, surface: Surface, options: RoundsOptions | Non
     whole.run(starts=3, fine=2e-3)
     if not whole.pool.designs:
         raise Infeasible("No plan was found within the budget that could be split into rounds.")
-    tried = [result for share in options.first_shares if (result := _tried(whole, share, options)) is not None]
+    seen = evaluator if shown is None else replace(evaluator, surface=shown)
+    tried = [result for share in options.first_shares if (result := _tried(whole, seen, share, options)) is not None]
     if not tried:
         raise Infeasible(f"The budget of {problem.budget:.2f} {problem.currency} is too small to be spent in rounds.")
     return max(tried, key=lambda r: r.gain)
 
 
-def _tried(whole: Search, share: float, options: RoundsOptions) -> Rounds | None:
+def _tried(whole: Search, shown: Evaluator, share: float, options: RoundsOptions) -> Rounds | None:
     """Return the value of rounds with one first share; None if that share buys nothing that a final plan holds."""
     problem = whole.problem
     designs, values, utilities = whole.pool.stacked()
@@ -188,7 +195,7 @@ def _tried(whole: Search, share: float, options: RoundsOptions) -> Rounds | None
     if int(problem.cents(first)[0]) == 0:
         return None
     finals, values = _distinct(designs, values, utilities)
-    simulation = Simulation(problem, whole.evaluator, finals, values, options)
+    simulation = Simulation(problem, shown, finals, values, options)
     reachable = simulation.station(first).reachable
     if not reachable.any():
         return None

@@ -61,6 +61,15 @@ def test_labels_too_noisy_to_show_anything_teach_less() -> None:
     assert noisy.gain < clear.gain - 2 * clear.standard_error
 
 
+def test_what_is_seen_on_the_way_decides_what_is_learned() -> None:
+    """The final performance disagrees; a first round that shows the same under every draw teaches nothing."""
+    alike = replace(undecided(), aligned=np.full(80, 0.5))
+    options = RoundsOptions(draws=80, first_shares=(0.3,))
+    blind = plan_rounds(PROBLEM, undecided(), options, alike)
+    assert blind.gain <= 1e-9 < plan_rounds(PROBLEM, undecided(), options).gain
+    assert blind.perfect_information > 0.01
+
+
 def test_three_rounds_stay_below_perfect_information() -> None:
     found = plan_rounds(PROBLEM, undecided(), RoundsOptions(draws=80, rounds=3, first_shares=(0.15,)))
     assert 0 < found.gain <= found.perfect_information + 1e-12
@@ -95,6 +104,7 @@ def test_what_rounds_gain_is_said_with_its_error() -> None:
         pilot=SimpleNamespace(labels=50.0),
         study=SimpleNamespace(config=SimpleNamespace(study=SimpleNamespace(seed=0))),
         surface=undecided,
+        surface_unshifted=undecided,
     )
     found = rounds_record(PROBLEM, posterior, 2)
     assert found["gain"] > 2 * found["standard_error"] > 0

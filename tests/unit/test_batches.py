@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -70,6 +72,15 @@ def test_blocks_equal_the_plain_route(shift: float, draws: slice | None) -> None
             *(jnp.asarray(np.asarray(a)[row]) for a in (bought.n_task, bought.samples, bought.subjects, bought.repeats))
         )
         np.testing.assert_allclose(fast[row], slow(chosen.system, chosen.people, made.size, order), rtol=0, atol=1e-12)
+
+
+def test_the_worst_of_several_shifts_is_the_smallest_under_each() -> None:
+    """Draw by draw; and the worst is not always the same factor, so that no single one would do."""
+    made, bought, factors = surface(), orders(40), (0.25, 1.0, 4.0)
+    under = np.array([replace(made, shift=factor, blocks={}).explainable_r2(bought) for factor in factors])
+    worst = replace(made, shifts=factors, blocks={}).explainable_r2(bought)
+    np.testing.assert_allclose(worst, under.min(axis=0), rtol=0, atol=1e-12)
+    assert np.unique(under.argmin(axis=0)).size > 1
 
 
 def test_every_batch_size_shares_one_program() -> None:

@@ -25,7 +25,7 @@ cost = { per_sample = 0.1 }
 [budget]
 total = 500
 [objective]
-shift = SHIFT
+SHIFT
 """
 SYSTEM = """
 noise_variance = 2.0
@@ -40,9 +40,9 @@ snr = [2.0, 1.0]
 """
 
 
-def _posterior(folder: Path, system: str = SYSTEM, shift: float = 1.0) -> Posterior:
+def _posterior(folder: Path, system: str = SYSTEM, shift: str = "shift = 1.0") -> Posterior:
     (folder / "system.toml").write_text(system, encoding="utf-8")
-    (folder / "study.toml").write_text(STUDY.replace("SHIFT", str(shift)), encoding="utf-8")
+    (folder / "study.toml").write_text(STUDY.replace("SHIFT", shift), encoding="utf-8")
     return fit_study(Study.from_file(folder / "study.toml"), 0)
 
 
@@ -70,8 +70,10 @@ def test_weak_latents_of_many_people_warn_and_labels_alone_do_not(tmp_path: Path
     assert theory_range(weak, _plan(0)).status == "ok"
 
 
-@pytest.mark.parametrize(("shift", "status"), [(1.0, "ok"), (3.0, "warn")])
-def test_shared_directions_matter_for_a_shift_only(tmp_path: Path, shift: float, status: str) -> None:
+@pytest.mark.parametrize(
+    ("shift", "status"), [("shift = 1.0", "ok"), ("shift = 3.0", "warn"), ("shifts = [1.0, 3.0]", "warn")]
+)
+def test_shared_directions_matter_for_a_shift_only(tmp_path: Path, shift: str, status: str) -> None:
     steep = SYSTEM.replace("exponent = 0.5", "exponent = 1.5")
     assert theory_range(_posterior(tmp_path, steep, shift), _plan(2000)).status == status
 
