@@ -32,8 +32,8 @@ from brainworth.design.allocation.regret import task_only
 from brainworth.design.allocation.result import Plan as Purchased
 from brainworth.design.allocation.search import Search
 from brainworth.design.errors import HealthRefusal
+from brainworth.design.exchange_rates import EXCHANGE_DRAWS
 from brainworth.design.health import overall, pilot_checks
-from brainworth.design.planning import EXCHANGE_DRAWS
 from brainworth.design.posterior import Posterior, fit_study
 from brainworth.design.purchase import Purchase
 from brainworth.design.sensitivity.store import merge_details, saved_plan

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from brainworth.design.allocation import AllocationResult
+from brainworth.design.config import Objective
 from brainworth.design.literature import kind_of, literature
 from brainworth.design.posterior import Posterior
 
@@ -24,14 +25,52 @@ def chance(probability: float) -> str:
     return "over 99%" if probability > 0.99 else f"{probability:.0%}"
 
 
-def verdict_sentence(result: AllocationResult, currency: str) -> str:
-    """Return the plan in one sentence, with the probability that brain data are worth their money."""
+def stimuli_planned_for(aim: Objective) -> str:
+    """Return which test stimuli every performance of a plan is for; nothing if they are of the pilot's kind."""
+    factors = aim.shifts or [aim.shift]
+    if factors == [1.0]:
+        return ""
+    listed = (
+        f"{', '.join(f'{f:g}' for f in factors[:-1])} or {factors[-1]:g}" if len(factors) > 1 else f"{factors[0]:g}"
+    )
+    worst = ", whichever is worst" if len(factors) > 1 else ""
+    return f"test stimuli whose variance outside of the brain's latents is {listed} times the pilot's{worst}"
+
+
+def aimed_at(aim: Objective, *, budgeted: bool) -> str:
+    """Return what the plan maximises, or reaches at the least cost, in words."""
+    if not budgeted:
+        return (
+            f"It is the cheapest that reaches an explainable R² of {aim.target:g} with probability {aim.confidence:.0%}"
+        )
+    best = {
+        "mean": "expected explainable R²",
+        "quantile": f"the {aim.level:.0%} quantile of explainable R² over the posterior",
+        "cvar": f"the mean explainable R² of the worst {aim.level:.0%} of the posterior",
+        "probability": f"the probability that explainable R² reaches {aim.target or 0.0:g}",
+    }
+    return f"It maximises {best[aim.utility]}"
+
+
+def verdict_sentence(result: AllocationResult, currency: str, stimuli: str = "") -> str:
+    """Return the plan in one sentence, with the probability that brain data are worth their money.
+
+    Parameters
+    ----------
+    result : AllocationResult
+        The plan and the alternatives.
+    currency : str
+        Of the bill.
+    stimuli : str
+        Test stimuli the performance is for (``stimuli_planned_for``), if they are not of the pilot's kind.
+    """
     allocation, probability = result.plan.allocation, chance(result.probability_brain_worth)
     total = f"{float(result.plan.bill.total):,.2f} {currency}"
+    where = f", on {stimuli}," if stimuli else ""
     if not allocation.holds_brain_data:
         return (
             f"Do not collect brain data: spend {total} on {allocation.n_task:,} labels; the probability that brain data "
-            f"would beat them at the same budget is {probability}."
+            f"would beat them at the same budget{where} is {probability}."
         )
     parts = [
         f"{bought.n_samples:,} {name} samples from {bought.subjects} {'person' if bought.subjects == 1 else 'people'}"
@@ -44,7 +83,7 @@ def verdict_sentence(result: AllocationResult, currency: str) -> str:
         gain += "; labels alone do practically as well"
     return (
         f"Buy {' and '.join(parts)} and {allocation.n_task:,} labels for {total}; the probability that this beats labels "
-        f"alone at the same budget is {probability}{gain}."
+        f"alone at the same budget{where} is {probability}{gain}."
     )
 
 
@@ -59,7 +98,7 @@ def assumptions(posterior: Posterior, result: AllocationResult) -> list[dict[str
             pilot,
             "The check of encoding accuracy compares held-out predictions with what the model expects.",
         ),
-        ("New stimuli come from the same distribution as the pilot's.", False, "Only the lab can know."),
+        (_new_stimuli(config.objective), False, "Only the lab can know."),
         (
             "Samples are independent given their stimulus, apart from groups that are never split across folds.",
             pilot,
@@ -101,8 +140,18 @@ def assumptions(posterior: Posterior, result: AllocationResult) -> list[dict[str
     return [{"text": text, "checkable": checkable, "checked": checked} for text, checkable, checked in said]
 
 
-def methods(posterior: Posterior, result: AllocationResult) -> list[str]:
-    """Return a methods paragraph ready for a grant application."""
+def _new_stimuli(aim: Objective) -> str:
+    shifted = stimuli_planned_for(aim)
+    if not shifted:
+        return "New stimuli come from the same distribution as the pilot's."
+    return (
+        f"Every explainable R² is for {shifted}; stimuli that are recorded and labelled come from the same distribution as the "
+        "pilot's."
+    )
+
+
+def methods(posterior: Posterior, result: AllocationResult, *, budgeted: bool = True) -> list[str]:
+    """Return a methods paragraph ready for a grant application; ``budgeted`` or the cheapest for a target."""
     config, size = posterior.study.config, posterior.pilot
     if posterior.study.system is not None:
         basis = "Performance was computed for known parameters of a linear-Gaussian model of stimuli, recordings and labels."
@@ -119,14 +168,22 @@ def methods(posterior: Posterior, result: AllocationResult) -> list[str]:
             "posterior of signal-to-noise ratios, alignment of the task with the brain's latents, label noise and "
             "the source exponents of the feature spectrum; regression weights were integrated out."
         )
-    certificate = result.certificate
+    stimuli = stimuli_planned_for(config.objective)
+    aim = aimed_at(config.objective, budgeted=budgeted)
     return [
         f"{basis} Expected performance of the optimal brain-informed learner at any number of brain samples and labels "
         "follows from a closed-form theory (state evolution and Gaussian-design ridge regression), averaged over the "
         f"posterior. The purchase was chosen among all whole-number designs within "
         f"{float(result.plan.bill.total):,.0f} {config.budget.currency} by mixed-integer programming, local refinement and "
-        f"branch and bound; no feasible design exceeds {certificate.bound:.4f} (plan: {certificate.objective:.4f})."
+        f"branch and bound. {aim}{f', on {stimuli}' if stimuli else ''}. {_proof(result, budgeted=budgeted)}"
     ]
+
+
+def _proof(result: AllocationResult, *, budgeted: bool) -> str:
+    certificate = result.certificate
+    if budgeted:
+        return f"No feasible design exceeds {certificate.bound:.4f} (plan: {certificate.objective:.4f})."
+    return f"No design that reaches it costs less than {certificate.bound:,.2f} (plan: {certificate.objective:,.2f})."
 
 
 def citations(posterior: Posterior) -> list[str]:

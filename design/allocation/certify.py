@@ -1,7 +1,8 @@
 """Branch and bound over boxes of whole-number designs: the best design, and a bound that no feasible one exceeds.
 
 In: a ``Problem``, a surface with its utility, a design to start from. Out: the best design met, its utility, and the
-certified bound. What can go wrong: the time limit ends the search with a wider gap than asked for; the gap says so.
+certified bound. What can go wrong: the work limit ends the search with a wider gap than asked for; the gap says so. Work is
+counted in boxes, so that the plan does not depend on how busy the machine is, unless the time limit, a safety net, comes first.
 
 A box is bounded by the utility of its corner (``boxes``), which holds because data that include other data cannot serve
 worse; where the performance *formula* breaks this by its own error, ``slack`` widens the bound by as much. Boxes are
@@ -25,7 +26,7 @@ from .incumbent import Incumbent
 from .problem import Problem
 
 _SETTLE = 0.15
-"""Share of the time limit that may be added to bound what was put off."""
+"""Share of the limits that may be added to bound what was put off."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class SearchLimits:
     """By how much the surface may break monotonicity, in units of the utility."""
     seconds: float = 60.0
     boxes: int = 200_000
+    work: int = 12_000_000
+    """Boxes times draws times modalities: about 20 seconds on two cores."""
     batch: int = 32
     """Boxes cut at a time; twice as many are evaluated together."""
     scouts: int = 64
@@ -140,6 +143,12 @@ class BranchAndBound:
         return Scout.of(self.problem, self.evaluator, self.limits.scouts)
 
     @property
+    def most_boxes(self) -> int:
+        """How many boxes may be bounded."""
+        each = self.evaluator.surface.n_draws * max(1, len(self.problem.spaces))
+        return min(self.limits.boxes, self.limits.work // each)
+
+    @property
     def threshold(self) -> float:
         """Bounds up to here are close enough to the best design met."""
         best = self.incumbent.utility
@@ -159,7 +168,7 @@ class BranchAndBound:
                     break
                 self._bound_guessed()
                 continue
-            if time.monotonic() - start > self.limits.seconds or self.bounded > self.limits.boxes:
+            if time.monotonic() - start > self.limits.seconds or self.bounded > self.most_boxes:
                 self._settle(time.monotonic() + _SETTLE * self.limits.seconds)
                 break
             parents = self.open.pop(self.limits.batch, self.threshold)
@@ -169,7 +178,8 @@ class BranchAndBound:
 
     def _settle(self, until: float) -> None:
         """Bound what was put off, highest first, so that the gap stated is what is known."""
-        while time.monotonic() < until and self._bound_guessed():
+        most = (1.0 + _SETTLE) * self.most_boxes
+        while time.monotonic() < until and self.bounded <= most and self._bound_guessed():
             pass
 
     def _bound_guessed(self) -> bool:

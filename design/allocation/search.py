@@ -28,7 +28,10 @@ Points = tuple[np.ndarray, np.ndarray]
 _TIE = 1e-6
 _MOST_COMBINATIONS = 24
 _SHARES = {1: 24, 2: 7, 3: 4}
+_DENSE = 2
+"""Modalities up to which the grid is dense on every axis."""
 _RELAXED_LEVELS = 65
+_LEVELS_ALONE = 10
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,18 @@ class Search:
         points = np.repeat(shares, len(combinations), axis=0), np.tile(combinations, (len(shares), 1))
         return points, self.evaluate(*points)
 
+    def alone(self) -> Points:
+        """Return points that use one modality only, under each of its options: what a coarse grid may step over."""
+        levels = (np.arange(1, _LEVELS_ALONE + 1) / _LEVELS_ALONE) ** 2
+        places = [
+            (m, o, level) for m, menu in enumerate(self.menus) for o in range(len(menu.options)) for level in levels
+        ]
+        shares = np.zeros((len(places), len(self.menus)))
+        options = np.zeros(shares.shape, dtype=np.int64)
+        for row, (m, option, level) in enumerate(places):
+            shares[row, m], options[row, m] = level, option
+        return shares, options
+
     def refine(self, shares: np.ndarray, options: np.ndarray) -> Float[np.ndarray, " modality"]:
         """Return better shares under fixed options: SLSQP on the relaxed problem, real numbers throughout."""
         count = len(self.menus)
@@ -220,12 +235,16 @@ class Search:
         """
         combinations = np.unique(extra[1], axis=0) if known and extra is not None else self.combinations()
         (points, options), scores = self.grid(combinations)
-        if extra is not None:
-            points, options = np.concatenate([points, extra[0]]), np.concatenate([options, extra[1]])
-            scores = np.concatenate([scores, self.evaluate(*extra)])
+        more = [] if extra is None else [extra]
+        if len(self.menus) > _DENSE and not known:
+            more.append(self.alone())
+        for one in more:
+            points, options = np.concatenate([points, one[0]]), np.concatenate([options, one[1]])
+            scores = np.concatenate([scores, self.evaluate(*one)])
         chosen: list[int] = []
-        for i in np.argsort(-scores):
-            far = all(np.abs(points[i] - points[j]).max() > 0.12 or np.any(options[i] != options[j]) for j in chosen)
+        for i in np.argsort(-scores, kind="stable"):
+            other = [(points[i] > 0) & (options[i] != options[j]) for j in chosen]
+            far = all(np.abs(points[i] - points[j]).max() > 0.12 or o.any() for j, o in zip(chosen, other, strict=True))
             if far and np.isfinite(scores[i]):
                 chosen.append(int(i))
             if len(chosen) == starts:
