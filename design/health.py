@@ -40,6 +40,7 @@ def pilot_checks(posterior: Posterior) -> list[Check]:
         *_sampler(posterior),
         *data_checks(posterior.study),
         *_pilot(posterior),
+        *_likeness(posterior),
         *_conflict(posterior),
         *_encoding(posterior),
         *_learning_curve(posterior),
@@ -103,6 +104,21 @@ def _pilot(posterior: Posterior) -> Iterator[Check]:
                 max(0.5, 2.0 / people),
                 f"The most informative person of {name} carries {share:.0%} of its signal.",
             )
+
+
+def _likeness(posterior: Posterior) -> Iterator[Check]:
+    """Say what presentations of one stimulus have in common beyond its features, where any stimulus was shown twice."""
+    for name, (share, error) in posterior.notes.get("likeness", {}).items():
+        ten = 10.0 / (1.0 + 9.0 * share)
+        yield Check(
+            f"same stimulus ({name})",
+            Limits(0.3).judge(share),
+            share,
+            0.3,
+            f"{share:.0%} (standard error {error:.1%}) of the noise of {name} is the same in all presentations of a stimulus, "
+            f"beyond what the features explain: ten repeats, or people who see the same, are worth {ten:.1f}. Forecasts count "
+            "with it. Above 30 %, richer features or other stimuli for everyone are worth more than further people.",
+        )
 
 
 def _conflict(posterior: Posterior) -> Iterator[Check]:

@@ -42,6 +42,11 @@ def pilot_notes(study: Study, summary: Summary) -> dict[str, Any]:
         "folds_converged": readouts is None or readouts.converged,
         "readout_accuracy": accuracy,
         "leverage": leverage,
+        "likeness": {
+            name: [found.share, found.error]
+            for name, found in zip(config.modality_names, summary.likeness, strict=True)
+            if np.isfinite(found.error)
+        },
         "groups": int(np.unique(study.pilot.group).size),
         "stimuli": int(study.pilot.features.shape[0]),
         "features": int(study.pilot.features.shape[1]),

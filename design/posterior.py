@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 FORECAST_DRAWS = 1000
 """Posterior draws a forecast averages over."""
+MODEL = 2
+"""Number of the model; a posterior saved by another one is fitted again."""
 PRIOR_DRAWS = 400
 """Prior draws of every quantity that a report draws beside its posterior."""
 
@@ -53,6 +55,7 @@ def fingerprint(study: Study, seed: int) -> str:
     config = study.config
     relevant = {
         "version": __version__,
+        "model": MODEL,
         "seed": seed,
         "priors": config.priors.model_dump(mode="json"),
         "task": config.task.kind,
@@ -232,6 +235,7 @@ def _constants(summary: Summary, evidence: PilotEvidence) -> dict[str, np.ndarra
         "subjects": np.asarray(brain.subjects),
         "repeats": np.asarray(brain.repeats),
         "shared": np.asarray(brain.shared),
+        "alike": np.asarray(brain.alike),
         "channels": np.asarray(brain.channels),
         "person_modality": np.asarray(summary.modality_of, dtype=float),
         "labels": np.asarray([float(task.distinct), float(task.total), summary.labels.scale]),
@@ -281,6 +285,7 @@ def _pilot_size(study: Study, constants: Mapping[str, np.ndarray], labels: float
         ),
         new_shared=jnp.asarray([float(m.design.shared_stimuli) for m in modalities]),
         usable=jnp.asarray(constants["independent"] * [m.cost.usable_fraction for m in modalities]),
+        alike=jnp.asarray(constants["alike"]),
     )
 
 
@@ -298,6 +303,7 @@ def _prior_alone(study: Study, variance: NDArray[np.float64], seed: int) -> Post
         "subjects": np.ones(n),
         "repeats": np.ones(n),
         "shared": np.zeros(n),
+        "alike": np.zeros(n),
         "channels": channels,
         "person_modality": np.zeros(0),
         "labels": np.array([0.0, 0.0, 1.0]),
@@ -329,6 +335,7 @@ def _known(study: Study) -> Posterior:
         "subjects": np.ones(n),
         "repeats": np.ones(n),
         "shared": np.zeros(n),
+        "alike": np.zeros(n),
     }
     draws = Draws(system=one, people=jnp.ones((1, n, MAX_PEOPLE)))
     return Posterior(study, draws, _pilot_size(study, constants, 0.0), 1.0)

@@ -126,6 +126,18 @@ def assumptions(posterior: Posterior, result: AllocationResult) -> list[dict[str
         said.append(
             ("The pilot's own data also train the final model.", False, "Set budget.reuse_pilot = false if not.")
         )
+    known = posterior.notes.get("likeness", {})
+    for modality in config.modality:
+        together = modality.design.shared_stimuli or max(modality.design.repeats) > 1
+        if together and modality.name not in known:
+            said.append(
+                (
+                    f"{modality.name}: presentations of one stimulus, to one person or several, have nothing in common but what "
+                    "the features explain, so that their noise averages out.",
+                    False,
+                    "A pilot in which stimuli are shown again, or to several people, would show it.",
+                )
+            )
     for m, name in enumerate(config.modality_names):
         if float(posterior.pilot.samples[m]) == 0 and pilot:
             entry = literature()[kind_of(config, name)]

@@ -46,6 +46,8 @@ class PilotSize:
     """1 if new people will see the same stimuli."""
     usable: Float[Array, " modality"]
     """Share of recorded samples that survives."""
+    alike: Float[Array, " modality"] | None = None
+    """Share of the noise that presentations of one stimulus have in common; 0 if not given."""
 
 
 @register_dataclass
@@ -124,6 +126,7 @@ def joined(
         subjects=jnp.concatenate([size.subjects, jnp.maximum(order.subjects, 1.0)]),
         repeats=jnp.concatenate([(1.0 - weight) * size.repeats + weight * order.repeats, order.repeats]),
         shared=jnp.concatenate([size.shared, size.new_shared]),
+        alike=None if size.alike is None else jnp.concatenate([size.alike, size.alike]),
     )
     return both, design
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .evidence import EXPONENTS, LOG_SNR, BrainEvidence, Rows, readout_table
+from .likeness import UNKNOWN, Likeness, Presentations, likeness, precision_of_mean
 from .noise import filter_efficiency
 from .sources import Source
 
@@ -48,6 +49,17 @@ class Geometry:
     shares: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Pooled:
+    """The brain part of the evidence, and what came up on the way."""
+
+    evidence: BrainEvidence
+    modality_of: NDArray[np.int64]
+    """Modality of each row of ``evidence.slope``."""
+    likeness: tuple[Likeness, ...]
+    """How alike presentations of one stimulus are, by modality."""
+
+
 def _relative_snr(people: list[Heard]) -> NDArray[np.float64]:
     """Return relative signal-to-noise of the people of a modality, sample-weighted mean 1, shrunk towards equality."""
     size = np.array([len(person.source.stimulus) for person in people], dtype=float)
@@ -56,15 +68,19 @@ def _relative_snr(people: list[Heard]) -> NDArray[np.float64]:
     return raw / np.average(raw, weights=size)
 
 
-def _pooled_rows(people: list[Heard], weight: NDArray[np.float64], coordinates: NDArray[np.float64]) -> Rows:
-    """Return read-outs averaged over presentations of a stimulus, weighted by the people's signal-to-noise."""
-    stimuli = np.concatenate([person.source.stimulus for person in people])
-    relative = np.concatenate([np.full(len(p.source.stimulus), w) for p, w in zip(people, weight, strict=True)])
-    values = np.concatenate([person.readout for person in people])
-    unique, where = np.unique(stimuli, return_inverse=True)
-    mass = np.bincount(where, weights=relative)
-    summed = np.stack([np.bincount(where, weights=np.sqrt(relative) * column) for column in values.T], axis=1)
-    return Rows.of(coordinates[unique], summed / mass[:, None], mass.astype(np.float64))
+def _presentations(people: list[Heard], weight: NDArray[np.float64]) -> Presentations:
+    """Return all read-outs of a modality, weighted by the people's signal-to-noise."""
+    return Presentations(
+        stimulus=np.concatenate([person.source.stimulus for person in people]),
+        readout=np.concatenate([person.readout for person in people]),
+        precision=np.concatenate([np.full(len(p.source.stimulus), w) for p, w in zip(people, weight, strict=True)]),
+    )
+
+
+def _pooled_rows(shown: Presentations, share: float, coordinates: NDArray[np.float64]) -> Rows:
+    """Return read-outs averaged over presentations of a stimulus, which have a share of their noise in common."""
+    unique, mean, mass = shown.pooled()
+    return Rows.of(coordinates[unique], mean, precision_of_mean(mass, share))
 
 
 def _is_shared(people: list[Heard]) -> bool:
@@ -124,22 +140,24 @@ def _level_error(people: list[Heard]) -> float:
     return float(np.sqrt(2.0 * max(excess, 0.0) / len(values)))
 
 
-def brain_evidence(
-    heard: list[Heard], n_modalities: int, n_latents: int, geometry: Geometry
-) -> tuple[BrainEvidence, NDArray[np.int64]]:
-    """Return the evidence of all modalities, and the modality of each row of its slopes.
+def brain_evidence(heard: list[Heard], n_modalities: int, geometry: Geometry, latents: tuple[int, int]) -> Pooled:
+    """Return the evidence of all modalities.
 
     Parameters
     ----------
     heard : list of Heard
         Everyone who was recorded, read out.
-    n_modalities, n_latents : int
-        Sizes; modalities that nobody was recorded in get no evidence.
+    n_modalities : int
+        Modalities; those that nobody was recorded in get no evidence.
     geometry : Geometry
         Feature coordinates of all stimuli.
+    latents : (all, confirmed)
+        Number of latents, and of the leading ones that predict held-out read-outs.
     """
+    n_latents, confirmed = latents
+    likenesses = [UNKNOWN] * n_modalities
     table = np.zeros((n_modalities, n_latents, EXPONENTS.size, LOG_SNR.size))
-    size = np.zeros((9, n_modalities))
+    size = np.zeros((10, n_modalities))
     size[1:3], size[4], size[5:8] = 1.0, DEFAULT_CHANNELS, 1.0
     slopes, errors, modality_of = [np.zeros((0, n_latents))], [np.zeros((0, n_latents))], []
     own_samples, own_weight = [np.zeros(0)], [np.zeros(0)]
@@ -151,13 +169,16 @@ def brain_evidence(
         samples = sum(recorded)
         independent = float(np.average([person.source.independent for person in people], weights=recorded))
         weight = _relative_snr(people)
-        rows = _pooled_rows(people, weight, geometry.coordinates).scaled(independent)
+        shown = _presentations(people, weight)
+        alike = likeness(shown, confirmed, (geometry.coordinates, geometry.shares / geometry.variance), independent)
+        rows = _pooled_rows(shown, alike.share, geometry.coordinates).scaled(independent)
         table[m] = readout_table(rows, geometry.variance)
         distinct = [np.unique(person.source.stimulus).size for person in people]
         channels = np.mean([person.source.channels.shape[1] for person in people])
         kept = _efficiency(people, 1.0), _efficiency(people, FOLD_SHARE)
         size[:5, m] = samples * independent, len(people), samples / sum(distinct), _is_shared(people), channels
-        size[5:, m] = *kept, independent, _level_error(people)
+        size[5:, m] = *kept, independent, _level_error(people), alike.share
+        likenesses[m] = alike
         if len(people) > 1:
             slope, error = _slopes(people, geometry)
             slopes.append(slope)
@@ -177,9 +198,10 @@ def brain_evidence(
         independent=jnp.asarray(size[7]),
         fold_share=jnp.asarray(FOLD_SHARE),
         level_error=jnp.asarray(size[8]),
+        alike=jnp.asarray(size[9]),
         slope=jnp.asarray(np.concatenate(slopes)),
         slope_error=jnp.asarray(np.concatenate(errors)),
         person_samples=jnp.asarray(np.concatenate(own_samples)),
         person_weight=jnp.asarray(np.concatenate(own_weight)),
     )
-    return evidence, np.asarray(modality_of, dtype=np.int64)
+    return Pooled(evidence, np.asarray(modality_of, dtype=np.int64), tuple(likenesses))

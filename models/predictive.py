@@ -43,6 +43,7 @@ def _one(system: System, people: Array, size: PilotSize, kept: Array, fold_share
         subjects=size.subjects,
         repeats=size.repeats,
         shared=size.shared,
+        alike=size.alike,
     )
     seen = replace(system, snr=system.snr * kept[:, None])
     encoding = encode(seen, design)

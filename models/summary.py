@@ -30,6 +30,7 @@ from .evidence import (
     task_evidence,
 )
 from .folds import group_folds
+from .likeness import Likeness
 from .pilot import Pilot
 from .pooling import N_FOLDS, Geometry, Heard, brain_evidence
 from .quadrature import compress
@@ -70,6 +71,8 @@ class Summary:
     """What the hierarchical model conditions on."""
     modality_of: Int[np.ndarray, " person"]
     """Modality of each row of ``evidence.brain.slope``."""
+    likeness: tuple[Likeness, ...]
+    """By modality, how alike presentations of one stimulus are beyond its features."""
     basis: FeatureBasis
     """Feature basis."""
     variance: Float[np.ndarray, " direction"]
@@ -211,11 +214,13 @@ def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed:
         for index, source in enumerate(sources)
         if encoder is not None and readouts is not None
     ]
-    brain, modality_of = brain_evidence(heard, len(modalities), n_latents, Geometry(coordinates, variance, shares))
+    confirmed = 0 if readouts is None else readouts.confirmed
+    pooled = brain_evidence(heard, len(modalities), Geometry(coordinates, variance, shares), (n_latents, confirmed))
     spectrum = compress(Spectrum(jnp.asarray(variance), jnp.ones(variance.size)), NODES)
     return Summary(
-        evidence=PilotEvidence(spectrum=spectrum, brain=brain, task=task),
-        modality_of=modality_of,
+        evidence=PilotEvidence(spectrum=spectrum, brain=pooled.evidence, task=task),
+        modality_of=pooled.modality_of,
+        likeness=pooled.likeness,
         basis=basis,
         variance=variance,
         labels=labels,

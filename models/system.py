@@ -138,6 +138,8 @@ class Design:
     """Presentations of a stimulus that are averaged."""
     shared: Float[Array, " source"]
     """1 where all people of a source see the same stimuli (their channels are joined), 0 where each sees others."""
+    alike: Float[Array, " source"] | None = None
+    """kappa: share of the noise of one presentation that is the same in all presentations of a stimulus; 0 if not given."""
 
     @classmethod
     def simple(cls, n_brain: Float[Array, " source"] | list[float], n_task: float | Float[Array, ""]) -> Design:
@@ -183,14 +185,17 @@ def effective_channels(system: System, design: Design) -> Channels:
     """Return the stage-1 view of a design: r repeats give snr r*phi from n/r samples; same stimuli add snr and q.
 
     Exact where noise is independent between presentations and people, and people of a source are equally informative
-    (THEORY section 2; measured for up to 8 people and 4 repeats, sweep ``crews`` of ``case_studies/theory``).
+    (THEORY section 2; measured for up to 8 people and 4 repeats, sweep ``crews`` of ``case_studies/theory``). Where a share
+    kappa of the noise is the same in all m presentations of a stimulus (``likeness``), they have m phi / (1 + kappa (m - 1)).
     """
     joined = 1.0 + design.shared * (design.subjects - 1.0)
     per_person = design.n_brain / (design.subjects * design.repeats)
+    shown = design.repeats * joined
+    worth = shown if design.alike is None else shown / (1.0 + design.alike * (shown - 1.0))
     return Channels(
         samples=per_person,
         multiplicity=design.subjects / joined,
-        snr=system.snr * (design.repeats * joined)[:, None],
+        snr=system.snr * worth[:, None],
         channels=system.channels * joined,
     )
 

@@ -1,0 +1,123 @@
+"""What presentations of one stimulus have in common: nothing where features explain all, found where they do not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from brainworth.models.encoding import encode
+from brainworth.models.likeness import UNKNOWN, Presentations, likeness, precision_of_mean
+from brainworth.models.pilot import Pilot
+from brainworth.models.simulate import Realism, SourceSize, StudySize, simulate_study
+from brainworth.models.summary import summarise
+from brainworth.models.system import Design, Spectrum, System, effective_channels
+
+SEEN, N = 40, 240
+
+
+def _presentations(seed: int, share: float, times: int, snr: float = 1.0) -> tuple[Presentations, np.ndarray]:
+    """Return read-outs of one latent by the model itself, and the features."""
+    rng = np.random.default_rng(seed)
+    features = rng.standard_normal((N, SEEN))
+    latent = features @ rng.standard_normal(SEEN) / np.sqrt(SEEN)
+    stimulus = np.tile(np.arange(N), times)
+    common, own = np.sqrt(share) * rng.standard_normal(N), np.sqrt(1.0 - share) * rng.standard_normal(N * times)
+    readout = 3.0 * (np.sqrt(snr) * latent[stimulus] + common[stimulus] + own)  # the scale is unknown to the estimate
+    return Presentations(stimulus, readout[:, None], np.ones(N * times)), features
+
+
+def _estimates(share: float, times: int) -> list[tuple[float, float]]:
+    found = []
+    for seed in range(30):
+        shown, features = _presentations(seed, share, times)
+        one = likeness(shown, 1, (features, np.full(SEEN, 1.0 / SEEN)))
+        found.append((one.share, one.error))
+    return found
+
+
+@pytest.mark.parametrize(("share", "times"), [(0.15, 3), (0.4, 6)])
+def test_the_share_is_found_with_its_error(share: float, times: int) -> None:
+    """30 worlds; the mean lies within 4 standard errors (false alarms: 1 in 15,000) and the stated error is right to 40 %."""
+    shares, errors = np.array(_estimates(share, times)).T
+    assert abs(shares.mean() - share) < 4.0 * shares.std() / np.sqrt(shares.size)
+    assert 0.6 < shares.std() / np.median(errors) < 1.67
+
+
+def test_nothing_in_common_is_found_where_nothing_is() -> None:
+    """Most estimates are exactly 0, and none of 30 is 4 standard errors above it (false alarms: 1 in 1,000)."""
+    shares, errors = np.array(_estimates(0.0, 4)).T
+    assert np.mean(shares == 0.0) > 0.3
+    assert np.all(shares < 4.0 * np.median(errors))
+
+
+def test_without_the_features_the_latent_itself_looks_like_lack_of_fit() -> None:
+    """The wrong twin: an intraclass correlation of the read-outs, blind to what the features explain."""
+    shown, features = _presentations(0, 0.0, 4)
+    blind = likeness(shown, 1, (np.random.default_rng(1).standard_normal(features.shape), np.full(SEEN, 1.0 / SEEN)))
+    assert blind.share > 0.3
+
+
+def test_nothing_is_known_without_a_second_presentation_or_a_latent() -> None:
+    shown, features = _presentations(0, 0.3, 1)
+    assert likeness(shown, 1, (features, np.ones(SEEN))) == UNKNOWN
+    shown, features = _presentations(0, 0.3, 3)
+    assert likeness(shown, 0, (features, np.ones(SEEN))) == UNKNOWN
+
+
+def test_a_mean_is_worth_between_one_and_all_of_its_presentations() -> None:
+    mass = np.array([1.0, 2.0, 50.0])
+    assert precision_of_mean(mass, 0.0).tolist() == mass.tolist()
+    assert precision_of_mean(mass, 1.0).tolist() == [1.0, 1.0, 1.0]
+    assert precision_of_mean(mass, 0.2)[2] == pytest.approx(1.0 / (0.2 + 0.8 / 50.0))
+
+
+SYSTEM = System(
+    spectrum=Spectrum(jnp.ones(SEEN), jnp.ones(SEEN)),
+    signal_variance=jnp.asarray(1.0),
+    noise_variance=jnp.asarray(1.0),
+    alignment=jnp.asarray([0.5]),
+    snr=jnp.asarray([[0.5]]),
+    channels=jnp.asarray([10.0]),
+    brain_exponent=jnp.asarray(0.0),
+    task_exponent=jnp.asarray(0.0),
+)
+
+
+def _design(people: float, alike: float | None) -> Design:
+    one = jnp.ones(1)
+    return Design(
+        200.0 * people * one, jnp.asarray(50.0), people * one, one, one, None if alike is None else alike * one
+    )
+
+
+def test_people_who_see_the_same_are_worth_less_where_they_are_alike() -> None:
+    assert effective_channels(SYSTEM, _design(8, 0.0)).snr == pytest.approx(
+        effective_channels(SYSTEM, _design(8, None)).snr
+    )
+    assert float(effective_channels(SYSTEM, _design(8, 0.25)).snr[0, 0]) == pytest.approx(8.0 / 2.75 * 0.5)
+    assert float(effective_channels(SYSTEM, _design(1, 0.25)).snr[0, 0]) == pytest.approx(0.5)
+    encoded = [float(encode(SYSTEM, _design(8, alike)).encoding_r2[0]) for alike in (0.0, 0.25, 1.0)]
+    assert encoded == sorted(encoded, reverse=True)
+    assert encoded[0] > encoded[2] + 0.1
+
+
+def _with_hidden_features(seed: int, hidden: int) -> Pilot:
+    """Return a pilot of four people who saw the same stimuli, of whose features some were never measured."""
+    spectrum = Spectrum(jnp.ones(SEEN + hidden), jnp.ones(SEEN + hidden))
+    system = replace(SYSTEM, spectrum=spectrum, snr=jnp.asarray([[1.0]]))
+    size = StudySize((SourceSize("EEG", 4 * N, people=4, shared=True),), 60, N)
+    pilot, _ = simulate_study(system, size, seed, Realism(rotate=False))
+    return replace(pilot, features=pilot.features[:, :SEEN])
+
+
+def test_unmeasured_features_are_lack_of_fit() -> None:
+    """Half of the latent is in unmeasured features: kappa is near phi / (2 + phi) = 1/3 of the noise; without, near 0."""
+    found = [
+        [summarise(_with_hidden_features(seed, h), ("EEG",), 1, 0).likeness[0].share for seed in range(3)]
+        for h in (0, SEEN)
+    ]
+    assert max(found[0]) < 0.08
+    assert np.mean(found[1]) == pytest.approx(1.0 / 3.0, abs=0.12)
