@@ -10,6 +10,11 @@ number of sources. With n samples a source, theta = n phi / q, A = theta (1 + M 
     A q_u^2 - B q_u - (1 - M) = 0,   q_c = theta q_u / (1 + theta q_u),
     T(M) = sum_m n_m phi_m q_c,m / (1 + phi_m q_c,m M),   M = sum_i h_i / (1 + h_i T(M))
 
+A share kappa of the noise may be the same in all m presentations of a stimulus (``likeness``: a response to what the features
+do not hold, along the latent's own pattern). The presentations are then driven by u + eta with var(eta) = kappa / phi. Patterns
+are learned from both: q_c is that of a latent of m (phi + kappa) / (1 - kappa), of which (phi M + kappa) / (phi + kappa) is
+unknown. To the features eta is noise, which does not average out: m phi q_c becomes phi q_c / (kappa q_c + (1 - kappa) / m).
+
 What can go wrong: latents near their detection threshold, n phi = sqrt(q p), with many channels per feature, where an
 encoder that keeps them does harm which the limit does not know (``validity``); exactly at the threshold the function has a kink
 and its derivative is one-sided.
@@ -82,11 +87,23 @@ def pattern_overlap(
     return theta * q_u / (1.0 + theta * q_u)
 
 
+def _overlap(
+    residual: Float[Array, "..."],
+    snr: Float[Array, "..."],
+    view: tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]],
+) -> Float[Array, "..."]:
+    """Return q_c given samples, channels, common and own noise; what presentations have in common helps to learn a pattern."""
+    samples, channels, common, own = view
+    driven = (snr + common) / own
+    unknown = (residual * snr + common + TINY) / (snr + common + TINY)
+    return pattern_overlap(unknown, samples * driven / channels, driven)
+
+
 def _precision(
     residual: Float[Array, ""], snr: Float[Array, " source"], view: Channels
 ) -> tuple[Float[Array, ""], Float[Array, " source"]]:
-    theta = view.samples * snr / view.channels
-    useful = snr * pattern_overlap(residual, theta, snr)
+    overlap = _overlap(residual, snr, (view.samples, view.channels, view.common, view.own))
+    useful = snr * overlap / (view.common * overlap + view.own)
     return jnp.sum(view.multiplicity * view.samples * useful / (1.0 + useful * residual)), useful
 
 
@@ -132,8 +149,8 @@ def readout_overlaps(system: System, design: Design, encoding: Encoding) -> Floa
     Valid where ``encode`` is, of which ``encoding`` must be the result at the same system and design.
     """
     view = effective_channels(system, design)
-    theta = view.samples[:, None] * view.snr / view.channels[:, None]
-    return pattern_overlap(encoding.residual, theta, view.snr)
+    columns = tuple(part[:, None] for part in (view.samples, view.channels, view.common, view.own))
+    return _overlap(encoding.residual, view.snr, (columns[0], columns[1], columns[2], columns[3]))
 
 
 def readout_snr(system: System, overlaps: Float[Array, "source latent"]) -> Float[Array, "source latent"]:

@@ -179,24 +179,29 @@ class Channels:
     """Signal-to-noise ratio of one such sample."""
     channels: Float[Array, " source"]
     """Channels of one such sample."""
+    common: Float[Array, " source"]
+    """m kappa: noise that its m presentations have in common (``Design.alike``), in units of their own noise averaged."""
+    own: Float[Array, " source"]
+    """1 - kappa: the rest of the noise, which averages out."""
 
 
 def effective_channels(system: System, design: Design) -> Channels:
     """Return the stage-1 view of a design: r repeats give snr r*phi from n/r samples; same stimuli add snr and q.
 
     Exact where noise is independent between presentations and people, and people of a source are equally informative
-    (THEORY section 2; measured for up to 8 people and 4 repeats, sweep ``crews`` of ``case_studies/theory``). Where a share
-    kappa of the noise is the same in all m presentations of a stimulus (``likeness``), they have m phi / (1 + kappa (m - 1)).
+    (THEORY section 2; measured for up to 8 people and 4 repeats, sweep ``crews`` of ``case_studies/theory``). Noise that
+    presentations of a stimulus have in common is counted by ``encoding``.
     """
     joined = 1.0 + design.shared * (design.subjects - 1.0)
     per_person = design.n_brain / (design.subjects * design.repeats)
     shown = design.repeats * joined
-    worth = shown if design.alike is None else shown / (1.0 + design.alike * (shown - 1.0))
     return Channels(
         samples=per_person,
         multiplicity=design.subjects / joined,
-        snr=system.snr * worth[:, None],
+        snr=system.snr * shown[:, None],
         channels=system.channels * joined,
+        common=jnp.zeros_like(shown) if design.alike is None else shown * design.alike,
+        own=jnp.ones_like(shown) if design.alike is None else 1.0 - design.alike,
     )
 
 
