@@ -22,6 +22,7 @@ from jaxtyping import Bool, Float
 from brainworth.design.errors import BadInput, Infeasible
 from brainworth.design.purchase import Surface
 from brainworth.design.utilities import Mean
+from brainworth.design.workers import Alone, Team
 
 from .describe import allocation
 from .evaluate import Evaluator
@@ -151,7 +152,9 @@ class Simulation:
         return Designs.build((first.n_task + goal.n_task) // 2, stimuli, people, goal.repeats)
 
 
-def plan_rounds(problem: Problem, surface: Surface, options: RoundsOptions | None = None) -> Rounds:
+def plan_rounds(
+    problem: Problem, surface: Surface, options: RoundsOptions | None = None, *, workers: Team | None = None
+) -> Rounds:
     """Return the best of several first purchases and what going on adaptively gains.
 
     Parameters
@@ -162,6 +165,8 @@ def plan_rounds(problem: Problem, surface: Surface, options: RoundsOptions | Non
         Performance under each posterior draw.
     options : RoundsOptions, optional
         Number of rounds, shares to try, simulation effort.
+    workers : Team, optional
+        Who simulates the shares, one task each; this process if not given. The result does not depend on it.
     """
     options = RoundsOptions() if options is None else options
     if options.rounds not in {2, 3}:
@@ -173,13 +178,14 @@ def plan_rounds(problem: Problem, surface: Surface, options: RoundsOptions | Non
     whole.run(starts=3, fine=2e-3)
     if not whole.pool.designs:
         raise Infeasible("No plan was found within the budget that could be split into rounds.")
-    tried = [result for share in options.first_shares if (result := _tried(whole, share, options)) is not None]
+    found = (workers or Alone()).results(with_first_share, [(share,) for share in options.first_shares], (whole, options))
+    tried = [result for result in found if result is not None]
     if not tried:
         raise Infeasible(f"The budget of {problem.budget:.2f} {problem.currency} is too small to be spent in rounds.")
     return max(tried, key=lambda r: r.gain)
 
 
-def _tried(whole: Search, share: float, options: RoundsOptions) -> Rounds | None:
+def with_first_share(whole: Search, options: RoundsOptions, share: float) -> Rounds | None:
     """Return the value of rounds with one first share; None if that share buys nothing that a final plan holds."""
     problem = whole.problem
     designs, values, utilities = whole.pool.stacked()
