@@ -6,7 +6,7 @@
 
 300 features and 1,000 channels, single precision on disk, double in the sums, five folds, four sessions. The pass does
 n (p + q)^2 multiplications and as many additions, half of them saved by symmetry; "share" compares that with the rate of
-a 2048 x 2048 matrix product in double precision on the same threads, the mean of right before and right after the pass:
+2048 x 2048 matrix products in double precision on the same threads, which take turns with the pass (their time is subtracted):
 by the clock, and by processor time, which other work on the machine disturbs less. Memory is the resident peak of a process,
 imports and moments included; scikit-learn's and himalaya's ridge run in a process each, on the whole arrays in memory: in double
 precision, and with --full in single precision, because 1,300 million doubles take 10.4 GB before anything is copied. Prints one
@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -118,15 +119,39 @@ def report(name: str, spent: float, note: str) -> None:
     show(f"{name:<32} {spent:>8.1f} s {peak():>6.2f} GiB  {note}")
 
 
-def streamed(folder: Path, n: int, rates: list[np.ndarray], threads: int) -> np.ndarray:
+@dataclass
+class Turns:
+    """Matrix products that take turns with a pass, so that both meet the same load of the machine."""
+
+    threads: int
+    count: int = 12
+    spent: np.ndarray = field(default_factory=lambda: np.zeros(2))
+    """Seconds by the clock and of the processor that the products took, warming up included."""
+    flops: list[np.ndarray] = field(default_factory=list)
+    """Their rates."""
+
+    def __call__(self, done: int, rows: int) -> None:
+        """Multiply matrices if it is time to, as the progress of a pass."""
+        if done * self.count < rows * (len(self.flops) + 1):
+            return
+        with threadpool_limits(self.threads):
+            spent, rate = both(lambda: product_rate(repeats=2))
+        self.spent += spent
+        self.flops.append(rate)
+
+
+def streamed(folder: Path, n: int, threads: int) -> np.ndarray:
     """Print the lines of the passes and return the ridge coefficients."""
-    data = recording(folder, n)
-    times, moments = both(lambda: stream_moments(data, Pass(threads=threads)))
-    rates.append(product_rate())
+    data, turns = recording(folder, n), Turns(threads)
+    times, moments = both(lambda: stream_moments(data, Pass(threads=threads, progress=turns)))
+    times -= turns.spent
     useful = float(n) * (P + Q) ** 2 / times
-    clock, processor = 100 * useful / np.mean(rates, axis=0)
+    clock, processor = 100 * useful / np.mean(turns.flops, axis=0)
     note = f"{useful[0] / 1e9:.1f} GFLOP/s; share {clock:.0f} % by the clock, {processor:.0f} % by processor time"
     report("statistics, one pass", float(times[0]), note)
+    by_clock, by_processor = (f"{low / 1e9:.0f} to {high / 1e9:.0f}" for low, high in _ranges(turns.flops))
+    load = f"load of the machine {os.getloadavg()[0]:.1f}"
+    show(f"matrix products in between: {by_clock} GFLOP/s by the clock, {by_processor} by processor time; {load}")
     spent, statistics = seconds(lambda: total(moments))
     solved, weights = seconds(lambda: ridge(statistics))
     report("statistics of all folds, ridge", spent + solved, "centred on sessions")
@@ -137,6 +162,11 @@ def streamed(folder: Path, n: int, rates: list[np.ndarray], threads: int) -> np.
     spent, _ = seconds(lambda: stream_readouts(data, reader))
     report("read-outs, second pass", spent, f"{LATENTS} latents")
     return weights
+
+
+def _ranges(rates: list[np.ndarray]) -> np.ndarray:
+    """Return lowest and highest rate, by the clock and by processor time."""
+    return np.stack([np.min(rates, axis=0), np.max(rates, axis=0)], axis=1)
 
 
 def in_memory(folder: Path, n: int, *, double: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -190,6 +220,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--full", action="store_true", help="a million samples")
     parser.add_argument("--out", type=Path, help="file to which the table is appended")
+    parser.add_argument("--alone", action="store_true", help="the passes alone, no ridge regression in memory")
     parser.add_argument("--ridge", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -203,15 +234,9 @@ def main() -> None:
         spent, _ = seconds(lambda: write(folder, n))
         show(f"{n:,} samples x {P} features x {Q:,} channels, {options.threads} threads; written in {spent:.0f} s")
         show(f"{'':<32} {'time':>10} {'peak':>10}")
-        rates = [product_rate()]
-        np.save(folder / "weights.npy", streamed(folder, n, rates, options.threads))
-        rates.append(product_rate())
-        clock, processor = (", ".join(f"{rate / 1e9:.1f}" for rate in rates_) for rates_ in np.transpose(rates))
-        load = os.getloadavg()[0]
-        show(
-            f"matrix product: {clock} GFLOP/s by the clock, {processor} by processor time; load of the machine {load:.1f}"
-        )
-        others(folder, n, options)
+        np.save(folder / "weights.npy", streamed(folder, n, options.threads))
+        if not options.alone:
+            others(folder, n, options)
     if options.out is not None:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         with options.out.open("a", encoding="utf-8") as file:
