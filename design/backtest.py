@@ -21,13 +21,12 @@ from scipy.optimize import OptimizeWarning, curve_fit
 from sklearn.linear_model import RidgeCV
 
 from brainworth.design.errors import BadInput
-from brainworth.design.large import is_large
 from brainworth.design.posterior import Posterior, fit_for_forecast
 from brainworth.design.purchase import Purchase
 from brainworth.design.study import Study
 from brainworth.design.workers import Alone, Team, said
 from brainworth.models.folds import group_folds
-from brainworth.models.learning_curve import learned, tested_r2
+from brainworth.models.learning_curve import Recorded, learned, tested_r2
 from brainworth.models.pilot import Pilot
 
 HELD_OUT = 0.3
@@ -125,11 +124,6 @@ def one_split(study: Study, split: int, seed: int) -> list[Point]:
     A share of the labelled groups is held out; half of the others are the part that is fitted, with recordings of half of
     all groups; then recordings, labels, and both are completed.
     """
-    if is_large(study.pilot):
-        raise BadInput(
-            f"{study.config.study.title}: some recordings stay on disk, and a backtest fits learners to them in memory again and "
-            "again. Set stream = false in [modality.reader] if they fit, or backtest a part of the recordings."
-        )
     pilot, rng = study.pilot, np.random.default_rng([seed, split])
     labelled = np.unique(pilot.group[pilot.label_stimulus])
     groups = rng.permutation(labelled)
@@ -153,14 +147,30 @@ def one_split(study: Study, split: int, seed: int) -> list[Point]:
     laws = _power_law(small, [len(p.label) for p in pilots], rng)
     rows = test[pilot.label_stimulus]
     x, y = pilot.features[pilot.label_stimulus[rows]], pilot.label[rows]
+    reached = _reached(pilots, x, y)
     points: list[Point] = []
     for index, (share, _, _) in enumerate(parts):
-        part = pilots[index]
-        observed, error = tested_r2(learned(part, x), y, float(part.label.mean()))
+        part, (observed, error) = pilots[index], reached[index]
         noise = error * rng.standard_normal(forecasts.shape[1])
         law = laws[rng.integers(0, len(laws), forecasts.shape[1]), index] + noise
         points.append(Point(split, share, len(part.label), observed, forecasts[index] + noise, law))
     return points
+
+
+def _reached(
+    pilots: Sequence[Pilot], features: NDArray[np.float64], label: NDArray[np.float64]
+) -> list[tuple[float, float]]:
+    """Return R^2 on held-out labels, and its standard error, of learners trained on the four parts of a pilot.
+
+    The third and fourth part have the recordings of the first and second, which are passed over once if they are large.
+    """
+    found: dict[int, tuple[float, float]] = {}
+    for brain in (0, 1):
+        recorded = Recorded.of(pilots[brain])
+        for index in (brain, brain + 2):
+            part = pilots[index]
+            found[index] = tested_r2(learned(part, features, recorded), label, float(part.label.mean()))
+    return [found[index] for index in range(len(pilots))]
 
 
 def _brain(pilot: Pilot) -> int:

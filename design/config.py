@@ -185,8 +185,8 @@ class Modality(Section):
     """Unique name, used in results, file names and `--brain NAME=N`."""
     recordings: RelativePath | None = None
     """csv, tsv, parquet, npz, h5, nc or zarr: columns subject, stimulus, optional session and repeat; every other column
-    is a channel. Or *-epo.fif, a NIfTI image, a BIDS folder (see reader). Omit it if there is no pilot of this modality:
-    it is then planned from its prior."""
+    is a channel. Or MNE epochs (pilot-epo.fif; epochs/sub-*-epo.fif for a file each person), a NIfTI image, a BIDS folder (see
+    reader). Omit it if there is no pilot of this modality: it is then planned from its prior."""
     reader: Reader = Reader()
     """How epochs, images, BIDS data sets and arrays are read."""
     new_subjects: bool = False

@@ -174,7 +174,10 @@ def window_means(epochs: Any, reader: Reader, source: str) -> tuple[tuple[str, .
     picks = _picked(epochs.info, reader.picks, source)
     _check_size(len(epochs.events) * len(picks) * len(epochs.times), source)
     windows = _windows(np.asarray(epochs.times, dtype=np.float64), reader, source)
-    data = np.asarray(epochs.get_data(picks=picks))
+    import mne
+
+    with mne.use_log_level("error"):  # or it prints between the lines of a result
+        data = np.asarray(epochs.get_data(picks=picks))
     means = np.stack([data[:, :, inside].mean(axis=2) for _, inside in windows], axis=2)
     names = tuple(f"{epochs.ch_names[pick]}{window}" for pick in picks for window, _ in windows)
     return names, means.reshape(len(data), len(names))
@@ -200,7 +203,8 @@ def read_epochs(path: Path, source: str, wanted: Wanted, reader: Reader | None =
             epochs = None if split else mne.read_epochs(path, preload=False, verbose="error")
             if epochs is not None:  # a compressed file may hold far more than its size says
                 _check_size(len(epochs.events) * len(epochs.ch_names) * len(epochs.times), source)
-                epochs.load_data()
+                with mne.use_log_level("error"):
+                    epochs.load_data()
         except BadInput:
             raise
         except Exception as error:

@@ -8,6 +8,7 @@ unknown format, keys of the reader that mean nothing for it, and everything the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,6 +20,7 @@ from .config import Modality
 from .config_errors import problem, quoted
 from .config_reader import Reader, check_meaning
 from .epochs import epochs_table, is_epochs, read_epochs
+from .epochs_files import epochs_of_people, is_pattern, read_matching
 from .images import ImageReader
 from .study_folder import Folder
 from .study_pilot import IDS, RECORDINGS
@@ -42,7 +44,8 @@ def read_recordings(folder: Folder, modality: Modality) -> Table:
     folder : Folder
         The study's folder.
     modality : Modality
-        With ``recordings``: a table, a container of arrays, epochs, an image, or the folder of a BIDS data set.
+        With ``recordings``: a table, a container of arrays, epochs (also several files, by a pattern), an image, or the
+        folder of a BIDS data set.
 
     Raises
     ------
@@ -52,6 +55,8 @@ def read_recordings(folder: Folder, modality: Modality) -> Table:
     relative, reader = cast("str", modality.recordings), modality.reader
     field = f"modality {quoted(modality.name)} > recordings"
     name = relative.lower().rstrip("/")
+    if is_pattern(relative):
+        return read_matching(folder, relative, field, reader)
     place = folder.place(relative, field)
     if place.is_dir():
         if name.endswith(".zarr"):
@@ -95,7 +100,7 @@ def _bids(folder: Folder, place: Path, field: str, modality: Modality) -> Table:
     raw = Layout.of(folder, place, field, _NOT_RAW)
     _refuse_ctf(place, reader, source)
     if not datatypes(raw) and reader.derivatives is None:
-        right = "Give a table, or a BIDS data set: sub-*/[ses-*/](func|eeg|meg|ieeg)/sub-*."
+        right = "Give a table, a pattern of epochs files (folder/*-epo.fif), or a BIDS data set: sub-*/[ses-*/](func|eeg|meg|ieeg)/sub-*."
         raise problem(folder.file, field, f"the folder {quoted(source)} holds no BIDS recording", right)
     datatype = "func" if reader.derivatives else choose_datatype(raw, reader, source)
     if datatype == "func":
@@ -139,10 +144,13 @@ def _frame_columns(frame: pd.DataFrame, source: str) -> dict[str, np.ndarray]:
 
 
 def recordings_in_memory(value: Any, source: str, reader: Reader) -> Table:
-    """Return the recordings of a modality from a data frame, ``mne.Epochs``, an xarray object, or a finished table."""
+    """Return the recordings of a modality from a data frame, ``mne.Epochs`` (of everyone, or by person), an xarray object, or
+    a finished table."""
     if is_epochs(value):
         check_meaning(reader, "MNE epochs", source)
         return epochs_table(value, source, RECORDINGS, reader)
+    if isinstance(value, Mapping) and value and all(is_epochs(each) for each in value.values()):
+        return epochs_of_people(cast("Mapping[str, Any]", value), source, reader)
     check_meaning(reader, "a data frame", source)
     if isinstance(value, Table):
         return value

@@ -170,7 +170,7 @@ class Study:
             Column stimulus, optionally group; every other column is a feature.
         labels : DataFrame, xarray.DataArray or xarray.Dataset
             Columns stimulus and label.
-        recordings : mapping of str to DataFrame, mne.Epochs, xarray.DataArray or xarray.Dataset
+        recordings : mapping of str to DataFrame, mne.Epochs, {person: mne.Epochs}, xarray.DataArray or xarray.Dataset
             By modality; columns subject, stimulus, optionally session and repeat; every other column is a channel.
             Epochs carry these columns in their metadata; a channel's value is its mean over the epoch, or over the
             windows of the modality's reader. xarray objects carry them as coordinates.

@@ -183,12 +183,18 @@ def _canonical(
     patterns: Sequence[Float[np.ndarray, "latent channel"]],
     noise: Sequence[Float[np.ndarray, "channel channel"]],
 ) -> Encoder:
-    """Return the encoder; the last expectation step has rotated and ordered the latents already."""
-    readouts = [readout_filters(pattern, cov) for pattern, cov in zip(patterns, noise, strict=True)]
+    """Return the encoder; the last expectation step has rotated and ordered the latents already.
+
+    The sign of a latent is arbitrary. The largest of its weights is made positive, so that rounding does not choose.
+    """
     state = outcome.state
+    maps = reduction.lift @ state.mean
+    sign = np.where(np.take_along_axis(maps, np.abs(maps).argmax(axis=0)[None], axis=0)[0] < 0.0, -1.0, 1.0)
+    patterns = [sign[:, None] * pattern for pattern in patterns]
+    readouts = [readout_filters(pattern, cov) for pattern, cov in zip(patterns, noise, strict=True)]
     columns = [map_variance(state, j, reduction) for j in range(state.mean.shape[1])]
     return Encoder(
-        maps=reduction.lift @ state.mean,
+        maps=maps * sign,
         map_covariance_diag=np.stack(columns, axis=1),
         patterns=tuple(patterns),
         filters=tuple(filters for filters, _ in readouts),

@@ -48,10 +48,10 @@ class _TwoStageLinear(BaseEstimator):
         self, features: Matrix, targets: Matrix, brain: Sequence[BrainSet] | None, groups: ArrayLike | None
     ) -> LabelledDesign:
         """Fit both stages and return the labelled stimuli as stage 2 sees them; ``targets`` has one column per target."""
-        sets = [checked_set(pair, features.shape[1]) for pair in brain or []]
-        self.basis_ = common_basis(
-            np.vstack([features, *[stimuli for stimuli, _ in sets]]), standardise=self.standardise
-        )
+        sets = [checked_set(given, features.shape[1]) for given in brain or []]
+        stacked = np.vstack([features, *(given.features for given in sets)])
+        count = np.concatenate([np.ones(len(features)), *(given.count for given in sets)])
+        self.basis_ = common_basis(stacked, count, standardise=self.standardise)
         coordinates = self.basis_.transform(features)
         variance = self.basis_.variance
         self.encoder_ = confirmed_encoder(self.basis_, sets, self.n_latents) if sets else None
@@ -139,7 +139,8 @@ class BrainInformedRegressor(RegressorMixin, _TwoStageLinear):
         y : array-like of shape (n_labels,) or (n_labels, n_targets)
             Labels.
         brain : list of (X_brain, R), optional
-            One pair per person and modality: features of the recorded stimuli, recorded channels; one row per sample.
+            One pair per person and modality: features of the recorded stimuli, recorded channels; one row per sample. A
+            ``brain_sets.LargeSet`` for recordings that do not fit into memory.
         groups : array-like of shape (n_labels,), optional
             Labels of a group (rater, session) share an offset, whose variance is estimated.
         """

@@ -12,11 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int
 from numpy.typing import NDArray
 
+from .brain_sets import BrainSet, LargeSet, Stimuli
 from .folds import group_folds
 from .learner import BrainInformedRegressor
 from .pilot import Pilot
+from .sources import streamed_moments
+from .streaming import Moments
 from .summary import choose_basis, standardised_labels
 
 MIN_LABELS = 45
@@ -38,12 +42,45 @@ class CurvePoint:
     """Standard error of it over the held-out labels."""
 
 
-def learned(pilot: Pilot, test: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the predictions of the brain-informed learner, trained on a pilot, for rows of raw features."""
-    brain = [(pilot.features[r.stimulus], r.in_memory) for r in pilot.recordings]
-    basis, _ = choose_basis(pilot, standardised_labels(pilot))
+@dataclass(frozen=True)
+class Recorded:
+    """The recordings of a pilot as the learner takes them; those that do not fit into memory were passed over once."""
+
+    fold: Int[np.ndarray, " stimulus"]
+    """Fold of every stimulus of the pilot."""
+    moments: tuple[Moments | None, ...]
+    """Moments of each recording that does not fit into memory, on these folds."""
+    brain: tuple[BrainSet, ...]
+    """One set per recording."""
+
+    @classmethod
+    def of(cls, pilot: Pilot) -> Recorded:
+        """Return the recordings of a pilot; its labels do not matter."""
+        fold = np.zeros(len(pilot.features), dtype=np.int64)
+        used = [np.unique(r.stimulus, return_inverse=True) for r in pilot.recordings]
+        if used:
+            stimuli, shown = Stimuli.of([pilot.features[rows] for rows, _ in used])
+            for (rows, _), which in zip(used, shown, strict=True):
+                fold[rows] = stimuli.fold[which]
+        moments = streamed_moments(pilot, fold)
+        brain: list[BrainSet] = []
+        for recording, (rows, code), found in zip(pilot.recordings, used, moments, strict=True):
+            if found is None or isinstance(recording.channels, np.ndarray):
+                brain.append((pilot.features[recording.stimulus], recording.in_memory))
+            else:
+                brain.append(LargeSet(pilot.features[rows], code.reshape(-1), recording.channels, found))
+        return cls(fold, moments, tuple(brain))
+
+
+def learned(pilot: Pilot, test: NDArray[np.float64], recorded: Recorded | None = None) -> NDArray[np.float64]:
+    """Return the predictions of the brain-informed learner, trained on a pilot, for rows of raw features.
+
+    ``recorded`` may be given where the same recordings are learned from again, with other labels.
+    """
+    known = Recorded.of(pilot) if recorded is None else recorded
+    basis, _ = choose_basis(pilot, standardised_labels(pilot), known.fold, known.moments)
     model = BrainInformedRegressor(standardise=bool(np.any(basis.scale != 1.0)))
-    model.fit(pilot.features[pilot.label_stimulus], pilot.label, brain=brain)
+    model.fit(pilot.features[pilot.label_stimulus], pilot.label, brain=known.brain)
     return np.asarray(model.predict(test))
 
 
@@ -69,7 +106,7 @@ def learning_curve(pilot: Pilot, seed: int, shares: Sequence[float] = (0.5, 1.0)
     shares : sequence of float
         Shares of the training part (two thirds of the groups) that are used.
     """
-    size = sum(r.channels.size if isinstance(r.channels, np.ndarray) else np.inf for r in pilot.recordings)
+    size = sum(r.channels.size for r in pilot.recordings)
     groups = np.unique(pilot.group[pilot.label_stimulus])
     if np.unique(pilot.label_stimulus).size < MIN_LABELS or groups.size < 2 * N_FOLDS or size > MAX_SIZE:
         return ()

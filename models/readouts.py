@@ -93,7 +93,8 @@ def cross_fitted_readouts(
         if min(source.n for source in training) < 2:
             raise ValueError(f"Every source needs samples of at least two folds. One has samples of fold {fold} only.")
         fitted[fold] = _widened(fit_encoder(training, variance, shares, k, options, encoder), k)
-    scores = _scores(sources, [_own_correlation(z, u) for z, u, _ in _read(sources, member, fitted, k)])
+    fitted = {fold: _pointed(part, encoder, variance) for fold, part in fitted.items()}
+    scores = _scores(sources, [own_correlation(z, u) for z, u, _ in _read(sources, member, fitted, k)])
     confirmed = int(np.argmin(np.append(scores > CONFIRMED, False)))
     aligned = {fold: aligned_to(part, encoder, variance, confirmed) for fold, part in fitted.items()}
     raw, predicted, energy = zip(*_read(sources, member, aligned, k), strict=True)
@@ -123,7 +124,7 @@ def aligned_to(encoder: Encoder, reference: Encoder, variance: Float[np.ndarray,
     """
     root = np.sqrt(variance)[:, None]
     maps, goal = root * encoder.maps, root * reference.maps
-    rotation = np.diag(np.where(np.sum(maps * goal, axis=0) < 0.0, -1.0, 1.0))
+    rotation = np.diag(_signs(encoder, reference, variance))
     if free:
         rotation[:free, :free] = linalg.orthogonal_procrustes(maps[:, :free], goal[:, :free])[0]
     turned = tuple(rotation.T @ pattern for pattern in encoder.patterns)
@@ -141,6 +142,24 @@ def aligned_to(encoder: Encoder, reference: Encoder, variance: Float[np.ndarray,
         patterns=turned,
         filters=tuple(filters for filters, _ in readouts),
         snr=np.stack([snr for _, snr in readouts]),
+    )
+
+
+def _signs(
+    encoder: Encoder, reference: Encoder, variance: Float[np.ndarray, " direction"]
+) -> Float[np.ndarray, " latent"]:
+    """Return +-1 for every latent: whether it points as in the reference."""
+    return np.where(variance @ (encoder.maps * reference.maps) < 0.0, -1.0, 1.0)
+
+
+def _pointed(encoder: Encoder, reference: Encoder, variance: Float[np.ndarray, " direction"]) -> Encoder:
+    """Return the encoder with latents that point as in the reference, by their signs alone."""
+    sign = _signs(encoder, reference, variance)
+    return replace(
+        encoder,
+        maps=encoder.maps * sign,
+        patterns=tuple(sign[:, None] * pattern for pattern in encoder.patterns),
+        filters=tuple(filters * sign for filters in encoder.filters),
     )
 
 
@@ -199,12 +218,13 @@ def _channel_accuracy(
     return _correlation(predicted, source.channels)
 
 
-def _own_correlation(
+def own_correlation(
     readout: Float[np.ndarray, "sample latent"], predicted: Float[np.ndarray, "sample latent"]
 ) -> Float[np.ndarray, " latent"]:
     """Return the correlation of each read-out with its prediction, given those of all earlier latents.
 
-    Without the condition, what a strong latent leaves unexplained leaks into others and makes them look real.
+    Without the condition, what a strong latent leaves unexplained leaks into others and makes them look real. Latents must
+    point alike in all folds: an encoder's signs are arbitrary, and what is removed is one regression over all folds.
     """
     result = np.zeros(readout.shape[1])
     for j in range(readout.shape[1]):

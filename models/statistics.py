@@ -37,7 +37,12 @@ class FeatureBasis:
 
     @classmethod
     def from_features(
-        cls, features: Float[np.ndarray, "stimulus feature"], tolerance: float = 1e-8, *, standardise: bool = True
+        cls,
+        features: Float[np.ndarray, "stimulus feature"],
+        tolerance: float = 1e-8,
+        *,
+        standardise: bool = True,
+        count: Float[np.ndarray, " stimulus"] | None = None,
     ) -> FeatureBasis:
         """Return the basis of all available stimuli, labelled or not.
 
@@ -49,6 +54,8 @@ class FeatureBasis:
             Directions with less than this share of the largest variance are dropped.
         standardise
             Whether every feature is divided by its standard deviation (constant ones never are).
+        count
+            How often each row counts, as if it stood there so many times; once if not given.
 
         Raises
         ------
@@ -56,14 +63,16 @@ class FeatureBasis:
             If no feature varies.
         """
         values = np.asarray(features, dtype=np.float64)
-        mean = values.mean(axis=0)
+        mean = np.average(values, axis=0, weights=count)
         centred = values - mean
-        deviation = np.sqrt(np.mean(centred**2, axis=0))
+        deviation = np.sqrt(np.average(centred**2, axis=0, weights=count))
         varies = deviation > 1e-12 * max(float(np.max(np.abs(mean), initial=0.0)), 1e-290)
         if not np.any(varies):
             raise ValueError("The features must vary over the stimuli. Got constant features only.")
         scale = np.where(varies, deviation, 1.0) if standardise else np.ones_like(deviation)
         centred = np.where(varies, centred / scale, 0.0)
+        if count is not None:
+            centred *= np.sqrt(count / np.mean(count))[:, None]
         variance, rotation = _principal_directions(centred)
         keep = variance > tolerance * variance[0]
         return cls(mean=mean, scale=scale, rotation=rotation[:, keep], variance=variance[keep])

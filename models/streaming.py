@@ -153,6 +153,22 @@ class Moments:
         count = self.count.sum(axis=0)[:, None]
         return np.where(count > 0, self.shift + self.first.sum(axis=0) / np.maximum(count, 1.0), 0.0)
 
+    def pooled(self) -> Moments:
+        """Return the moments of the same samples as one session: ``by_fold`` then removes their common mean only.
+
+        With z - m = (z - shift_b) + d_b and d_b = shift_b - m, the second moments of a fold grow by
+        sum over b of s_fb d_b' + d_b s_fb' + n_fb d_b d_b', and its first ones by sum over b of n_fb d_b.
+        """
+        count = self.count.sum(axis=0)
+        mean = np.average(self.session_means(), axis=0, weights=count)
+        moved = np.where(count[:, None] > 0, self.shift - mean, 0.0)
+        second: list[Float[np.ndarray, "column column"]] = []
+        for upper, first, n in zip(self.second, self.first, self.count, strict=True):
+            mixed = first.T @ moved
+            second.append(upper + mixed + mixed.T + (moved.T * n) @ moved)
+        first = (self.first + self.count[:, :, None] * moved).sum(axis=1, keepdims=True)
+        return Moments(tuple(second), first, self.count.sum(axis=1, keepdims=True), mean[None], self.n_features)
+
     def by_fold(self, basis: FeatureBasis) -> tuple[FoldStatistics, ...]:
         """Return the statistics of every fold, centred on the sessions' means, in a feature basis.
 

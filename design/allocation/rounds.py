@@ -22,6 +22,7 @@ from jaxtyping import Bool, Float
 from brainworth.design.errors import BadInput, Infeasible
 from brainworth.design.purchase import Surface
 from brainworth.design.utilities import Mean
+from brainworth.design.workers import Alone, Team
 
 from .describe import allocation
 from .evaluate import Evaluator
@@ -153,7 +154,12 @@ class Simulation:
 
 
 def plan_rounds(
-    problem: Problem, surface: Surface, options: RoundsOptions | None = None, shown: Surface | None = None
+    problem: Problem,
+    surface: Surface,
+    options: RoundsOptions | None = None,
+    shown: Surface | None = None,
+    *,
+    workers: Team | None = None,
 ) -> Rounds:
     """Return the best of several first purchases and what going on adaptively gains.
 
@@ -168,6 +174,8 @@ def plan_rounds(
     shown : Surface, optional
         Performance that a first round shows under each draw; ``surface`` if not given. They differ where the plan is for
         shifted stimuli: what has been collected by then is of the pilot's kind.
+    workers : Team, optional
+        Who simulates the shares, one task each; this process if not given. The result does not depend on it.
     """
     options = RoundsOptions() if options is None else options
     if options.rounds not in {2, 3}:
@@ -180,13 +188,15 @@ def plan_rounds(
     if not whole.pool.designs:
         raise Infeasible("No plan was found within the budget that could be split into rounds.")
     seen = evaluator if shown is None else replace(evaluator, surface=shown)
-    tried = [result for share in options.first_shares if (result := _tried(whole, seen, share, options)) is not None]
+    tasks = [(share,) for share in options.first_shares]
+    found = (workers or Alone()).results(with_first_share, tasks, (whole, seen, options))
+    tried = [result for result in found if result is not None]
     if not tried:
         raise Infeasible(f"The budget of {problem.budget:.2f} {problem.currency} is too small to be spent in rounds.")
     return max(tried, key=lambda r: r.gain)
 
 
-def _tried(whole: Search, shown: Evaluator, share: float, options: RoundsOptions) -> Rounds | None:
+def with_first_share(whole: Search, shown: Evaluator, options: RoundsOptions, share: float) -> Rounds | None:
     """Return the value of rounds with one first share; None if that share buys nothing that a final plan holds."""
     problem = whole.problem
     designs, values, utilities = whole.pool.stacked()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.covariance import oas
 
+from brainworth.models import readouts
 from brainworth.models.encoder import Encoder, EncoderOptions, fit_encoder
 from brainworth.models.folds import group_folds
 from brainworth.models.noise import oas_intensity, readout_filters, turned_filters
@@ -232,3 +234,35 @@ def test_latents_of_pure_noise_look_like_noise_on_other_folds() -> None:
     read = source.channels @ encoder.filters[0]
     seen = [np.corrcoef(a, b)[0, 1] for a, b in zip(read.T, (source.coordinates @ encoder.maps).T, strict=True)]
     assert np.sqrt(400) * np.mean(seen) > 4
+
+
+def test_the_signs_of_latents_decide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eigensolvers choose the signs, fold by fold; no read-out, no score and no number of latents may depend on them."""
+    world = draw(Setting(snr=(4.0, 0.05), sources=2), 3)
+    encoder = world.fit(6)
+    assert np.all(np.take_along_axis(encoder.maps, np.abs(encoder.maps).argmax(axis=0)[None], axis=0) > 0.0)
+    expected = world.read(encoder)
+    rng = np.random.default_rng(0)
+
+    def flipped(*given: Any) -> Encoder:
+        found = fit_encoder(*given)
+        sign = rng.choice([-1.0, 1.0], found.maps.shape[1])
+        patterns = tuple(sign[:, None] * pattern for pattern in found.patterns)
+        filters = tuple(part * sign for part in found.filters)
+        return replace(found, maps=found.maps * sign, patterns=patterns, filters=filters)
+
+    scored: list[NDArray[np.float64]] = []
+    own = readouts.own_correlation
+
+    def noted(*given: Any) -> NDArray[np.float64]:
+        scored.append(own(*given))
+        return scored[-1]
+
+    monkeypatch.setattr(readouts, "own_correlation", noted)
+    world.read(encoder)
+    monkeypatch.setattr(readouts, "fit_encoder", flipped)
+    found = world.read(encoder)
+    np.testing.assert_allclose(scored[2:], scored[:2], atol=1e-10)
+    assert found.confirmed == expected.confirmed
+    for a, b in zip(found.latents, expected.latents, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-9)

@@ -351,3 +351,29 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
     grown = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert grown < 200_000, f"{grown} KiB"
     assert streaming.SAVE_SECONDS > 0
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_the_moments_of_one_session(offset: float) -> None:
+    """Sessions together, centred on the mean of all: what a learner that knows no sessions works with."""
+    data = pilot(offset=offset)
+    basis = FeatureBasis.from_features(data["features"])
+    found = stream_moments(recording_of(data)).pooled().by_fold(basis)
+    source = in_memory(data | {"session": np.zeros(N, dtype=int)}, basis)
+    for fold, part in enumerate(found):
+        same_statistics(part.statistics, source.statistics(data["fold"] == fold))
+        rows = source.channels[data["fold"] == fold]
+        assert np.max(np.abs(part.channel_sum - rows.sum(axis=0))) <= TOLERANCE * np.abs(rows).sum()
+
+
+@pytest.mark.parametrize("standardise", [True, False])
+@pytest.mark.parametrize("stimuli", [8, 40])
+def test_a_basis_of_rows_that_count_several_times(stimuli: int, *, standardise: bool) -> None:
+    rng = np.random.default_rng(3)
+    features, count = rng.standard_normal((stimuli, P)), rng.integers(1, 6, stimuli)
+    found = FeatureBasis.from_features(features, standardise=standardise, count=count.astype(float))
+    expected = FeatureBasis.from_features(np.repeat(features, count, axis=0), standardise=standardise)
+    close(found.mean, expected.mean)
+    close(found.scale, expected.scale)
+    close(found.variance, expected.variance)
+    close(found.rotation * np.sign(np.sum(found.rotation * expected.rotation, axis=0)), expected.rotation)

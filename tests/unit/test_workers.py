@@ -9,12 +9,19 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from brainworth.design.allocation import Problem
+from brainworth.design.allocation.rounds import RoundsOptions, plan_rounds
+from brainworth.design.allocation.toy import ToySurface
+from brainworth.design.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.errors import BadInput
+from brainworth.design.prices import schedule
 from brainworth.design.workers import Alone, Cluster, WorkersLost, team
 
 pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
@@ -94,6 +101,14 @@ def test_results_do_not_depend_on_who_works(work: Any, workers: Cluster) -> None
     with team(1, address) as others:
         assert isinstance(others, Cluster)
         assert [row.tobytes() for row in others.results(work.drawn, tasks, (2.0,))] == expected
+
+
+def test_rounds_do_not_depend_on_who_simulates_them(workers: Cluster) -> None:
+    surface = ToySurface.random(np.random.default_rng(0), 1, 60, scale=500.0)
+    modality = (ModalityCost("A", schedule(1)), ModalityLimits(max_subjects=1))
+    problem = Problem(TaskCost(schedule(1)), (modality,), Decimal(2000))
+    options = RoundsOptions(rounds=3, draws=60)
+    assert plan_rounds(problem, surface, options, workers=workers) == plan_rounds(problem, surface, options)
 
 
 def test_a_killed_worker_is_replaced_and_nothing_is_lost(work: Any, workers: Cluster, tmp_path: Path) -> None:
