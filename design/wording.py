@@ -101,6 +101,14 @@ def assumptions(posterior: Posterior, result: AllocationResult) -> list[dict[str
     return [{"text": text, "checkable": checkable, "checked": checked} for text, checkable, checked in said]
 
 
+def _aim(posterior: Posterior) -> str:
+    """Say what limits a purchase: the budget, or the target it must reach."""
+    budget, aim = posterior.study.config.budget, posterior.study.config.objective
+    if budget.total is not None:
+        return f"within {budget.total:,.0f} {budget.currency}"
+    return f"that reach an explainable R² of {aim.target:g} with a probability of {aim.confidence:g}"
+
+
 def methods(posterior: Posterior, result: AllocationResult) -> list[str]:
     """Return a methods paragraph ready for a grant application."""
     config, size = posterior.study.config, posterior.pilot
@@ -123,8 +131,8 @@ def methods(posterior: Posterior, result: AllocationResult) -> list[str]:
     return [
         f"{basis} Expected performance of the optimal brain-informed learner at any number of brain samples and labels "
         "follows from a closed-form theory (state evolution and Gaussian-design ridge regression), averaged over the "
-        f"posterior. The purchase was chosen among all whole-number designs within "
-        f"{float(result.plan.bill.total):,.0f} {config.budget.currency} by mixed-integer programming, local refinement and "
+        f"posterior. The purchase was chosen among all whole-number designs "
+        f"{_aim(posterior)} by mixed-integer programming, local refinement and "
         f"branch and bound; no feasible design exceeds {certificate.bound:.4f} (plan: {certificate.objective:.4f})."
     ]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from .detail_records import Threshold
 from .records import Summary
 from .saved import Saved
-from .words import chance, count, interval, listed, meaning, money, number, parameter, rounded
+from .words import capital, chance, count, interval, listed, meaning, money, number, parameter, rounded
 
 
 def compared(saved: Saved) -> tuple[list[str], list[list[str]]]:
@@ -26,7 +26,7 @@ def compared(saved: Saved) -> tuple[list[str], list[list[str]]]:
         "exchange": "labels one sample replaces",
         "break_even": f"break-even price of a sample ({saved.currency})",
         "probability_worth_it": "probability that it pays",
-        "robustness_under_shift": f"error of labels only over its error{f' (shift {number(shift)})' if shift else ' under shift'}",
+        "robustness_under_shift": f"error of labels only over its error{f' at {number(shift)}-fold' if shift else ' under'} shift",
     }
     extra: dict[str, None] = {}
     for row in saved.details.compare:
@@ -38,6 +38,12 @@ def compared(saved: Saved) -> tuple[list[str], list[list[str]]]:
         for row in saved.details.compare
     ]
     return heads, rows
+
+
+def on_trial(saved: Saved) -> bool:
+    """Whether some modality is compared by a trial purchase, because its best purchase holds labels only."""
+    bought = [(row.model_extra or {}).get("buys") for row in saved.details.compare]
+    return any(isinstance(b, dict) and not any(n for name, n in b.items() if name != "labels") for b in bought)
 
 
 def _compared_cell(key: str, value: object, scale: float) -> str:
@@ -76,6 +82,10 @@ def _cell(value: object, scale: float = 1.0) -> str:
     return listed([_cell(item) for item in value]) if isinstance(value, list) else str(value)
 
 
+ORDER = 0.001
+"""Lead in explainable R² from which one modality counts as better than another, as in ``compare``."""
+
+
 @dataclass(frozen=True)
 class Flip:
     """One line of the table of thresholds, as text."""
@@ -87,9 +97,25 @@ class Flip:
     meaning: str
 
 
+def _thresholds(saved: Saved, *, steady: bool) -> list[Threshold]:
+    """Return the thresholds that are never crossed and speak of one modality of several, or all others."""
+    rows = saved.details.sensitivity.thresholds if saved.details.sensitivity else []
+    several = len(saved.plan.allocation.modalities) > 1
+    return [row for row in rows if (several and row.value is None and ":" in row.parameter) == steady]
+
+
+def steady(saved: Saved) -> str:
+    """Say which quantities of single modalities never flip the decision; empty if there are none."""
+    names = [parameter(row.parameter) for row in _thresholds(saved, steady=True)]
+    if not names:
+        return ""
+    ends = "are still worth buying" if saved.plan.verdict.collect_brain_data else "still do not pay"
+    return capital(f"{listed(names)}, each moved as far, do not flip it: brain data {ends}.")
+
+
 def flips(saved: Saved) -> list[Flip]:
     """Write where the decision flips."""
-    rows = saved.details.sensitivity.thresholds if saved.details.sensitivity else []
+    rows = _thresholds(saved, steady=False)
     return [
         Flip(
             parameter(row.parameter),
@@ -176,6 +202,6 @@ def orders(saved: Saved) -> list[str]:
     ]
     if not said:
         budgets = [point.budget for points in found.curves.values() for point in points]
-        said = [f"The order of the modalities is the same at all budgets from {money(min(budgets), '')} to "
-                f"{money(max(budgets), currency)}."]  # fmt: skip
+        ends = f"from {money(min(budgets), '')} to {money(max(budgets), currency)}"
+        said = [f"At no budget {ends} does one modality overtake another by more than {ORDER:g} in explainable R²."]
     return said

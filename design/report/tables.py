@@ -86,7 +86,8 @@ def _range(ends: tuple[float, float] | None) -> str:
     """Write an inclusive range of counts."""
     if ends is None:
         return ""
-    return "none" if ends[1] == 0 else f"{count(ends[0])} to {count(ends[1])}"
+    low, high = (count(end) for end in ends)
+    return "none" if ends[1] == 0 else low if low == high else f"{low} to {high}"
 
 
 def _effort(bought: Bought) -> str:

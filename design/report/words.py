@@ -7,6 +7,7 @@ go wrong: nothing; a number that is missing or not finite is written as "not ava
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from .detail_records import Objective, Price
 from .records import Number, Summary
@@ -176,7 +177,10 @@ def interval(summary: Summary | None, style: str = "number", unit: str = "") -> 
     ends = (summary.q05, summary.q95)
     sizes = [abs(value) for value in (summary.mean, *ends) if value is not None and math.isfinite(value)]
     largest = max(sizes, default=0.0)
-    write = {"number": lambda value: _beside(value, largest), "count": count, "r2": r2, "tenths": _tenths}[style]
+    least = min((size for size in sizes if size > 0), default=0.0)
+    far = style == "number" and TINY <= least < 0.5 * 10.0 ** -_decimals(largest) and largest >= 1
+    plainly = partial(number, digits=2) if far else partial(_beside, largest=largest)
+    write = {"number": plainly, "count": count, "r2": r2, "tenths": _tenths}[style]
     if style == "number" and 0 < largest < TINY and min(v for v in (summary.mean, *ends) if v is not None) >= 0:
         return f"under {TINY} {unit}".strip()
     text = write(summary.mean)
@@ -194,8 +198,12 @@ def _beside(value: Number, largest: float) -> str:
     """Write a number with as many decimals as the largest of its row needs for two significant digits."""
     if value is None or not math.isfinite(value) or not TINY <= largest < 1e5:
         return number(value)
-    decimals = max(0, 1 - math.floor(math.log10(largest)))
-    return f"{value:,.{decimals}f}".replace("-", "−")
+    return f"{value:,.{_decimals(largest)}f}".replace("-", "−")
+
+
+def _decimals(largest: float) -> int:
+    """Return how many decimals give a number two significant digits."""
+    return max(0, 1 - math.floor(math.log10(largest))) if largest > 0 else 0
 
 
 def objective(aim: Objective | None) -> str:

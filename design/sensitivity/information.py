@@ -42,9 +42,9 @@ class Worth:
 class Experiment:
     """What a larger pilot would show: normal scores of parameters, seen with noise.
 
-    The noise of a pilot n times as large as the one behind the posterior has 1/n of the posterior's covariance
-    (sample-size scaling of moment matching: Heath, Manolopoulou & Baio 2018), so that a second pilot of the same size
-    halves variances, and correlated parameters stay confused to the same degree.
+    Where a pilot outweighs the prior, the noise of one n times as large has 1/n of the posterior's covariance (sample-size
+    scaling of moment matching: Heath, Manolopoulou & Baio 2018), so that a second pilot of the same size halves variances;
+    where it does not, the noise is larger (``prior``). Correlated parameters stay confused to the same degree.
     """
 
     parameters: Float[np.ndarray, "draw parameter"]
