@@ -83,7 +83,10 @@ def assumptions(posterior: Posterior, result: AllocationResult) -> list[dict[str
             "The pilot's people show the spread where there are several.",
         ),
     ]
-    if config.budget.reuse_pilot:
+    if not pilot:
+        checks = (said[0][0], said[2][0], said[4][0])
+        said = [(text, able, f"A pilot could: {told}" if text in checks else told) for text, able, told in said]
+    if config.budget.reuse_pilot and pilot:
         said.append(
             ("The pilot's own data also train the final model.", False, "Set budget.reuse_pilot = false if not.")
         )

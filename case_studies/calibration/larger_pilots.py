@@ -29,6 +29,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
+from pilot_tables import SCALED, STATED, results, texts
 
 from brainworth.design.allocation import AllocationOptions, Problem, allocate
 from brainworth.design.allocation.from_config import problem_from_config
@@ -54,9 +55,11 @@ from brainworth.models.simulate import Realism, SourceSize, StudySize, simulate_
 from brainworth.models.summary import Summary, summarise
 from brainworth.models.system import Spectrum, System
 
-HERE = Path(__file__).parent
-sys.path.append(str(HERE.parent))
+sys.path.append(str(Path(__file__).parents[1]))
 
+from kept import keep
+
+HERE = Path(__file__).parent
 
 PEOPLE, EACH, LABELS = 2, 100, 80
 """The pilot: people, samples of each, labels."""
@@ -85,9 +88,8 @@ CONFIG: dict[str, Any] = {
     },
 }
 """Noisy labels, and prices at which it is open whether brain data pay: a label costs as much as 33 brain samples."""
-STATED, SCALED = "stated", "stated by sample-size scaling alone"
-"""What the tool says, and what it said before it told the prior's doubt from the data's: wrong, and the check must see it."""
-NEW = "snr of new people"
+NEW = "snr:EEG*people:EEG"
+"""Signal-to-noise ratio of new people."""
 QUANTITIES = ("alignment", "label_noise", "snr:EEG", NEW)
 
 
@@ -227,7 +229,12 @@ def one_world(seed: int, world: int, kept: Path) -> dict[str, Any]:
         row = {STATED: stated(choices, offer, world), SCALED: stated(choices, scaled[offer.larger.kind], world)}
         row["refitted"] = gained(decision, choices, offer, second.draws, second.draws)
         row["true"] = gained(decision, choices, offer, second.draws, drawn.truth)
-        prior = {"noise_scaled": scaled[offer.larger.kind].shown.noise.tolist(), "prior_left": left}
+        prior = {
+            "noise_scaled": dict(
+                zip(scaled[offer.larger.kind].shown.names, scaled[offer.larger.kind].shown.noise.tolist(), strict=True)
+            ),
+            "prior_left": left,
+        }
         found.append(
             {"kind": offer.larger.kind, "cost": offer.cost, "gain": row} | learned(decision, second, offer) | prior
         )
@@ -264,7 +271,7 @@ def learned(decision: Decision, second: Fit, offer: Offer) -> dict[str, Any]:
     first = decision.believed
     after = replace(decision, surface=replace(decision.surface, draws=second.draws, blocks={})).believed
     left = {name: float(_open(name, after).var() / _open(name, first).var()) for name in QUANTITIES}
-    return {"left": left, "noise": offer.shown.noise.tolist(), "about": list(offer.about)}
+    return {"left": left, "noise": dict(zip(offer.shown.names, offer.shown.noise.tolist(), strict=True))}
 
 
 def _open(name: str, believed: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -299,6 +306,13 @@ def main() -> None:
         with log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(lines[-1]) + "\n")
         print(f"world {world}: {time.perf_counter() - start:.0f} s", flush=True)
+    found = results([line for line in lines if line["world"] < given.worlds])
+    tables = texts(found)
+    (given.out / "larger_pilots.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (given.out / "larger_pilots.md").write_text(tables["larger_pilots"] + "\n", encoding="utf-8")
+    print(f"\n{tables['larger_pilots']}")
+    if given.keep:
+        keep(HERE, tables, [given.out / "larger_pilots.json"])
 
 
 if __name__ == "__main__":

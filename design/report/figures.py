@@ -132,7 +132,7 @@ def exchange(saved: Saved) -> Plot | None:
     }
     if not curves:
         return None
-    columns = min(3, len(curves))
+    columns = 4 if len(curves) == 4 else min(3, len(curves))
     rows = math.ceil(len(curves) / columns)
     with house_style():
         size = HALF if len(curves) == 1 else (11.5, 2.75 * rows + 0.15)

@@ -163,6 +163,7 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         rules=tables.RULES,
         marginal_money=10.0 ** math.floor(math.log10(max(saved.budget, 10.0) / 10)),
         believed=tables.believed(saved),
+        assumptions=tables.assumptions(saved),
         compare_heads=heads,
         wordy="best purchase with it" in heads,
         trial=decision_tables.on_trial(saved),

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .detail_records import ModalityPrices
+from .detail_records import Assumption, ModalityPrices
 from .records import Bought, Summary
 from .saved import Saved
 from .words import (
     TINY,
     count,
     interval,
+    listed,
     meaning,
     money,
     number,
@@ -129,6 +130,21 @@ def _price_list(costs: ModalityPrices, currency: str) -> str:
     if costs.attrition:
         parts.append(f"{share(costs.attrition)} of people drop out and are paid")
     return "; ".join(parts)
+
+
+def assumptions(saved: Saved) -> list[Assumption]:
+    """Return the assumptions, those that say the same of several modalities as one."""
+    found: dict[tuple[str, bool, str], list[str]] = {}
+    for item in saved.details.assumptions:
+        name, colon, rest = item.text.partition(": ")
+        own = bool(colon) and name in saved.plan.allocation.modalities
+        found.setdefault((rest if own else item.text, item.checkable, item.checked or ""), []).extend(
+            [name] if own else []
+        )
+    return [
+        Assumption(text=f"{listed(names)}: {text}" if names else text, checkable=checkable, checked=checked)
+        for (text, checkable, checked), names in found.items()
+    ]
 
 
 @dataclass(frozen=True)

@@ -178,12 +178,12 @@ def interval(summary: Summary | None, style: str = "number", unit: str = "") -> 
     sizes = [abs(value) for value in (summary.mean, *ends) if value is not None and math.isfinite(value)]
     largest = max(sizes, default=0.0)
     least = min((size for size in sizes if size > 0), default=0.0)
-    far = style == "number" and TINY <= least < 0.5 * 10.0 ** -_decimals(largest) and largest >= 1
+    far = style == "number" and 0.01 <= least < 0.5 * 10.0 ** -_decimals(largest) and largest >= 1
     plainly = partial(number, digits=2) if far else partial(_beside, largest=largest)
     write = {"number": plainly, "count": count, "r2": r2, "tenths": _tenths}[style]
     if style == "number" and 0 < largest < TINY and min(v for v in (summary.mean, *ends) if v is not None) >= 0:
         return f"under {TINY} {unit}".strip()
-    text = write(summary.mean)
+    text = _mean(summary.mean, largest) if style == "number" and not far else write(summary.mean)
     if None not in ends:
         text += f" ({write(ends[0])} to {write(ends[1])})"
     return f"{text} {unit}".strip()
@@ -199,6 +199,15 @@ def _beside(value: Number, largest: float) -> str:
     if value is None or not math.isfinite(value) or not TINY <= largest < 1e5:
         return number(value)
     return f"{value:,.{_decimals(largest)}f}".replace("-", "−")
+
+
+def _mean(value: float, largest: float) -> str:
+    """Write a mean with one decimal more than its interval where it is less than a quarter of its end."""
+    text = _beside(value, largest)
+    far = TINY <= abs(value) < 0.25 * largest and largest < 1e5
+    if far and _decimals(abs(value)) > _decimals(largest):
+        return f"{value:,.{_decimals(largest) + 1}f}".replace("-", "−")
+    return text
 
 
 def _decimals(largest: float) -> int:

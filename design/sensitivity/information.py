@@ -51,6 +51,8 @@ class Experiment:
     """Those it informs about."""
     noise: Float[np.ndarray, " parameter"]
     """Noise variance of each statistic relative to the posterior variance: old over new sample size."""
+    names: tuple[str, ...] = ()
+    """What each statistic shows, for whoever wants to read it."""
 
 
 def scores(values: Float[np.ndarray, "draw parameter"]) -> Float[np.ndarray, "draw parameter"]:

@@ -171,7 +171,7 @@ def experiment(
         return None
     about = sorted({name for one in shown for name in one.about if name in seen})
     columns, noises = np.column_stack([one.column for one in shown]), np.array([one.noise for one in shown])
-    return Experiment(columns, noises), tuple(about)
+    return Experiment(columns, noises, tuple("*".join(one.about) for one in shown)), tuple(about)
 
 
 def _recorded(decision: Decision, m: int, people: int, scale: float) -> Shown:

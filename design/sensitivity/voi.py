@@ -113,7 +113,7 @@ def value_of_information(decision: Decision, basis: Basis, seed: int) -> dict[st
         "evsi": evsi,
         "best": best,
         "best_sizes": _best_sizes(evsi),
-        "sentence": _sentence(everything, evsi, best, record),
+        "sentence": _sentence(everything, evsi, best, record | {"labelled": float(basis.pilot.labels) > 0}),
     }
 
 
@@ -268,6 +268,11 @@ def _sentence(
         return (
             f"{most}. Buying {best['label']} first and deciding then gains {best['net']:.2g} on balance, all costs "
             f"counted (Monte Carlo standard error {best['net_se']:.1g}){money}."
+        )
+    if not record["labelled"]:
+        return (
+            f"{most}. No pilot of recordings alone gains more than {MATTERS:g} on balance beyond Monte Carlo error; what a first "
+            "pilot with labels would teach of the alignment cannot be valued before there are any."
         )
     return (
         f"{most}. No larger pilot gains more than {MATTERS:g} on balance beyond Monte Carlo error: "

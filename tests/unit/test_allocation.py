@@ -75,6 +75,16 @@ def two_hills() -> ToySurface:
 # ---------------------------------------------------------------------- what comes out
 
 
+def test_a_share_counts_only_where_it_buys_brain_data() -> None:
+    """Sessions of 400 out of 1,000: nothing can be bought for 10 %, and money that buys nothing is not spent on brain data."""
+    dear = eeg(per_sample=schedule(0), per_session=schedule(400), samples_per_session=60, per_subject=Price())
+    result = allocate(problem(dear), strong(), replace(QUICK, share_points=11))
+    spent = [float(sum(p.plan.bill.modalities.values())) / 1000 for p in result.share_curve]
+    assert spent == pytest.approx([0.0, 0.4, 0.8])
+    assert [p.share for p in result.share_curve] == pytest.approx(spent)
+    assert [p.plan.allocation.n_task for p in result.share_curve] == [500, 300, 100]
+
+
 def test_result_describes_the_plan_and_its_surroundings() -> None:
     result = allocate(problem(eeg()), strong(), QUICK)
     plan, bought = result.plan, result.plan.allocation.modalities["A"]
