@@ -22,6 +22,8 @@ from .words import TINY, interval, listed, money, parameter, r2, rounded, share
 TIE = 0.001
 """Differences in expected explainable R² up to this are called none."""
 
+_FEWEST = 3
+"""Bars that are drawn even if they are short."""
 _FOCUS = " Focus: how much brain or task prefer the strong directions of the features."
 
 
@@ -31,8 +33,7 @@ def tornado(saved: Saved) -> Plot | None:
     if sensitivity is None or not sensitivity.tornado:
         return None
     bars = sorted(sensitivity.tornado, key=lambda bar: abs(bar.utility_high - bar.utility_low))[-10:]
-    moving = [bar for bar in bars if abs(bar.utility_high - bar.utility_low) >= TINY]
-    bars = moving or bars
+    bars = [bar for bar in bars[:-_FEWEST] if abs(bar.utility_high - bar.utility_low) >= TINY] + bars[-_FEWEST:]
     with house_style():
         figure = Figure(figsize=(5.7, 1.25 + 0.34 * len(bars)))
         axes = figure.add_subplot()
@@ -67,7 +68,7 @@ def sobol(saved: Saved) -> Plot | None:
     if sensitivity is None or not sensitivity.sobol:
         return None
     bars = sorted(sensitivity.sobol, key=lambda bar: bar.total)[-10:]
-    bars = [bar for bar in bars if bar.total >= 0.001] or bars
+    bars = [bar for bar in bars[:-_FEWEST] if bar.total >= 0.001] + bars[-_FEWEST:]
     with house_style():
         figure = Figure(figsize=(5.7, 1.25 + 0.34 * len(bars)))
         axes = figure.add_subplot()
@@ -80,9 +81,10 @@ def sobol(saved: Saved) -> Plot | None:
         axes.set_xlabel("share of the forecast's variance")
         legend_above(axes)
         top = bars[-1]
+        own = max(0.0, min(top.first, top.total, 1.0))
         caption = (
-            f"Not knowing {parameter(top.parameter)} exactly causes {share(max(0.0, min(top.first, top.total)))} of the forecast's "
-            f"variance alone and {share(top.total)} together with the other parameters (Sobol indices)."
+            f"Not knowing {parameter(top.parameter)} exactly causes {share(own)} of the forecast's "
+            f"variance alone and {share(min(top.total, 1.0))} together with the other parameters (Sobol indices)."
         )
         alt = f"Bar chart of Sobol indices by parameter. {caption}"
         return save(figure, {"name": "sobol", "title": "Where the doubt comes from", "alt": alt, "caption": caption})

@@ -85,11 +85,13 @@ def split(saved: Saved) -> Plot | None:
         least = level - tolerance * abs(level)
         good = [point.brain_share for point in rows if (point.explainable_r2.mean or 0.0) >= least]
         spent = brain_share(saved)
-        caption = (
-            f"The plan spends {share(spent)} of its cost on brain data. Along this line the best share is "
-            f"{share(best.brain_share)} with explainable R² {interval(best.explainable_r2, 'r2')}; {_within(good)} within "
-            f"{percent(tolerance)} of it.{' Dots are all the splits that whole sessions allow.' if len(rows) <= _FEW else ''}"
-        )
+        caption = "Within this budget and these limits no brain data can be bought, so there is nothing to split."
+        if len(rows) > 1:
+            caption = (
+                f"The plan spends {share(spent)} of its cost on brain data. Along this line the best share is "
+                f"{share(best.brain_share)} with explainable R² {interval(best.explainable_r2, 'r2')}; {_within(good)} within "
+                f"{percent(tolerance)} of it.{' Dots are all the splits that whole sessions allow.' if len(rows) <= _FEW else ''}"
+            )
         alt = (
             f"Line chart of explainable R² against the share of the budget spent on brain data. It starts at "
             f"{r2(rows[0].explainable_r2.mean)} with {share(rows[0].brain_share)} and ends at "

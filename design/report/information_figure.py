@@ -18,6 +18,8 @@ from .style import BLUE, CYCLE, INK, MUTED, Plot, house_style, save, shorten
 from .words import capital, listed, money, parameter, rounded
 
 _MOST = 8
+_MATTERS = 0.001
+"""Net gains below this are not worth the delay of another pilot."""
 _LEAST = 0.002
 """An axis of gains ends here at least."""
 _MARKERS = "osD^vPX*"
@@ -95,13 +97,15 @@ def _pilots(axes: Axes, voi: InformationValue, saved: Saved) -> str:
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.02), fontsize=8)
     axes.axvline(saved.budget, color=MUTED, linewidth=1, linestyle=":")
     best = max(voi.evsi, key=_net)
+    error = best.net_se if best.net_se is not None else best.se
+    doubt = "" if error is None else f" ± {error:.4f}"
     what = f"{shorten(best.label, 60)} for {money(best.cost, saved.currency)}"
     if _net(best) <= 0:
         last = "gains nothing" if _net(best) == 0 else f"loses {rounded(-_net(best))}"
         return f"no {_pilot(saved)} gains more than it costs (the best, {what}, {last})"
-    error = best.net_se if best.net_se is not None else best.se
-    doubt = "" if error is None else f" ± {rounded(error)}"
-    return f"of the {_pilot(saved)}s {what} comes out best, with a net gain of {rounded(_net(best))}{doubt}"
+    if voi.best is None and _net(best) < _MATTERS:
+        return f"no {_pilot(saved)} gains as much as {_MATTERS:g} after its cost (the best, {what}, {_net(best):.4f}{doubt})"
+    return f"of the {_pilot(saved)}s {what} comes out best, with a net gain of {_net(best):.4f}{doubt}"
 
 
 def _pilot(saved: Saved) -> str:

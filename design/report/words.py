@@ -142,13 +142,16 @@ def chance(value: Number) -> str:
     return f"over 99{PER_CENT}" if value > 0.995 else f"{100 * value:.0f}{PER_CENT}"
 
 
-def r2(value: Number) -> str:
-    """Write an R² with two decimals, with more where it is nearly 1."""
+def r2(value: Number, digits: int | None = None) -> str:
+    """Write an R² with two decimals, or so many; with more where it is nearly 1."""
     if value is None or not math.isfinite(value):
         return NONE
-    left = 1.0 - value
-    digits = 2 if left >= 0.01 or left <= 0 else min(4, math.ceil(-math.log10(left)))
-    return f"{value:.{digits}f}".replace("-", "−")
+    return f"{value:.{_r2_digits(value) if digits is None else digits}f}".replace("-", "−")
+
+
+def _r2_digits(value: Number) -> int:
+    left = 1.0 - value if value is not None and math.isfinite(value) else 1.0
+    return 2 if left >= 0.01 or left <= 0 else min(4, math.ceil(-math.log10(left)))
 
 
 def capital(text: str) -> str:
@@ -180,7 +183,8 @@ def interval(summary: Summary | None, style: str = "number", unit: str = "") -> 
     least = min((size for size in sizes if size > 0), default=0.0)
     far = style == "number" and 0.01 <= least < 0.5 * 10.0 ** -_decimals(largest) and largest >= 1
     plainly = partial(number, digits=2) if far else partial(_beside, largest=largest)
-    write = {"number": plainly, "count": count, "r2": r2, "tenths": _tenths}[style]
+    same = partial(r2, digits=max(_r2_digits(value) for value in (summary.mean, *ends)))
+    write = {"number": plainly, "count": count, "r2": same, "tenths": _tenths}[style]
     if style == "number" and 0 < largest < TINY and min(v for v in (summary.mean, *ends) if v is not None) >= 0:
         return f"under {TINY} {unit}".strip()
     text = _mean(summary.mean, largest) if style == "number" and not far else write(summary.mean)
