@@ -160,6 +160,7 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         purchase=tables.purchase_list(saved),
         as_good_without=tables.as_good_without(saved),
         certified=tables.certified(saved),
+        hopeless=tables.hopeless(saved),
         rules=tables.RULES,
         marginal_money=10.0 ** math.floor(math.log10(max(saved.budget, 10.0) / 10)),
         believed=tables.believed(saved),

@@ -25,6 +25,9 @@ from .words import (
     share,
 )
 
+LITTLE = 0.05
+"""An R² of all label variance below this is next to nothing."""
+
 
 @dataclass(frozen=True)
 class Purchase:
@@ -130,6 +133,12 @@ def _price_list(costs: ModalityPrices, currency: str) -> str:
     if costs.attrition:
         parts.append(f"{share(costs.attrition)} of people drop out and are paid")
     return "; ".join(parts)
+
+
+def hopeless(saved: Saved) -> bool:
+    """Whether even the plan predicts next to nothing of the labels."""
+    reached = saved.plan.performance.r2
+    return reached is not None and reached.mean is not None and reached.mean < LITTLE
 
 
 def assumptions(saved: Saved) -> list[Assumption]:

@@ -122,6 +122,16 @@ def test_a_report_without_a_pilot_does_not_speak_of_one(saved: Path) -> None:
         assert said not in text.replace("No larger pilot is worth its cost.", ""), said
 
 
+def test_a_plan_that_predicts_nothing_says_so(saved: Path) -> None:
+    assert "Hardly anything can be predicted" not in write_report(saved).read_text()
+    performance = json.loads((saved / "plan.json").read_text())["performance"]
+    little = {"mean": 0.02, "q05": 0.0, "q50": 0.01, "q95": 0.06}
+    _edit(saved / "plan.json", performance=performance | {"r2": little})
+    assert (
+        "even this plan reaches an R² of 0.02 (0.00 to 0.06) of all label variance" in write_report(saved).read_text()
+    )
+
+
 def test_what_is_said_of_several_modalities_is_said_once(saved: Path) -> None:
     told = [
         {"text": f"{name}: no max_samples given.", "checkable": False, "checked": "A choice."}
