@@ -53,7 +53,7 @@ from brainworth.models.pilot import Pilot
 from brainworth.models.quadrature import compress
 from brainworth.models.simulate import Realism, SourceSize, StudySize, simulate_study
 from brainworth.models.summary import Summary, summarise
-from brainworth.models.system import Spectrum, System
+from brainworth.models.system import System
 
 sys.path.append(str(Path(__file__).parents[1]))
 
@@ -215,10 +215,7 @@ def one_world(seed: int, world: int, kept: Path) -> dict[str, Any]:
     problem = problem_from_config(config, {"EEG": PEOPLE})
     decision = decision_of(problem, fit(drawn.part(people=False, labels=False), priors, world, kept / f"{world}.npz"))
     size = decision.surface.size
-    before = Draws(
-        prior_system(priors, decision.surface.draws.system.spectrum), decision.surface.draws.people[:PRIOR_DRAWS]
-    )
-    left = shares_left(columns(decision.surface.draws, ("EEG",)), columns(before, ("EEG",)))
+    left = prior_left(priors, decision.surface.draws)
     naive = Basis(size, reuse=True, factors=(float(FACTOR),))
     choices = choices_of(decision, replace(naive, left=left))
     scaled = {offer.larger.kind: offer for offer in choices_of(decision, naive).offers}
@@ -242,10 +239,12 @@ def one_world(seed: int, world: int, kept: Path) -> dict[str, Any]:
     return {"world": world, "buys": decision.buys, "evpi": everything.value, "pilots": found}
 
 
-def prior_system(priors: Priors, spectrum: Spectrum) -> System:
-    """Return draws of the prior."""
+def prior_left(priors: Priors, draws: Draws) -> dict[str, float]:
+    """Return the share of the prior variance that a pilot left, as ``design.sensitivity.prior`` has it for a study."""
     sites = sample_prior(priors, np.zeros(0, dtype=np.int64), SHAPE.n_latents, 0, PRIOR_DRAWS)
-    return systems_of_draws(sites, spectrum, jnp.asarray([float(SHAPE.channels)]))
+    system = systems_of_draws(sites, draws.system.spectrum, jnp.asarray([float(SHAPE.channels)]))
+    before = Draws(system, draws.people[:PRIOR_DRAWS])
+    return shares_left(columns(draws, ("EEG",)), columns(before, ("EEG",)))
 
 
 def stated(choices: Choices, offer: Offer, seed: int) -> list[float]:
@@ -267,11 +266,15 @@ def gained(decision: Decision, choices: Choices, offer: Offer, second: Draws, ju
 
 
 def learned(decision: Decision, second: Fit, offer: Offer) -> dict[str, Any]:
-    """Return how much variance the larger pilot left of each quantity, on a scale without bounds, and the noise stated."""
-    first = decision.believed
-    after = replace(decision, surface=replace(decision.surface, draws=second.draws, blocks={})).believed
-    left = {name: float(_open(name, after).var() / _open(name, first).var()) for name in QUANTITIES}
+    """Return how much variance the larger pilot left of each quantity, and the noise that is stated."""
+    left = {name: spread_left(name, decision.surface.draws, second.draws) for name in QUANTITIES}
     return {"left": left, "noise": dict(zip(offer.shown.names, offer.shown.noise.tolist(), strict=True))}
+
+
+def spread_left(name: str, first: Draws, second: Draws) -> float:
+    """Return the variance of a quantity after a second fit over that after the first, on a scale without bounds."""
+    now, then = (float(_open(name, columns(draws, ("EEG",))).var()) for draws in (second, first))
+    return now / then
 
 
 def _open(name: str, believed: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
