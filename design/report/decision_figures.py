@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from .detail_records import BudgetPoint
+from .detail_records import BudgetPoint, SobolBar
 from .figures import column, compact, r2_axis, spread_axis
 from .records import Summary
 from .saved import Saved
@@ -85,9 +85,21 @@ def sobol(saved: Saved) -> Plot | None:
         caption = (
             f"Not knowing {parameter(top.parameter)} exactly causes {share(own)} of the forecast's "
             f"variance alone and {share(min(top.total, 1.0))} together with the other parameters (Sobol indices)."
+            f"{_best_share(sensitivity.sobol_share)}"
         )
         alt = f"Bar chart of Sobol indices by parameter. {caption}"
         return save(figure, {"name": "sobol", "title": "Where the doubt comes from", "alt": alt, "caption": caption})
+
+
+def _best_share(bars: list[SobolBar]) -> str:
+    """Say what the best share of brain data hangs on most, if its index is known well enough."""
+    top = max(bars, key=lambda bar: bar.total, default=None)
+    if top is None or (top.total_error or 0.0) > 0.5 * top.total:
+        return ""
+    return (
+        f" How much of the budget is best spent on brain data hangs most on {parameter(top.parameter)}: "
+        f"{share(min(top.total, 1.0))} of that share's variance."
+    )
 
 
 def modalities(saved: Saved) -> Plot | None:

@@ -132,6 +132,14 @@ def test_a_plan_that_predicts_nothing_says_so(saved: Path) -> None:
     )
 
 
+def test_a_plan_that_mostly_loses_a_little_says_why(saved: Path) -> None:
+    said = "More often than not it would lose a little"
+    assert said not in write_report(saved).read_text()
+    verdict = json.loads((saved / "plan.json").read_text())["verdict"]
+    _edit(saved / "plan.json", verdict=verdict | {"probability": 0.31})
+    assert said in write_report(saved).read_text()
+
+
 def test_what_is_said_of_several_modalities_is_said_once(saved: Path) -> None:
     told = [
         {"text": f"{name}: no max_samples given.", "checkable": False, "checked": "A choice."}
