@@ -140,7 +140,9 @@ def _flip(row: Threshold, saved: Saved) -> str:
     if now is None or now.mean is None:
         return said
     if now.q05 == now.q95:
-        return f"{said} (now {rounded(now.mean, row.unit)})"
+        capped = row.parameter == "price_of_a_label" and row.pays == "below"
+        left = "; all labels there are would then leave money for brain data" if capped else ""
+        return f"{said} (now {rounded(now.mean, row.unit)}){left}"
     return f"{said}: probability {chance(row.probability_beyond)}; believed {interval(now, unit=row.unit)}"
 
 

@@ -256,7 +256,8 @@ def _sentence(
     everything: Worth, evsi: list[dict[str, Any]], best: dict[str, Any] | None, record: Mapping[str, Any]
 ) -> str:
     """Return in words whether a larger pilot is worth its money."""
-    most = f"Knowing everything before buying would gain {everything.value:.2g} in {record['unit']} on average"
+    ceiling = "less than 0.0001" if 0 < everything.value < 1e-4 else f"{everything.value:.2g}"
+    most = f"Knowing everything before buying would gain {ceiling} in {record['unit']} on average"
     if not evsi:
         return f"{most}; no larger pilot fits the budget."
     if best is not None:
