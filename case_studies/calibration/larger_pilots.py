@@ -291,7 +291,7 @@ def _open(name: str, believed: Mapping[str, NDArray[np.float64]]) -> NDArray[np.
 def main() -> None:
     """Run the worlds and write what came out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--worlds", type=int, default=60)
+    parser.add_argument("--worlds", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("out/larger_pilots"), help="folder of the results")
     parser.add_argument("--keep", action="store_true", help="write results beside this file, and the README's table")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brainworth.design.allocation import Allocation
+from brainworth.design.allocation import Allocation, ModalityPurchase
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.config import parse_study
 from brainworth.design.literature import study_priors
@@ -62,7 +62,9 @@ def test_refits_leave_the_doubt_that_is_stated(tmp_path: Path) -> None:
             for more in (False, True)
         )
         surface = PosteriorSurface(("EEG",), first.draws, first.size)
-        decision = Decision.of(problem, surface, Allocation(int(problem.budget or 0), {}))
+        decision = Decision.of(
+            problem, surface, Allocation(int(problem.budget or 0), {"EEG": ModalityPurchase(0, 0, 0, 0, 1)})
+        )
         design = bought(LargerPilot("labels", 2.0, check.FACTOR * check.LABELS), problem)
         assert design is not None
         left = check.prior_left(priors, first.draws)
