@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .detail_records import Threshold
+from .detail_records import BudgetPoint, Threshold
 from .records import Summary
 from .saved import Saved
 from .words import capital, chance, count, interval, listed, meaning, money, number, parameter, rounded
@@ -83,7 +83,7 @@ def _cell(value: object, scale: float = 1.0) -> str:
 
 
 ORDER = 0.001
-"""Lead in explainable R² from which one modality counts as better than another, as in ``compare``."""
+"""Lead in explainable R² from which one choice counts as better than another, as in ``compare``."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,13 @@ def larger_pilots(saved: Saved) -> list[Larger]:
 
 
 def _worth(net: float | None, se: float | None) -> str:
-    return "not known" if net is None else "not clear" if net > 0 and net > (se or 0.0) else "no"
+    """Judge a net gain that is not the best: beyond Monte Carlo error and the least gain that matters, or not."""
+    if net is None:
+        return "not known"
+    if net <= (se or 0.0):
+        return "no"
+    sure = net > 3.0 * (se or 0.0)
+    return "not clear" if not sure else "yes, but less" if net > ORDER else "hardly"
 
 
 def _with_error(value: float | None, se: float | None) -> str:
@@ -203,5 +209,25 @@ def orders(saved: Saved) -> list[str]:
     if not said:
         budgets = [point.budget for points in found.curves.values() for point in points]
         ends = f"from {money(min(budgets), '')} to {money(max(budgets), currency)}"
+        first = _first(found.curves)
         said = [f"At no budget {ends} does one modality overtake another by more than {ORDER:g} in explainable R²."]
+        if first:
+            said = [
+                f"{first} is the best modality at all budgets {ends}, or within {ORDER:g} of the best in explainable R²."
+            ]
     return said
+
+
+def _first(curves: dict[str, list[BudgetPoint]]) -> str:
+    """Return the modality that is nowhere behind another by more than ``ORDER``; empty if none or several are."""
+    reached = {
+        name: {point.budget: point.explainable_r2.mean or 0.0 for point in points}
+        for name, points in curves.items()
+        if name not in ("labels only", "together")
+    }
+    ahead = [
+        name
+        for name, own in reached.items()
+        if all(own.get(b, 0.0) >= r2 - ORDER for other in reached.values() for b, r2 in other.items())
+    ]
+    return ahead[0] if len(ahead) == 1 else ""
