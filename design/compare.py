@@ -11,7 +11,7 @@ all cases. Plans are found by search, without the certificate of a full plan.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -52,6 +52,8 @@ SIZES = np.array([0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0])
 _OWN = 4
 _DRAWS = 128
 _TIE = 1e-6
+ORDER = 0.001
+"""Lead in utility from which one modality counts as better than another."""
 
 
 @dataclass(frozen=True)
@@ -122,15 +124,15 @@ class Restricted:
     known: list[tuple[np.ndarray, np.ndarray]]
     """Money shares found so far, from which the next search starts."""
 
-    def best(self, factor: float) -> tuple[Purchased, Purchased]:
-        """Return the best plan at a budget relative to the problem's, and labels alone."""
+    def best(self, factor: float, beside: Sequence[Designs] = ()) -> tuple[Purchased, Purchased]:
+        """Return the best plan at a budget relative to the problem's, of what is found here or given, and labels alone."""
         problem = self.problem.with_budget_cents(round(self.problem.budget_cents * factor))
         step = max(1, self.surface.n_draws // _DRAWS)
         thin = Evaluator(self.surface, problem.utility, slice(0, self.surface.n_draws, step))
         found = best_at(problem, thin, self.known)
         labels = task_only(problem)
         full = Evaluator(self.surface, problem.utility)
-        designs = labels if found is None else Designs.concatenate([labels, found])
+        designs = Designs.concatenate([labels, *([] if found is None else [found]), *beside])
         alone, *others = plans(problem, full, designs)
         best = max([alone, *others], key=lambda plan: plan.utility + _TIE * plan.mean)
         return best, alone
@@ -200,7 +202,8 @@ def compare(posterior: Posterior, progress: Callable[[str], None] | None = None)
         if progress is not None:
             progress(name)
         part = Restricted(restricted(problem, kept), PartSurface(surface, kept), [])
-        found[name] = {factor: part.best(factor) for factor in FACTORS}
+        alone_at = {f: [_whole(problem, found[n][f][0]) for n in parts] if name == "together" else [] for f in FACTORS}
+        found[name] = {factor: part.best(factor, alone_at[factor]) for factor in FACTORS}
         entries[name] = _entry(posterior, part, *found[name][1.0])
     alone = next(iter(found.values()))[1.0][1]
     together = entries.pop("together", None) or next(iter(entries.values()))
@@ -268,6 +271,14 @@ def _entry(posterior: Posterior, part: Restricted, best: Purchased, alone: Purch
     return entry
 
 
+def _whole(problem: Problem, part: Purchased) -> Designs:
+    """Return a plan with some modalities as a design of the whole problem."""
+    bought = [part.allocation.modalities.get(name) for name in problem.names]
+    rows = [(0, 0, 1) if b is None else (b.stimuli, b.subjects, max(b.repeats, 1)) for b in bought]
+    stimuli, people, repeats = (np.array([column], dtype=np.int64) for column in zip(*rows, strict=True))
+    return Designs.build(np.array([part.allocation.n_task], dtype=np.int64), stimuli, people, repeats)
+
+
 def _as_purchase(bought: Allocation) -> Purchase:
     rows = list(bought.modalities.values())
     return Purchase(
@@ -299,18 +310,23 @@ def _exchange(posterior: Posterior, part: Restricted, shown: Purchased) -> tuple
     draws = surface.chosen(None if step == 1 else slice(0, None, step))
     replaced = np.asarray(replaced_labels(draws, surface.size, order, jnp.asarray(index), jnp.asarray(sizes)))
     per_sample = replaced / sizes[:, None]
-    label_price = posterior.study.config.task.cost_per_label.high
+    config = posterior.study.config
+    rise = (1.0 + config.budget.escalation) ** config.budget.years_ahead
+    label_price = config.task.cost_per_label.high * config.task.raters * rise
     return spread(per_sample[_OWN]), spread(per_sample.max(axis=0) * label_price)
 
 
 def order_changes(
     budgets: Float[np.ndarray, " budget"], utilities: dict[str, Float[np.ndarray, " budget"]]
 ) -> list[dict[str, Any]]:
-    """Return the budgets at which one modality overtakes another, interpolated in the logarithm of the budget."""
+    """Return the budgets at which one modality overtakes another, interpolated in the logarithm of the budget.
+
+    Leads below ``ORDER`` are none: searches on some of the draws are no better than that.
+    """
     found: list[dict[str, Any]] = []
     for first, second in itertools.combinations(utilities, 2):
         lead = utilities[first] - utilities[second]
-        lead = np.where(np.abs(lead) < _TIE, 0.0, lead)
+        lead = np.where(np.abs(lead) < ORDER, 0.0, lead)
         known = np.flatnonzero(lead)
         for i, j in itertools.pairwise(known):
             if lead[i] * lead[j] > 0:

@@ -27,8 +27,8 @@ NO_PILOT = Check(
     "warn",
     0.0,
     1.0,
-    "There is no pilot: every number is the prior's, from the literature or the study's [priors]. A small pilot would be the "
-    "first thing to buy.",
+    "There is no pilot: every number is the prior's, from the literature or the study's [priors]. Only a "
+    "pilot of labels and recordings can check it.",
 )
 
 

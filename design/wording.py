@@ -122,7 +122,10 @@ def assumptions(posterior: Posterior, result: AllocationResult) -> list[dict[str
             "The pilot's people show the spread where there are several.",
         ),
     ]
-    if config.budget.reuse_pilot:
+    if not pilot:
+        checks = (said[0][0], said[2][0], said[4][0])
+        said = [(text, able, f"A pilot could: {told}" if text in checks else told) for text, able, told in said]
+    if config.budget.reuse_pilot and pilot:
         said.append(
             ("The pilot's own data also train the final model.", False, "Set budget.reuse_pilot = false if not.")
         )
@@ -181,13 +184,14 @@ def methods(posterior: Posterior, result: AllocationResult, *, budgeted: bool = 
             "the source exponents of the feature spectrum; regression weights were integrated out."
         )
     stimuli = stimuli_planned_for(config.objective)
+    spent = result.plan.bill.total if config.budget.total is None else config.budget.total
+    limit = f" within {float(spent):,.0f} {config.budget.currency}" if budgeted else ""
     aim = aimed_at(config.objective, budgeted=budgeted)
     return [
         f"{basis} Expected performance of the optimal brain-informed learner at any number of brain samples and labels "
         "follows from a closed-form theory (state evolution and Gaussian-design ridge regression), averaged over the "
-        f"posterior. The purchase was chosen among all whole-number designs within "
-        f"{float(result.plan.bill.total):,.0f} {config.budget.currency} by mixed-integer programming, local refinement and "
-        f"branch and bound. {aim}{f', on {stimuli}' if stimuli else ''}. {_proof(result, budgeted=budgeted)}"
+        f"posterior. The purchase was chosen among all whole-number designs{limit} by mixed-integer programming, local "
+        f"refinement and branch and bound. {aim}{f', on {stimuli}' if stimuli else ''}. {_proof(result, budgeted=budgeted)}"
     ]
 
 

@@ -19,7 +19,7 @@ from .evaluate import Evaluator
 from .feasibility import require_feasible
 from .problem import Designs, Problem
 from .regret import task_only
-from .result import FrontierPoint, SharePoint
+from .result import FrontierPoint, Plan, SharePoint
 from .search import Search
 
 _MARGIN = 0.05
@@ -30,7 +30,9 @@ def share_curve(
 ) -> list[SharePoint]:
     """Return the best design met at brain shares 0 .. 1 of the budget, where two local optima show if there are two.
 
-    At each share the brain money is split as in the plan, evenly, or all to one modality, whichever is best.
+    At each share the brain money is split as in the plan, evenly, or all to one modality, whichever is best. A split counts
+    only where it really buys brain data for about that share (whole sessions may be dearer); the share of a point is what
+    its design spends.
     """
     shares, options = point
     count = len(search.menus)
@@ -41,14 +43,19 @@ def share_curve(
         mixes.insert(0, shares / shares.sum())
     levels = np.linspace(0.0, 1.0, points)
     grid = np.array([level * mix for level in levels for mix in mixes])
-    scores = search.evaluate(grid, np.tile(options, (len(grid), 1))).reshape(points, len(mixes))
-    kept = [i for i in range(points) if np.isfinite(scores[i].max())]
-    rows = [i * len(mixes) + int(scores[i].argmax()) for i in kept]
+    choices = np.tile(options, (len(grid), 1))
+    designs, _ = search.designs(grid, choices)
+    spent = np.asarray(search.problem.brain_cents(designs)) / max(1, search.problem.budget_cents)
+    off = np.abs(spent - grid.sum(axis=1)) > levels[1]
+    scores = np.where(off, -np.inf, search.evaluate(grid, choices)).reshape(points, len(mixes))
+    rows = [i * len(mixes) + int(scores[i].argmax()) for i in range(points) if np.isfinite(scores[i].max())]
     if not rows:
         return []
-    designs, _ = search.designs(grid[rows], np.tile(options, (len(rows), 1)))
-    found = plans(search.problem, evaluator, designs)
-    return [SharePoint(float(levels[i]), plan) for i, plan in zip(kept, found, strict=True)]
+    found = plans(search.problem, evaluator, designs.take(np.array(rows)))
+    curve: dict[float, Plan] = {}
+    for row, plan in zip(rows, found, strict=True):
+        curve.setdefault(float(spent[row]), plan)
+    return [SharePoint(share, plan) for share, plan in sorted(curve.items(), key=lambda point: point[0])]
 
 
 def frontier(search: Search, full: Evaluator, factors: Sequence[float], own: FrontierPoint) -> list[FrontierPoint]:

@@ -93,9 +93,10 @@ class PerDraw:
 
 @dataclass(frozen=True)
 class SharePoint:
-    """The best design found with a given share of the budget spent on brain data."""
+    """The best design found that spends about a share of the budget on brain data."""
 
     share: float
+    """What it really spends."""
     plan: Plan
 
 

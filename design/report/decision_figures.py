@@ -12,12 +12,19 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from .detail_records import BudgetPoint
-from .figures import HALF, column, compact, r2_axis, spread_axis
+from .detail_records import BudgetPoint, SobolBar
+from .figures import column, compact, r2_axis, spread_axis
 from .records import Summary
 from .saved import Saved
 from .style import BLUE, CYCLE, INK, MUTED, ORANGE, SKY, VERMILLION, Plot, house_style, legend_above, save, shorten
-from .words import interval, listed, money, number, parameter, r2, share
+from .words import TINY, interval, listed, money, parameter, r2, rounded, share
+
+TIE = 0.001
+"""Differences in expected explainable R² up to this are called none."""
+
+_FEWEST = 3
+"""Bars that are drawn even if they are short."""
+_FOCUS = " Focus: how much brain or task prefer the strong directions of the features."
 
 
 def tornado(saved: Saved) -> Plot | None:
@@ -26,6 +33,7 @@ def tornado(saved: Saved) -> Plot | None:
     if sensitivity is None or not sensitivity.tornado:
         return None
     bars = sorted(sensitivity.tornado, key=lambda bar: abs(bar.utility_high - bar.utility_low))[-10:]
+    bars = [bar for bar in bars[:-_FEWEST] if abs(bar.utility_high - bar.utility_low) >= TINY] + bars[-_FEWEST:]
     with house_style():
         figure = Figure(figsize=(5.7, 1.25 + 0.34 * len(bars)))
         axes = figure.add_subplot()
@@ -42,10 +50,12 @@ def tornado(saved: Saved) -> Plot | None:
         legend_above(axes, handles=handles)
         top = bars[-1]
         known = top.low is not None and top.high is not None
-        ends = f" (from {number(top.low)} to {number(top.high)})" if known else ""
+        ends = f" (from {rounded(top.low)} to {rounded(top.high)})" if known else ""
+        focus = [bar for bar in bars if bar.parameter in ("brain_exponent", "task_exponent")]
         caption = (
-            f"Moving {parameter(top.parameter)} across its range{ends} moves the forecast from {r2(top.utility_low)} "
-            f"to {r2(top.utility_high)} in explainable R², more than any other parameter."
+            f"Moving {parameter(top.parameter)} across its 80 % interval{ends}, all else at the median, moves the forecast from "
+            f"{r2(top.utility_low)} to {r2(top.utility_high)} in explainable R², more than any other parameter."
+            f"{_FOCUS if focus else ''}"
         )
         alt = f"Bar chart of the forecast with one parameter at a time at its low and high end. {caption}"
         words = {"name": "tornado", "title": "What moves the forecast", "alt": alt, "caption": caption}
@@ -58,6 +68,7 @@ def sobol(saved: Saved) -> Plot | None:
     if sensitivity is None or not sensitivity.sobol:
         return None
     bars = sorted(sensitivity.sobol, key=lambda bar: bar.total)[-10:]
+    bars = [bar for bar in bars[:-_FEWEST] if bar.total >= 0.001] + bars[-_FEWEST:]
     with house_style():
         figure = Figure(figsize=(5.7, 1.25 + 0.34 * len(bars)))
         axes = figure.add_subplot()
@@ -70,12 +81,25 @@ def sobol(saved: Saved) -> Plot | None:
         axes.set_xlabel("share of the forecast's variance")
         legend_above(axes)
         top = bars[-1]
+        own = max(0.0, min(top.first, top.total, 1.0))
         caption = (
-            f"Not knowing {parameter(top.parameter)} exactly causes {share(max(0.0, min(top.first, top.total)))} of the forecast's "
-            f"variance alone and {share(top.total)} together with the other parameters (Sobol indices)."
+            f"Not knowing {parameter(top.parameter)} exactly causes {share(own)} of the forecast's "
+            f"variance alone and {share(min(top.total, 1.0))} together with the other parameters (Sobol indices)."
+            f"{_best_share(sensitivity.sobol_share)}"
         )
         alt = f"Bar chart of Sobol indices by parameter. {caption}"
         return save(figure, {"name": "sobol", "title": "Where the doubt comes from", "alt": alt, "caption": caption})
+
+
+def _best_share(bars: list[SobolBar]) -> str:
+    """Say what the best share of brain data hangs on most, if its index is known well enough."""
+    top = max(bars, key=lambda bar: bar.total, default=None)
+    if top is None or (top.total_error or 0.0) > 0.5 * top.total:
+        return ""
+    return (
+        f" How much of the budget is best spent on brain data hangs most on {parameter(top.parameter)}: "
+        f"{share(min(top.total, 1.0))} of that share's variance."
+    )
 
 
 def modalities(saved: Saved) -> Plot | None:
@@ -86,31 +110,70 @@ def modalities(saved: Saved) -> Plot | None:
     alone = [name for name in data.curves if name not in ("labels only", "together")]
     drawn = ["labels only", *alone, *(["together"] if len(alone) > 1 else [])]
     with house_style():
-        figure = Figure(figsize=HALF)
-        axes = figure.add_subplot()
-        lines = ("--", "-", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+        figure = Figure(figsize=(11.5, 3.9))
+        left, right = figure.subplots(1, 2)
+        base = _means(data.curves["labels only"]) if "labels only" in data.curves else {}
         for i, name in enumerate(name for name in drawn if name in data.curves):
-            points = sorted(data.curves[name], key=lambda point: point.budget)
             colour = {"labels only": VERMILLION, "together": INK}.get(name) or CYCLE[alone.index(name) % len(CYCLE)]
-            budgets = [point.budget for point in points]
-            means = column([point.explainable_r2.mean for point in points])
-            axes.plot(budgets, means, color=colour, linestyle=lines[i % len(lines)], label=shorten(name, 24))
-        axes.axvline(saved.budget, color=MUTED, linewidth=1, linestyle=":")
-        axes.set_xlabel(f"budget ({shorten(saved.currency, 12)})")
-        axes.set_ylabel("explainable R²")
-        spread_axis(axes, [point.budget for points in data.curves.values() for point in points])
-        r2_axis(axes)
-        legend_above(axes)
+            look = {
+                "color": colour,
+                "linestyle": _LINES[i % len(_LINES)],
+                "marker": _DOTS[i % len(_DOTS)],
+                "markersize": 4,
+            }
+            means = _means(data.curves[name])
+            left.plot(list(means), list(means.values()), label=shorten(name, 24), **look)
+            right.plot(list(means), [value - base.get(budget, np.nan) for budget, value in means.items()], **look)
+        for axes in (left, right):
+            axes.axvline(saved.budget, color=MUTED, linewidth=1, linestyle=":")
+            axes.set_xlabel(f"budget ({shorten(saved.currency, 12)})")
+            spread_axis(axes, [point.budget for points in data.curves.values() for point in points])
+        left.set_ylabel("explainable R²")
+        r2_axis(left)
+        _gain_axis(right)
+        legend_above(left)
         at = {name: _at(points, saved.budget) for name, points in data.curves.items() if name in drawn}
-        best = max(at, key=lambda name: at[name].mean or 0.0)
-        others = [f"{name} {interval(value, 'r2')}" for name, value in at.items() if name != best]
         caption = (
-            f"At {money(saved.budget, saved.currency)}, {shorten(best, 40)} reaches the most: {interval(at[best], 'r2')}; "
-            f"{listed(others)}. Each line is the best purchase that may hold that modality and labels."
+            f"{_most(at, money(saved.budget, saved.currency))} Each line is the best purchase that may hold that modality and "
+            "labels, in the mean; on the right, less what labels only reach."
         )
         alt = f"Line chart of explainable R² against budget, one line per modality. {caption}"
         words = {"name": "modalities", "title": "Which modality for which budget", "alt": alt, "caption": caption}
-        return save(figure, words)
+        return save(figure, words, wide=True)
+
+
+_LINES = ("--", "-", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+_DOTS = ("", "o", "s", "D", "^", "v")
+
+
+def _means(points: list[BudgetPoint]) -> dict[float, float]:
+    """Return mean explainable R² by budget."""
+    rows = sorted(points, key=lambda point: point.budget)
+    return dict(zip([row.budget for row in rows], column([row.explainable_r2.mean for row in rows]), strict=True))
+
+
+def _gain_axis(axes: Axes) -> None:
+    """Label an axis of gains over labels only, and never zoom into differences that do not matter."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, max(high, low + 5 * TIE))
+    axes.set_ylabel("gain over labels only (explainable R²)")
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(round(value, 9))))
+
+
+def _most(at: dict[str, Summary], budget: str) -> str:
+    """Say what reaches the most at a budget, and by how much over labels only."""
+    means = {name: value.mean or 0.0 for name, value in at.items()}
+    only = means.get("labels only", max(means.values()))
+    better = sorted((name for name in means if means[name] >= only + TIE), key=lambda name: -means[name])
+    words = "no purchase with brain data is better than labels only by 0.001 or more"
+    if better:
+        words = "over labels only, " + listed(
+            [f"{shorten(name, 40)} gains {rounded(means[name] - only)}" for name in better]
+        )
+    return f"At {budget}, {words}" + (
+        f"; labels only reach {interval(at['labels only'], 'r2')}." if "labels only" in at else "."
+    )
 
 
 def _at(points: list[BudgetPoint], budget: float) -> Summary:

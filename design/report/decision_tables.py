@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .detail_records import Threshold
+from .detail_records import BudgetPoint, Threshold
 from .records import Summary
 from .saved import Saved
-from .words import chance, count, interval, listed, meaning, money, number, parameter, rounded
+from .words import capital, chance, count, interval, listed, meaning, money, number, parameter, rounded
 
 
 def compared(saved: Saved) -> tuple[list[str], list[list[str]]]:
@@ -26,7 +26,7 @@ def compared(saved: Saved) -> tuple[list[str], list[list[str]]]:
         "exchange": "labels one sample replaces",
         "break_even": f"break-even price of a sample ({saved.currency})",
         "probability_worth_it": "probability that it pays",
-        "robustness_under_shift": f"error of labels only over its error{f' (shift {number(shift)})' if shift else ' under shift'}",
+        "robustness_under_shift": f"error of labels only over its error{f' at {number(shift)}-fold' if shift else ' under'} shift",
     }
     extra: dict[str, None] = {}
     for row in saved.details.compare:
@@ -38,6 +38,12 @@ def compared(saved: Saved) -> tuple[list[str], list[list[str]]]:
         for row in saved.details.compare
     ]
     return heads, rows
+
+
+def on_trial(saved: Saved) -> bool:
+    """Whether some modality is compared by a trial purchase, because its best purchase holds labels only."""
+    bought = [(row.model_extra or {}).get("buys") for row in saved.details.compare]
+    return any(isinstance(b, dict) and not any(n for name, n in b.items() if name != "labels") for b in bought)
 
 
 def _compared_cell(key: str, value: object, scale: float) -> str:
@@ -76,6 +82,10 @@ def _cell(value: object, scale: float = 1.0) -> str:
     return listed([_cell(item) for item in value]) if isinstance(value, list) else str(value)
 
 
+ORDER = 0.001
+"""Lead in explainable R² from which one choice counts as better than another, as in ``compare``."""
+
+
 @dataclass(frozen=True)
 class Flip:
     """One line of the table of thresholds, as text."""
@@ -87,9 +97,25 @@ class Flip:
     meaning: str
 
 
+def _thresholds(saved: Saved, *, steady: bool) -> list[Threshold]:
+    """Return the thresholds that are never crossed and speak of one modality of several, or all others."""
+    rows = saved.details.sensitivity.thresholds if saved.details.sensitivity else []
+    several = len(saved.plan.allocation.modalities) > 1
+    return [row for row in rows if (several and row.value is None and ":" in row.parameter) == steady]
+
+
+def steady(saved: Saved) -> str:
+    """Say which quantities of single modalities never flip the decision; empty if there are none."""
+    names = [parameter(row.parameter) for row in _thresholds(saved, steady=True)]
+    if not names:
+        return ""
+    ends = "are still worth buying" if saved.plan.verdict.collect_brain_data else "still do not pay"
+    return capital(f"{listed(names)}, each moved as far, do not flip it: brain data {ends}.")
+
+
 def flips(saved: Saved) -> list[Flip]:
     """Write where the decision flips."""
-    rows = saved.details.sensitivity.thresholds if saved.details.sensitivity else []
+    rows = _thresholds(saved, steady=False)
     return [
         Flip(
             parameter(row.parameter),
@@ -145,7 +171,13 @@ def larger_pilots(saved: Saved) -> list[Larger]:
 
 
 def _worth(net: float | None, se: float | None) -> str:
-    return "not known" if net is None else "not clear" if net > 0 and net > (se or 0.0) else "no"
+    """Judge a net gain that is not the best: beyond Monte Carlo error and the least gain that matters, or not."""
+    if net is None:
+        return "not known"
+    if net <= (se or 0.0):
+        return "no"
+    sure = net > 3.0 * (se or 0.0)
+    return "not clear" if not sure else "yes, but less" if net > ORDER else "hardly"
 
 
 def _with_error(value: float | None, se: float | None) -> str:
@@ -176,6 +208,26 @@ def orders(saved: Saved) -> list[str]:
     ]
     if not said:
         budgets = [point.budget for points in found.curves.values() for point in points]
-        said = [f"The order of the modalities is the same at all budgets from {money(min(budgets), '')} to "
-                f"{money(max(budgets), currency)}."]  # fmt: skip
+        ends = f"from {money(min(budgets), '')} to {money(max(budgets), currency)}"
+        first = _first(found.curves)
+        said = [f"At no budget {ends} does one modality overtake another by more than {ORDER:g} in explainable R²."]
+        if first:
+            said = [
+                f"{first} is the best modality at all budgets {ends}, or within {ORDER:g} of the best in explainable R²."
+            ]
     return said
+
+
+def _first(curves: dict[str, list[BudgetPoint]]) -> str:
+    """Return the modality that is nowhere behind another by more than ``ORDER``; empty if none or several are."""
+    reached = {
+        name: {point.budget: point.explainable_r2.mean or 0.0 for point in points}
+        for name, points in curves.items()
+        if name not in ("labels only", "together")
+    }
+    ahead = [
+        name
+        for name, own in reached.items()
+        if all(own.get(b, 0.0) >= r2 - ORDER for other in reached.values() for b, r2 in other.items())
+    ]
+    return ahead[0] if len(ahead) == 1 else ""

@@ -152,6 +152,8 @@ class SobolBar(Record):
     parameter: str
     first: float
     total: float
+    total_error: Number = None
+    """Half of the bootstrap 95 % interval of ``total``."""
 
 
 class Threshold(Record):
@@ -173,6 +175,8 @@ class Sensitivity(Record):
     tornado: list[TornadoBar] = Field(default_factory=list)
     centre: Centre | None = None
     sobol: list[SobolBar] = Field(default_factory=list)
+    sobol_share: list[SobolBar] = Field(default_factory=list)
+    """The same for the share of the budget that is best spent on brain data, were the parameters known."""
     thresholds: list[Threshold] = Field(default_factory=list)
     robustness: str = ""
     """What power scaling and leaving people out say, in plain words."""

@@ -23,6 +23,8 @@ from .words import capital, count, interval, listed, meaning, money, parameter, 
 
 HALF = (5.7, 3.75)
 """Size in inches of a figure on half the page's width; 96 pixels to the inch."""
+_FEW = 8
+"""Splits up to this many are marked one by one: between them nothing can be bought."""
 LEAST_SPAN = 0.1
 """Least span of an axis of explainable R²."""
 _ORDER = ("alignment", "signal_variance", "noise_variance", "latent_dimension", "snr:", "r2_plan", "r2_task_only")
@@ -83,11 +85,13 @@ def split(saved: Saved) -> Plot | None:
         least = level - tolerance * abs(level)
         good = [point.brain_share for point in rows if (point.explainable_r2.mean or 0.0) >= least]
         spent = brain_share(saved)
-        caption = (
-            f"The plan spends {share(spent)} of its cost on brain data. Along this line the best share is "
-            f"{share(best.brain_share)} with explainable R² {interval(best.explainable_r2, 'r2')}; shares from "
-            f"{share(min(good))} to {share(max(good))} come within {percent(tolerance)} of it."
-        )
+        caption = "Within this budget and these limits no brain data can be bought, so there is nothing to split."
+        if len(rows) > 1:
+            caption = (
+                f"The plan spends {share(spent)} of its cost on brain data. Along this line the best share is "
+                f"{share(best.brain_share)} with explainable R² {interval(best.explainable_r2, 'r2')}; {_within(good)} within "
+                f"{percent(tolerance)} of it.{' Dots are all the splits that whole sessions allow.' if len(rows) <= _FEW else ''}"
+            )
         alt = (
             f"Line chart of explainable R² against the share of the budget spent on brain data. It starts at "
             f"{r2(rows[0].explainable_r2.mean)} with {share(rows[0].brain_share)} and ends at "
@@ -96,10 +100,18 @@ def split(saved: Saved) -> Plot | None:
         return save(figure, {"name": "split", "title": "How to split the budget", "alt": alt, "caption": caption})
 
 
+def _within(shares: list[float]) -> str:
+    low, high = share(min(shares)), share(max(shares))
+    return "no other share that was tried comes" if low == high else f"shares from {low} to {high} come"
+
+
 def draw_split(axes: Axes, saved: Saved) -> None:
     """Draw the share curve into given axes, with the plan's own share marked."""
     rows = sorted(saved.details.share_curve, key=lambda point: point.brain_share)
-    band(axes, [100 * point.brain_share for point in rows], [p.explainable_r2 for p in rows], BLUE, "this split")
+    shares = [100 * point.brain_share for point in rows]
+    band(axes, shares, [p.explainable_r2 for p in rows], BLUE, "this split")
+    if 1 < len(rows) <= _FEW:
+        axes.plot(shares, column([p.explainable_r2.mean for p in rows]), "o", color=BLUE, markersize=4)
     alone = saved.plan.alternatives.get("task_only")
     if alone is not None and alone.performance.explainable_r2.mean is not None:
         level = alone.performance.explainable_r2.mean
@@ -122,7 +134,7 @@ def exchange(saved: Saved) -> Plot | None:
     }
     if not curves:
         return None
-    columns = min(3, len(curves))
+    columns = 4 if len(curves) == 4 else min(3, len(curves))
     rows = math.ceil(len(curves) / columns)
     with house_style():
         size = HALF if len(curves) == 1 else (11.5, 2.75 * rows + 0.15)
@@ -181,11 +193,14 @@ def posterior(saved: Saved) -> Plot | None:
             _density(figure.add_subplot(rows, columns, i + 1), name, values, before)
         name = "alignment" if "alignment" in draws else next(iter(draws))
         low, middle, high = (float(value) for value in np.quantile(draws[name], [0.05, 0.5, 0.95]))
-        told = f"{capital(parameter(name))}: {interval(Summary(mean=middle, q05=low, q95=high))}"
+        whole = saved.plan.posterior.alignment if name == "alignment" else None  # over all draws, not the saved ones
+        stated = whole or Summary(mean=middle, q05=low, q95=high)
+        told = f"{capital(parameter(name))}: {interval(stated)}{' in the mean' if whole else ''}"
+        after = "" if saved.from_priors else " after the pilot"
         dotted = " The dotted line is what was plausible before the pilot." if saved.details.prior_draws else ""
         caption = (
-            "Each shape shows how plausible every value is after the pilot, the bar below it the 90 % interval, the "
-            f"dot the median.{dotted} {told}" + (f", the {meaning(name)}." if meaning(name) else ".")
+            f"Each shape shows how plausible every value is{after}, the bar below it the 90 % interval, the dot the median."
+            f"{dotted} {told}" + (f", the {meaning(name)}." if meaning(name) else ".")
         )
         alt = f"Densities of {listed([parameter(column) for column in draws])}. {caption}"
         words = {"name": "posterior", "title": "Plausible values", "alt": alt, "caption": caption}
@@ -205,6 +220,8 @@ def _density(axes: Axes, name: str, values: np.ndarray, before: np.ndarray) -> N
         edges = np.arange(values.min() - 0.5, values.max() + 1.5)
     else:
         start, end = np.quantile(values, [0.002, 0.998])
+        if start >= 0:  # a long tail would leave the interval no room
+            end = min(end, float(high) + 1.5 * float(high - low))
         start, end = (start, end) if end > start else (start - 0.5, start + 0.5)
         edges = np.linspace(start, end, 25)
     heights, _ = np.histogram(values, edges)

@@ -18,6 +18,8 @@ from .style import BLUE, CYCLE, INK, MUTED, Plot, house_style, save, shorten
 from .words import capital, listed, money, parameter, rounded
 
 _MOST = 8
+_MATTERS = 0.001
+"""Net gains below this are not worth the delay of another pilot."""
 _LEAST = 0.002
 """An axis of gains ends here at least."""
 _MARKERS = "osD^vPX*"
@@ -37,7 +39,9 @@ def information(saved: Saved) -> Plot | None:
             said.append(_known(figure.add_subplot(1, 1 + both, 1), voi.evppi, unit))
         if voi.evsi:
             said.append(_pilots(figure.add_subplot(1, 1 + both, 1 + both), voi, saved))
-        caption = capital(listed(said)) + ". Whiskers are one Monte Carlo standard error."
+        caption = capital(listed(said)) + ". Whiskers are one Monte Carlo standard error"
+        low = figure.axes[-1].get_ylim()[0]
+        caption += "; hollow arrows lie below the axis." if any(_net(row) < low for row in voi.evsi) else "."
         alt = f"Charts of the value of information. {caption}"
         words = {"name": "information", "title": "What is worth finding out first", "alt": alt, "caption": caption}
         return save(figure, words, wide=both)
@@ -54,6 +58,9 @@ def _known(axes: Axes, values: list[Evppi], unit: str) -> str:
     largest = max(item.value + error for item, error in zip(bars, errors, strict=True))
     axes.set_xlim(min(0.0, bars[0].value), max(1.05 * largest, _LEAST))
     if bars[-1].value <= 0:
+        axes.text(
+            0.5, 0.5, "nothing: the purchase\nwould stay the same", transform=axes.transAxes, ha="center", color=MUTED
+        )
         return "no parameter, known exactly, would change what is bought"
     return f"knowing {parameter(bars[-1].parameter)} exactly would be worth {rounded(bars[-1].value)} in {unit}"
 
@@ -78,7 +85,7 @@ def _pilots(axes: Axes, voi: InformationValue, saved: Saved) -> str:
             linewidth=1.4,
         )
     axes.axhline(0, color=INK, linewidth=1)
-    axes.set_title("a larger pilot first, after its cost")
+    axes.set_title(f"a {_pilot(saved)} first, after its cost")
     axes.set_xlabel(f"cost of the pilot ({shorten(saved.currency, 12)})")
     axes.set_ylabel(f"expected net gain ({shorten(voi.unit, 30)})")
     spread_axis(axes, [row.cost or 0.0 for row in voi.evsi], most=5)
@@ -86,15 +93,32 @@ def _pilots(axes: Axes, voi: InformationValue, saved: Saved) -> str:
     top = max(_LEAST, *(1.2 * (net + error) for net, error in nets))
     lowest = min(1.2 * (net - error) for net, error in nets)
     axes.set_ylim(min(-0.25 * top, max(-4 * top, lowest)), top)
+    _below(axes, voi, ranked)
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.02), fontsize=8)
     axes.axvline(saved.budget, color=MUTED, linewidth=1, linestyle=":")
     best = max(voi.evsi, key=_net)
+    error = best.net_se if best.net_se is not None else best.se
+    doubt = "" if error is None else f" ± {error:.4f}"
     what = f"{shorten(best.label, 60)} for {money(best.cost, saved.currency)}"
     if _net(best) <= 0:
-        return f"no larger pilot gains more than it costs (the best, {what}, gains nothing)"
-    error = best.net_se if best.net_se is not None else best.se
-    doubt = "" if error is None else f" ± {rounded(error)}"
-    return f"of the larger pilots {what} comes out best, with a net gain of {rounded(_net(best))}{doubt}"
+        last = "gains nothing" if _net(best) == 0 else f"loses {rounded(-_net(best))}"
+        return f"no {_pilot(saved)} gains more than it costs (the best, {what}, {last})"
+    if voi.best is None and _net(best) < _MATTERS:
+        return f"no {_pilot(saved)} gains as much as {_MATTERS:g} after its cost (the best, {what}, {_net(best):.4f}{doubt})"
+    return f"of the {_pilot(saved)}s {what} comes out best, with a net gain of {_net(best):.4f}{doubt}"
+
+
+def _pilot(saved: Saved) -> str:
+    return "pilot" if saved.from_priors else "larger pilot"
+
+
+def _below(axes: Axes, voi: InformationValue, ranked: list[str]) -> None:
+    """Mark pilots that lose more than the axis shows by arrows at its lower end."""
+    low, high = axes.get_ylim()
+    for i, kind in enumerate(ranked):
+        costs = [row.cost or 0.0 for row in voi.evsi if row.kind == kind and _net(row) < low]
+        level = low + 0.03 * (high - low)
+        axes.plot(costs, [level] * len(costs), "v", color=CYCLE[i % len(CYCLE)], markersize=6, markerfacecolor="none")
 
 
 def _net(row: Evsi) -> float:

@@ -55,11 +55,14 @@ def regime(saved: Saved) -> Plot | None:
             panels.append(axes)
         bar = figure.colorbar(ScalarMappable(scale, colours), ax=panels, pad=0.02)
         bar.set_label("gain by brain data (explainable R²)")
-        caption = f"The darker, the more the best brain data gain; right of the orange-red line they gain more than {WORTH:g}. "
+        caption = (
+            "Each point is a state of the world, as if it were known before buying: the darker, the more the best brain data gain "
+            f"there; right of the orange-red line they gain more than {WORTH:g}. "
+        )
         if data.posterior:
             caption += (
-                f"The dots are states of the world the pilot allows: {share(probability_worth(data))} of them lie where brain "
-                "data gain more than that."
+                f"The dots are the states that are plausible{'' if saved.from_priors else ' after the pilot'}: "
+                f"{share(probability_worth(data))} of them lie where brain data gain more than that."
             )
         if len(maps) > 1:
             caption += " Label noise is its variance over that of the predictable part; each dot is on the nearest map."

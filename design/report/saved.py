@@ -45,6 +45,12 @@ class Saved:
         return self.plan.cost.total if self.details.budget is None else self.details.budget
 
     @property
+    def from_priors(self) -> bool:
+        """Whether there is no pilot, so that everything is believed from priors alone."""
+        pilot = self.details.pilot
+        return pilot is not None and not pilot.n_task and not any(p.n_samples for p in pilot.modalities.values())
+
+    @property
     def modalities(self) -> list[str]:
         """Names of all modalities that appear in the plan."""
         names = [*self.plan.allocation.modalities, *self.plan.exchange_rate]

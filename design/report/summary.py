@@ -63,7 +63,12 @@ def gain(saved: Saved) -> Summary | None:
     if not difference.size or not difference.any():
         return None
     q05, q95 = (float(q) for q in np.quantile(difference, [0.05, 0.95]))
-    return Summary(mean=float(difference.mean()), q05=q05, q95=q95)
+    best, alone = saved.plan.performance.explainable_r2.mean, saved.plan.alternatives.get("task_only")
+    other = None if alone is None else alone.performance.explainable_r2.mean
+    mean = (
+        float(difference.mean()) if best is None or other is None else best - other
+    )  # over all draws, not the saved ones
+    return Summary(mean=mean, q05=q05, q95=q95)
 
 
 def _sure(saved: Saved) -> list[str]:
@@ -85,7 +90,8 @@ def _sure(saved: Saved) -> list[str]:
     checks = plan.health.checks
     if checks:
         bad = [check.name.replace("_", " ") for check in checks if check.status != "ok"]
-        passed = f"{len(checks) - len(bad)} of {len(checks)} checks of the pilot passed"
+        of = "" if saved.from_priors else " of the pilot"
+        passed = f"{len(checks) - len(bad)} of {len(checks)} checks{of} passed"
         said.append(f"{passed}; look at: {listed(bad)}" if bad else passed)
     return said
 
@@ -110,7 +116,7 @@ def _change(saved: Saved) -> list[str]:
     if voi is not None and voi.evsi:
         best = voi.best
         said.append(
-            "A larger pilot first is not worth its cost"
+            f"{'A pilot of recordings' if saved.from_priors else 'A larger pilot'} first is not worth its cost"
             if best is None
             else f"Worth doing first: buy {best.label} of it ({money(best.cost, saved.currency)}), fit again and decide "
             f"then; gains {rounded(best.net)} in {voi.unit} on balance"
@@ -134,7 +140,9 @@ def _flip(row: Threshold, saved: Saved) -> str:
     if now is None or now.mean is None:
         return said
     if now.q05 == now.q95:
-        return f"{said} (now {rounded(now.mean, row.unit)})"
+        capped = row.parameter == "price_of_a_label" and row.pays == "below"
+        left = "; all labels there are would then leave money for brain data" if capped else ""
+        return f"{said} (now {rounded(now.mean, row.unit)}){left}"
     return f"{said}: probability {chance(row.probability_beyond)}; believed {interval(now, unit=row.unit)}"
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .detail_records import ModalityPrices
+from .detail_records import Assumption, ModalityPrices
 from .records import Bought, Summary
 from .saved import Saved
 from .words import (
     TINY,
     count,
     interval,
+    listed,
     meaning,
     money,
     number,
@@ -23,6 +24,9 @@ from .words import (
     price,
     share,
 )
+
+LITTLE = 0.05
+"""An R² of all label variance below this is next to nothing."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,8 @@ def _range(ends: tuple[float, float] | None) -> str:
     """Write an inclusive range of counts."""
     if ends is None:
         return ""
-    return "none" if ends[1] == 0 else f"{count(ends[0])} to {count(ends[1])}"
+    low, high = (count(end) for end in ends)
+    return "none" if ends[1] == 0 else low if low == high else f"{low} to {high}"
 
 
 def _effort(bought: Bought) -> str:
@@ -128,6 +133,27 @@ def _price_list(costs: ModalityPrices, currency: str) -> str:
     if costs.attrition:
         parts.append(f"{share(costs.attrition)} of people drop out and are paid")
     return "; ".join(parts)
+
+
+def hopeless(saved: Saved) -> bool:
+    """Whether even the plan predicts next to nothing of the labels."""
+    reached = saved.plan.performance.r2
+    return reached is not None and reached.mean is not None and reached.mean < LITTLE
+
+
+def assumptions(saved: Saved) -> list[Assumption]:
+    """Return the assumptions, those that say the same of several modalities as one."""
+    found: dict[tuple[str, bool, str], list[str]] = {}
+    for item in saved.details.assumptions:
+        name, colon, rest = item.text.partition(": ")
+        own = bool(colon) and name in saved.plan.allocation.modalities
+        found.setdefault((rest if own else item.text, item.checkable, item.checked or ""), []).extend(
+            [name] if own else []
+        )
+    return [
+        Assumption(text=f"{listed(names)}: {text}" if names else text, checkable=checkable, checked=checked)
+        for (text, checkable, checked), names in found.items()
+    ]
 
 
 @dataclass(frozen=True)

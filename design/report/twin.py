@@ -37,7 +37,7 @@ def csv_files(saved: Saved) -> dict[str, bytes]:
     }
     tables |= {name: _flat(_under(saved.raw, path)) for name, path in _LISTS.items()}
     tables |= {"learning": _learning_rows(saved), "regime": _regime_rows(saved), "exchange_curve": _labels_rows(saved)}
-    tables["compare_curves"] = _compare_rows(saved)
+    tables |= {"compare_curves": _compare_rows(saved), "draws": _draw_rows(saved)}
     return {f"{name}.csv": _csv(rows) for name, rows in tables.items() if len(rows) > 1}
 
 
@@ -57,8 +57,21 @@ _LISTS = {
 }
 """Tables that `details.json` holds as lists of records."""
 TABLES = ("purchase", "performance", "frontier", "share_curve", "posterior", "exchange_rate", "health", *_LISTS,
-          "learning", "regime", "exchange_curve", "compare_curves")  # fmt: skip
+          "learning", "regime", "exchange_curve", "compare_curves", "draws")  # fmt: skip
 """Stems of every file that may appear in `tables/`."""
+
+
+def _draw_rows(saved: Saved) -> Rows:
+    """Make one row of each draw that the densities are drawn from: after the pilot, and before it."""
+    after, before = saved.details.posterior_draws, saved.details.prior_draws
+    names = list(dict.fromkeys([*after, *before]))
+    rows: Rows = [["when", *names]]
+    for when, draws in (("after the pilot", after), ("before the pilot", before)):
+        for i in range(max((len(values) for values in draws.values()), default=0)):
+            rows.append(
+                [when, *(values[i] if i < len(values) else None for values in (draws.get(n, []) for n in names))]
+            )
+    return rows
 
 
 def _under(raw: Mapping[str, Any], path: str) -> list[Mapping[str, Any]]:

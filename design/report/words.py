@@ -7,6 +7,7 @@ go wrong: nothing; a number that is missing or not finite is written as "not ava
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from .detail_records import Objective, Price
 from .records import Number, Summary
@@ -141,13 +142,16 @@ def chance(value: Number) -> str:
     return f"over 99{PER_CENT}" if value > 0.995 else f"{100 * value:.0f}{PER_CENT}"
 
 
-def r2(value: Number) -> str:
-    """Write an R² with two decimals, with more where it is nearly 1."""
+def r2(value: Number, digits: int | None = None) -> str:
+    """Write an R² with two decimals, or so many; with more where it is nearly 1."""
     if value is None or not math.isfinite(value):
         return NONE
-    left = 1.0 - value
-    digits = 2 if left >= 0.01 or left <= 0 else min(4, math.ceil(-math.log10(left)))
-    return f"{value:.{digits}f}".replace("-", "−")
+    return f"{value:.{_r2_digits(value) if digits is None else digits}f}".replace("-", "−")
+
+
+def _r2_digits(value: Number) -> int:
+    left = 1.0 - value if value is not None and math.isfinite(value) else 1.0
+    return 2 if left >= 0.01 or left <= 0 else min(4, math.ceil(-math.log10(left)))
 
 
 def capital(text: str) -> str:
@@ -176,10 +180,14 @@ def interval(summary: Summary | None, style: str = "number", unit: str = "") -> 
     ends = (summary.q05, summary.q95)
     sizes = [abs(value) for value in (summary.mean, *ends) if value is not None and math.isfinite(value)]
     largest = max(sizes, default=0.0)
-    write = {"number": lambda value: _beside(value, largest), "count": count, "r2": r2, "tenths": _tenths}[style]
+    least = min((size for size in sizes if size > 0), default=0.0)
+    far = style == "number" and 0.01 <= least < 0.5 * 10.0 ** -_decimals(largest) and largest >= 1
+    plainly = partial(number, digits=2) if far else partial(_beside, largest=largest)
+    same = partial(r2, digits=max(_r2_digits(value) for value in (summary.mean, *ends)))
+    write = {"number": plainly, "count": count, "r2": same, "tenths": _tenths}[style]
     if style == "number" and 0 < largest < TINY and min(v for v in (summary.mean, *ends) if v is not None) >= 0:
         return f"under {TINY} {unit}".strip()
-    text = write(summary.mean)
+    text = _mean(summary.mean, largest) if style == "number" and not far else write(summary.mean)
     if None not in ends:
         text += f" ({write(ends[0])} to {write(ends[1])})"
     return f"{text} {unit}".strip()
@@ -194,8 +202,21 @@ def _beside(value: Number, largest: float) -> str:
     """Write a number with as many decimals as the largest of its row needs for two significant digits."""
     if value is None or not math.isfinite(value) or not TINY <= largest < 1e5:
         return number(value)
-    decimals = max(0, 1 - math.floor(math.log10(largest)))
-    return f"{value:,.{decimals}f}".replace("-", "−")
+    return f"{value:,.{_decimals(largest)}f}".replace("-", "−")
+
+
+def _mean(value: float, largest: float) -> str:
+    """Write a mean with one decimal more than its interval where it is less than a quarter of its end."""
+    text = _beside(value, largest)
+    far = TINY <= abs(value) < 0.25 * largest and largest < 1e5
+    if far and _decimals(abs(value)) > _decimals(largest):
+        return f"{value:,.{_decimals(largest) + 1}f}".replace("-", "−")
+    return text
+
+
+def _decimals(largest: float) -> int:
+    """Return how many decimals give a number two significant digits."""
+    return max(0, 1 - math.floor(math.log10(largest))) if largest > 0 else 0
 
 
 def objective(aim: Objective | None) -> str:

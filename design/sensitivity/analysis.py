@@ -21,6 +21,7 @@ from brainworth.design.workers import Team
 from .decision import Decision, allocation_of
 from .local import elasticities
 from .pilots import Basis
+from .prior import doubt_left
 from .regime import regime
 from .robustness import power_scaled, sentence, without_each_person
 from .sobol import correlation, sobol, sobol_share
@@ -93,7 +94,8 @@ def _analysed(
     area = regime(decision, seed, workers)
     say("information")
     effective = float(posterior.notes.get("sampler", {}).get("ess_bulk", float("inf")))
-    worth = value_of_information(decision, Basis(posterior.pilot, config.budget.reuse_pilot, effective), seed)
+    basis = Basis(posterior.pilot, config.budget.reuse_pilot, effective, left=doubt_left(posterior))
+    worth = value_of_information(decision, basis, seed)
     return {"sensitivity": moved | {"thresholds": flips}, "regime": area, "voi": worth}
 
 

@@ -42,15 +42,17 @@ class Worth:
 class Experiment:
     """What a larger pilot would show: normal scores of parameters, seen with noise.
 
-    The noise of a pilot n times as large as the one behind the posterior has 1/n of the posterior's covariance
-    (sample-size scaling of moment matching: Heath, Manolopoulou & Baio 2018), so that a second pilot of the same size
-    halves variances, and correlated parameters stay confused to the same degree.
+    Where a pilot outweighs the prior, the noise of one n times as large has 1/n of the posterior's covariance (sample-size
+    scaling of moment matching: Heath, Manolopoulou & Baio 2018), so that a second pilot of the same size halves variances;
+    where it does not, the noise is larger (``prior``). Correlated parameters stay confused to the same degree.
     """
 
     parameters: Float[np.ndarray, "draw parameter"]
     """Those it informs about."""
     noise: Float[np.ndarray, " parameter"]
     """Noise variance of each statistic relative to the posterior variance: old over new sample size."""
+    names: tuple[str, ...] = ()
+    """What each statistic shows, for whoever wants to read it."""
 
 
 def scores(values: Float[np.ndarray, "draw parameter"]) -> Float[np.ndarray, "draw parameter"]:

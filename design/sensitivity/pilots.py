@@ -13,7 +13,8 @@ kind                     what it adds
 =======================  ================================================================================================
 
 What a pilot shows. A quantity that a pilot of size n left with variance v is seen by a further one of size N with noise
-v n / N (sample-size scaling: Heath, Manolopoulou & Baio 2018). Recordings of k *new* people show how good new people are, with
+v n / N (sample-size scaling: Heath, Manolopoulou & Baio 2018), over 1 - v / prior variance, because part of the doubt is the
+prior's (``prior``). Recordings of k *new* people show how good new people are, with
 the noise of their recordings and of there being only k of them, (spread between people) / k: more people teach what more
 recordings of few cannot. Recordings also teach the alignment, because better learned latents show more of the labels that
 there already are: they count as so many more labels as the latents' encoding R^2 grows.
@@ -80,6 +81,12 @@ class Basis:
     """Effectively independent draws: standard errors are widened where there are fewer than draws."""
     factors: tuple[float, ...] = FACTORS
     """Sizes of the larger pilots that are considered, relative to the pilot."""
+    left: Mapping[str, float] = field(default_factory=dict)
+    """Share of the prior variance that the pilot left of a parameter (``prior.doubt_left``); unknown counts as none."""
+
+    def data_noise(self, name: str) -> float:
+        """Return the noise of the pilot's own data about a parameter, relative to the posterior variance: 1 or more."""
+        return 1.0 / (1.0 - self.left.get(name, 0.0))
 
 
 def larger_pilots(basis: Basis, problem: Problem) -> list[LargerPilot]:
@@ -150,20 +157,21 @@ def experiment(
         if usable <= 0:
             continue
         more += usable / old if old > 0 else 0.0
-        scale = old / usable if old > 0 else _unseen_noise(decision, m, usable)
+        known = basis.data_noise(f"snr:{problem.names[m]}")
+        scale = known * old / usable if old > 0 else _unseen_noise(decision, m, usable)
         shown.append(_recorded(decision, m, int(design.subjects[0, m]), scale))
     noise = {"brain_exponent": 1.0 / more} if more > 0 else {}
     if float(pilot.labels) > 0:
         noise |= dict.fromkeys(TASK, float(pilot.labels) / labels) if labels > 0 else {}
         told = _told(decision, basis, design)
         noise |= {"alignment": 1.0 / told} if told > 0 else {}
-    shown += [Shown(seen[name], value, (name,)) for name, value in noise.items() if name in seen]
+    shown += [Shown(seen[name], basis.data_noise(name) * n, (name,)) for name, n in noise.items() if name in seen]
     shown = [one for one in shown if np.ptp(one.column) > 0]
     if not shown:
         return None
     about = sorted({name for one in shown for name in one.about if name in seen})
     columns, noises = np.column_stack([one.column for one in shown]), np.array([one.noise for one in shown])
-    return Experiment(columns, noises), tuple(about)
+    return Experiment(columns, noises, tuple("*".join(one.about) for one in shown)), tuple(about)
 
 
 def _recorded(decision: Decision, m: int, people: int, scale: float) -> Shown:

@@ -77,7 +77,10 @@ class SessionPrice:
 
 
 def session_price(decision: Decision, m: int, seed: int, hours: float | None = None) -> SessionPrice | None:
-    """Return the price of an hour of a modality, of a session where its hours are unknown; None where sessions are free."""
+    """Return the price of an hour of a modality, of a session where its hours are unknown; None where sessions are free.
+
+    Where hours alone are billed it is their tariff, else what a session costs over its hours.
+    """
     cost, _ = decision.problem.modalities[m]
     rate = float(cost.billed_hours)
     charged = float(cost.per_session.base.high) + rate * float(cost.per_hour.high)
@@ -87,4 +90,6 @@ def session_price(decision: Decision, m: int, seed: int, hours: float | None = N
     money = cost.per_session.base.quantile(rng.standard_normal(_DRAWS))
     money = money + rate * cost.per_hour.quantile(rng.standard_normal(_DRAWS))
     length = hours or (float(cost.minutes_per_session) / 60 if cost.minutes_per_session else 0.0)
+    if cost.per_session.base.high == 0 and rate > 0:
+        length = rate
     return SessionPrice("hour" if length else "session", charged / (length or 1.0), money / (length or 1.0))

@@ -15,7 +15,7 @@ of a set of parameters is at least that of any of its parts, and of any pilot th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from jaxtyping import Float
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.problem import Designs, Problem
 from brainworth.design.utilities import Probability
+from brainworth.models.forecast import Draws
 
 from . import information
 from .decision import Decision, distinct, purchases
@@ -50,8 +51,21 @@ class Offer:
     shown: Experiment
     about: tuple[str, ...]
     """Parameters it informs about."""
+    designs: Designs
+    """The purchases that remain."""
     left: Float[np.ndarray, "draw left"]
-    """Utilities of the purchases that remain."""
+    """Their utilities."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What can be bought today, and first as a larger pilot."""
+
+    designs: Designs
+    """Purchases of today, one of which can be the best: in some draw, or on average."""
+    now: Float[np.ndarray, "draw option"]
+    """Their utilities."""
+    offers: list[Offer]
 
 
 @dataclass(frozen=True)
@@ -73,10 +87,8 @@ def value_of_information(decision: Decision, basis: Basis, seed: int) -> dict[st
         nothing = "Nothing is uncertain here that a pilot could teach."
         empty = {"evpi": 0.0, "evpi_se": 0.0, "evppi": [], "evsi": [], "best": None, "best_sizes": []}
         return empty | record | {"sentence": nothing}
-    payoff = _payoff(decision, decision.under())
-    useful = np.flatnonzero(decision.feasible)[_useful(payoff[:, decision.feasible])]
-    offers = _offers(decision, basis, decision.designs.take(useful))
-    now = _with_the_best(payoff[:, useful], offers)
+    choices = choices_of(decision, basis)
+    now, offers = choices.now, choices.offers
     everything = information.perfect(now, [offer.left for offer in offers])
     pilots = [Priced(offer, *information.staged(now, offer.left, offer.shown, seed)) for offer in offers]
     named = _groups(seen, surface.modalities)
@@ -101,8 +113,17 @@ def value_of_information(decision: Decision, basis: Basis, seed: int) -> dict[st
         "evsi": evsi,
         "best": best,
         "best_sizes": _best_sizes(evsi),
-        "sentence": _sentence(everything, evsi, best, record),
+        "sentence": _sentence(everything, evsi, best, record | {"labelled": float(basis.pilot.labels) > 0}),
     }
+
+
+def choices_of(decision: Decision, basis: Basis) -> Choices:
+    """Return the purchases of today that matter, and every larger pilot that can be bought with what it leaves."""
+    payoff = payoff_of(decision, decision.designs)
+    useful = np.flatnonzero(decision.feasible)[_useful(payoff[:, decision.feasible])]
+    designs = decision.designs.take(useful)
+    offers = _offers(decision, basis, designs)
+    return _with_the_best(Choices(designs, payoff[:, useful], offers))
 
 
 def _row(priced: Priced, most: Worth, money: Money, wider: float) -> dict[str, Any]:
@@ -134,12 +155,17 @@ def _best_sizes(evsi: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(first.values())
 
 
-def _payoff(decision: Decision, values: Float[np.ndarray, "design draw"]) -> Float[np.ndarray, "draw design"]:
-    """Return what each draw contributes to expected utility: R^2, or whether the target is reached.
+def payoff_of(decision: Decision, designs: Designs, draws: Draws | None = None) -> Float[np.ndarray, "draw design"]:
+    """Return what each draw contributes to the expected utility of purchases: R^2, or whether the target is reached.
 
-    Quantiles and CVaR are no expectations; value of information is then stated for expected R^2.
+    Under other draws than the posterior's, if given. Quantiles and CVaR are no expectations; value of information is then
+    stated for expected R^2.
     """
-    utility = decision.problem.utility
+    problem, surface = decision.problem, decision.surface
+    utility = problem.utility
+    if draws is not None:
+        surface = replace(surface, draws=draws, blocks={})
+    values = Evaluator(surface, utility).values(problem.purchase(designs))
     return ((values >= utility.target).astype(float) if isinstance(utility, Probability) else values).T
 
 
@@ -186,14 +212,20 @@ def _offer(decision: Decision, basis: Basis, larger: LargerPilot, designs: Desig
         left = purchases(rest, decision.surface, decision.manner)
     if not len(left):
         return None
-    values = _payoff(decision, Evaluator(decision.surface, problem.utility).values(problem.purchase(left)))
-    return Offer(larger, int(design.subjects[0].sum()), cents / 100, *shown, values[:, _useful(values)])
+    values = payoff_of(decision, left)
+    useful = _useful(values)
+    people = int(design.subjects[0].sum())
+    return Offer(larger, people, cents / 100, *shown, left.take(useful), values[:, useful])
 
 
-def _with_the_best(now: Float[np.ndarray, "draw design"], offers: list[Offer]) -> Float[np.ndarray, "draw design"]:
-    """Return the options of today with the best that remain after a pilot: those can be bought today, too."""
-    best = [offer.left[:, [int(offer.left.mean(axis=0).argmax())]] for offer in offers]
-    return np.hstack([now, *sorted(best, key=lambda column: -float(column.mean()))[:1]])
+def _with_the_best(choices: Choices) -> Choices:
+    """Return the choices with the best purchase that remains after a pilot among today's: it can be bought today, too."""
+    if not choices.offers:
+        return choices
+    offer = max(choices.offers, key=lambda offer: float(offer.left.mean(axis=0).max()))
+    best = np.array([int(offer.left.mean(axis=0).argmax())])
+    designs = Designs.concatenate([choices.designs, offer.designs.take(best)])
+    return Choices(designs, np.hstack([choices.now, offer.left[:, best]]), choices.offers)
 
 
 def containing(problem: Problem, first: Designs, designs: Designs) -> Designs:
@@ -224,7 +256,8 @@ def _sentence(
     everything: Worth, evsi: list[dict[str, Any]], best: dict[str, Any] | None, record: Mapping[str, Any]
 ) -> str:
     """Return in words whether a larger pilot is worth its money."""
-    most = f"Knowing everything before buying would gain {everything.value:.2g} in {record['unit']} on average"
+    ceiling = "less than 0.0001" if 0 < everything.value < 1e-4 else f"{everything.value:.2g}"
+    most = f"Knowing everything before buying would gain {ceiling} in {record['unit']} on average"
     if not evsi:
         return f"{most}; no larger pilot fits the budget."
     if best is not None:
@@ -236,6 +269,11 @@ def _sentence(
         return (
             f"{most}. Buying {best['label']} first and deciding then gains {best['net']:.2g} on balance, all costs "
             f"counted (Monte Carlo standard error {best['net_se']:.1g}){money}."
+        )
+    if not record["labelled"]:
+        return (
+            f"{most}. No pilot of recordings alone gains more than {MATTERS:g} on balance beyond Monte Carlo error; what a first "
+            "pilot with labels would teach of the alignment cannot be valued before there are any."
         )
     return (
         f"{most}. No larger pilot gains more than {MATTERS:g} on balance beyond Monte Carlo error: "

@@ -75,6 +75,16 @@ def two_hills() -> ToySurface:
 # ---------------------------------------------------------------------- what comes out
 
 
+def test_a_share_counts_only_where_it_buys_brain_data() -> None:
+    """Sessions of 400 out of 1,000: nothing can be bought for 10 %, and money that buys nothing is not spent on brain data."""
+    dear = eeg(per_sample=schedule(0), per_session=schedule(400), samples_per_session=60, per_subject=Price())
+    result = allocate(problem(dear), strong(), replace(QUICK, share_points=11))
+    spent = [float(sum(p.plan.bill.modalities.values())) / 1000 for p in result.share_curve]
+    assert spent == pytest.approx([0.0, 0.4, 0.8])
+    assert [p.share for p in result.share_curve] == pytest.approx(spent)
+    assert [p.plan.allocation.n_task for p in result.share_curve] == [500, 300, 100]
+
+
 def test_result_describes_the_plan_and_its_surroundings() -> None:
     result = allocate(problem(eeg()), strong(), QUICK)
     plan, bought = result.plan, result.plan.allocation.modalities["A"]
@@ -94,7 +104,9 @@ def test_result_describes_the_plan_and_its_surroundings() -> None:
     low, high = result.near_optimal.modalities["A"]
     assert low <= bought.n_samples <= high
     assert result.near_optimal.n_task[0] <= plan.allocation.n_task <= result.near_optimal.n_task[1]
-    assert [p.share for p in result.share_curve] == [0.0, 0.25, 0.5, 0.75, 1.0]
+    spent = [float(sum(p.plan.bill.modalities.values())) / 1000 for p in result.share_curve]
+    assert [p.share for p in result.share_curve] == pytest.approx(spent)
+    assert spent == pytest.approx([0.0, 0.25, 0.5, 0.75, 1.0], abs=0.03)
     budgets = [p.budget for p in result.frontier]
     assert budgets == [500, 1000, 2000]
     assert all(p.plan.bill.total <= p.budget for p in result.frontier)

@@ -106,6 +106,52 @@ def test_every_figure_and_table_is_written(reports: dict[str, Path], case: str) 
     assert not list(folder.rglob("*.tmp"))
 
 
+def test_a_report_without_a_pilot_does_not_speak_of_one(saved: Path) -> None:
+    nothing = {name: {"n_samples": 0, "subjects": 0, "channels": 32} for name in ("EEG", "fMRI")}
+    _edit(saved / "details.json", pilot={"n_task": 0.0, "modalities": nothing})
+    text = write_report(saved).read_text()
+    for said in ("Can the numbers be trusted?", "What is believed", "Is a pilot worth it?", "given the priors"):
+        assert said in text
+    for said in (
+        "after the pilot",
+        "Can the pilot be trusted?",
+        "larger pilot",
+        "What the pilot taught",
+        "checks of the pilot",
+    ):
+        assert said not in text.replace("No larger pilot is worth its cost.", ""), said
+
+
+def test_a_plan_that_predicts_nothing_says_so(saved: Path) -> None:
+    assert "Hardly anything can be predicted" not in write_report(saved).read_text()
+    performance = json.loads((saved / "plan.json").read_text())["performance"]
+    little = {"mean": 0.02, "q05": 0.0, "q50": 0.01, "q95": 0.06}
+    _edit(saved / "plan.json", performance=performance | {"r2": little})
+    assert (
+        "even this plan reaches an R² of 0.02 (0.00 to 0.06) of all label variance" in write_report(saved).read_text()
+    )
+
+
+def test_a_plan_that_mostly_loses_a_little_says_why(saved: Path) -> None:
+    said = "More often than not it would lose a little"
+    assert said not in write_report(saved).read_text()
+    verdict = json.loads((saved / "plan.json").read_text())["verdict"]
+    _edit(saved / "plan.json", verdict=verdict | {"probability": 0.31})
+    assert said in write_report(saved).read_text()
+
+
+def test_what_is_said_of_several_modalities_is_said_once(saved: Path) -> None:
+    told = [
+        {"text": f"{name}: no max_samples given.", "checkable": False, "checked": "A choice."}
+        for name in ("EEG", "fMRI")
+    ]
+    _edit(saved / "details.json", assumptions=[*told, {"text": "Labels: noisy.", "checkable": True, "checked": ""}])
+    text = write_report(saved).read_text()
+    assert "EEG and fMRI: no max_samples given." in text
+    assert "Labels: noisy." in text
+    assert "Price of an hour of EEG and price of an hour of fMRI, each moved as far, do not flip it" in text
+
+
 @pytest.mark.parametrize("case", made_up.CASES)
 def test_ids_are_unique_and_references_resolve(reports: dict[str, Path], case: str) -> None:
     text = reports[case].read_text()

@@ -74,6 +74,15 @@ def test_intervals_share_their_decimals() -> None:
     )
     assert words.interval(Summary(mean=0.5, q05=None, q95=None), "r2") == "0.50"
     assert words.interval(None) == words.NONE
+    for mean, low, high, text in (
+        (3.1, 0.2, 11.0, "3.1 (0.2 to 11)"),
+        (3.3, 0.0002, 19.0, "3.3 (0 to 19)"),
+        (16.0, 10.0, 25.0, "16 (10 to 25)"),
+        (0.36, 0.0006, 0.94, "0.36 (0.00 to 0.94)"),
+        (0.0034, -0.02, 0.07, "0.0034 (−0.020 to 0.070)"),
+        (0.0, 0.0, 0.0, "0 (0 to 0)"),
+    ):
+        assert words.interval(Summary(mean=mean, q05=low, q95=high)) == text
 
 
 def test_r2_near_one_is_not_written_as_one() -> None:

@@ -21,7 +21,7 @@ from brainworth.design.sensitivity.local import elasticities
 from brainworth.design.sensitivity.money import Money
 from brainworth.design.sensitivity.parameters import between_people, columns, median_system, replaced, taken
 from brainworth.design.sensitivity.pilots import Basis, LargerPilot, bought, experiment, larger_pilots
-from brainworth.design.sensitivity.prices import unit_prices
+from brainworth.design.sensitivity.prices import session_price, unit_prices
 from brainworth.design.sensitivity.regime import LEAST, regime
 from brainworth.design.sensitivity.robustness import power_scaled, sentence
 from brainworth.design.sensitivity.sobol import sobol, sobol_share
@@ -215,6 +215,14 @@ def test_the_price_of_a_scan_hour_flips_the_decision(problem: Problem, surface: 
     assert gains == [True, False]
     unknown = {r["parameter"] for r in thresholds(choice, 0)}
     assert "price_of_session:fMRI" in unknown
+    cost, limits = only.modalities[0]
+    hourly = replace(cost, per_session=schedule(0), per_hour=Price.of(80), minutes_per_session=95, billing_quantum_minutes=30)
+    billed = replace(choice, problem=replace(only, modalities=((hourly, limits),)))
+    told = session_price(billed, 0, seed=0, hours=95 / 60)
+    assert told is not None
+    assert (told.unit, told.charged) == ("hour", pytest.approx(80.0)), (
+        "the tariff, though 120 minutes are billed for 95"
+    )
 
 
 def test_dearer_labels_and_cheaper_brain_samples_are_the_same_change(decision: Decision) -> None:

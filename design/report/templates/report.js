@@ -149,8 +149,8 @@
         if (gain >= regime.worth) { worth += 1; }
       });
       var text = "At " + Number(prices[j].toPrecision(2)) + " labels per brain sample, ";
-      text += n ? "brain data gain more than " + regime.worth + " in explainable R² with probability " + chance(worth / n) +
-        ", and " + (total / n).toFixed(3) + " on average over the posterior." : "nothing was computed.";
+      text += n ? "the best brain data gain more than " + regime.worth + " in explainable R² with probability " + chance(worth / n) +
+        ", and " + (total / n).toFixed(3) + " on average, if the state of the world is known before buying." : "nothing was computed.";
       output.textContent = text;
       slider.setAttribute("aria-valuetext", text);
       line.move(prices[j]);
