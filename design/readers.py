@@ -16,8 +16,8 @@ import numpy as np
 
 from .bids import Layout, choose_datatype, datatypes
 from .bids_epochs import RecordingReader
-from .config import Modality
 from .config_errors import problem, quoted
+from .config_modality import Modality
 from .config_reader import Reader, check_meaning
 from .epochs import epochs_table, is_epochs, read_epochs
 from .epochs_files import epochs_of_people, is_pattern, read_matching
@@ -145,7 +145,8 @@ def _frame_columns(frame: pd.DataFrame, source: str) -> dict[str, np.ndarray]:
 
 def recordings_in_memory(value: Any, source: str, reader: Reader) -> Table:
     """Return the recordings of a modality from a data frame, ``mne.Epochs`` (of everyone, or by person), an xarray object, or
-    a finished table."""
+    a finished table.
+    """
     if is_epochs(value):
         check_meaning(reader, "MNE epochs", source)
         return epochs_table(value, source, RECORDINGS, reader)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from brainworth.design.allocation import AllocationResult
-from brainworth.design.config import Objective
+from brainworth.design.config_aim import Objective
 from brainworth.design.literature import kind_of, literature
 from brainworth.design.posterior import Posterior
 

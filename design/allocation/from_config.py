@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from brainworth.design.config import Budget, Modality, StudyConfig
-from brainworth.design.config import Tier as TierConfig
+from brainworth.design.config import StudyConfig
+from brainworth.design.config_aim import Budget
 from brainworth.design.config_constraints import Constraint
+from brainworth.design.config_modality import Modality
+from brainworth.design.config_modality import Tier as TierConfig
 from brainworth.design.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.prices import Price, Schedule, Tier
 from brainworth.design.utilities import utility_from_name

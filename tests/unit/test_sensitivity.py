@@ -216,7 +216,9 @@ def test_the_price_of_a_scan_hour_flips_the_decision(problem: Problem, surface: 
     unknown = {r["parameter"] for r in thresholds(choice, 0)}
     assert "price_of_session:fMRI" in unknown
     cost, limits = only.modalities[0]
-    hourly = replace(cost, per_session=schedule(0), per_hour=Price.of(80), minutes_per_session=95, billing_quantum_minutes=30)
+    hourly = replace(
+        cost, per_session=schedule(0), per_hour=Price.of(80), minutes_per_session=95, billing_quantum_minutes=30
+    )
     billed = replace(choice, problem=replace(only, modalities=((hourly, limits),)))
     told = session_price(billed, 0, seed=0, hours=95 / 60)
     assert told is not None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from brainworth.design.config import Objective
+from brainworth.design.config_aim import Objective
 from brainworth.design.wording import aimed_at, stimuli_planned_for, verdict_sentence
 
 
