@@ -1,4 +1,4 @@
-"""Results that are kept beside a case study: its ``results`` folder, and the tables that its README quotes.
+"""What the runs of all case studies share: their command line, and results that are kept beside the study.
 
 In: the folder of a case study, texts by name, files to copy. Out: ``results/NAME.md``, the copies, and the README with each
 text between ``<!-- NAME -->`` and ``<!-- end NAME -->``. What can go wrong: a README without the marks of a text
@@ -7,6 +7,7 @@ text between ``<!-- NAME -->`` and ``<!-- end NAME -->``. What can go wrong: a R
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import shutil
@@ -16,6 +17,16 @@ from typing import Any
 
 from brainworth.design.backtest import backtest
 from brainworth.design.study import Study
+
+
+def command_line(name: str, text: str | None, *, backtest: bool = True) -> argparse.ArgumentParser:
+    """Return the parser of a case study's run: ``--out``, ``--keep`` and, with recordings of its own, ``--backtest``."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("out") / name, help="folder of the results")
+    parser.add_argument("--keep", action="store_true", help="write results/ and the tables of the README")
+    if backtest:
+        parser.add_argument("--backtest", type=int, default=0, metavar="SPLITS", help="splits of the backtest; 0: none")
+    return parser
 
 
 def rows(header: Sequence[str], body: Iterable[Sequence[str]]) -> str:

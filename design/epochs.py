@@ -8,6 +8,8 @@ cannot be read, the metadata lack ids, a window holds no sample, a channel does 
 
 from __future__ import annotations
 
+import gzip
+import struct
 import warnings
 from collections.abc import Sequence
 from itertools import pairwise
@@ -25,6 +27,7 @@ from .tables import MAX_CELLS, MAX_FILE_BYTES, Table, Wanted, from_columns, text
 
 _KINDS = ("eeg", "mag", "grad", "seeg", "ecog", "dbs", "csd", "hbo", "hbr")
 _MAX_STEPS = 10_000
+_TAG = struct.Struct(">iIii")
 _REFERENCES = (117, 118)
 """Tags of a FIF file that name the file in which it continues: by number, by name."""
 
@@ -183,6 +186,25 @@ def window_means(epochs: Any, reader: Reader, source: str) -> tuple[tuple[str, .
     return names, means.reshape(len(data), len(names))
 
 
+def _require_forward(path: Path) -> None:
+    """Raise ``ValueError`` if the tags of a FIF file do not follow each other up to an end: MNE would read them for ever.
+
+    A tag is kind, type, size and next (four big-endian integers) and its data. Next is 0 where the following tag comes right
+    after, -1 at the end, else the place of the following tag.
+    """
+    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+        place = 0
+        while len(tag := file.read(_TAG.size)) == _TAG.size:
+            _, _, size, following = _TAG.unpack(tag)
+            if following == -1:
+                return
+            end = place + _TAG.size + size
+            if size < 0 or 0 < following < end or max(end, following) > MAX_FILE_BYTES:
+                raise ValueError(f"the tag at byte {place} leads to byte {following or end}")
+            place = following or end
+            file.seek(place)
+
+
 def read_epochs(path: Path, source: str, wanted: Wanted, reader: Reader | None = None) -> Table:
     """Return the table of a ``*-epo.fif`` file; see ``epochs_table``.
 
@@ -197,6 +219,7 @@ def read_epochs(path: Path, source: str, wanted: Wanted, reader: Reader | None =
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of MNE about file names, of pandas about MNE
         try:
+            _require_forward(path)
             split = any(
                 "REF_FILE" in line for tag in _REFERENCES for line in mne.io.show_fiff(path, tag=tag, output=list)
             )

@@ -1,9 +1,9 @@
 """Recordings from several MNE epochs: files named by a pattern, one per person, session or run; or objects, one per person.
 
-In: a path of the study with ``*`` or ``?``, e.g. ``sub-*/sub-*_epo.fif``; or ``mne.Epochs`` by person. Out: one ``Table`` of all files; who was recorded
-is the metadata's column ``subject``, else the reader's ``subject``, else ``sub-NAME`` in the file's path, else the file's name; sessions
-likewise from ``ses-`` and ``run-``. A channel that is bad in one person is left out for that person only. What can go wrong: no file
-fits, too many do, and what can be wrong with each (``epochs``); each is a ``BadInput``.
+In: a path of the study with ``*`` or ``?``, e.g. ``sub-*/sub-*_epo.fif``; or ``mne.Epochs`` by person. Out: one ``Table``. Who was
+recorded is the metadata's column ``subject``, else the reader's ``subject``, else ``sub-NAME`` in the file's path, else the file's
+name; sessions likewise from ``ses-`` and ``run-``. A channel that is bad in one person is left out for that person only. What can
+go wrong: no file fits, too many do, and what can be wrong with each (``epochs``); each is a ``BadInput``.
 """
 
 from __future__ import annotations

@@ -59,9 +59,8 @@ def read_recordings(folder: Folder, modality: Modality) -> Table:
         return read_matching(folder, relative, field, reader)
     place = folder.place(relative, field)
     if place.is_dir():
-        if name.endswith(".zarr"):
-            return _plain(folder.tree(place, field), relative, reader)
-        return _bids(folder, place, field, modality)
+        zarr = name.endswith(".zarr")
+        return _plain(folder.tree(place, field), relative, reader) if zarr else _bids(folder, place, field, modality)
     path = folder.path(relative, field)
     if name.endswith((".fif", ".fif.gz")):
         check_meaning(reader, "MNE epochs", relative)
@@ -100,7 +99,8 @@ def _bids(folder: Folder, place: Path, field: str, modality: Modality) -> Table:
     raw = Layout.of(folder, place, field, _NOT_RAW)
     _refuse_ctf(place, reader, source)
     if not datatypes(raw) and reader.derivatives is None:
-        right = "Give a table, a pattern of epochs files (folder/*-epo.fif), or a BIDS data set: sub-*/[ses-*/](func|eeg|meg|ieeg)/sub-*."
+        layout = "sub-*/[ses-*/](func|eeg|meg|ieeg)/sub-*"
+        right = f"Give a table, files of epochs (folder/*-epo.fif), or a BIDS data set: {layout}."
         raise problem(folder.file, field, f"the folder {quoted(source)} holds no BIDS recording", right)
     datatype = "func" if reader.derivatives else choose_datatype(raw, reader, source)
     if datatype == "func":
@@ -144,9 +144,7 @@ def _frame_columns(frame: pd.DataFrame, source: str) -> dict[str, np.ndarray]:
 
 
 def recordings_in_memory(value: Any, source: str, reader: Reader) -> Table:
-    """Return the recordings of a modality from a data frame, ``mne.Epochs`` (of everyone, or by person), an xarray object, or
-    a finished table.
-    """
+    """Return recordings of a data frame, ``mne.Epochs`` (of everyone, or by person), an xarray object, or a table."""
     if is_epochs(value):
         check_meaning(reader, "MNE epochs", source)
         return epochs_table(value, source, RECORDINGS, reader)

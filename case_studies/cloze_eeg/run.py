@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,7 +38,7 @@ from brainworth.models.learning_curve import tested_r2
 
 sys.path.append(str(HERE.parent))
 
-from kept import backtest_text, checks_text, interval, keep, rows
+from kept import backtest_text, checks_text, command_line, interval, keep, rows
 
 PILOT_PAIRS, HELD_OUT, SIZES = 20, 10, (0, 5, 10)
 PEOPLE = 40
@@ -52,12 +51,9 @@ ALTERNATIVES = {
 
 def arguments() -> argparse.Namespace:
     """Return the parsed command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("out/cloze_eeg"), help="folder of the results")
+    parser = command_line("cloze_eeg", __doc__)
     parser.add_argument("--people", type=int, default=PEOPLE, help="people drawn from the 334")
     parser.add_argument("--splits", type=int, default=20, help="random choices of held-out pairs")
-    parser.add_argument("--backtest", type=int, default=0, metavar="SPLITS", help="splits of the backtest; 0: none")
-    parser.add_argument("--keep", action="store_true", help="write results/ and the tables of the README")
     parser.add_argument("--forecast-only", action="store_true", help="fit and check the forecast, but do not plan")
     return parser.parse_args()
 

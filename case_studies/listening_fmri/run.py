@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ from brainworth.models.learning_curve import tested_r2
 sys.path += [str(HERE.parent), str(HERE.parent / "reading_eeg")]
 
 from held_out import forecast_r2
-from kept import backtest_text, keep, rows
+from kept import backtest_text, command_line, keep, rows
 
 HALF = 9
 """Blocks of the pilot: the first 180 volumes, 6 minutes."""
@@ -42,11 +41,8 @@ FURTHER = 5
 
 def arguments() -> argparse.Namespace:
     """Return the parsed command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("out/listening_fmri"), help="folder of the results")
+    parser = command_line("listening_fmri", __doc__)
     parser.add_argument("--people", type=int, default=27, help="people used, of 27")
-    parser.add_argument("--backtest", type=int, default=0, metavar="SPLITS", help="splits of the backtest; 0: none")
-    parser.add_argument("--keep", action="store_true", help="write results/ and the tables of the README")
     parser.add_argument("--forecast-only", action="store_true", help="fit and check in order of time, but do not plan")
     return parser.parse_args()
 

@@ -32,7 +32,7 @@ from brainworth.design.study import Study
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from kept import checks_text, keep, rows
+from kept import checks_text, command_line, keep, rows
 
 HERE = Path(__file__).parent
 BUDGETS = (5_000, 10_000, 20_000, 50_000, 100_000)
@@ -50,11 +50,9 @@ COLOURS = {
 
 def arguments() -> argparse.Namespace:
     """Return the parsed command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("out/modality_costs"), help="folder of the results")
+    parser = command_line("modality_costs", __doc__, backtest=False)
     parser.add_argument("--budgets", type=int, nargs="+", default=BUDGETS, help="budgets in USD")
     parser.add_argument("--small", action="store_true", help="budgets only: no plan with its proof, no other beliefs")
-    parser.add_argument("--keep", action="store_true", help="write results/ and the tables of the README")
     return parser.parse_args()
 
 

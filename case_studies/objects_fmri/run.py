@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ from brainworth.models.learning_curve import tested_r2
 sys.path += [str(HERE.parent), str(HERE.parent / "reading_eeg")]
 
 from held_out import forecast_r2
-from kept import backtest_text, checks_text, interval, keep, rows
+from kept import backtest_text, checks_text, command_line, interval, keep, rows
 
 PILOT, FURTHER = 60, 16
 """Images of the pilot; of the 32 others, those that the larger learners learn from as well. The rest is tested on."""
@@ -40,12 +39,9 @@ PILOT, FURTHER = 60, 16
 
 def arguments() -> argparse.Namespace:
     """Return the parsed command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("out/objects_fmri"), help="folder of the results")
+    parser = command_line("objects_fmri", __doc__)
     parser.add_argument("--pilots", type=int, default=1, help="pilots to check; the first one is planned with")
-    parser.add_argument("--backtest", type=int, default=0, metavar="SPLITS", help="splits of the backtest; 0: none")
     parser.add_argument("--forecast-only", action="store_true", help="fit and check the forecast, but do not plan")
-    parser.add_argument("--keep", action="store_true", help="write results/ and the tables of the README")
     return parser.parse_args()
 
 

@@ -33,7 +33,7 @@ from brainworth.design.study import Study
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from kept import backtest_text, keep
+from kept import backtest_text, command_line, keep
 
 HERE = Path(__file__).parent
 PILOT_SENTENCES = 40
@@ -43,12 +43,9 @@ HELD_OUT = 45
 
 def arguments() -> argparse.Namespace:
     """Return the parsed command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("out/reading_eeg"), help="folder of the results")
+    parser = command_line("reading_eeg", __doc__)
     parser.add_argument("--splits", type=int, default=20, help="random choices of held-out sentences")
     parser.add_argument("--pilots", type=int, default=1, help="pilots to check; the first one is planned with")
-    parser.add_argument("--backtest", type=int, default=0, metavar="SPLITS", help="splits of the backtest; 0: none")
-    parser.add_argument("--keep", action="store_true", help="write results/ and the tables of the README")
     return parser.parse_args()
 
 

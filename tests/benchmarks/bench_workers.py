@@ -81,8 +81,9 @@ def local(count: int) -> Generator[Team]:
             yield found
         return
     settings: dict[str, Any] = {"dashboard_address": None, "memory_limit": 0, "silence_logs": "CRITICAL"}
+    made: Any = distributed.LocalCluster
     with (
-        distributed.LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", **settings) as cluster,
+        made(n_workers=1, threads_per_worker=1, host="127.0.0.1", **settings) as cluster,
         team(1, cluster.scheduler_address, paths) as found,
     ):
         yield found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import sys
 import warnings
 from pathlib import Path
@@ -184,3 +185,20 @@ def test_what_can_be_missing(tmp_path: Path) -> None:
     (tmp_path / "x-epo.fif").write_bytes(b"nothing of the kind")
     with pytest.raises(BadInput, match=r"x-epo\.fif: the file cannot be read as MNE epochs"):
         read_epochs(tmp_path / "x-epo.fif", "x-epo.fif", RECORDINGS)
+
+
+@pytest.mark.parametrize("ending", ["fif", "fif.gz"])
+def test_tags_that_lead_back_are_not_followed_for_ever(ending: str, tmp_path: Path) -> None:
+    """Found by fuzzing: the header of the third tag points to the first."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pandas, about MNE
+        make_epochs(metadata()).save(tmp_path / "good-epo.fif", verbose="error")
+    content = bytearray((tmp_path / "good-epo.fif").read_bytes())
+    place = 0
+    for _ in range(2):
+        place += 16 + int.from_bytes(content[place + 8 : place + 12], "big")
+    content[place + 12 : place + 16] = (16).to_bytes(4, "big")
+    path = tmp_path / f"bad-epo.{ending}"
+    path.write_bytes(gzip.compress(bytes(content)) if ending.endswith("gz") else content)
+    with pytest.raises(BadInput, match=rf"cannot be read as MNE epochs \(the tag at byte {place} leads to byte 16\)"):
+        read_epochs(path, path.name, RECORDINGS)

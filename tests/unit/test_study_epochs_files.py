@@ -92,9 +92,9 @@ def test_objects_by_person() -> None:
     study = Study.from_frames(stimuli=STIMULI, labels=LABELS, recordings=recordings, config=config)
     assert [r.subject for r in study.pilot.recordings] == ["ann", "ben"]
     assert [r.in_memory.shape for r in study.pilot.recordings] == [(WORDS, 3), (WORDS, 2)]
+    broken = epochs_of(1)
+    broken.metadata = None
     with pytest.raises(BadInput, match=r"recordings\['EEG'\]\['ben'\]: metadata: the epochs have no metadata"):
-        broken = epochs_of(1)
-        broken.metadata = None
         Study.from_frames(stimuli=STIMULI, labels=LABELS, recordings={"EEG": {"ben": broken}}, config=config)
 
 
