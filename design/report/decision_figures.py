@@ -120,17 +120,18 @@ def modalities(saved: Saved) -> Plot | None:
                 "linestyle": _LINES[i % len(_LINES)],
                 "marker": _DOTS[i % len(_DOTS)],
                 "markersize": 4,
+                "zorder": 3 if name == "labels only" else 2,  # dashes, so that what they cover is still seen
             }
             means = _means(data.curves[name])
             left.plot(list(means), list(means.values()), label=shorten(name, 24), **look)
             right.plot(list(means), [value - base.get(budget, np.nan) for budget, value in means.items()], **look)
+        _gain_axis(right)
         for axes in (left, right):
             axes.axvline(saved.budget, color=MUTED, linewidth=1, linestyle=":")
             axes.set_xlabel(f"budget ({shorten(saved.currency, 12)})")
             spread_axis(axes, [point.budget for points in data.curves.values() for point in points])
         left.set_ylabel("explainable R²")
         r2_axis(left)
-        _gain_axis(right)
         legend_above(left)
         at = {name: _at(points, saved.budget) for name, points in data.curves.items() if name in drawn}
         caption = (
@@ -154,8 +155,9 @@ def _means(points: list[BudgetPoint]) -> dict[float, float]:
 
 def _gain_axis(axes: Axes) -> None:
     """Label an axis of gains over labels only, and never zoom into differences that do not matter."""
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, max(high, low + 5 * TIE))
+    drawn = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in axes.lines])
+    low, high = min(0.0, float(np.nanmin(drawn))), max(5 * TIE, float(np.nanmax(drawn)))
+    axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     axes.set_ylabel("gain over labels only (explainable R²)")
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(round(value, 9))))

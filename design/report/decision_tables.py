@@ -98,10 +98,18 @@ class Flip:
 
 
 def _thresholds(saved: Saved, *, steady: bool) -> list[Threshold]:
-    """Return the thresholds that are never crossed and speak of one modality of several, or all others."""
+    """Return the thresholds that are never crossed and speak of one modality of several, or all others.
+
+    The signal-to-noise ratio of a modality that is bought is always among the others.
+    """
     rows = saved.details.sensitivity.thresholds if saved.details.sensitivity else []
-    several = len(saved.plan.allocation.modalities) > 1
-    return [row for row in rows if (several and row.value is None and ":" in row.parameter) == steady]
+    bought = saved.plan.allocation.modalities
+    shown = {f"snr:{name}" for name, entry in bought.items() if entry.n_samples > 0}
+
+    def idle(row: Threshold) -> bool:
+        return len(bought) > 1 and row.value is None and ":" in row.parameter and row.parameter not in shown
+
+    return [row for row in rows if idle(row) == steady]
 
 
 def steady(saved: Saved) -> str:

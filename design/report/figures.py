@@ -24,7 +24,7 @@ from .words import capital, count, interval, listed, meaning, money, parameter, 
 HALF = (5.7, 3.75)
 """Size in inches of a figure on half the page's width; 96 pixels to the inch."""
 _FEW = 8
-"""Splits up to this many are marked one by one: between them nothing can be bought."""
+"""Splits up to this many are marked one by one: between them nothing was tried."""
 LEAST_SPAN = 0.1
 """Least span of an axis of explainable R²."""
 _ORDER = ("alignment", "signal_variance", "noise_variance", "latent_dimension", "snr:", "r2_plan", "r2_task_only")
@@ -90,7 +90,7 @@ def split(saved: Saved) -> Plot | None:
             caption = (
                 f"The plan spends {share(spent)} of its cost on brain data. Along this line the best share is "
                 f"{share(best.brain_share)} with explainable R² {interval(best.explainable_r2, 'r2')}; {_within(good)} within "
-                f"{percent(tolerance)} of it.{' Dots are all the splits that whole sessions allow.' if len(rows) <= _FEW else ''}"
+                f"{percent(tolerance)} of it.{' Dots are the splits that were tried.' if len(rows) <= _FEW else ''}"
             )
         alt = (
             f"Line chart of explainable R² against the share of the budget spent on brain data. It starts at "
