@@ -187,15 +187,9 @@ def plan_rounds(
     whole.run(starts=3, fine=2e-3)
     if not whole.pool.designs:
         raise Infeasible("No plan was found within the budget that could be split into rounds.")
-<<<<<<< HEAD
     seen = evaluator if shown is None else replace(evaluator, surface=shown)
     tasks = [(share,) for share in options.first_shares]
     found = (workers or Alone()).results(with_first_share, tasks, (whole, seen, options))
-=======
-    found = (workers or Alone()).results(
-        with_first_share, [(share,) for share in options.first_shares], (whole, options)
-    )
->>>>>>> wip-formats
     tried = [result for result in found if result is not None]
     if not tried:
         raise Infeasible(f"The budget of {problem.budget:.2f} {problem.currency} is too small to be spent in rounds.")
