@@ -62,7 +62,8 @@ def regime(saved: Saved) -> Plot | None:
         if data.posterior:
             caption += (
                 f"The dots are the states that are plausible{'' if saved.from_priors else ' after the pilot'}: "
-                f"{share(probability_worth(data))} of them lie where brain data gain more than that."
+                f"{share(probability_worth(data))} of them lie where brain data gain more than that. (The verdict's probability is "
+                "another: of any gain at all, by the one purchase that must be chosen before the state is known.)"
             )
         if len(maps) > 1:
             caption += " Label noise is its variance over that of the predictable part; each dot is on the nearest map."

@@ -6,6 +6,7 @@ out, and the last list says which command would add it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,7 +86,7 @@ def _sure(saved: Saved) -> list[str]:
     if certificate is not None and certificate.bound is not None and certificate.objective is not None:
         behind = certificate.bound - certificate.objective
         if 0 <= behind < 1:
-            least = number(behind, 1) if behind >= TINY else str(TINY)
+            least = number(_rounded_up(behind)) if behind >= TINY else str(TINY)
             said.append(f"Proved: no other purchase within the budget gains more than {least} on this one")
     checks = plan.health.checks
     if checks:
@@ -94,6 +95,12 @@ def _sure(saved: Saved) -> list[str]:
         passed = f"{len(checks) - len(bad)} of {len(checks)} checks{of} passed"
         said.append(f"{passed}; look at: {listed(bad)}" if bad else passed)
     return said
+
+
+def _rounded_up(bound: float) -> float:
+    """Return the smallest number of two digits that is not below a proven bound."""
+    step = 10.0 ** (math.floor(math.log10(bound)) - 1)
+    return math.ceil(bound / step - 1e-9) * step
 
 
 def _flips(saved: Saved) -> list[str]:
@@ -118,8 +125,8 @@ def _change(saved: Saved) -> list[str]:
         said.append(
             f"{'A pilot of recordings' if saved.from_priors else 'A larger pilot'} first is not worth its cost"
             if best is None
-            else f"Worth doing first: buy {best.label} of it ({money(best.cost, saved.currency)}), fit again and decide "
-            f"then; gains {rounded(best.net)} in {voi.unit} on balance"
+            else f"Worth doing in two steps: spend {money(best.cost, saved.currency)} of the budget on {best.label} first, fit "
+            f"again, and let the new plan say what to buy with the rest; gains {rounded(best.net)} in {voi.unit} on balance"
         )
     return said
 

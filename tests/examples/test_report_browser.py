@@ -119,7 +119,7 @@ def test_the_first_page_says_what_to_buy_how_sure_and_what_would_change_it(
     assert f"checks {'' if case == 'modality_costs' else 'of the pilot '}passed" in sure
     assert re.search(r"(above|below) [\d.,]+|No alignment, noise or price", change)
     assert "budget" in change
-    assert "pilot" in change or "Worth doing first" in change
+    assert "pilot" in change or "Worth doing in two steps" in change
     chance = re.search(r"(under |over )?(\d+) % probability that buying brain data", said)
     assert chance is not None
     assert abs(int(chance[2]) - 100 * plan["verdict"]["probability"]) <= 1
