@@ -17,6 +17,7 @@ import numpy as np
 from .config_errors import did_you_mean, listed, one_line, problem, quoted
 from .errors import BadInput
 from .extras import need
+from .hdf_probe import check_ends
 from .tables import Table, Wanted
 from .tables_arrays import Named, arrays_table, check_bytes, labelled_table
 
@@ -59,6 +60,7 @@ def read_container(path: Path, source: str, wanted: Wanted, node: str | None = N
         if suffix == ".zarr":
             return arrays_table(_zarr(path, source, parts), source, wanted)
         check_bytes(path.stat().st_size, source)
+        check_ends(path, source)
         if suffix == ".nc":
             return _netcdf(path, source, wanted, parts)
         return arrays_table(_hdf5(path, source, parts), source, wanted)

@@ -19,6 +19,7 @@ from .config_errors import one_line, problem, quoted
 from .config_reader import Reader
 from .errors import BadInput
 from .extras import need
+from .hdf_probe import check_ends
 from .large import MAX_ROWS, STREAM_BYTES
 from .rows import NpyRows, RowSource
 from .rows_stored import Hdf5Rows, ParquetRows, ZarrRows
@@ -138,6 +139,7 @@ def _open(path: Path, source: str, parts: list[str]) -> tuple[dict[str, _Array],
     if path.suffix.lower() == ".zarr":
         arrays = _zarr(path, source, parts)
         return arrays, lambda names, shape, native: ZarrRows(path, source, _full(parts, names), shape, native)
+    check_ends(path, source)
     arrays = (_netcdf if path.suffix.lower() == ".nc" else _hdf5)(path, source, parts)
     return arrays, lambda names, shape, native: Hdf5Rows(path, source, _full(parts, names), shape, native)
 
