@@ -32,7 +32,7 @@ from brainworth.design.allocation.regret import task_only
 from brainworth.design.allocation.result import Plan as Purchased
 from brainworth.design.allocation.search import Search
 from brainworth.design.errors import HealthRefusal
-from brainworth.design.exchange_rates import EXCHANGE_DRAWS
+from brainworth.design.exchange_rates import exchange_draws, label_price
 from brainworth.design.health import overall, pilot_checks
 from brainworth.design.posterior import Posterior, fit_study
 from brainworth.design.purchase import Purchase
@@ -306,14 +306,11 @@ def _exchange(posterior: Posterior, part: Restricted, shown: Purchased) -> tuple
     wide = part.surface.widened(_as_purchase(shown.allocation))
     order = Order(*(jnp.asarray(a[0]) for a in (wide.n_task, wide.samples, wide.subjects, wide.repeats)))
     sizes = SIZES * float(wide.samples[0, index] or max(shown.allocation.n_task, 100))
-    step = max(1, surface.n_draws // EXCHANGE_DRAWS)
-    draws = surface.chosen(None if step == 1 else slice(0, None, step))
-    replaced = np.asarray(replaced_labels(draws, surface.size, order, jnp.asarray(index), jnp.asarray(sizes)))
+    replaced = np.asarray(
+        replaced_labels(exchange_draws(surface), surface.size, order, jnp.asarray(index), jnp.asarray(sizes))
+    )
     per_sample = replaced / sizes[:, None]
-    config = posterior.study.config
-    rise = (1.0 + config.budget.escalation) ** config.budget.years_ahead
-    label_price = config.task.cost_per_label.high * config.task.raters * rise
-    return spread(per_sample[_OWN]), spread(per_sample.max(axis=0) * label_price)
+    return spread(per_sample[_OWN]), spread(per_sample.max(axis=0) * label_price(posterior.study.config))
 
 
 def order_changes(

@@ -12,10 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from brainworth.design.allocation import Allocation, AllocationResult
+from brainworth.design.config import StudyConfig
 from brainworth.design.posterior import Posterior
 from brainworth.design.summaries import spread
+from brainworth.design.surface import PosteriorSurface
 from brainworth.models.exchange import marginal_rates, replaced_labels
-from brainworth.models.forecast import Order
+from brainworth.models.forecast import Draws, Order
 
 EXCHANGE_DRAWS = 200
 """Posterior draws used for exchange rates."""
@@ -29,7 +31,8 @@ class Exchange:
     curves: dict[str, Any]
 
 
-def _order(allocation: Allocation) -> Order:
+def order_of(allocation: Allocation) -> Order:
+    """Return a purchase as the forecast wants it."""
     bought = list(allocation.modalities.values())
     return Order(
         n_task=jnp.asarray(float(allocation.n_task)),
@@ -37,6 +40,18 @@ def _order(allocation: Allocation) -> Order:
         subjects=jnp.asarray([float(max(b.subjects, 1)) for b in bought]),
         repeats=jnp.asarray([float(max(b.repeats, 1)) for b in bought]),
     )
+
+
+def exchange_draws(surface: PosteriorSurface) -> Draws:
+    """Return the evenly spaced draws that exchange rates are taken over."""
+    step = max(1, surface.n_draws // EXCHANGE_DRAWS)
+    return surface.chosen(None if step == 1 else slice(0, None, step))
+
+
+def label_price(config: StudyConfig) -> float:
+    """Return what a label costs at its upper end, with all its raters, at the price level of the work."""
+    rise = (1.0 + config.budget.escalation) ** config.budget.years_ahead
+    return config.task.cost_per_label.high * config.task.raters * rise
 
 
 def exchange_rates(posterior: Posterior, result: AllocationResult) -> Exchange:
@@ -47,12 +62,9 @@ def exchange_rates(posterior: Posterior, result: AllocationResult) -> Exchange:
     the price of a label: above it, no purchase of that modality pays.
     """
     surface = posterior.surface()
-    step = max(1, surface.n_draws // EXCHANGE_DRAWS)
-    draws = surface.chosen(None if step == 1 else slice(0, None, step))
-    order = _order(result.plan.allocation)
-    config = posterior.study.config
-    rise = (1.0 + config.budget.escalation) ** config.budget.years_ahead
-    label_price = config.task.cost_per_label.high * config.task.raters * rise
+    draws = exchange_draws(surface)
+    order = order_of(result.plan.allocation)
+    price = label_price(posterior.study.config)
     rates: dict[str, Any] = {}
     curves: dict[str, Any] = {}
     at_margin = np.asarray(marginal_rates(draws, surface.size, order))
@@ -64,7 +76,7 @@ def exchange_rates(posterior: Posterior, result: AllocationResult) -> Exchange:
         rates[name] = {
             "marginal": spread(at_margin[:, m]),
             "average": spread(per_sample[4]),
-            "break_even_price": spread(per_sample.max(axis=0) * label_price),
+            "break_even_price": spread(per_sample.max(axis=0) * price),
         }
         curves[name] = [
             {"n_brain": float(n), "equivalent_labels": spread(row)} for n, row in zip(sizes, replaced, strict=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 from .config_errors import problem
@@ -52,14 +53,18 @@ def check_ends(path: Path, source: str, seconds: float = SECONDS) -> None:
     seconds : float
         Time for a small file; large ones get more.
     """
-    limit = seconds + path.stat().st_size / BYTES_A_SECOND
-    command = [sys.executable, "-I", "-c", _PROBE, str(path.absolute())]
+    found = path.stat()
+    wrong = _damage(path.absolute(), found.st_mtime_ns, seconds + found.st_size / BYTES_A_SECOND)
+    if wrong is not None:
+        raise problem(source, "", wrong, "Save it again from the program that wrote it.")
+
+
+@lru_cache
+def _damage(path: Path, _changed: int, limit: float) -> str | None:
+    """Return what is wrong with a file; a file that has not changed is tried once, however many readers ask."""
+    command = [sys.executable, "-I", "-c", _PROBE, str(path)]
     try:
         ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit, check=False)
     except subprocess.TimeoutExpired:
-        wrong = f"reading the file did not end within {limit:.0f} seconds, so it is damaged"
-    else:
-        if ended.returncode >= 0:
-            return
-        wrong = "reading the file kills the process that reads it, so it is damaged"
-    raise problem(source, "", wrong, "Save it again from the program that wrote it.") from None
+        return f"reading the file did not end within {limit:.0f} seconds, so it is damaged"
+    return None if ended.returncode >= 0 else "reading the file kills the process that reads it, so it is damaged"

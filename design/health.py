@@ -17,6 +17,7 @@ from brainworth.design.checks import Check, Limits, data_checks, overall, record
 from brainworth.design.literature import study_priors
 from brainworth.design.posterior import Posterior
 from brainworth.design.theory_range import theory_range
+from brainworth.models.likeness import precision_of_mean
 from brainworth.models.predictive import predictive
 
 __all__ = ["Check", "overall", "pilot_checks", "plan_checks", "record", "theory_range"]
@@ -109,7 +110,7 @@ def _pilot(posterior: Posterior) -> Iterator[Check]:
 def _likeness(posterior: Posterior) -> Iterator[Check]:
     """Say what presentations of one stimulus have in common beyond its features, where any stimulus was shown twice."""
     for name, (share, error) in posterior.notes.get("likeness", {}).items():
-        ten = 10.0 / (1.0 + 9.0 * share)
+        ten = float(precision_of_mean(np.array(10.0), share))
         yield Check(
             f"same stimulus ({name})",
             Limits(0.3).judge(share),

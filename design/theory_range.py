@@ -11,22 +11,17 @@ import jax.numpy as jnp
 
 from brainworth.design.allocation import Allocation
 from brainworth.design.checks import Check
+from brainworth.design.exchange_rates import order_of
 from brainworth.design.posterior import Posterior
-from brainworth.models.forecast import Order, joined, median
+from brainworth.models.forecast import joined, median
 from brainworth.models.validity import validity
 
 
 def theory_range(posterior: Posterior, allocation: Allocation) -> Check:
     """Return the check; its value is the number of respects in which the plan is outside, its threshold 0."""
-    names, surface = posterior.study.config.modality_names, posterior.surface()
-    bought = [allocation.modalities[name] for name in names]
-    order = Order(
-        n_task=jnp.asarray(float(allocation.n_task)),
-        samples=jnp.asarray([float(entry.n_samples) for entry in bought]),
-        subjects=jnp.asarray([float(max(entry.subjects, 1)) for entry in bought]),
-        repeats=jnp.asarray([float(max(entry.repeats, 1)) for entry in bought]),
-    )
+    surface = posterior.surface()
     draws = posterior.draws
+    order = order_of(allocation)
     both, design = joined(median(draws.system), jnp.median(draws.people, axis=0), surface.size, order)
     aim = posterior.study.config.objective
     shifted = [factor for factor in aim.shifts or [aim.shift] if factor != 1.0]

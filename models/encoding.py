@@ -88,21 +88,20 @@ def pattern_overlap(
 
 
 def _overlap(
-    residual: Float[Array, "..."],
-    snr: Float[Array, "..."],
-    view: tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]],
-) -> Float[Array, "..."]:
-    """Return q_c given samples, channels, common and own noise; what presentations have in common helps to learn a pattern."""
-    samples, channels, common, own = view
-    driven = (snr + common) / own
-    unknown = (residual * snr + common + TINY) / (snr + common + TINY)
-    return pattern_overlap(unknown, samples * driven / channels, driven)
+    residual: Float[Array, ""],
+    snr: Float[Array, " source"],
+    view: Channels,
+) -> Float[Array, " source"]:
+    """Return q_c of one latent in every source; what presentations have in common helps to learn a pattern."""
+    driven = (snr + view.common) / view.own
+    unknown = (residual * snr + view.common + TINY) / (snr + view.common + TINY)
+    return pattern_overlap(unknown, view.samples * driven / view.channels, driven)
 
 
 def _precision(
     residual: Float[Array, ""], snr: Float[Array, " source"], view: Channels
 ) -> tuple[Float[Array, ""], Float[Array, " source"]]:
-    overlap = _overlap(residual, snr, (view.samples, view.channels, view.common, view.own))
+    overlap = _overlap(residual, snr, view)
     useful = snr * overlap / (view.common * overlap + view.own)
     return jnp.sum(view.multiplicity * view.samples * useful / (1.0 + useful * residual)), useful
 
@@ -149,8 +148,8 @@ def readout_overlaps(system: System, design: Design, encoding: Encoding) -> Floa
     Valid where ``encode`` is, of which ``encoding`` must be the result at the same system and design.
     """
     view = effective_channels(system, design)
-    columns = tuple(part[:, None] for part in (view.samples, view.channels, view.common, view.own))
-    return _overlap(encoding.residual, view.snr, (columns[0], columns[1], columns[2], columns[3]))
+    each = jax.vmap(lambda residual, snr: _overlap(residual, snr, view), in_axes=(0, 1), out_axes=1)
+    return each(encoding.residual, view.snr)
 
 
 def readout_snr(system: System, overlaps: Float[Array, "source latent"]) -> Float[Array, "source latent"]:

@@ -20,6 +20,7 @@ count as lack of fit.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,7 @@ class Presentations:
     precision: NDArray[np.float64]
     """Relative signal-to-noise ratio of whoever was recorded, (presentation,)."""
 
+    @cached_property
     def pooled(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
         """Return the stimuli, their mean read-outs in units of the latent, and their summed precisions m."""
         unique, where = np.unique(self.stimulus, return_inverse=True)
@@ -57,7 +59,7 @@ class Presentations:
 
     def scatter(self) -> tuple[NDArray[np.float64], int]:
         """Return the sum of squares of presentations about their stimulus's mean, per latent, and its degrees of freedom."""
-        unique, mean, _ = self.pooled()
+        unique, mean, _ = self.pooled
         place = np.searchsorted(unique, self.stimulus)
         left = self.readout - np.sqrt(self.precision)[:, None] * mean[place]
         return np.sum(left**2, axis=0), len(self.stimulus) - len(unique)
@@ -104,7 +106,7 @@ def likeness(
     squares, free = shown.scatter()
     if free < 1 or confirmed < 1:
         return UNKNOWN
-    unique, mean, mass = shown.pooled()
+    unique, mean, mass = shown.pooled
     rows, squares = mean[:, :confirmed], independent * squares[:confirmed]
     free_worth = independent * free
 

@@ -79,7 +79,7 @@ def _presentations(people: list[Heard], weight: NDArray[np.float64]) -> Presenta
 
 def _pooled_rows(shown: Presentations, share: float, coordinates: NDArray[np.float64]) -> Rows:
     """Return read-outs averaged over presentations of a stimulus, which have a share of their noise in common."""
-    unique, mean, mass = shown.pooled()
+    unique, mean, mass = shown.pooled
     return Rows.of(coordinates[unique], mean, precision_of_mean(mass, share))
 
 

@@ -1,7 +1,7 @@
 """Do larger pilots gain what the value of information says? Worlds are drawn, their pilots extended and fitted again.
 
     uv run python case_studies/calibration/larger_pilots.py --keep              # the table of the README
-    uv run python case_studies/calibration/larger_pilots.py --worlds 4 --out /tmp/larger_pilots
+    uv run python case_studies/calibration/larger_pilots.py --worlds 4 --out out/larger_pilots
 
 In: numbers of worlds, seed. Out, in --out: ``worlds.jsonl`` (one line a world; a run that was stopped goes on from there),
 ``larger_pilots.json`` and ``larger_pilots.md``; with ``--keep``, the last two beside this file and the table in the README.
