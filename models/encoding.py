@@ -88,11 +88,11 @@ def pattern_overlap(
 
 
 def _overlap(
-    residual: Float[Array, ""],
-    snr: Float[Array, " source"],
+    residual: Float[Array, "..."],
+    snr: Float[Array, "..."],
     view: Channels,
-) -> Float[Array, " source"]:
-    """Return q_c of one latent in every source; what presentations have in common helps to learn a pattern."""
+) -> Float[Array, "..."]:
+    """Return q_c at the samples, channels and noise of a view; what presentations have in common helps to learn a pattern."""
     driven = (snr + view.common) / view.own
     unknown = (residual * snr + view.common + TINY) / (snr + view.common + TINY)
     return pattern_overlap(unknown, view.samples * driven / view.channels, driven)
@@ -148,8 +148,8 @@ def readout_overlaps(system: System, design: Design, encoding: Encoding) -> Floa
     Valid where ``encode`` is, of which ``encoding`` must be the result at the same system and design.
     """
     view = effective_channels(system, design)
-    each = jax.vmap(lambda residual, snr: _overlap(residual, snr, view), in_axes=(0, 1), out_axes=1)
-    return each(encoding.residual, view.snr)
+    by_source = jax.tree.map(lambda part: part if part.ndim == 2 else part[:, None], view)
+    return _overlap(encoding.residual, view.snr, by_source)
 
 
 def readout_snr(system: System, overlaps: Float[Array, "source latent"]) -> Float[Array, "source latent"]:
