@@ -15,7 +15,7 @@ from brainworth.design.hdf_probe import check_ends
 from brainworth.design.tables import Wanted
 from brainworth.design.tables_containers import read_container
 
-LOOPS = Path(__file__).parent / "damaged" / "loops.nc"
+LOOPS = Path(__file__).parent / "damaged" / "loops_netcdf"
 """Found by fuzzing: a heap of texts that leads back to itself."""
 
 
