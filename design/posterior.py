@@ -24,6 +24,7 @@ from brainworth.design import archive
 from brainworth.design.large import forget, resumable
 from brainworth.design.literature import study_priors
 from brainworth.design.pilot_notes import people_with_gains, pilot_notes, predictive_groups
+from brainworth.design.runtime import release_programs
 from brainworth.design.surface import PosteriorSurface
 from brainworth.models.evidence import PilotEvidence
 from brainworth.models.forecast import MAX_PEOPLE, Draws, PilotSize
@@ -144,6 +145,7 @@ def fit_study(
 
     Passes over recordings that do not fit into memory go on where an interrupted run left them, and are told to ``tell``.
     """
+    release_programs()
     if study.system is not None:
         return _known(study)
     if study.variance is not None:

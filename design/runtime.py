@@ -1,20 +1,26 @@
-"""How this process computes: a cache of compiled code between runs.
+"""How this process computes: a cache of compiled code between runs, and a limit on how much of it a process holds.
 
 In: nothing. Out: JAX configured once, by the command line before it computes anything; a library never changes its
-host's configuration, so Python users decide for themselves. No module names a device: where JAX finds a GPU, sampling and
+host's configuration, so Python users decide for themselves. Compiled programs take a few memory mappings each, of which Linux
+allows a process 65,530 by default; a process beyond them dies. Long ones (hundreds of plans of different shapes in one session)
+let go of their programs in time. No module names a device: where JAX finds a GPU, sampling and
 forecasts run there, in double precision (never tried; statistics of recordings stay on the processor). What can go wrong: a
 cache folder that cannot be written; then nothing is cached.
 """
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from pathlib import Path
 
 import platformdirs
 
 SECONDS = 0.5
 """Compilations that take longer are kept."""
+_MAPPINGS = Path("/proc/self/maps")
+_MOST_MAPPINGS = Path("/proc/sys/vm/max_map_count")
 
 
 def _folder() -> Path | None:
@@ -42,3 +48,22 @@ def cache_from_the_start() -> None:
     if folder is not None:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = str(SECONDS)
+
+
+def release_programs(share: float = 0.5) -> bool:
+    """Let go of all compiled programs if this process holds more than a share of the memory mappings it is allowed.
+
+    Results do not change; what is needed again is compiled again, or read from the cache. Call it between tasks, not while one
+    runs in another thread. Nothing happens before JAX is imported, and on systems that do not list mappings.
+    """
+    if "jax" not in sys.modules or not _MOST_MAPPINGS.exists():
+        return False
+    with _MAPPINGS.open("rb") as lines:
+        held = sum(1 for _ in lines)
+    if held <= share * int(_MOST_MAPPINGS.read_text()):
+        return False
+    import jax
+
+    jax.clear_caches()
+    gc.collect()
+    return True

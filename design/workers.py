@@ -26,7 +26,7 @@ from .config_errors import explain, problem, quoted
 from .config_fields import Count, Positive, Section, Text
 from .errors import BadInput, BrainworthError
 from .extras import need
-from .runtime import cache_from_the_start
+from .runtime import cache_from_the_start, release_programs
 
 WAIT_SECONDS = 20.0
 """How long a scheduler may take to answer."""
@@ -55,6 +55,7 @@ class Team(Protocol):
 
 
 def _run(function: Callable[..., Any], common: tuple[Any, ...], task: tuple[Any, ...]) -> Any:
+    release_programs()
     with threadpool_limits(limits=1, user_api="blas"):
         return function(*common, *task)
 

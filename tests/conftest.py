@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 CACHE = Path(os.environ.get("BRAINWORTH_TEST_CACHE", Path(tempfile.gettempdir()) / "brainworth-test-cache"))
 os.environ.setdefault("XLA_FLAGS", "--xla_llvm_disable_expensive_passes=true")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 os.environ.setdefault("BRAINWORTH_CACHE", str(CACHE / "brainworth"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_programs() -> Iterator[None]:
+    """Let go of compiled programs between modules: all of them together have more mappings than Linux allows a process."""
+    yield
+    from brainworth.design.runtime import release_programs
+
+    release_programs(0.2)
