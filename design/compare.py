@@ -11,7 +11,7 @@ all cases. Plans are found by search, without the certificate of a full plan.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -21,25 +21,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from brainworth.design.allocation import Allocation, AllocationOptions, Problem, allocate
-from brainworth.design.allocation.describe import plans
-from brainworth.design.allocation.evaluate import Evaluator
+from brainworth.design.allocation import Allocation, AllocationOptions, allocate
 from brainworth.design.allocation.feasibility import require_feasible
 from brainworth.design.allocation.from_config import problem_from_config
-from brainworth.design.allocation.frontier import best_at
-from brainworth.design.allocation.problem import Designs, LinearConstraint
-from brainworth.design.allocation.regret import task_only
 from brainworth.design.allocation.result import Plan as Purchased
-from brainworth.design.allocation.search import Search
 from brainworth.design.errors import HealthRefusal
 from brainworth.design.exchange_rates import exchange_draws, label_price
 from brainworth.design.health import overall, pilot_checks
 from brainworth.design.posterior import Posterior, fit_study
 from brainworth.design.purchase import Purchase
+from brainworth.design.restricted import PartSurface, Restricted, as_whole, restricted
 from brainworth.design.sensitivity.store import merge_details, saved_plan
 from brainworth.design.study import Study
 from brainworth.design.summaries import spread
-from brainworth.design.surface import PosteriorSurface
 from brainworth.models.exchange import replaced_labels
 from brainworth.models.forecast import Order
 
@@ -50,101 +44,8 @@ FACTORS = (0.2, 0.35, 0.6, 1.0, 1.7, 3.0)
 SIZES = np.array([0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0])
 """Sizes of purchase over which the best exchange rate is looked for, relative to the plan's."""
 _OWN = 4
-_DRAWS = 128
-_TIE = 1e-6
 ORDER = 0.001
 """Lead in utility from which one modality counts as better than another."""
-
-
-@dataclass(frozen=True)
-class PartSurface:
-    """The surface when only some modalities can be bought; implements ``purchase.PeopleSurface``."""
-
-    whole: PosteriorSurface
-    kept: tuple[int, ...]
-    """Indices of the modalities that can be bought."""
-
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        """Names of those that can be bought."""
-        return tuple(self.whole.modalities[m] for m in self.kept)
-
-    @property
-    def n_draws(self) -> int:
-        """Number of posterior draws."""
-        return self.whole.n_draws
-
-    def _spread(self, values: np.ndarray, rest: float) -> np.ndarray:
-        columns = np.full((len(values), len(self.whole.modalities)), rest)
-        columns[:, self.kept] = values
-        return columns
-
-    def widened(self, purchase: Purchase) -> Purchase:
-        """Return a purchase of the kept modalities as one of all."""
-        samples, people, repeats = purchase.samples, purchase.subjects, purchase.repeats
-        return Purchase(
-            purchase.n_task, self._spread(samples, 0.0), self._spread(people, 1.0), self._spread(repeats, 1.0)
-        )
-
-    def explainable_r2(self, purchase: Purchase, draws: slice | None = None) -> Float[np.ndarray, "design draw"]:
-        """Return explainable R^2 at pilot + new."""
-        return self.whole.explainable_r2(self.widened(purchase), draws)
-
-    def explainable_r2_bound(
-        self,
-        purchase: Purchase,
-        people: tuple[Float[np.ndarray, "design modality"], Float[np.ndarray, "design modality"]],
-        draws: slice | None = None,
-    ) -> Float[np.ndarray, "design draw"]:
-        """Return an upper bound over ranges of people."""
-        ranges = (self._spread(people[0], 1.0), self._spread(people[1], 1.0))
-        return self.whole.explainable_r2_bound(self.widened(purchase), ranges, draws)
-
-
-def restricted(problem: Problem, kept: tuple[int, ...]) -> Problem:
-    """Return the problem in which only some modalities can be bought; constraints keep what concerns them."""
-    names = {problem.names[m] for m in kept}
-
-    def concerns(quantity: str) -> bool:
-        return quantity == "n_task" or quantity.rpartition(".")[0] in names
-
-    constraints = tuple(
-        LinearConstraint(c.name, {q: v for q, v in c.coefficients.items() if concerns(q)}, c.lower, c.upper)
-        for c in problem.constraints
-    )
-    return replace(problem, modalities=tuple(problem.modalities[m] for m in kept), constraints=constraints)
-
-
-@dataclass(frozen=True)
-class Restricted:
-    """The best plans with some modalities, over budgets."""
-
-    problem: Problem
-    surface: PartSurface
-    known: list[tuple[np.ndarray, np.ndarray]]
-    """Money shares found so far, from which the next search starts."""
-
-    def best(self, factor: float, beside: Sequence[Designs] = ()) -> tuple[Purchased, Purchased]:
-        """Return the best plan at a budget relative to the problem's, of what is found here or given, and labels alone."""
-        problem = self.problem.with_budget_cents(round(self.problem.budget_cents * factor))
-        step = max(1, self.surface.n_draws // _DRAWS)
-        thin = Evaluator(self.surface, problem.utility, slice(0, self.surface.n_draws, step))
-        found = best_at(problem, thin, self.known)
-        labels = task_only(problem)
-        full = Evaluator(self.surface, problem.utility)
-        designs = Designs.concatenate([labels, *([] if found is None else [found]), *beside])
-        alone, *others = plans(problem, full, designs)
-        best = max([alone, *others], key=lambda plan: plan.utility + _TIE * plan.mean)
-        return best, alone
-
-    def example(self) -> Purchased | None:
-        """Return a plan at the budget that holds brain data: half of the money; None if that buys nothing."""
-        search = Search(self.problem, Evaluator(self.surface, self.problem.utility))
-        count = len(search.menus)
-        designs, feasible = search.designs(np.full((1, count), 0.5 / count), np.zeros((1, count), dtype=np.int64))
-        if not feasible[0] or not designs.stimuli.any():
-            return None
-        return plans(self.problem, Evaluator(self.surface, self.problem.utility), designs)[0]
 
 
 @dataclass(frozen=True)
@@ -202,7 +103,9 @@ def compare(posterior: Posterior, progress: Callable[[str], None] | None = None)
         if progress is not None:
             progress(name)
         part = Restricted(restricted(problem, kept), PartSurface(surface, kept), [])
-        alone_at = {f: [_whole(problem, found[n][f][0]) for n in parts] if name == "together" else [] for f in FACTORS}
+        alone_at = {
+            f: [as_whole(problem, found[n][f][0]) for n in parts] if name == "together" else [] for f in FACTORS
+        }
         found[name] = {factor: part.best(factor, alone_at[factor]) for factor in FACTORS}
         entries[name] = _entry(posterior, part, *found[name][1.0])
     alone = next(iter(found.values()))[1.0][1]
@@ -269,14 +172,6 @@ def _entry(posterior: Posterior, part: Restricted, best: Purchased, alone: Purch
         rates = _exchange(posterior, part, shown or best)
         entry |= {"exchange_rate": rates[0], "break_even_price": rates[1]}
     return entry
-
-
-def _whole(problem: Problem, part: Purchased) -> Designs:
-    """Return a plan with some modalities as a design of the whole problem."""
-    bought = [part.allocation.modalities.get(name) for name in problem.names]
-    rows = [(0, 0, 1) if b is None else (b.stimuli, b.subjects, max(b.repeats, 1)) for b in bought]
-    stimuli, people, repeats = (np.array([column], dtype=np.int64) for column in zip(*rows, strict=True))
-    return Designs.build(np.array([part.allocation.n_task], dtype=np.int64), stimuli, people, repeats)
 
 
 def _as_purchase(bought: Allocation) -> Purchase:

@@ -12,9 +12,10 @@ import pytest
 
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.cli import main
-from brainworth.design.compare import FACTORS, PartSurface, compare, order_changes, restricted
+from brainworth.design.compare import FACTORS, compare, order_changes
 from brainworth.design.posterior import Posterior, fit_study
 from brainworth.design.purchase import PeopleSurface, Purchase
+from brainworth.design.restricted import PartSurface, restricted
 from brainworth.design.sensitivity.parameters import repeated, replaced
 from brainworth.design.study import Study
 
