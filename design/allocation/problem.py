@@ -52,6 +52,10 @@ class Designs:
         """Return some of the designs."""
         return Designs(self.n_task[index], self.stimuli[index], self.subjects[index], self.repeats[index])
 
+    def rows(self) -> Int[np.ndarray, "design column"]:
+        """Return one row of whole numbers per design; equal rows are one design."""
+        return np.column_stack([self.n_task, self.stimuli, self.subjects, self.repeats])
+
     @staticmethod
     def concatenate(parts: list[Designs]) -> Designs:
         """Return several batches as one."""

@@ -83,18 +83,26 @@ class Menu:
 
 @dataclass
 class Pool:
-    """Feasible designs that were evaluated on the same draws."""
+    """Feasible designs that were evaluated on the same draws, each of them once."""
 
     designs: list[Designs] = field(default_factory=list)
     values: list[np.ndarray] = field(default_factory=list)
     utilities: list[np.ndarray] = field(default_factory=list)
+    scores: dict[bytes, float] = field(default_factory=dict)
+    """Score by design: most moves of money are too small to buy anything else."""
+
+    def add(self, names: list[bytes], designs: Designs, values: np.ndarray, utilities: np.ndarray) -> None:
+        """Add designs that are not there yet; ties in utility are broken by the mean."""
+        self.designs.append(designs)
+        self.values.append(values)
+        self.utilities.append(utilities)
+        self.scores.update(zip(names, (utilities + _TIE * values.mean(axis=1)).tolist(), strict=True))
 
     def stacked(self) -> tuple[Designs, Float[np.ndarray, "design draw"], Float[np.ndarray, " design"]]:
-        """Return all of it, one row per distinct design."""
+        """Return all of it, in the order of the designs' numbers."""
         designs = Designs.concatenate(self.designs)
-        keys = np.column_stack([designs.n_task, designs.stimuli, designs.subjects, designs.repeats])
-        _, first = np.unique(keys, axis=0, return_index=True)
-        return designs.take(first), np.concatenate(self.values)[first], np.concatenate(self.utilities)[first]
+        _, order = np.unique(designs.rows(), axis=0, return_index=True)
+        return designs.take(order), np.concatenate(self.values)[order], np.concatenate(self.utilities)[order]
 
 
 @dataclass
@@ -132,12 +140,16 @@ class Search:
 
     def score(self, designs: Designs) -> Float[np.ndarray, " design"]:
         """Return utilities, ties broken by the mean; remember what was evaluated."""
-        values = self.evaluator.values(self.problem.purchase(designs))
-        utilities = self.evaluator.utility(values)
-        self.pool.designs.append(designs)
-        self.pool.values.append(values)
-        self.pool.utilities.append(utilities)
-        return utilities + _TIE * values.mean(axis=1)
+        names = [row.tobytes() for row in designs.rows()]
+        fresh: dict[bytes, int] = {}
+        for i, name in enumerate(names):
+            if name not in self.pool.scores:
+                fresh.setdefault(name, i)
+        if fresh:
+            new = designs.take(np.array(list(fresh.values())))
+            values = self.evaluator.values(self.problem.purchase(new))
+            self.pool.add(list(fresh), new, values, self.evaluator.utility(values))
+        return np.array([self.pool.scores[name] for name in names])
 
     # ------------------------------------------------------------------ the three stages
 
