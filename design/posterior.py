@@ -28,9 +28,10 @@ from brainworth.design.runtime import release_programs
 from brainworth.design.surface import PosteriorSurface
 from brainworth.models.evidence import PilotEvidence
 from brainworth.models.forecast import MAX_PEOPLE, Draws, PilotSize
-from brainworth.models.hierarchy import PRESENCE, Priors, systems_of_draws
+from brainworth.models.hierarchy import Priors, systems_of_draws
 from brainworth.models.inference import Chains, sample_posterior, sample_prior
 from brainworth.models.learning_curve import learning_curve
+from brainworth.models.likelihoods import PRESENCE
 from brainworth.models.people import new_people
 from brainworth.models.quadrature import compress
 from brainworth.models.summary import Summary, summarise

@@ -19,8 +19,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from .forecast import MAX_PEOPLE, SYSTEM_AXES, Order, PilotSize, median, order_r2
-from .hierarchy import LATENT_DECAY, PRESENCE, Priors, systems_of_draws
+from .hierarchy import LATENT_DECAY, Priors, systems_of_draws
 from .inference import SamplerOptions, sample_posterior
+from .likelihoods import PRESENCE
 from .people import new_people
 from .performance import explainable_r2
 from .pilot import Pilot

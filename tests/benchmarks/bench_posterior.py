@@ -24,8 +24,9 @@ from jax import Array
 from numpyro.infer import MCMC, NUTS
 
 from brainworth.design.archive import effective_samples
-from brainworth.models.hierarchy import LATENT_DECAY, PRESENCE, SCALE_SPREAD, Priors, alignment_of
+from brainworth.models.hierarchy import LATENT_DECAY, SCALE_SPREAD, Priors
 from brainworth.models.inference import SamplerOptions, sample_posterior
+from brainworth.models.likelihoods import PRESENCE, alignment_of
 from brainworth.models.pilot import Pilot
 from brainworth.models.simulate import Realism, SourceSize, StudySize, simulate_study
 from brainworth.models.summary import standardised_labels, summarise

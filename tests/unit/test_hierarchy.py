@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from brainworth.models.hierarchy import SCALE_SPREAD, SLOPE_LEVEL, UNKNOWN_SLOPE, Priors, slope_log_likelihood
+from brainworth.models.hierarchy import SCALE_SPREAD, Priors
 from brainworth.models.inference import SamplerOptions, sample_posterior, sample_prior
+from brainworth.models.likelihoods import SLOPE_LEVEL, UNKNOWN_SLOPE, slope_log_likelihood
 from brainworth.models.simulate import SourceSize, StudySize, simulate_study
 from brainworth.models.summary import Summary, summarise
 from brainworth.models.system import Spectrum, System

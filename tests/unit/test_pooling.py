@@ -11,7 +11,7 @@ from jax import Array
 
 from brainworth.models.encoding import encode, readout_overlaps, readout_snr
 from brainworth.models.evidence import BrainEvidence
-from brainworth.models.hierarchy import latent_power, pilot_design, pooled_snr, relative_gains
+from brainworth.models.likelihoods import latent_power, pilot_design, pooled_snr, relative_gains
 from brainworth.models.simulate import Realism, SourceSize, StudySize, simulate_study
 from brainworth.models.summary import summarise
 from brainworth.models.system import Spectrum, System
