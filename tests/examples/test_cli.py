@@ -275,7 +275,8 @@ def test_predict_refuses(arguments: list[str], expected: str, system: str, capsy
 def test_an_interruption_that_falls_into_a_destructor_is_not_lost() -> None:
     """Python ignores a KeyboardInterrupt there; seen in a plan, which then went on to its end."""
     program = """
-import importlib, sys, time
+import importlib, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job is started without
 app = importlib.import_module("brainworth.design.cli.app")
 class Falls:
     def __del__(self):
