@@ -294,7 +294,7 @@ def content(suffix: str, folder: Path) -> bytes:
     return CONTENT[suffix]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)  # a process each; `tests/fuzz_readers.py` looks longer
 @given(st.sampled_from([".h5", ".nc"]), st.data())
 def test_damaged_containers_end_in_one_paragraph(
     tmp_path_factory: pytest.TempPathFactory, suffix: str, data: st.DataObject
