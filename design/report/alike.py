@@ -182,8 +182,8 @@ def _as_believed(rows: list[Threshold]) -> Iterator[Number]:
     for some, what, why in (
         (
             single,
-            "Break-even price of a sample as believed: at it, averaged over all states, the best purchase with brain data and labels "
-            "alone are worth the same. All lines of the bill move together.",
+            "Break-even price of a sample as believed: at it, averaged over all states, the best purchase with brain data and "
+            "labels alone are worth the same. All lines of the bill move together.",
             "The price to negotiate with.",
         ),
         (
@@ -260,6 +260,7 @@ def _gains(saved: Saved) -> Iterator[Number]:
             f"EVSI: {best.label} first",
             "information",
             f"{rounded(best.value)}; net {rounded(best.net)}" if best.net is not None else rounded(best.value),
-            "What this larger pilot teaches; net, what is left once it is paid for out of the same budget.",
+            f"What this {'pilot' if saved.from_priors else 'larger pilot'} teaches; net, what is left once it is paid for "
+            "out of the same budget.",
             "Part of the EVPI, as a pilot shows things with noise.",
         )

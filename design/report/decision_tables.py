@@ -37,7 +37,11 @@ def compared(saved: Saved) -> tuple[list[str], list[list[str]]]:
     heads = ["modality", *(known.get(key, key.replace("_", " ")) for key in keys)]
     rows = [[row.name, *(_compared_cell(key, row, scale) for key in keys)] for row in saved.details.compare]
     for row in rows:
-        if row[0] in saved.plan.allocation.modalities and not can_be_bought(saved, row[0]) and "probability_worth_it" in keys:
+        if (
+            row[0] in saved.plan.allocation.modalities
+            and not can_be_bought(saved, row[0])
+            and "probability_worth_it" in keys
+        ):
             row[1 + keys.index("probability_worth_it")] = "none can be bought"
     return heads, rows
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from .detail_records import PersonLeftOut
 from .records import Check
 from .saved import Saved
-from .words import PER_CENT, capital, count, interval, listed, number, plain, r2
+from .words import PER_CENT, Plain, capital, count, interval, listed, number, plain, r2
 
 
 @dataclass(frozen=True)
@@ -104,12 +104,14 @@ def _value_and_limit(check: Check) -> tuple[str, str]:
     return value, f"{unit.side} {limit}" if limit else ""
 
 
-def _with_unit(value: float | str | bool | None, unit: Unit) -> str:
+def _with_unit(value: Plain, unit: Unit) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return plain(value)
     if unit.per_cent:
         return f"{unit.before}{number(100 * value, unit.digits)}{PER_CENT}{unit.after}"
-    return f"{unit.before}{number(float(value), unit.digits)}{unit.after.removesuffix('s') if value == 1 else unit.after}"
+    return (
+        f"{unit.before}{number(float(value), unit.digits)}{unit.after.removesuffix('s') if value == 1 else unit.after}"
+    )
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,9 @@ def backtests(saved: Saved) -> list[Backtest]:
     return [
         Backtest(
             round(int(said[1]) / 100 * pilot.n_task),
-            *(text.replace("-", "−") for text in said.group(2, 3, 4)),
+            said[2].replace("-", "−"),
+            said[3].replace("-", "−"),
+            said[4].replace("-", "−"),
             said[5] == "above",
         )
         for said in found
@@ -154,8 +158,8 @@ def tested(saved: Saved) -> str:
         return ""
     last = found[-1]
     return (
-        f"Tested inside the pilot, with {last.labels} labels: R² {last.reached} reached, {last.low} to {last.high} forecast (of all label variance). "
-        f"The plan, with {count(labels_in_all(saved))} labels, is beyond what the pilot can test"
+        f"Tested inside the pilot, with about {last.labels} labels: R² {last.reached} reached, {last.low} to {last.high} forecast "
+        f"(of all label variance). The plan, with {count(labels_in_all(saved))} labels, is beyond what the pilot can test"
     )
 
 
@@ -171,7 +175,9 @@ def belonging(saved: Saved) -> list[str]:
     found, performance = backtests(saved), saved.plan.performance
     if not found or performance.r2 is None:
         return []
-    results = listed([f"{test.reached} with {test.labels} labels (forecast {test.low} to {test.high})" for test in found])
+    results = listed(
+        [f"{test.reached} with about {test.labels} labels (forecast {test.low} to {test.high})" for test in found]
+    )
     bought = count(saved.plan.allocation.n_task)
     every = count(labels_in_all(saved))
     both = "" if every == bought else f" ({bought} new ones and the pilot's)"

@@ -110,15 +110,15 @@ TERMS = (
         "explainable",
         "explainable R²",
         r"explainable R²",
-        "The share of the predictable part of a label that the trained model predicts on new stimuli: 1 is perfect, 0 no better than "
-        "the average label. Label noise is left out.",
+        "The share of the predictable part of a label that the trained model predicts on new stimuli: 1 is perfect, 0 no better "
+        "than the average label. Label noise is left out.",
     ),
     Term(
         "interval",
         "interval of 90 %, credible interval",
         r"90(?: |\u00a0|&nbsp;)%(?: |\u00a0|&nbsp;)intervals?|credible interval",
-        "A credible interval: it holds the true value with probability 0.9, given the data, the priors and the assumptions; 5 % lie "
-        "on either side.",
+        "A credible interval: it holds the true value with probability 0.9, given the data, the priors and the assumptions; 5 % "
+        "lie on either side.",
     ),
     Term(
         "noise",
@@ -137,8 +137,8 @@ TERMS = (
         "leverage",
         "leverage of one person",
         r"leverage",
-        "The share of a modality's whole signal that its most informative person brings. Where it is large, the result hangs on one "
-        "person.",
+        "The share of a modality's whole signal that its most informative person brings. Where it is large, the result hangs on "
+        "one person.",
     ),
     Term(
         "montecarlo",
@@ -156,13 +156,13 @@ TERMS = (
         "prior",
         "prior",
         r"priors?(?! standard)",
-        "What was plausible before the pilot's data, from the literature or the study file.",
+        "What was plausible before any data of the study, from the literature or the study file.",
     ),
     Term(
         "posterior",
         "posterior, draw, state of the world",
         r"posterior(?: draws?)?|states? of the world|plausible states?",
-        "What is plausible after the pilot. It is held as some thousand draws; each is one complete state of the world "
+        "What is plausible given all data of the study. It is held as some thousand draws; each is one complete state of the world "
         "(alignment, noise, signal), as likely as the next. A probability is the share of draws in which something holds.",
     ),
     Term(
@@ -188,15 +188,15 @@ TERMS = (
         "sobol",
         "Sobol index",
         r"Sobol ind(?:ex|ices)",
-        "The share of a forecast's variance that comes from not knowing a parameter: alone (first order), or together with all that "
-        "it interacts with (total).",
+        "The share of a forecast's variance that comes from not knowing a parameter: alone (first order), or together with all "
+        "that it interacts with (total).",
     ),
     Term(
         "spectrum",
         "spectrum, focus",
         r"spectrum|focus of the (?:task|brain)",
-        "The spectrum is how unevenly the features' variance spreads over their directions, strongest first. Focus is how much the task, "
-        "or the brain, prefers the strong ones.",
+        "The spectrum is how unevenly the features' variance spreads over their directions, strongest first. Focus is how much the "
+        "task, or the brain, prefers the strong ones.",
     ),
     Term(
         "se",

@@ -61,11 +61,13 @@ def regime(saved: Saved) -> Plot | None:
             f"there; right of the orange-red line they gain more than {WORTH:g}. "
         )
         if all(not (grid > WORTH).any() for _, grid in maps):
-            caption = f"Nowhere on these maps would brain data gain more than {WORTH:g}, even if the state of the world were known. "
+            caption = (
+                f"Nowhere on these maps would brain data gain more than {WORTH:g}, were the state of the world known. "
+            )
         if data.posterior:
             caption += (
-                f"The dots are the states that are plausible{'' if saved.from_priors else ' after the pilot'}; the probability that "
-                f"brain data gain more than that, were the state known, is {chance(probability_worth(data))}. It is not the "
+                f"The dots are the states that are plausible{'' if saved.from_priors else ' after the pilot'}; the probability "
+                f"that brain data gain more than that, were the state known, is {chance(probability_worth(data))}. It is not the "
                 f"verdict's, which is of any gain at all by one purchase chosen before the state is known: see {ALIKE}."
             )
         if len(maps) > 1:

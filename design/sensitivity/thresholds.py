@@ -176,9 +176,9 @@ def _record(scale: Scale, buys: bool, flip: tuple[float, bool] | None) -> dict[s
     beyond_is_above = above != buys
     beyond = scale.believed > value if beyond_is_above else scale.believed < value
     probability = float(beyond.mean())
-    where, other = ("above", "below") if above else ("below", "above")
+    where = "above" if above else "below"
     sentence = f"New brain data pay where {scale.words} is {where} {_short(value)}{unit}."
-    far = where if beyond_is_above else other
+    far = "above" if beyond_is_above else "below"
     if np.ptp(scale.believed) <= 1e-9 * abs(value):
         sentence += f" It is {_short(float(scale.believed[0]))}{unit}."
     else:
@@ -192,7 +192,7 @@ def _short(value: float) -> str:
     rounded = float(f"{value:.{digits}g}")
     if abs(value) >= 1000:
         return f"{rounded:,.0f}"
-    return np.format_float_positional(rounded, trim="-") if abs(value) >= 1e-4 else f"{value:.1e}"
+    return np.format_float_positional(rounded, trim="-") if value == 0 or abs(value) >= 1e-4 else f"{value:.1e}"
 
 
 def _chance(probability: float) -> str:
