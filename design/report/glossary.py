@@ -60,8 +60,8 @@ TERMS = (
     ),
     Term(
         "chains",
-        "chains, R-hat",
-        r"R-hat|chains",
+        "R-hat, chains",
+        r"R-hat",
         "The posterior is drawn by four independent runs (chains). R-hat compares the spread between them with the spread within; "
         "it is 1 when they agree.",
     ),
