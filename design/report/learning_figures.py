@@ -71,7 +71,8 @@ def _surface(figure: Figure, data: Learning, surface: LearningSurface, saved: Sa
         steps = np.linspace(0, 1, 256)[:, None]
         ends = np.array([[0.96, 0.965, 0.97], [0.0, 0.40, 0.68] if place == 0 else [0.70, 0.42, 0.0]])
         colours = ListedColormap((1 - steps) * ends[0] + steps * ends[1])
-        axes.contourf(data.n_task_grid, height, values, levels=12, cmap=colours)
+        filled = axes.contourf(data.n_task_grid, height, values, levels=12, cmap=colours)
+        filled.set_edgecolor("face")  # no seam between levels where the page is dark
         lines = axes.contour(data.n_task_grid, height, values, levels=6, colors=[_BLACK], linewidths=0.7)
         axes.set_xscale("log")
         bought = sum(b.n_samples for b in saved.plan.allocation.modalities.values())

@@ -131,6 +131,7 @@ def _change(saved: Saved) -> list[str]:
             if best is None
             else f"Worth doing in two steps: spend {money(best.cost, saved.currency)} of the budget on {best.label} first, fit "
             f"again, and let the new plan say what to buy with the rest; gains {rounded(best.net)} in {voi.unit} on balance"
+            + (f", as much as {money(best.net_money, saved.currency)} more budget" if best.net_money else "")
         )
     return said
 

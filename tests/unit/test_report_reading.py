@@ -291,6 +291,11 @@ def test_hours_and_sessions_of_break_even_prices(tmp_path: Path) -> None:
     assert affordable.hours_unknown(load(made_up.write(tmp_path / "two", "two"))) == ""
 
 
+def test_a_pilot_worth_doing_is_said_in_r2_and_in_money_on_the_first_page() -> None:
+    (said,) = (line for line in answers(_study("demo")).change if "two steps" in line)
+    assert said.endswith("gains 0.0028 in explainable R² on balance, as much as 369 USD more budget")
+
+
 # People left out, and sentences of thresholds
 
 
