@@ -179,6 +179,7 @@ def test_words_are_explained_by_keyboard(browser: Browser, addresses: dict[str, 
     browser.scheme(scheme)
     browser.open(addresses["demo"])
     assert browser.js("document.getElementById('words').open") is False
+    browser.key("Tab", 9)  # a reader who uses the keyboard sees where the focus is
     browser.js("document.querySelector('#health a.term[href=\"#term-leverage\"]').focus()")
     assert browser.js("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     browser.call(
