@@ -25,16 +25,18 @@ class Unit:
     after: str = ""
     per_cent: bool = False
     digits: int = 2
+    whole: bool = False
+    """Whether it is counted."""
 
 
 _UNITS = {
     "convergence": Unit("at most", before="R-hat ", digits=4),
-    "effective sample size": Unit("at least", after=" draws", digits=4),
+    "effective sample size": Unit("at least", after=" draws", whole=True),
     "divergences": Unit("at most", after=" of steps", per_cent=True),
     "energy": Unit("at least", after=" (a fraction)"),
-    "groups": Unit("at least", after=" groups", digits=4),
+    "groups": Unit("at least", after=" groups", whole=True),
     "stimuli per feature": Unit("at least", after=" stimuli a feature"),
-    "labels in the pilot": Unit("at least", after=" labelled stimuli", digits=4),
+    "labels in the pilot": Unit("at least", after=" labelled stimuli", whole=True),
     "reliability": Unit("at least", before="r = "),
     "artefacts": Unit("at most", after=" of samples", per_cent=True),
     "leverage of one person": Unit("at most", after=" of the signal", per_cent=True),
@@ -43,8 +45,8 @@ _UNITS = {
     "noise ceiling": Unit("at most", before="r = "),
     "backtest with": Unit("at most", after=" standard errors"),
     "extrapolation": Unit("at most", after=" times the pilot"),
-    "theory range": Unit("at most", after=" warnings", digits=4),
-    "no pilot": Unit("at least", after=" pilots", digits=4),
+    "theory range": Unit("at most", after=" warnings", whole=True),
+    "no pilot": Unit("at least", after=" pilots", whole=True),
 }
 """By the beginning of a check's name."""
 
@@ -107,11 +109,11 @@ def _value_and_limit(check: Check) -> tuple[str, str]:
 def _with_unit(value: Plain, unit: Unit) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return plain(value)
+    if unit.whole:
+        return f"{count(value)}{unit.after.removesuffix('s') if value == 1 else unit.after}"
     if unit.per_cent:
         return f"{unit.before}{number(100 * value, unit.digits)}{PER_CENT}{unit.after}"
-    return (
-        f"{unit.before}{number(float(value), unit.digits)}{unit.after.removesuffix('s') if value == 1 else unit.after}"
-    )
+    return f"{unit.before}{number(float(value), unit.digits)}{unit.after}"
 
 
 @dataclass(frozen=True)

@@ -375,3 +375,14 @@ def test_prints_on_fewer_than_ten_pages(browser: Browser, addresses: dict[str, s
     pdf = b64decode(browser.call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)["data"])
     pages = len(re.findall(rb"/Type\s*/Page\b", pdf))
     assert 3 <= pages < 10
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    browser.width(
+        694
+    )  # what A4 leaves between the margins: a wider table would make the browser shrink the whole print
+    wide = (
+        "[...document.querySelectorAll('table')].filter(e => e.scrollWidth > 694).map(e => e.parentElement.ariaLabel)"
+    )
+    try:
+        assert browser.js(wide) == []
+    finally:
+        browser.call("Emulation.setEmulatedMedia", media="")

@@ -141,6 +141,7 @@ def test_checks_that_the_package_makes_are_known() -> None:
         (Checked("convergence", "ok", 1.0056, 1.01, ""), "R-hat 1.006", "at most R-hat 1.01"),
         (Checked("divergences", "ok", 0.00067, 0.005, ""), "0.067\u00a0% of steps", "at most 0.5\u00a0% of steps"),
         (Checked("leverage of one person (EEG)", "ok", 0.2, 0.5, ""), "20\u00a0% of the signal", "at most 50\u00a0% of the signal"),
+        (Checked("effective sample size (tail)", "ok", 984.797, 400, ""), "985 draws", "at least 400 draws"),
         (Checked("no pilot", "warn", 0.0, 1.0, ""), "0 pilots", "at least 1 pilot"),
         (Checked("encoder", "warn", 0.0, 1.0, ""), "not converged", "converged"),
         (Checked("encoding accuracy (EEG)", "ok", 0.055, 0.0601, "the model expects 0.06 to 0.47."), "r = 0.055",
