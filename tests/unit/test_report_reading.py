@@ -23,7 +23,7 @@ from brainworth.design.report.records import Check
 from brainworth.design.report.regime_figure import probability_worth
 from brainworth.design.report.saved import Saved, load
 from brainworth.design.report.summary import answers
-from brainworth.design.sensitivity.thresholds import Scale, _record, _short
+from brainworth.design.sensitivity.thresholds import Scale, record_of, shortly
 from brainworth.design.theory_range import theory_range
 
 TESTS = Path(__file__).parents[1]
@@ -332,7 +332,7 @@ def test_a_threshold_names_the_side_its_probability_is_of(*, buys: bool, above: 
 
     believed = np.linspace(0.0, 10.0, 101)
     scale = Scale("price_of_a_brain_sample", "the price of one sample", np.array([1.0, 10.0]), believed, "USD")
-    record = _record(scale, buys, (2.0, above))
+    record = record_of(scale, buys, (2.0, above))
     side = "above" if above != buys else "below"
     share = float(((believed > 2.0) if side == "above" else (believed < 2.0)).mean())
     assert record["probability_beyond"] == pytest.approx(share)
@@ -340,4 +340,4 @@ def test_a_threshold_names_the_side_its_probability_is_of(*, buys: bool, above: 
 
 
 def test_nothing_is_written_as_nothing() -> None:
-    assert [_short(value) for value in (0.0, 0.00001, 0.126, 1234.0)] == ["0", "1.0e-05", "0.13", "1,234"]
+    assert [shortly(value) for value in (0.0, 0.00001, 0.126, 1234.0)] == ["0", "1.0e-05", "0.13", "1,234"]
