@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, ScalarFormatter
 
 from .detail_records import BudgetPoint, SobolBar
 from .figures import column, compact, r2_axis, spread_axis
@@ -160,7 +160,7 @@ def _gain_axis(axes: Axes) -> None:
     axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     axes.set_ylabel("gain over labels only (explainable R²)")
     axes.yaxis.set_major_locator(MaxNLocator(6))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(round(value, 9))))
+    axes.yaxis.set_major_formatter(EvenDecimals(useOffset=False))
 
 
 def _most(at: dict[str, Summary], budget: str) -> str:
@@ -183,10 +183,18 @@ def _at(points: list[BudgetPoint], budget: float) -> Summary:
     return min(points, key=lambda point: abs(point.budget - budget)).explainable_r2
 
 
+class EvenDecimals(ScalarFormatter):
+    """Tick labels with the same decimals along an axis; large values are shortened."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """Return the label of one tick."""
+        return compact(x) if abs(x) >= 1e4 else super().__call__(x, pos)
+
+
 def value_axis(axes: Axes, label: str) -> None:
     """Label an axis of values."""
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
+    axes.xaxis.set_major_formatter(EvenDecimals(useOffset=False))
     axes.set_xlabel(label)
 
 

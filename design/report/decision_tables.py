@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .detail_records import BudgetPoint, Threshold
+from .affordable import can_be_bought
+from .detail_records import BudgetPoint, Compared, Threshold
 from .records import Summary
 from .saved import Saved
-from .words import capital, chance, count, interval, listed, meaning, money, number, parameter, rounded
+from .words import as_summary, capital, chance, count, interval, listed, meaning, money, number, parameter, rounded
 
 
 def compared(saved: Saved) -> tuple[list[str], list[list[str]]]:
@@ -24,30 +25,50 @@ def compared(saved: Saved) -> tuple[list[str], list[list[str]]]:
         "explainable_r2": "explainable R²",
         "r2_per_money": f"R² gained per {count(scale)} {saved.currency}",
         "exchange": "labels one sample replaces",
-        "break_even": f"break-even price of a sample ({saved.currency})",
-        "probability_worth_it": "probability that it pays",
-        "robustness_under_shift": f"error of labels only over its error{f' at {number(shift)}-fold' if shift else ' under'} shift",
+        "break_even": f"break-even price of a sample, state by state ({saved.currency})",
+        "probability_worth_it": "probability that this purchase beats labels only",
+        "robustness_under_shift": f"error of labels only over its error{f' at {number(shift)}-fold' if shift else ' under'} shift "
+        "(a ratio)",
     }
     extra: dict[str, None] = {}
     for row in saved.details.compare:
         extra.update(dict.fromkeys(row.model_extra or {}))
     keys = [key for key in known if key in extra] + [key for key in extra if key not in known]
     heads = ["modality", *(known.get(key, key.replace("_", " ")) for key in keys)]
-    rows = [
-        [row.name, *(_compared_cell(key, (row.model_extra or {}).get(key), scale) for key in keys)]
-        for row in saved.details.compare
-    ]
+    rows = [[row.name, *(_compared_cell(key, row, scale) for key in keys)] for row in saved.details.compare]
+    for row in rows:
+        if (
+            row[0] in saved.plan.allocation.modalities
+            and not can_be_bought(saved, row[0])
+            and "probability_worth_it" in keys
+        ):
+            row[1 + keys.index("probability_worth_it")] = "none can be bought"
     return heads, rows
 
 
-def on_trial(saved: Saved) -> bool:
-    """Whether some modality is compared by a trial purchase, because its best purchase holds labels only."""
-    bought = [(row.model_extra or {}).get("buys") for row in saved.details.compare]
-    return any(isinstance(b, dict) and not any(n for name, n in b.items() if name != "labels") for b in bought)
+def on_trial(saved: Saved) -> str:
+    """Say of what purchase the comparison speaks where a modality's best one holds labels only; empty if none does."""
+    idle = [
+        row.name
+        for row in saved.details.compare
+        if isinstance(bought := (row.model_extra or {}).get("buys"), dict)
+        and not any(n for name, n in bought.items() if name != "labels")
+    ]
+    never = [name for name in idle if name in saved.plan.allocation.modalities and not can_be_bought(saved, name)]
+    tried = [name for name in idle if name not in never]
+    said = [f"half of the money ({listed(tried)})"] if tried else []
+    said += [f"as many samples as there are labels, though none can be bought ({listed(never)})"] if never else []
+    if not said:
+        return ""
+    return (
+        "Where the best purchase holds no brain data, exchange rate, break-even price and probability are those of a trial: "
+        f"{'; '.join(said)}."
+    )
 
 
-def _compared_cell(key: str, value: object, scale: float) -> str:
+def _compared_cell(key: str, row: Compared, scale: float) -> str:
     """Write one value of the comparison."""
+    value = (row.model_extra or {}).get(key)
     if key == "buys" and isinstance(value, dict):
         return listed(
             [f"{count(n)} {'labels' if name == 'labels' else f'samples of {name}'}" for name, n in value.items() if n]
@@ -55,7 +76,7 @@ def _compared_cell(key: str, value: object, scale: float) -> str:
     if key == "probability_worth_it" and isinstance(value, int | float):
         return chance(value)
     if key == "explainable_r2" and isinstance(value, dict):
-        return interval(Summary.model_validate({"q05": None, "q95": None} | value), "r2")
+        return interval(as_summary(value), "r2")
     if value is None and key in ("exchange", "break_even"):
         return "–"
     return _cell(value, scale if key == "r2_per_money" else 1.0)
@@ -73,8 +94,7 @@ def _money_scale(saved: Saved) -> float:
 def _cell(value: object, scale: float = 1.0) -> str:
     """Write a value of the comparison, whatever its form."""
     if isinstance(value, dict) and "mean" in value:
-        ends = {key: item * scale if isinstance(item, float | int) else None for key, item in value.items()}
-        return interval(Summary.model_validate({"q05": None, "q95": None} | ends))
+        return interval(as_summary(value, scale))
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "not available"}[value]
     if isinstance(value, int | float):

@@ -169,6 +169,16 @@ class Threshold(Record):
     sentence: str = ""
 
 
+class PersonLeftOut(Record):
+    """The decision after a fit without one person."""
+
+    modality: str
+    subject: str
+    advantage: Number = None
+    """What the best purchase with brain data gains over labels only."""
+    flips: bool = False
+
+
 class Sensitivity(Record):
     """What would change the decision."""
 
@@ -178,6 +188,8 @@ class Sensitivity(Record):
     sobol_share: list[SobolBar] = Field(default_factory=list)
     """The same for the share of the budget that is best spent on brain data, were the parameters known."""
     thresholds: list[Threshold] = Field(default_factory=list)
+    people: list[PersonLeftOut] = Field(default_factory=list)
+    """The decision without each person in turn, where that was asked for."""
     robustness: str = ""
     """What power scaling and leaving people out say, in plain words."""
 

@@ -157,7 +157,7 @@ def exchange(saved: Saved) -> Plot | None:
                 axes.axvline(planned, color=MUTED, linewidth=1, linestyle=":")
             said.append(_worth(name, points, grid[-1] if planned is None else planned))
         dotted = " The dotted line is what the plan buys." if brain_share(saved) > 0 else ""
-        caption = f"{listed(said)}.{dotted}"
+        caption = f"{listed(said)}. Lines are means, bands 90 % intervals.{dotted}"
         alt = f"Line charts of the labels that brain samples replace, one per modality. {caption}"
         words = {"name": "exchange", "title": "What brain data replace", "alt": alt, "caption": caption}
         return save(figure, words, wide=len(curves) > 1)

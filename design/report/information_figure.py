@@ -23,6 +23,8 @@ _MATTERS = 0.001
 _LEAST = 0.002
 """An axis of gains ends here at least."""
 _MARKERS = "osD^vPX*"
+_COLOURS = (*CYCLE, INK, MUTED)
+"""Of the lines, as many as there are at most."""
 
 
 def information(saved: Saved) -> Plot | None:
@@ -53,7 +55,7 @@ def _known(axes: Axes, values: list[Evppi], unit: str) -> str:
     errors = [item.se or 0.0 for item in bars]
     axes.barh(range(len(bars)), [item.value for item in bars], xerr=errors, color=BLUE, height=0.55, ecolor=INK)
     names_axis(axes, [parameter(item.parameter) for item in bars])
-    axes.set_title("knowing one thing exactly")
+    axes.set_title("knowing one thing exactly (EVPPI)")
     value_axis(axes, f"expected gain ({unit})")
     largest = max(item.value + error for item, error in zip(bars, errors, strict=True))
     axes.set_xlim(min(0.0, bars[0].value), max(1.05 * largest, _LEAST))
@@ -79,13 +81,13 @@ def _pilots(axes: Axes, voi: InformationValue, saved: Saved) -> str:
             yerr=errors,
             label=shorten(kind or "larger pilots", 30),
             elinewidth=1,
-            color=CYCLE[i % len(CYCLE)],
+            color=_COLOURS[i % len(_COLOURS)],
             marker=_MARKERS[i % len(_MARKERS)],
             markersize=5,
             linewidth=1.4,
         )
     axes.axhline(0, color=INK, linewidth=1)
-    axes.set_title(f"a {_pilot(saved)} first, after its cost")
+    axes.set_title(f"a {_pilot(saved)} first (EVSI), after its cost")
     axes.set_xlabel(f"cost of the pilot ({shorten(saved.currency, 12)})")
     axes.set_ylabel(f"expected net gain ({shorten(voi.unit, 30)})")
     spread_axis(axes, [row.cost or 0.0 for row in voi.evsi], most=5)
@@ -118,7 +120,9 @@ def _below(axes: Axes, voi: InformationValue, ranked: list[str]) -> None:
     for i, kind in enumerate(ranked):
         costs = [row.cost or 0.0 for row in voi.evsi if row.kind == kind and _net(row) < low]
         level = low + 0.03 * (high - low)
-        axes.plot(costs, [level] * len(costs), "v", color=CYCLE[i % len(CYCLE)], markersize=6, markerfacecolor="none")
+        axes.plot(
+            costs, [level] * len(costs), "v", color=_COLOURS[i % len(_COLOURS)], markersize=6, markerfacecolor="none"
+        )
 
 
 def _net(row: Evsi) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
+from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
@@ -70,10 +71,13 @@ def _surface(figure: Figure, data: Learning, surface: LearningSurface, saved: Sa
         steps = np.linspace(0, 1, 256)[:, None]
         ends = np.array([[0.96, 0.965, 0.97], [0.0, 0.40, 0.68] if place == 0 else [0.70, 0.42, 0.0]])
         colours = ListedColormap((1 - steps) * ends[0] + steps * ends[1])
-        axes.contourf(data.n_task_grid, height, values, levels=12, cmap=colours)
+        filled = axes.contourf(data.n_task_grid, height, values, levels=12, cmap=colours)
+        filled.set_edgecolor("face")  # no seam between levels where the page is dark
         lines = axes.contour(data.n_task_grid, height, values, levels=6, colors=[_BLACK], linewidths=0.7)
-        axes.clabel(lines, fmt=lambda value: f"{value:.2f}", fontsize=8)
         axes.set_xscale("log")
+        bought = sum(b.n_samples for b in saved.plan.allocation.modalities.values())
+        dot = float(np.interp(bought, surface.n_brain, height))
+        _label(axes, lines, 0.75 if abs(dot / height[-1] - 0.5) < 0.15 else 0.5)
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=6))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
@@ -84,18 +88,32 @@ def _surface(figure: Figure, data: Learning, surface: LearningSurface, saved: Sa
             axes.set_ylabel(f"new brain samples{names}")
         axes.set_title(title)
         axes.grid(visible=False)
-        bought = sum(b.n_samples for b in saved.plan.allocation.modalities.values())
         n_task = saved.plan.allocation.n_task
         if data.n_task_grid[0] <= n_task <= data.n_task_grid[-1]:
             axes.plot(
                 [n_task],
-                [np.interp(bought, surface.n_brain, height)],
+                [dot],
                 "o",
                 color=_BLACK,
                 markeredgecolor="#fefefe",
                 markersize=7,
                 zorder=5,
             )
+
+
+def _label(axes: Axes, lines: QuadContourSet, level: float) -> None:
+    """Write the value on each line where it is nearest to a level, 0 to 1, on none that runs along an edge; all read upwards."""
+    places: list[tuple[float, float]] = []
+    for path in lines.get_paths():
+        points = np.asarray(path.vertices, dtype=float).reshape(-1, 2)
+        shown = axes.transAxes.inverted().transform(axes.transData.transform(points))
+        free = [(abs(y - level) + 0.2 * abs(x - 0.5), i) for i, (x, y) in enumerate(shown) if 0.08 <= x <= 0.92]
+        if free and min(free)[0] < 0.5:
+            place = points[min(free)[1]]
+            places.append((float(place[0]), float(place[1])))
+    for text in axes.clabel(lines, fmt=lambda value: f"{value:.2f}", fontsize=8, manual=places) if places else ():
+        turned = float(text.get_rotation()) % 360
+        text.set_rotation(turned - 180 if 250 < turned < 290 else turned)
 
 
 def _said(data: Learning) -> str:

@@ -15,9 +15,10 @@ from matplotlib.ticker import FuncFormatter
 
 from .detail_records import Regime
 from .figures import column, compact
+from .glossary import ALIKE
 from .saved import Saved
 from .style import ORANGE, VERMILLION, Plot, house_style, save
-from .words import number, share
+from .words import chance, number
 
 WORTH = 0.002
 """Gain in explainable R² from which brain data count as worth having."""
@@ -59,11 +60,15 @@ def regime(saved: Saved) -> Plot | None:
             "Each point is a state of the world, as if it were known before buying: the darker, the more the best brain data gain "
             f"there; right of the orange-red line they gain more than {WORTH:g}. "
         )
+        if all(not (grid > WORTH).any() for _, grid in maps):
+            caption = (
+                f"Nowhere on these maps would brain data gain more than {WORTH:g}, were the state of the world known. "
+            )
         if data.posterior:
             caption += (
-                f"The dots are the states that are plausible{'' if saved.from_priors else ' after the pilot'}: "
-                f"{share(probability_worth(data))} of them lie where brain data gain more than that. (The verdict's probability is "
-                "another: of any gain at all, by the one purchase that must be chosen before the state is known.)"
+                f"The dots are the states that are plausible{'' if saved.from_priors else ' after the pilot'}; the probability "
+                f"that brain data gain more than that, were the state known, is {chance(probability_worth(data))}. It is not the "
+                f"verdict's, which is of any gain at all by one purchase chosen before the state is known: see {ALIKE}."
             )
         if len(maps) > 1:
             caption += " Label noise is its variance over that of the predictable part; each dot is on the nearest map."

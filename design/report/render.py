@@ -13,6 +13,7 @@ import base64
 import hashlib
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,13 @@ from markupsafe import Markup
 from brainworth.design.files import write_atomic
 
 from . import (
+    affordable,
+    alike,
     decision_figures,
     decision_tables,
+    evidence,
     figures,
+    glossary,
     information_figure,
     learning_figures,
     regime_figure,
@@ -139,7 +144,8 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
     script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     heads, rows = decision_tables.compared(saved)
-    return environment.get_template("report.html.j2").render(
+    fill = partial(
+        environment.get_template("report.html.j2").render,
         plan=saved.plan,
         details=saved.details,
         complete=saved.complete,
@@ -156,7 +162,14 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         from_priors=saved.from_priors,
         larger=decision_tables.larger_pilots(saved),
         orders=decision_tables.orders(saved),
-        checks=sorted(saved.plan.health.checks, key=lambda check: check.status == "ok"),
+        checks=evidence.check_rows(saved),
+        belonging=evidence.belonging(saved),
+        left_out=evidence.left_out(saved),
+        alike=alike.alike(saved),
+        verdict_is_of=alike.verdict_is_of(saved),
+        ALIKE=glossary.ALIKE,
+        worths=affordable.worths(saved),
+        hours_unknown=affordable.hours_unknown(saved),
         purchase=tables.purchase_list(saved),
         as_good_without=tables.as_good_without(saved),
         certified=tables.certified(saved),
@@ -176,6 +189,8 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         methods=methods(saved),
         references=references(saved),
     )
+    terms = glossary.occurring(fill(terms=[]))
+    return glossary.linked(fill(terms=terms))
 
 
 def _printable(value: Any) -> Any:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .detail_records import Threshold
+from .evidence import tested
 from .records import Summary
 from .saved import Saved
 from .tables import purchase_list
@@ -88,6 +89,9 @@ def _sure(saved: Saved) -> list[str]:
         if 0 <= behind < 1:
             least = number(_rounded_up(behind)) if behind >= TINY else str(TINY)
             said.append(f"Proved: no other purchase within the budget gains more than {least} on this one")
+    inside = tested(saved)
+    if inside:
+        said.append(inside)
     checks = plan.health.checks
     if checks:
         bad = [check.name.replace("_", " ") for check in checks if check.status != "ok"]
@@ -127,6 +131,7 @@ def _change(saved: Saved) -> list[str]:
             if best is None
             else f"Worth doing in two steps: spend {money(best.cost, saved.currency)} of the budget on {best.label} first, fit "
             f"again, and let the new plan say what to buy with the rest; gains {rounded(best.net)} in {voi.unit} on balance"
+            + (f", as much as {money(best.net_money, saved.currency)} more budget" if best.net_money else "")
         )
     return said
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .affordable import without
 from .detail_records import Assumption, ModalityPrices
 from .records import Bought, Summary
 from .saved import Saved
@@ -55,7 +56,7 @@ def purchase_list(saved: Saved) -> list[Purchase]:
             details="",
             prices="" if per_label is None else f"{price(per_label, currency)} per label",
             cost=money(plan.cost.task, currency),
-            range=_range(near.n_task) if near else "",
+            range=_range(near.n_task, "labels") if near else "",
             bought=plan.allocation.n_task > 0,
         )
     ]
@@ -68,30 +69,19 @@ def purchase_list(saved: Saved) -> list[Purchase]:
                 details=_effort(bought) if bought.n_samples > 0 else without(saved, name),
                 prices=_price_list(costs, currency) if costs else "",
                 cost=money(plan.cost.modalities.get(name, 0.0), currency),
-                range=_range(near.modalities.get(name)) if near else "",
+                range=_range(near.modalities.get(name), "samples") if near else "",
                 bought=bought.n_samples > 0,
             )
         )
     return lines
 
 
-def without(saved: Saved, name: str) -> str:
-    """Say why a plan holds nothing of a modality: it is too dear, or no purchase that was tried could hold any."""
-    curves = [*saved.details.share_curve, *saved.details.frontier]
-    tried = [point.modalities.get(name, 0.0) for point in curves if getattr(point, "budget", 0.0) <= saved.budget]
-    for other in saved.plan.alternatives.values():
-        bought = other.allocation.modalities.get(name)
-        tried.append(0 if bought is None else bought.n_samples)
-    can = any(count > 0 for count in tried) or not saved.details.share_curve
-    return "not worth its price in this plan" if can else "cannot be bought within this budget and these limits"
-
-
-def _range(ends: tuple[float, float] | None) -> str:
-    """Write an inclusive range of counts."""
+def _range(ends: tuple[float, float] | None, unit: str) -> str:
+    """Write an inclusive range of counts with its unit."""
     if ends is None:
         return ""
     low, high = (count(end) for end in ends)
-    return "none" if ends[1] == 0 else low if low == high else f"{low} to {high}"
+    return "none" if ends[1] == 0 else f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
 
 
 def _effort(bought: Bought) -> str:

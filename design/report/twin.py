@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .detail_records import FrontierPoint, SharePoint
+from .evidence import unit_name
 from .records import Summary
 from .saved import Saved
 from .tables import posterior_rows
@@ -31,8 +32,8 @@ def csv_files(saved: Saved) -> dict[str, bytes]:
         "posterior": [["parameter", *_HEADS], *([key, *_values(value)] for key, value in posterior_rows(saved))],
         "exchange_rate": _exchange_rows(saved),
         "health": [
-            ["name", "status", "value", "threshold", "sentence"],
-            *([c.name, c.status, c.value, c.threshold, c.sentence] for c in saved.plan.health.checks),
+            ["name", "status", "value", "threshold", "sentence", "unit"],
+            *([c.name, c.status, c.value, c.threshold, c.sentence, unit_name(c)] for c in saved.plan.health.checks),
         ],
     }
     tables |= {name: _flat(_under(saved.raw, path)) for name, path in _LISTS.items()}

@@ -193,6 +193,12 @@ def interval(summary: Summary | None, style: str = "number", unit: str = "") -> 
     return f"{text} {unit}".strip()
 
 
+def as_summary(value: dict[str, Number], scale: float = 1.0) -> Summary:
+    """Return a saved mean with its interval, if it has one, times a factor."""
+    ends = {key: item * scale if isinstance(item, float | int) else None for key, item in value.items()}
+    return Summary.model_validate({"mean": None, "q05": None, "q95": None} | ends)
+
+
 def _tenths(value: Number) -> str:
     """Write a number with one decimal."""
     return number(value) if value is None or not math.isfinite(value) else f"{value:.1f}".replace("-", "−")

@@ -52,9 +52,9 @@ def thresholds(decision: Decision, seed: int, hours: Mapping[str, float] | None 
     hours : mapping, optional
         Hours of a session, by modality, for the price of an hour; without, it is the price of a session.
     """
-    found = [_record(scale, decision.buys, _flip(scale, _moved(decision, scale.name))) for scale in _scales(decision)]
+    found = [record_of(scale, decision.buys, _flip(scale, _moved(decision, scale.name))) for scale in _scales(decision)]
     for scale, gain in [*_price_scales(decision, seed), *_session_scales(decision, seed, hours or {})]:
-        found.append(_record(scale, decision.buys, _flip(scale, gain)))
+        found.append(record_of(scale, decision.buys, _flip(scale, gain)))
     return sorted(found, key=lambda row: -row["probability_beyond"])
 
 
@@ -161,14 +161,25 @@ def _flip(scale: Scale, gain: Callable[[float], float]) -> tuple[float, bool] | 
     return (float(np.exp(centre)) if logarithmic else centre), bool(pays[i + 1])
 
 
-def _record(scale: Scale, buys: bool, flip: tuple[float, bool] | None) -> dict[str, Any]:  # noqa: FBT001  (the plan's decision, a value)
+def record_of(scale: Scale, buys: bool, flip: tuple[float, bool] | None) -> dict[str, Any]:  # noqa: FBT001  (the plan's decision, a value)
+    """Return the record of one threshold: where brain data pay, and how probable the other side is.
+
+    Parameters
+    ----------
+    scale : Scale
+        The quantity.
+    buys : bool
+        Whether the plan buys brain data.
+    flip : tuple, optional
+        The value at which the decision flips, and whether brain data pay above it; None if it does not flip.
+    """
     unit = f" {scale.unit}" if scale.unit else ""
     q05, q50, q95 = (float(q) for q in np.quantile(scale.believed, [0.05, 0.5, 0.95]))
     believed = {"mean": float(scale.believed.mean()), "q05": q05, "q50": q50, "q95": q95}
     record: dict[str, Any] = {"parameter": scale.name, "unit": scale.unit, "decision": "brain" if buys else "labels"}
     record |= {"believed": believed}
     if flip is None:
-        ends = f"{_short(scale.grid[0])} to {_short(scale.grid[-1])}{unit}"
+        ends = f"{shortly(scale.grid[0])} to {shortly(scale.grid[-1])}{unit}"
         verb = "pay" if buys else "do not pay"
         sentence = f"New brain data {verb} whatever {scale.words} is, from {ends}."
         return record | {"value": None, "pays": None, "probability_beyond": 0.0, "sentence": sentence}
@@ -176,23 +187,23 @@ def _record(scale: Scale, buys: bool, flip: tuple[float, bool] | None) -> dict[s
     beyond_is_above = above != buys
     beyond = scale.believed > value if beyond_is_above else scale.believed < value
     probability = float(beyond.mean())
-    where, other = ("above", "below") if above else ("below", "above")
-    sentence = f"New brain data pay where {scale.words} is {where} {_short(value)}{unit}."
-    far = where if beyond_is_above else other
+    where = "above" if above else "below"
+    sentence = f"New brain data pay where {scale.words} is {where} {shortly(value)}{unit}."
+    far = "above" if beyond_is_above else "below"
     if np.ptp(scale.believed) <= 1e-9 * abs(value):
-        sentence += f" It is {_short(float(scale.believed[0]))}{unit}."
+        sentence += f" It is {shortly(float(scale.believed[0]))}{unit}."
     else:
         sentence += f" The probability that it is {far} is {_chance(probability)}."
     return record | {"value": value, "pays": where, "probability_beyond": probability, "sentence": sentence}
 
 
-def _short(value: float) -> str:
+def shortly(value: float) -> str:
     """Write a number with two digits, three from 100, no exponent."""
     digits = 2 if abs(value) < 100 else max(3, len(str(int(abs(value)))))
     rounded = float(f"{value:.{digits}g}")
     if abs(value) >= 1000:
         return f"{rounded:,.0f}"
-    return np.format_float_positional(rounded, trim="-") if abs(value) >= 1e-4 else f"{value:.1e}"
+    return np.format_float_positional(rounded, trim="-") if value == 0 or abs(value) >= 1e-4 else f"{value:.1e}"
 
 
 def _chance(probability: float) -> str:

@@ -120,6 +120,7 @@ def test_the_first_page_says_what_to_buy_how_sure_and_what_would_change_it(
     assert re.search(r"(above|below) [\d.,]+|No alignment, noise or price", change)
     assert "budget" in change
     assert "pilot" in change or "Worth doing in two steps" in change
+    assert "Tested inside the pilot" in sure or case == "modality_costs"
     chance = re.search(r"(under |over )?(\d+) % probability that buying brain data", said)
     assert chance is not None
     assert abs(int(chance[2]) - 100 * plan["verdict"]["probability"]) <= 1
@@ -162,14 +163,70 @@ def test_hostile_text_is_only_text(browser: Browser, addresses: dict[str, str]) 
 
 def test_everything_can_be_reached_by_keyboard(browser: Browser, addresses: dict[str, str]) -> None:
     browser.open(addresses["two"])
-    wanted = browser.js("document.querySelectorAll('a[href], input, [tabindex=\"0\"]').length")
+    wanted = browser.js("document.querySelectorAll('a[href], input, summary, [tabindex=\"0\"]').length")
     seen: list[str] = []
     for _ in range(wanted):
         browser.key("Tab", 9)
         seen.append(browser.js("(e => e.id || e.getAttribute('aria-label') || e.className)(document.activeElement)"))
     assert seen[0] == "skip"
-    assert {"budget", "price", "Purchase list", "Thresholds", "Health checks"} <= set(seen)
+    assert {"budget", "price", "Purchase list", "Thresholds", "Health checks", "Numbers that look alike"} <= set(seen)
     assert len(seen) == wanted
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_are_explained_by_keyboard(browser: Browser, addresses: dict[str, str], scheme: str) -> None:
+    """From a term in the text to its meaning with one key: the folded glossary opens at it."""
+    browser.scheme(scheme)
+    browser.open(addresses["demo"])
+    assert browser.js("document.getElementById('words').open") is False
+    browser.key("Tab", 9)  # a reader who uses the keyboard sees where the focus is
+    browser.js("document.querySelector('#health a.term[href=\"#term-leverage\"]').focus()")
+    assert browser.js("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    browser.call(
+        "Input.dispatchKeyEvent", type="keyDown", key="Enter", code="Enter", windowsVirtualKeyCode=13, text="\r"
+    )
+    browser.until(lambda: browser.js("document.getElementById('words').open"))
+    place = "document.getElementById('term-leverage').getBoundingClientRect()"
+    browser.until(lambda: browser.js(f"{place}.top >= 0 && {place}.bottom <= innerHeight"))
+    assert "most informative person" in browser.js("document.getElementById('term-leverage').innerText")
+    assert browser.js("[...document.querySelectorAll('a.term')].every(e => document.getElementById(e.hash.slice(1)))")
+    assert browser.js("[...document.querySelectorAll('a.term')].every(e => e.title.length > 20)")
+    browser.js("document.querySelector('#words summary').focus()")
+    browser.call(
+        "Input.dispatchKeyEvent", type="keyDown", key="Enter", code="Enter", windowsVirtualKeyCode=13, text="\r"
+    )
+    browser.until(lambda: not browser.js("document.getElementById('words').open"))
+    assert browser.complaints() == []
+
+
+def test_words_are_open_without_javascript_and_on_paper(browser: Browser, addresses: dict[str, str]) -> None:
+    browser.open(addresses["demo"])
+    browser.js("window.dispatchEvent(new Event('beforeprint'))")
+    assert browser.js("document.getElementById('words').open") is True
+    browser.js("window.dispatchEvent(new Event('afterprint'))")
+    assert browser.js("document.getElementById('words').open") is False
+    browser.call("Emulation.setScriptExecutionDisabled", value=True)
+    browser.open(addresses["demo"])
+    assert browser.js("document.getElementById('term-leverage').offsetHeight") > 0
+
+
+@pytest.mark.parametrize("case", ["demo", "modality_costs"])
+def test_wide_figures_can_be_swiped_on_a_phone(browser: Browser, addresses: dict[str, str], case: str) -> None:
+    """They are wider than the screen: a finger may move them sideways, and the price line spans the picture, not the screen."""
+    browser.width(390)
+    browser.open(addresses[case])
+    allowed = "[...document.querySelectorAll('.card.wide .canvas')].map(e => getComputedStyle(e).touchAction)"
+    assert set(browser.js(allowed)) == {"auto"}
+    assert browser.js(
+        "[...document.querySelectorAll('.card.wide .picture')].every(e => e.scrollWidth > e.clientWidth && e.tabIndex === 0)"
+    )
+    line, picture = (
+        browser.js(
+            f"(r => [r.left, r.right])(document.querySelector('[data-figure=regime] {what}').getBoundingClientRect())"
+        )
+        for what in ("> .cursor", "> svg")
+    )
+    assert line[1] - line[0] > 0.7 * (picture[1] - picture[0])
 
 
 def test_the_picture_of_the_readme_is_a_report(tmp_path: Path, addresses: dict[str, str]) -> None:
@@ -318,3 +375,14 @@ def test_prints_on_fewer_than_ten_pages(browser: Browser, addresses: dict[str, s
     pdf = b64decode(browser.call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)["data"])
     pages = len(re.findall(rb"/Type\s*/Page\b", pdf))
     assert 3 <= pages < 10
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    browser.width(
+        694
+    )  # what A4 leaves between the margins: a wider table would make the browser shrink the whole print
+    wide = (
+        "[...document.querySelectorAll('table')].filter(e => e.scrollWidth > 694).map(e => e.parentElement.ariaLabel)"
+    )
+    try:
+        assert browser.js(wide) == []
+    finally:
+        browser.call("Emulation.setEmulatedMedia", media="")

@@ -175,4 +175,21 @@
     if (/budget=|price=/.test(location.hash)) { fromAddress(); }
   });
   fromAddress();
+
+  /* The glossary: open in the file, so that it is there without this script and on paper; folded on the screen. */
+  var words = find("words");
+  function meant() { return /^#term-/.test(location.hash); }
+  if (words) {
+    words.open = meant();
+    window.addEventListener("hashchange", function () {
+      if (!meant()) { return; }
+      words.open = true;
+      var term = find(location.hash.slice(1));
+      if (term) { term.scrollIntoView({ block: "center" }); }
+    });
+    var before = false;
+    window.addEventListener("beforeprint", function () { before = words.open; words.open = true; });
+    window.addEventListener("afterprint", function () { words.open = before; });
+    if (meant() && find(location.hash.slice(1))) { find(location.hash.slice(1)).scrollIntoView({ block: "center" }); }
+  }
 })();

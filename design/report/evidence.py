@@ -1,0 +1,231 @@
+"""What the pilot's own data say of the forecast: health checks with units, backtests, each person left out.
+
+In: `Saved` results. Out: rows and sentences, as text. What can go wrong: nothing; a check of another version of brainworth has
+no known unit and is shown as it is; what has not been computed is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .detail_records import PersonLeftOut
+from .records import Check
+from .saved import Saved
+from .words import PER_CENT, Plain, capital, count, interval, listed, number, plain, r2
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How the value of a health check is written."""
+
+    side: str
+    """On which side of the limit it should be: ``at most`` or ``at least``."""
+    before: str = ""
+    after: str = ""
+    per_cent: bool = False
+    digits: int = 2
+    whole: bool = False
+    """Whether it is counted."""
+
+
+_UNITS = {
+    "convergence": Unit("at most", before="R-hat ", digits=4),
+    "effective sample size": Unit("at least", after=" draws", whole=True),
+    "divergences": Unit("at most", after=" of steps", per_cent=True),
+    "energy": Unit("at least", after=" (a fraction)"),
+    "groups": Unit("at least", after=" groups", whole=True),
+    "stimuli per feature": Unit("at least", after=" stimuli a feature"),
+    "labels in the pilot": Unit("at least", after=" labelled stimuli", whole=True),
+    "reliability": Unit("at least", before="r = "),
+    "artefacts": Unit("at most", after=" of samples", per_cent=True),
+    "leverage of one person": Unit("at most", after=" of the signal", per_cent=True),
+    "same stimulus": Unit("at most", after=" of the noise", per_cent=True),
+    "prior and data": Unit("at most", after=" standard deviations"),
+    "noise ceiling": Unit("at most", before="r = "),
+    "backtest with": Unit("at most", after=" standard errors"),
+    "extrapolation": Unit("at most", after=" times the pilot"),
+    "theory range": Unit("at most", after=" warnings", whole=True),
+    "no pilot": Unit("at least", after=" pilots", whole=True),
+}
+"""By the beginning of a check's name."""
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """One health check, as text."""
+
+    name: str
+    status: str
+    sentence: str
+    value: str
+    limit: str
+
+
+def check_rows(saved: Saved) -> list[CheckRow]:
+    """Write the health checks, those that complain first, each number with its unit."""
+    checks = sorted(saved.plan.health.checks, key=lambda check: check.status == "ok")
+    return [
+        CheckRow(check.name.replace("_", " "), check.status, check.sentence, *_value_and_limit(check))
+        for check in checks
+    ]
+
+
+def unit_of(check: Check) -> Unit | None:
+    """Return the unit of a check; None if it is not known."""
+    name = check.name.replace("_", " ")
+    if name.startswith("encoding accuracy"):
+        return Unit("expected at least" if _below(check) else "expected at most", before="r = ")
+    return next((unit for start, unit in _UNITS.items() if name.startswith(start)), None)
+
+
+def unit_name(check: Check) -> str:
+    """Return the unit of a check's value and limit as a plain name; a share is a number from 0 to 1."""
+    unit = unit_of(check)
+    if unit is None:
+        return ""
+    name = f"{unit.before.removesuffix('= ')}{unit.after}".strip(" ()")
+    return f"share {name}" if unit.per_cent else name
+
+
+def _below(check: Check) -> bool:
+    """Whether an encoding accuracy lies below all that the model expects, so that its limit is the lower end."""
+    said = re.search(r"expects (-?[\d.]+) to", check.sentence)
+    if said is None or not isinstance(check.value, float | int) or not isinstance(check.threshold, float | int):
+        return False
+    return check.value < check.threshold and f"{check.threshold:.2f}" == said[1]
+
+
+def _value_and_limit(check: Check) -> tuple[str, str]:
+    if check.name == "encoder":
+        return "not converged", "converged"
+    unit = unit_of(check)
+    if unit is None:
+        return plain(check.value, 3), plain(check.threshold, 3)
+    value, limit = (_with_unit(v, unit) for v in (check.value, check.threshold))
+    return value, f"{unit.side} {limit}" if limit else ""
+
+
+def _with_unit(value: Plain, unit: Unit) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return plain(value)
+    if unit.whole:
+        return f"{count(value)}{unit.after.removesuffix('s') if value == 1 else unit.after}"
+    if unit.per_cent:
+        return f"{unit.before}{number(100 * value, unit.digits)}{PER_CENT}{unit.after}"
+    return f"{unit.before}{number(float(value), unit.digits)}{unit.after}"
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """One test inside the pilot: trained on a part, tested on the rest."""
+
+    labels: int
+    """About so many labels to learn from."""
+    reached: str
+    """R² of all label variance."""
+    low: str
+    high: str
+    above: bool
+    """Whether the forecast lies above what was reached."""
+
+
+_BACKTEST = re.compile(
+    r"Trained on (\d+)% of the pilot, the learner reached R² = (-?[\d.]+) on the rest; the model says "
+    r"(-?[\d.]+) to (-?[\d.]+), [\d.]+ standard errors (above|below)"
+)
+
+
+def backtests(saved: Saved) -> list[Backtest]:
+    """Read the tests inside the pilot, the smallest part first."""
+    pilot = saved.details.pilot
+    found = [_BACKTEST.match(check.sentence) for check in saved.plan.health.checks]
+    return [
+        Backtest(
+            round(int(said[1]) / 100 * pilot.n_task),
+            said[2].replace("-", "−"),
+            said[3].replace("-", "−"),
+            said[4].replace("-", "−"),
+            said[5] == "above",
+        )
+        for said in found
+        if said is not None and pilot is not None and pilot.n_task
+    ]
+
+
+def tested(saved: Saved) -> str:
+    """Say in short how the largest test inside the pilot came out, beside what the plan is forecast to reach."""
+    found = backtests(saved)
+    if not found:
+        return ""
+    last = found[-1]
+    return (
+        f"Tested inside the pilot, with about {last.labels} labels: R² {last.reached} reached, {last.low} to {last.high} forecast "
+        f"(of all label variance). The plan, with {count(labels_in_all(saved))} labels, is beyond what the pilot can test"
+    )
+
+
+def labels_in_all(saved: Saved) -> float:
+    """Labels that the final model learns from: the pilot's, where they are used, and those bought."""
+    pilot = saved.details.pilot
+    reused = any(item.text.startswith("The pilot's own data also train") for item in saved.details.assumptions)
+    return saved.plan.allocation.n_task + ((pilot.n_task or 0.0) if pilot and reused else 0.0)
+
+
+def belonging(saved: Saved) -> list[str]:
+    """Say how the plan's forecast and the tests inside the pilot belong together, and what the tests cannot check."""
+    found, performance = backtests(saved), saved.plan.performance
+    if not found or performance.r2 is None:
+        return []
+    results = listed(
+        [f"{test.reached} with about {test.labels} labels (forecast {test.low} to {test.high})" for test in found]
+    )
+    bought = count(saved.plan.allocation.n_task)
+    every = count(labels_in_all(saved))
+    both = "" if every == bought else f" ({bought} new ones and the pilot's)"
+    said = (
+        f"The plan's forecast is for {every} labels{both}: R² {interval(performance.r2, 'r2')} of all label variance, which is "
+        f"an explainable R² of {interval(performance.explainable_r2, 'r2')} once the label noise, which nothing can predict, is "
+        f"left out. The backtests are for the few labels inside the pilot, and their R² counts the label noise: {results}."
+    )
+    limits = (
+        "They check whether the model is right about what so few labels and recordings teach, within the error of testing on the "
+        "few that are left over. They do not check how far R² rises from there to the plan: that rests on the model, and only "
+        "new data can check it."
+    )
+    missed = [test for test in found if test.above]
+    if len(missed) == len(found):
+        limits += (
+            f" {'Both results lie' if len(found) == 2 else 'The result lies' if len(found) == 1 else 'All results lie'} below the "
+            "middle of the forecast, which hints, and no more, that the plan's forecast is too high."
+        )
+    return [said, limits]
+
+
+def left_out(saved: Saved) -> str:
+    """Say what becomes of the decision without each person in turn; empty where that was not computed."""
+    sensitivity = saved.details.sensitivity
+    rows = [row for row in sensitivity.people if row.advantage is not None] if sensitivity else []
+    if not rows:
+        return ""
+    worst, best = (pick(rows, key=lambda row: row.advantage or 0.0) for pick in (min, max))
+    turned = [_person(row) for row in rows if row.flips]
+    ends = f"between {_gain(worst)} (without {_person(worst)}) and {_gain(best)} (without {_person(best)})"
+    verdict = (
+        "The decision stays the same each time."
+        if not turned
+        else f"The decision changes without {listed(turned)}, and stays the same without any other."
+    )
+    return capital(
+        f"fitted again without each of {len(rows)} people in turn, the best purchase with brain data gains {ends} in expected "
+        f"explainable R² over labels only; a negative gain is a loss. {verdict} Every person is in "
+        "tables/leave_one_person_out.csv."
+    )
+
+
+def _person(row: PersonLeftOut) -> str:
+    return f"{row.subject} ({row.modality})"
+
+
+def _gain(row: PersonLeftOut) -> str:
+    return r2(row.advantage, 4)
