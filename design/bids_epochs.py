@@ -73,7 +73,7 @@ class RecordingReader:
             raise _no_epoch(source)
         names, values = window_means(epochs, self.reader, source)
         ids = tuple(epochs.metadata["stimulus"].tolist())
-        return Part(file.entities["sub"], file.run_name, ids, names, values)
+        return Part(file.entities["sub"], file.run_name, ids, names, values, events.advice)
 
     def _raw(self, root: Path, file: BidsFile, datatype: str, source: str) -> Any:
         """Return the recording, not yet loaded, after all files that hold it were checked and hashed."""

@@ -12,6 +12,7 @@ import gzip
 import struct
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from jaxtyping import Bool, Float
 from .config_errors import did_you_mean, listed, one_line, problem, quoted
 from .config_reader import Reader
 from .errors import BadInput
+from .events import id_advice
 from .extras import need
 from .tables import MAX_CELLS, MAX_FILE_BYTES, Table, Wanted, from_columns, text_of
 
@@ -163,7 +165,8 @@ def epochs_table(epochs: Any, source: str, wanted: Wanted, reader: Reader | None
     names, values = window_means(epochs, reader, source)
     for i, name in enumerate(names):
         columns[name] = values[used, i]
-    return from_columns(columns, source, wanted)
+    advice = id_advice(reader.stimulus or "stimulus", "the metadata")
+    return replace(from_columns(columns, source, wanted), advice=advice)
 
 
 def _check_size(values: int, source: str) -> None:

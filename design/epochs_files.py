@@ -102,4 +102,5 @@ def _divided(table: Table, session: str) -> Iterator[Part]:
     pairs = list(zip(table.keys["subject"].tolist(), sessions.tolist(), strict=True))
     for who, when in dict.fromkeys(pairs):
         rows = [i for i, pair in enumerate(pairs) if pair == (who, when)]
-        yield Part(who, when, tuple(table.keys["stimulus"][rows].tolist()), table.columns, table.values[rows])
+        ids = tuple(table.keys["stimulus"][rows].tolist())
+        yield Part(who, when, ids, table.columns, table.values[rows], table.advice)

@@ -7,6 +7,8 @@ table, missing columns, times that are no numbers, no event left; each is a ``Ba
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,8 @@ from .config_reader import Reader
 from .tables import text_of
 
 _MAX_BYTES = 2**28
+_MAX_KINDS = 5
+"""Most kinds of events that a message proposes to keep."""
 _NONE = ("", "n/a", "N/A", "nan", "NaN", "NA")
 
 
@@ -35,6 +39,8 @@ class Events:
     """Stimulus id of each event."""
     columns: Mapping[str, tuple[str, ...]]
     """All columns, as text."""
+    named_by: str
+    """The column that holds the stimulus ids."""
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -48,7 +54,21 @@ class Events:
             self.duration[rows],
             tuple(self.stimulus[i] for i in rows),
             {name: tuple(column[i] for i in rows) for name, column in self.columns.items()},
+            self.named_by,
         )
+
+    @property
+    def advice(self) -> str:
+        """What to say of a stimulus id that is unknown."""
+        return id_advice(self.named_by, "the events")
+
+
+def id_advice(column: str, of: str) -> str:
+    """Return what to say of a stimulus id that is unknown: where it was read, and what would change that."""
+    return (
+        f" The ids are the column {quoted(column)} of {of}; name another by reader.stimulus, or leave rows that are no "
+        "stimulus out by reader.where."
+    )
 
 
 def read_events(path: Path, source: str, reader: Reader) -> Events:
@@ -103,9 +123,25 @@ def events_of(columns: Mapping[str, Sequence[object]], source: str, reader: Read
     ids = tuple(texts[stimulus][i] for i in rows)
     for row, text in zip(rows, ids, strict=True):
         if text in _NONE:
-            right = "Every event needs a stimulus id; leave others out by reader.where."
+            right = (
+                f"Every event needs a stimulus id; leave others out by reader.where{_telling(texts, stimulus, rows)}."
+            )
             raise problem(source, f"row {row + 1}, column {quoted(stimulus)}", "the cell is empty", right)
-    return Events(source, onset, duration, ids, {name: tuple(c[i] for i in rows) for name, c in texts.items()})
+    return Events(
+        source, onset, duration, ids, {name: tuple(c[i] for i in rows) for name, c in texts.items()}, stimulus
+    )
+
+
+def _telling(texts: Mapping[str, tuple[str, ...]], stimulus: str, rows: np.ndarray) -> str:
+    """Return the setting that would leave out the events without an id, if a column tells them from the others."""
+    named = np.array([texts[stimulus][row] not in _NONE for row in rows])
+    for name in sorted(texts, key=lambda column: column != "trial_type"):
+        kinds = np.array([texts[name][row] for row in rows], dtype=object)
+        wanted, others = sorted(set(kinds[named])), set(kinds[~named])
+        if 0 < len(wanted) <= _MAX_KINDS and not others & set(wanted) and not set(wanted) & {*_NONE}:
+            key = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
+            return f", e.g. where = {{ {key} = {json.dumps(wanted, ensure_ascii=False)} }}"
+    return ""
 
 
 def _seconds(

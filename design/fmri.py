@@ -80,7 +80,8 @@ def samples_of_run(series: Float[np.ndarray, "volume channel"], run: Run, names:
     amplitudes = _amplitudes(clean, run.events, run.timing, nuisance, reader)
     delays = reader.fir_delays or [0]
     columns = tuple(f"{name} +{d}" if len(delays) > 1 else name for name in kept for d in delays)
-    return Part(run.subject, run.name, run.events.stimulus, columns, amplitudes.reshape(len(run.events), -1))
+    values = amplitudes.reshape(len(run.events), -1)
+    return Part(run.subject, run.name, run.events.stimulus, columns, values, run.events.advice)
 
 
 def _amplitudes(

@@ -21,7 +21,7 @@ import jax
 import numpy as np
 
 from brainworth.design import health
-from brainworth.design.allocation import Conditions, allocate, constrained
+from brainworth.design.allocation import Conditions, Problem, allocate, constrained
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.errors import HealthRefusal
 from brainworth.design.exchange_rates import exchange_rates
@@ -30,6 +30,7 @@ from brainworth.design.plan_records import plan_details, plan_record
 from brainworth.design.posterior import Posterior, fit_study
 from brainworth.design.round_plan import rounds_record
 from brainworth.design.study import Study
+from brainworth.design.workers import Team
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,7 @@ def make_plan(
     if health.overall(checks) == "refuse" and not force:
         reasons = " ".join(check.sentence for check in checks if check.status == "refuse")
         raise HealthRefusal(f"The pilot's health check refuses to plan. {reasons} Use --force to plan anyway.")
-    people = {name: int(posterior.notes.get("people", {}).get(name, 0)) for name in config.modality_names}
-    problem = problem_from_config(config, people)
-    if budget is not None:
-        problem = replace(problem, budget=Decimal(str(budget)))
-    problem = constrained(problem, constraints)
+    problem = _problem(posterior, budget, constraints)
     say("allocation")
     watch = time.perf_counter()
     result = allocate(problem, posterior.surface())
@@ -127,6 +124,16 @@ def make_plan(
     return Plan(record=record, details=details)
 
 
+def _problem(posterior: Posterior, budget: float | None, constraints: Conditions) -> Problem:
+    """Return what is to be solved: prices and limits of the study, with another budget or conditions of one's own."""
+    config = posterior.study.config
+    people = {name: int(posterior.notes.get("people", {}).get(name, 0)) for name in config.modality_names}
+    problem = problem_from_config(config, people)
+    if budget is not None:
+        problem = replace(problem, budget=Decimal(str(budget)))
+    return constrained(problem, constraints)
+
+
 def plan_study(
     study: Study,
     out: Path,
@@ -134,10 +141,12 @@ def plan_study(
     rounds: int | None = None,
     force: bool = False,
     progress: Callable[[str], None] | None = None,
+    workers: Team | None = None,
 ) -> Plan:
     """Fit, plan and write ``posterior.nc``, ``plan.json``, ``details.json``, ``report.html``, ``figures/`` to a folder.
 
-    A posterior already in the folder is reused if neither inputs nor seed nor priors have changed.
+    A posterior already in the folder is reused if neither inputs nor seed nor priors have changed. ``workers`` share the
+    simulated first rounds; the plan is the same whoever works.
     """
     from brainworth.design.report import write_report
     from brainworth.design.sensitivity import flips
@@ -147,8 +156,12 @@ def plan_study(
     remove_leftovers(out)
     say("posterior")
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc", say)
-    plan = make_plan(posterior, rounds=rounds, force=force, progress=progress)
+    plan = make_plan(posterior, rounds=1, force=force, progress=progress)
     details = {**_kept(out, plan), **plan.details}
+    wanted = study.config.budget.rounds if rounds is None else rounds
+    if wanted > 1:
+        say("rounds")
+        details["rounds"] = rounds_record(_problem(posterior, None, ()), posterior, wanted, workers)
     if "sensitivity" not in details:
         say("thresholds")
         details["sensitivity"] = {"thresholds": flips(posterior, plan.record)}

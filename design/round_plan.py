@@ -14,9 +14,10 @@ from brainworth.design.allocation import Allocation, Problem
 from brainworth.design.allocation.rounds import Rounds, RoundsOptions, plan_rounds
 from brainworth.design.errors import Infeasible
 from brainworth.design.posterior import Posterior
+from brainworth.design.workers import Team
 
 
-def rounds_record(problem: Problem, posterior: Posterior, rounds: int) -> dict[str, Any]:
+def rounds_record(problem: Problem, posterior: Posterior, rounds: int, workers: Team | None = None) -> dict[str, Any]:
     """Return what so many rounds gain.
 
     Parameters
@@ -27,6 +28,8 @@ def rounds_record(problem: Problem, posterior: Posterior, rounds: int) -> dict[s
         What is believed before the first round.
     rounds : int
         2 or 3.
+    workers : Team, optional
+        Who simulates the first rounds; this process if not given.
     """
     if posterior.surface().n_draws == 1:
         return {"rounds": rounds, "sentence": "Nothing is uncertain here, so a first round would teach nothing."}
@@ -39,7 +42,7 @@ def rounds_record(problem: Problem, posterior: Posterior, rounds: int) -> dict[s
         seed=posterior.study.config.study.seed,
     )
     try:
-        found = plan_rounds(problem, posterior.surface(), options, posterior.surface_unshifted())
+        found = plan_rounds(problem, posterior.surface(), options, posterior.surface_unshifted(), workers=workers)
     except Infeasible as failure:
         return {"rounds": rounds, "sentence": str(failure)}
     return {

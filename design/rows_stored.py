@@ -20,8 +20,8 @@ from jaxtyping import Int
 
 from .config_errors import one_line, problem
 from .errors import BadInput
-from .extras import need
 from .rows import RowSource
+from .tables_containers import open_zarr
 
 BATCH_ROWS = 4096
 """Rows of parquet that are unpacked at once."""
@@ -56,21 +56,29 @@ def _beside(parts: Sequence[np.ndarray], shape: tuple[int, int], rows: int) -> n
 
 
 @dataclass(frozen=True)
-class Hdf5Rows:
-    """Rows of datasets of an HDF5 or netCDF file, side by side."""
+class _Stored:
+    """Arrays within a file or a store, side by side."""
 
     path: Path
     source: str
+    """How messages call it."""
     names: tuple[str, ...]
-    """Full names of the datasets."""
+    """Full names of the arrays."""
     shape: tuple[int, int]
-    native: int = 1
-    """Rows that are stored together."""
+    """Rows and columns."""
 
     @property
     def identity(self) -> str:
         """Path, size, time of change, names."""
         return f"{file_identity(self.path)}:{self.names}"
+
+
+@dataclass(frozen=True)
+class Hdf5Rows(_Stored):
+    """Rows of datasets of an HDF5 or netCDF file."""
+
+    native: int = 1
+    """Rows that are stored together."""
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return rows start to stop."""
@@ -83,14 +91,9 @@ class Hdf5Rows:
 
 
 @dataclass(frozen=True)
-class ZarrRows:
-    """Rows of arrays of a zarr store, side by side."""
+class ZarrRows(_Stored):
+    """Rows of arrays of a zarr store."""
 
-    path: Path
-    source: str
-    names: tuple[str, ...]
-    """Full names of the arrays."""
-    shape: tuple[int, int]
     native: int = 1
     """Rows that are stored together."""
 
@@ -105,31 +108,20 @@ class ZarrRows:
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return rows start to stop."""
-        zarr = need("zarr", "zarr", "zarr arrays", self.source)
         with _readable(self.source, start, stop):
-            store = zarr.storage.LocalStore(self.path, read_only=True)
-            group: Any = zarr.open_group(store=store, mode="r", use_consolidated=False)
+            group = open_zarr(self.path, self.source)
             return _beside([np.asarray(group[name][start:stop]) for name in self.names], self.shape, stop - start)
 
 
 @dataclass(frozen=True)
-class ParquetRows:
+class ParquetRows(_Stored):
     """Rows of columns of a parquet file; fastest in order, because it keeps its place."""
 
-    path: Path
-    source: str
-    names: tuple[str, ...]
-    shape: tuple[int, int]
     _place: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """Where the last read ended: next row, the batches after it, what is left of the last one."""
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_place": {}}
-
-    @property
-    def identity(self) -> str:
-        """Path, size, time of change, names."""
-        return f"{file_identity(self.path)}:{self.names}"
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return rows start to stop."""

@@ -1,7 +1,7 @@
 """The study that ``brainworth init`` writes: a commented study.toml and small example tables to replace.
 
-In: a folder. Out: four files in it, a study that passes ``brainworth check``. What can go wrong: the folder holds files
-already, or cannot be written; a ``BadInput`` says so and nothing is changed.
+In: a folder, new or with the data of a pilot. Out: four files in it, a study that passes ``brainworth check``. What can go
+wrong: one of the four is there already, or the folder cannot be written; a ``BadInput`` says so and nothing is changed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .config_errors import problem
+from .config_errors import listed, problem
 from .files import write_atomic
 
 _STUDY = """\
@@ -35,7 +35,15 @@ max_labels = 20000
 [[modality]]                 # one block per modality; omit `recordings` for a modality without a pilot
 name = "EEG"
 recordings = "eeg.csv"       # columns subject, stimulus, optional session and repeat; every other column is a channel
+                             # or MNE epochs "epochs/sub-*-epo.fif", a BIDS folder "bids", an image "bold.nii.gz", or arrays
+                             # (.npz .h5 .nc .parquet); all within the folder of this file
 new_subjects = true          # may the plan enrol new people, or only record the pilot's again
+
+# [modality.reader]          # for epochs, BIDS and images: what becomes a sample and a channel
+# stimulus = "word"          # column of the metadata or of the events with the stimulus id
+# where = { trial_type = ["word"] }  # events to use; the others are left out
+# windows = [[0.3, 0.5]]     # EEG, MEG: seconds whose mean is a channel
+# mask = "mask.nii.gz"       # fMRI: voxels that are channels; or atlas
 
 [modality.cost]              # every field is optional
 per_sample = 0.05
@@ -99,19 +107,22 @@ def example_files(seed: int = 0) -> dict[str, bytes]:
 
 
 def write_example(folder: Path) -> list[Path]:
-    """Write the example study into a new or empty folder and return the files.
+    """Write the example study into a folder, beside what it holds, and return the files.
 
     Raises
     ------
     BadInput
-        The folder is a file, holds something already, or cannot be written.
+        The folder is a file, holds one of the files already, or cannot be written.
     """
-    right = "Choose a new or an empty folder."
+    right = "Choose a new folder, or one that holds none of the files of the example."
+    files = example_files()
     try:
         if folder.exists() and not folder.is_dir():
             raise problem(folder, "", "this is a file", right)
-        if folder.is_dir() and any(folder.iterdir()):
-            raise problem(folder, "", "the folder is not empty, and nothing is overwritten", right)
+        there = sorted({path.name for path in folder.iterdir()} & set(files)) if folder.is_dir() else []
     except OSError as error:
         raise problem(folder, "", f"the folder cannot be read ({error.strerror})", right) from None
-    return [write_atomic(folder / name, content) for name, content in example_files().items()]
+    if there:
+        wrong = f"the folder is not empty: it holds {listed(there)}, and nothing is overwritten"
+        raise problem(folder, "", wrong, right)
+    return [write_atomic(folder / name, content) for name, content in files.items()]

@@ -8,7 +8,7 @@ variation; each is a ``BadInput`` with its place.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -110,7 +110,7 @@ def _rows_of(table: Table, index: Mapping[str, int], stimuli: str) -> Int[np.nda
             table.place(first, "stimulus"),
             f"the stimulus {quoted(ids[first])} is not in {stimuli}"
             + (f" ({total} unknown ids in all)" if total > 1 else ""),
-            f"Every stimulus needs a row of features there.{hint}",
+            f"Every stimulus needs a row of features there.{hint}{table.advice}",
         )
     return rows
 
@@ -137,13 +137,8 @@ def _person(
         table.require_finite(mask)
     bad = ~np.isfinite(values[:, there])
     if bad.any():
-        part = Table(
-            table.source,
-            {},
-            tuple(np.array(table.columns)[there].tolist()),
-            table.values[:, there],
-            locate=table.locate,
-        )
+        names = tuple(np.array(table.columns)[there].tolist())
+        part = replace(table, keys={}, columns=names, values=table.values[:, there])
         part.require_finite(mask)
     flat = np.flatnonzero(constant(values[:, there])) if rows.size > 1 else np.array([], dtype=int)
     names = tuple(name for name, keep in zip(table.columns, there, strict=True) if keep)

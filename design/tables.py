@@ -58,6 +58,10 @@ class Table:
     """Columns that are neither wanted keys nor wanted numbers."""
     locate: Callable[[int], int] | None = field(default=None, repr=False)
     """For text files: the line of a row."""
+    origin: Callable[[int], str] | None = field(default=None, repr=False)
+    """Where a row comes from, if the table was put together: "person '01', session 'a', sample 5"."""
+    advice: str = ""
+    """What else to say of a stimulus id that is unknown: a sentence after a blank, or nothing."""
     runs: bool = False
     """Whether the sessions are runs of a continuous recording, whose neighbouring samples are not independent."""
     rows: RowSource | None = field(default=None, repr=False)
@@ -68,9 +72,10 @@ class Table:
         return self.values.shape[0]
 
     def place(self, row: int, column: str | None = None) -> str:
-        """Return "row 5 (line 6), column 'f1'" for a 0-based row."""
+        """Return "row 5 (line 6), column 'f1'" for a 0-based row; of a table put together, its origin and the column."""
         line = f" (line {self.locate(row)})" if self.locate else ""
-        return f"row {row + 1}{line}" + (f", column {quoted(column)}" if column else "")
+        where = self.origin(row) if self.origin else f"row {row + 1}{line}"
+        return where + (f", column {quoted(column)}" if column else "")
 
     def require_finite(self, rows: np.ndarray | None = None) -> None:
         """Raise ``BadInput`` for the first cell that is empty, NaN or infinite (among ``rows``, a mask, if given)."""

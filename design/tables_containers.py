@@ -8,6 +8,7 @@ a damaged file, a group that is not there, arrays that are too large, links and 
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +18,7 @@ import numpy as np
 from .config_errors import did_you_mean, listed, one_line, problem, quoted
 from .errors import BadInput
 from .extras import need
-from .hdf_probe import check_ends
+from .file_probe import check_ends
 from .tables import Table, Wanted
 from .tables_arrays import Named, arrays_table, check_bytes, labelled_table
 
@@ -31,6 +32,9 @@ _CODECS = {
 }
 """Codecs of zarr that only compress or reorder numbers and text."""
 _MAX_JSON = 2**20
+_ZARR_METADATA = (".zarray", ".zattrs", ".zgroup", ".zmetadata", "zarr.json")
+_BLOSC = struct.Struct("<4B3I")
+"""Header of a chunk: versions, flags, size of an element; bytes unpacked, of a block, packed with this header."""
 
 
 def read_container(path: Path, source: str, wanted: Wanted, node: str | None = None) -> Table:
@@ -117,45 +121,72 @@ def hdf5_datasets(group: Any, source: str, *, limited: bool = True) -> dict[str,
     return found
 
 
+def hdf5_is_text(item: Any) -> bool:
+    """Return whether a dataset holds text."""
+    import h5py
+
+    return h5py.check_string_dtype(item.dtype) is not None
+
+
+def hdf5_values(item: Any) -> np.ndarray:
+    """Return all values of a dataset, numbers or text."""
+    return np.asarray(item.asstr()[()] if hdf5_is_text(item) else item[()])
+
+
 def _hdf5(path: Path, source: str, parts: list[str]) -> dict[str, Named]:
     import h5py
 
     with h5py.File(path, "r") as file:
         datasets = hdf5_datasets(hdf5_group(file, source, parts), source)
-        arrays: dict[str, Named] = {}
-        for name, item in datasets.items():
-            values = item.asstr()[()] if h5py.check_string_dtype(item.dtype) is not None else item[()]
-            arrays[name] = Named(np.asarray(values))
-    return arrays
+        return {name: Named(hdf5_values(item)) for name, item in datasets.items()}
+
+
+def open_netcdf(path: Path, parts: list[str]) -> Any:
+    """Return a group of a netCDF file as an ``xarray.Dataset`` that is not yet loaded; times stay numbers."""
+    import xarray
+
+    options: dict[str, Any] = {"engine": "h5netcdf", "decode_times": False, "decode_timedelta": False, "cache": False}
+    return xarray.open_dataset(path, group="/".join(parts) or None, **options)
 
 
 def _netcdf(path: Path, source: str, wanted: Wanted, parts: list[str]) -> Table:
     import h5py
-    import xarray
 
     with h5py.File(path, "r") as file:
         hdf5_datasets(hdf5_group(file, source, parts), source)
-    options: dict[str, Any] = {"engine": "h5netcdf", "decode_times": False, "decode_timedelta": False, "cache": False}
-    with xarray.open_dataset(path, group="/".join(parts) or None, **options) as dataset:
+    with open_netcdf(path, parts) as dataset:
         return labelled_table(dataset.load(), source, wanted)
 
 
-def _zarr(path: Path, source: str, parts: list[str]) -> dict[str, Named]:
+def open_zarr(path: Path, source: str) -> Any:
+    """Return the root of a zarr store, which is only read."""
     zarr = need("zarr", "zarr", "zarr arrays", source)
+    return zarr.open_group(store=zarr.storage.LocalStore(path, read_only=True), mode="r", use_consolidated=False)
+
+
+def zarr_arrays(path: Path, source: str, parts: list[str]) -> dict[str, Any]:
+    """Return the arrays of a group of a zarr store, by name, after the codecs of the whole store were checked."""
+    need("zarr", "zarr", "zarr arrays", source)  # before anything is said of the store
     check_zarr(path, source)
-    root = zarr.open_group(store=zarr.storage.LocalStore(path, read_only=True), mode="r", use_consolidated=False)
+    check_ends(path, source)
+    group = open_zarr(path, source)
     for part in parts:
-        if part not in set(root.group_keys()):
-            raise no_group(source, part, sorted(root.group_keys()))
-        root = root[part]
-    found = dict(root.arrays())
+        if part not in set(group.group_keys()):
+            raise no_group(source, part, sorted(group.group_keys()))
+        group = group[part]
+    return {str(name): array for name, array in group.arrays()}
+
+
+def zarr_dimensions(array: Any) -> tuple[str, ...] | None:
+    """Return the names of an array's dimensions, if all have one, in either version of the format."""
+    dims = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS")
+    return tuple(str(d) for d in dims) if dims and all(d is not None for d in dims) else None
+
+
+def _zarr(path: Path, source: str, parts: list[str]) -> dict[str, Named]:
+    found = zarr_arrays(path, source, parts)
     check_bytes(sum(int(a.size) * max(int(getattr(a.dtype, "itemsize", 8)), 8) for a in found.values()), source)
-    arrays: dict[str, Named] = {}
-    for name, array in found.items():
-        dims = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS")
-        named = tuple(str(d) for d in dims) if dims and all(d is not None for d in dims) else None
-        arrays[str(name)] = Named(np.asarray(array[...]), named)
-    return arrays
+    return {name: Named(np.asarray(array[...]), zarr_dimensions(array)) for name, array in found.items()}
 
 
 def _codecs(value: object) -> Iterator[str]:
@@ -186,3 +217,25 @@ def check_zarr(path: Path, source: str) -> None:
                 right = "Compress by blosc, zstd or gzip, and store plain numbers or text."
                 wrong = f"its codec {listed(strange or ['storage_transformers'])} is not used: it could run code"
                 raise problem(source, f"array {quoted(place)}", wrong, right)
+            if _by_blosc(metadata):
+                _check_blosc(file.parent, source, place)
+
+
+def _by_blosc(metadata: Mapping[str, Any]) -> bool:
+    """Return whether the chunks of an array, as they are stored, were written by blosc."""
+    codecs = cast("list[Any]", metadata.get("codecs") or [])
+    last = codecs[-1] if codecs else metadata.get("compressor")
+    named = cast("dict[str, Any]", last) if isinstance(last, dict) else {}
+    return "blosc" in str(named.get("id", named.get("name")))
+
+
+def _check_blosc(folder: Path, source: str, place: str) -> None:
+    """Raise ``BadInput`` for a chunk that is shorter than its header says: blosc would read beyond its end, and die."""
+    for chunk in sorted(folder.rglob("*")):
+        if chunk.name in _ZARR_METADATA or not chunk.is_file():
+            continue
+        with chunk.open("rb") as file:
+            header = file.read(_BLOSC.size)
+        if len(header) < _BLOSC.size or _BLOSC.unpack(header)[-1] > chunk.stat().st_size:
+            wrong = f"its chunk {quoted(chunk.relative_to(folder).as_posix())} is shorter than its header says"
+            raise problem(source, f"array {quoted(place)}", wrong, "The store is damaged; write it again.")

@@ -18,14 +18,21 @@ import numpy as np
 from .config_errors import one_line, problem, quoted
 from .config_reader import Reader
 from .errors import BadInput
-from .extras import need
-from .hdf_probe import check_ends
+from .file_probe import check_ends
 from .large import MAX_ROWS, STREAM_BYTES
 from .rows import NpyRows, RowSource
 from .rows_stored import Hdf5Rows, ParquetRows, ZarrRows
 from .tables import MAX_COLUMNS, Table, Wanted, check_columns, check_keys, split_columns, text_of
 from .tables_arrays import axis_labels
-from .tables_containers import check_zarr, hdf5_datasets, hdf5_group, no_group
+from .tables_containers import (
+    hdf5_datasets,
+    hdf5_group,
+    hdf5_is_text,
+    hdf5_values,
+    open_netcdf,
+    zarr_arrays,
+    zarr_dimensions,
+)
 
 STREAMED = (".h5", ".hdf5", ".nc", ".zarr", ".parquet", ".pq", ".npy")
 """Endings of the files that can be streamed."""
@@ -151,30 +158,25 @@ def _full(parts: list[str], names: tuple[str, ...]) -> tuple[str, ...]:
 def _hdf5(path: Path, source: str, parts: list[str]) -> dict[str, _Array]:
     import h5py
 
-    def loader(name: str, *, text: bool) -> Callable[[], np.ndarray]:
+    def loader(name: str) -> Callable[[], np.ndarray]:
         def load() -> np.ndarray:
             with h5py.File(path, "r") as file:
-                item: Any = file["/".join((*parts, name))]
-                return np.asarray(item.asstr()[()] if text else item[()])
+                return hdf5_values(file["/".join((*parts, name))])
 
         return load
 
     found: dict[str, _Array] = {}
     with h5py.File(path, "r") as file:
         for name, item in hdf5_datasets(hdf5_group(file, source, parts), source, limited=False).items():
-            text = h5py.check_string_dtype(item.dtype) is not None
             native = int(item.chunks[0]) if item.chunks else 1
-            found[name] = _Array(tuple(item.shape), not text, loader(name, text=text), native=native)
+            found[name] = _Array(tuple(item.shape), not hdf5_is_text(item), loader(name), native=native)
     return found
 
 
 def _netcdf(path: Path, source: str, parts: list[str]) -> dict[str, _Array]:
-    import xarray
-
     stored = _hdf5(path, source, parts)
-    options: dict[str, Any] = {"engine": "h5netcdf", "decode_times": False, "decode_timedelta": False, "cache": False}
     found: dict[str, _Array] = {}
-    with xarray.open_dataset(path, group="/".join(parts) or None, **options) as dataset:
+    with open_netcdf(path, parts) as dataset:
         for name, variable in dataset.variables.items():
             if str(name) not in stored:
                 continue
@@ -187,17 +189,8 @@ def _netcdf(path: Path, source: str, parts: list[str]) -> dict[str, _Array]:
 
 
 def _zarr(path: Path, source: str, parts: list[str]) -> dict[str, _Array]:
-    zarr = need("zarr", "zarr", "zarr arrays", source)
-    check_zarr(path, source)
-    root = zarr.open_group(store=zarr.storage.LocalStore(path, read_only=True), mode="r", use_consolidated=False)
-    for part in parts:
-        if part not in set(root.group_keys()):
-            raise no_group(source, part, sorted(root.group_keys()))
-        root = root[part]
     found: dict[str, _Array] = {}
-    for name, array in root.arrays():
-        dims = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS")
-        named = tuple(str(d) for d in dims) if dims and all(d is not None for d in dims) else None
+    for name, array in zarr_arrays(path, source, parts).items():
         numeric = getattr(array.dtype, "kind", "O") in "fiub"
         marked = {"scale_factor", "add_offset", "missing_value", "_FillValue"} & set(array.attrs)
         native = int(array.chunks[0]) if array.chunks else 1
@@ -205,7 +198,7 @@ def _zarr(path: Path, source: str, parts: list[str]) -> dict[str, _Array]:
         def load(array: Any = array) -> np.ndarray:
             return np.asarray(array[...])
 
-        found[str(name)] = _Array(tuple(array.shape), numeric, load, named, native, not marked)
+        found[name] = _Array(tuple(array.shape), numeric, load, zarr_dimensions(array), native, not marked)
     return found
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float
 
-from .config_errors import problem
+from .config_errors import problem, quoted
 from .tables import MAX_COLUMNS, Table, Wanted, check_keys, check_size
 
 
@@ -31,6 +32,8 @@ class Part:
     """Name of each channel."""
     values: Float[np.ndarray, "sample channel"]
     """The recording."""
+    advice: str = ""
+    """As ``Table.advice``."""
 
 
 def _common(parts: Sequence[Part]) -> tuple[list[Part], list[str]]:
@@ -85,4 +88,12 @@ def stacked(parts: Sequence[Part], source: str, wanted: Wanted, *, runs: bool = 
         keys["stimulus"][start:stop] = part.stimulus
         start = stop
     lost = tuple(name for _, names in common for name in names)
-    return check_keys(Table(source, keys, tuple(columns), values, lost, runs=runs))
+    origin = partial(_origin, keys["subject"], keys["session"])
+    advice = next((part.advice for part in kept if part.advice), "")
+    return check_keys(Table(source, keys, tuple(columns), values, lost, origin=origin, advice=advice, runs=runs))
+
+
+def _origin(subject: np.ndarray, session: np.ndarray, row: int) -> str:
+    """Return how messages call a row: by person, session and place within it."""
+    before = np.count_nonzero((subject[:row] == subject[row]) & (session[:row] == session[row]))
+    return f"person {quoted(subject[row])}, session {quoted(session[row])}, sample {before + 1}"

@@ -62,6 +62,48 @@ def _zarr(path: Path) -> None:
     group.create_array("eeg", data=values(), chunks=(25, CHANNELS))
 
 
+def _zarr_sharded(path: Path) -> None:
+    """Text of variable length, arrays in shards of compressed chunks."""
+    import zarr
+
+    group = zarr.open_group(path, mode="w")
+    for name, texts in keys().items():
+        array = group.create_array(name, shape=texts.shape, dtype=str, chunks=(32,))
+        array[:] = texts.astype(object)
+    group.create_array("eeg", data=values(), chunks=(10, CHANNELS), shards=(30, CHANNELS))
+
+
+def _zarr_old(path: Path) -> None:
+    """The second version of the format: other metadata, compressed by blosc, big-endian, by column."""
+    import zarr
+    from numcodecs import Blosc
+
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    for name, texts in keys().items():
+        group.create_array(name, data=texts.astype("<U8"), chunks=(32,))
+    compressed: dict[str, Any] = {
+        "compressors": Blosc(cname="lz4", shuffle=Blosc.SHUFFLE),
+        "order": "F",
+        "chunks": (25, CHANNELS),
+    }
+    group.create_array("eeg", data=values().astype(">f4"), **compressed)
+
+
+def _parquet_rich(path: Path) -> None:
+    """Dictionaries, missing values, several kinds of numbers, other compression, pages of the second version."""
+    frame = pd.DataFrame(values().astype(np.float32), columns=[f"E{i}" for i in range(CHANNELS)])
+    frame["count"] = pd.array([*range(ROWS - 1), None], dtype="Int64")
+    frame["half"], frame["on"] = frame["E0"].astype(np.float16), frame["E1"] > 0
+    texts = pd.DataFrame(keys()).astype("category")
+    made: dict[str, Any] = {
+        "compression": "zstd",
+        "data_page_version": "2.0",
+        "data_page_size": 256,
+        "row_group_size": 25,
+    }
+    texts.join(frame).to_parquet(path, **made)
+
+
 def _parquet(path: Path) -> None:
     frame = pd.DataFrame(values(), columns=[f"E{i}" for i in range(CHANNELS)])
     pd.DataFrame(keys()).join(frame).to_parquet(path, row_group_size=20)
@@ -101,7 +143,10 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "eeg.h5": _h5,
     "eeg.nc": _nc,
     "eeg.zarr": _zarr,
+    "sharded.zarr": _zarr_sharded,
+    "old.zarr": _zarr_old,
     "eeg.parquet": _parquet,
+    "rich.parquet": _parquet_rich,
     "eeg.npy": _npy,
     "eeg.npz": _npz,
     "eeg-epo.fif": _fif,
@@ -122,7 +167,7 @@ def good(name: str) -> dict[str, bytes]:
         }
 
 
-STREAMS = ("eeg.h5", "eeg.nc", "eeg.zarr", "eeg.parquet", "eeg.npy")
+STREAMS = tuple(name for name in WRITERS if name.endswith((".h5", ".nc", ".zarr", ".parquet", ".npy")))
 """Those that can stay on disk."""
 
 

@@ -94,16 +94,20 @@ Rounds = Annotated[
 ]
 
 
-def plan(
+def plan(  # noqa: PLR0913  (one parameter per option of the command)
     study: StudyPath,
     *,
     out: Out = Path("plan"),
     rounds: Rounds = None,
+    workers: WorkerCount = 1,
+    scheduler: Scheduler = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Fit the pilot, find the best purchase, write plan.json, report.html, posterior.nc and figures.
+
+    Workers share the simulated rounds of --rounds.
 
     Example: brainworth plan study.toml --out plan
     """
@@ -114,9 +118,10 @@ def plan(
     check_folder(out)
     use_compilation_cache()
     from brainworth.design.planning import plan_study
+    from brainworth.design.workers import team
 
-    with progress_bar(quiet=quiet or as_json) as say:
-        finished = plan_study(loaded, out, rounds=rounds, force=force, progress=say)
+    with progress_bar(quiet=quiet or as_json) as say, team(workers, scheduler) as people:
+        finished = plan_study(loaded, out, rounds=rounds, force=force, progress=say, workers=people)
     show_plan(finished, out, quiet=quiet, as_json=as_json)
 
 

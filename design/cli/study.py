@@ -20,7 +20,7 @@ StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder, or one with the data of a pilot.")],
     *,
     quiet: Quiet = False,
 ) -> None:

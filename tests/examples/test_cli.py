@@ -163,9 +163,25 @@ def test_init_then_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert main(["init", str(folder / "study.toml")]) == 2
     assert "file" in capsys.readouterr().err
-    (tmp_path / "empty").mkdir()
-    assert main(["init", str(tmp_path / "empty"), "--quiet"]) == 0
+    (tmp_path / "mine").mkdir()
+    assert main(["init", str(tmp_path / "mine"), "--quiet"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_init_beside_the_data_of_a_pilot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Data must lie in the folder of the study file, so the study file must be able to come to the data."""
+    (tmp_path / "bids").mkdir()
+    (tmp_path / "notes.txt").write_text("mine")
+    assert main(["init", str(tmp_path)]) == 0
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "bids", "eeg.csv", "labels.csv", "notes.txt", "stimuli.csv", "study.toml",
+    ]  # fmt: skip
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "labels.csv").write_text("mine")
+    assert main(["init", str(tmp_path / "other")]) == 2
+    assert "it holds 'labels.csv', and nothing is overwritten" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["labels.csv"]
 
 
 def test_check_shows_what_is_special(tmp_path: Path, system: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 import textwrap
+import tomllib
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -13,6 +15,7 @@ from urllib.parse import unquote
 import pytest
 
 from brainworth.design.cli import main
+from brainworth.design.config import StudyConfig
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / ".docs" / "pages"
@@ -52,6 +55,35 @@ def test_code_runs_as_it_stands(page: str, tmp_path: Path, monkeypatch: pytest.M
                 assert main([*command[1:]]) == 0, line
         elif language == "python":
             exec(compile(code, f"{page}, {code.splitlines()[0]}", "exec"), names)
+
+
+def _keys(value: object) -> Iterator[str]:
+    """Yield the keys of a TOML document, however deep; what follows ``where`` are columns of the user's own."""
+    if isinstance(value, list):
+        for entry in value:
+            yield from _keys(entry)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from () if key == "where" else _keys(inner)
+
+
+def _schema_keys(schema: object) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {})
+        for inner in schema.values():
+            yield from _schema_keys(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from _schema_keys(inner)
+
+
+def test_fragments_of_study_files_hold_real_keys() -> None:
+    known = {*_schema_keys(StudyConfig.model_json_schema()), "EEG"}  # the name of a modality, under priors
+    fragments = [code for page in RUN for language, title, code in blocks(page) if language == "toml" and not title]
+    assert len(fragments) >= 6
+    for code in fragments:
+        assert set(_keys(tomllib.loads(code))) <= known, code
 
 
 class _Links(HTMLParser):

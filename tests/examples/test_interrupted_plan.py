@@ -1,10 +1,15 @@
-"""A plan that is killed again and again: whatever is there is whole, and the run that is left alone finishes it."""
+"""A plan that is killed again and again: whatever is there is whole, and the run that is left alone finishes it.
+
+Everything in the study that has a name has one that tries to be markup; the finished report must show it as text.
+"""
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -50,14 +55,37 @@ def whole(out: Path) -> None:
         assert (out / "posterior.nc").read_bytes()[:4] == b"\x89HDF"
 
 
+NASTY = "</script><img src=x onerror=alert(1)><b>{{ 7*7 }}"
+
+
+MODALITY = "EEG &lt;b&gt; {{ 7+7 }} 'x'"
+"""The reader refuses a modality's name with angle brackets."""
+
+
+def _nasty(path: Path, columns: tuple[str, ...]) -> None:
+    """Give ids and features of a table names that try to be markup."""
+    frame = pd.read_csv(path, dtype=dict.fromkeys(columns, str))
+    for name in columns:
+        frame[name] += NASTY
+    keys = ("stimulus", "group", "subject", "label")
+    frame.rename(columns=lambda name: name if name in keys else name + NASTY).to_csv(path, index=False)
+
+
 def streamed_study(folder: Path) -> Path:
-    """Return the example study with its recordings as a matrix that stays on disk."""
+    """Return the example study with its recordings as a matrix that stays on disk, all of its names hostile."""
     write_example(folder)
+    for table, columns in (
+        ("stimuli", ("stimulus", "group")),
+        ("labels", ("stimulus",)),
+        ("eeg", ("subject", "stimulus")),
+    ):
+        _nasty(folder / f"{table}.csv", columns)
     frame = pd.read_csv(folder / "eeg.csv")
     frame[["subject", "stimulus"]].to_csv(folder / "ids.csv", index=False)
     channels = frame.drop(columns=["subject", "stimulus"], errors="ignore").select_dtypes("number")
     np.save(folder / "eeg.npy", channels.to_numpy())
     text = (folder / "study.toml").read_text().replace('"eeg.csv"', '"eeg.npy"')
+    text = text.replace('"Example: EEG pilot"', f'"{NASTY}"').replace('name = "EEG"', f'name = "{MODALITY}"')
     reader = '[modality.reader]\nids = "ids.csv"\nstream = true\n[modality.cost]'
     (folder / "study.toml").write_text(text.replace("[modality.cost]", reader, 1))
     return folder / "study.toml"
@@ -92,4 +120,10 @@ def test_a_killed_plan_is_resumed(tmp_path: Path) -> None:
     assert "reused" in found["provenance"]["seconds"]
     assert not list(out.glob(".*.tmp"))
     assert not (out / "unfinished").exists()
-    assert (out / "report.html").is_file()
+    page = (out / "report.html").read_text()
+    assert html.escape(NASTY) in page, "the title"
+    assert "{{ 7*7 }}" in page
+    assert NASTY not in page
+    assert not re.search(r"<img|onerror=alert\(1\)>", page)
+    assert page.count("<script") == 2, "the page's own: its data and its program"
+    assert not [svg for svg in (out / "figures").glob("*.svg") if "<img" in svg.read_text()]

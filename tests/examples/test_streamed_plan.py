@@ -7,18 +7,26 @@ Monte Carlo error.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.backtest import backtest
 from brainworth.design.large import is_large
-from brainworth.design.planning import plan_study
+from brainworth.design.planning import Plan, plan_study
+from brainworth.design.posterior import fit_study
+from brainworth.design.round_plan import rounds_record
 from brainworth.design.scaffold import write_example
+from brainworth.design.sensitivity.analysis import decision_of
+from brainworth.design.sensitivity.regime import regime
+from brainworth.design.sensitivity.sobol import sobol
 from brainworth.design.study import Study
-from brainworth.design.workers import team
+from brainworth.design.workers import Team, team
 
 ERRORS = 4.5
 """Monte Carlo errors by which two means may differ; false alarms below 1e-4 for all comparisons together."""
@@ -45,8 +53,15 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Study]:
     return read, streamed
 
 
-def test_a_streamed_study_gets_the_same_plan(studies: tuple[Study, Study], tmp_path: Path) -> None:
-    plans = [plan_study(study, tmp_path / str(i)) for i, study in enumerate(studies)]
+@pytest.fixture(scope="module")
+def planned(studies: tuple[Study, Study], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Plan]]:
+    """The folder of both plans, and the plans."""
+    folder = tmp_path_factory.mktemp("plans")
+    return folder, [plan_study(study, folder / str(i)) for i, study in enumerate(studies)]
+
+
+def test_a_streamed_study_gets_the_same_plan(planned: tuple[Path, list[Plan]]) -> None:
+    plans = planned[1]
     read, streamed = (plan.record for plan in plans)
     assert streamed["verdict"]["collect_brain_data"] == read["verdict"]["collect_brain_data"]
     assert [(c["name"], c["status"]) for c in streamed["health"]["checks"]] == [
@@ -63,11 +78,23 @@ def test_a_streamed_study_gets_the_same_plan(studies: tuple[Study, Study], tmp_p
     assert other == pytest.approx(best, abs=0.02)
 
 
-def test_a_backtest_does_not_care_who_works(studies: tuple[Study, Study]) -> None:
-    """Real fits of recordings on disk, on two worker processes and on none: the same bit for bit."""
+def test_maps_do_not_care_who_works(studies: tuple[Study, Study], planned: tuple[Path, list[Plan]]) -> None:
+    """Every map over tasks on a real pilot that is on disk, on two worker processes and on none: the same bit for bit."""
     pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
-    _, streamed = studies
-    alone = backtest(streamed, splits=2)
+    folder, plans = planned
+    streamed = studies[1]
+    posterior = fit_study(streamed, 0, folder / "1" / "posterior.nc")
+    decision = decision_of(posterior, plans[1].record)
+    problem = problem_from_config(streamed.config, posterior.notes["people"])
+    maps: dict[str, Callable[[Team | None], Any]] = {
+        "backtest": lambda team: backtest(streamed, splits=2, workers=team),
+        "Sobol sweep": lambda team: sobol(decision, 0, 32, team),
+        "regime map": lambda team: regime(decision, 0, team),
+        "rounds": lambda team: rounds_record(problem, posterior, 2, team),
+    }
+    alone = {name: work(None) for name, work in maps.items()}
     with team(2) as workers:
-        assert backtest(streamed, splits=2, workers=workers) == alone
-    assert len({point["observed_r2"] for point in alone["points"]}) == 8
+        for name, work in maps.items():
+            assert work(workers) == alone[name], name
+    assert len({point["observed_r2"] for point in alone["backtest"]["points"]}) == 8
+    assert "gain" in alone["rounds"]

@@ -42,6 +42,10 @@ def write(root: Path, subject: str, run: int, recording: Any, datatype: str = "e
     events = next(root.rglob(f"{datatype}/sub-{subject}_task-read_run-{run:02d}_events.tsv"))
     table = pd.read_csv(events, sep="\t")
     table["item"] = [f"r{run}e{i}" for i in range(len(table))]
+    table["some"] = [
+        item if kind == "word" else "n/a" for item, kind in zip(table["item"], table["trial_type"], strict=True)
+    ]
+    table["none"] = "n/a"
     table.to_csv(events, sep="\t", index=False)
     return events
 
@@ -123,6 +127,11 @@ def test_meg_and_eeg_in_one_data_set(tmp_path: Path) -> None:
 def test_what_can_be_wrong(eeg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for reader, words in (
         ({"stimulus": "itme"}, "column 'itme': the column is missing.*Did you mean 'item'"),
+        ({"stimulus": "none"}, r"row 1, column 'none': the cell is empty.*by reader\.where\.$"),
+        (
+            {"stimulus": "some"},
+            r"row 1, column 'some': the cell is empty.*e\.g\. where = \{ trial_type = \[\"word\"\] \}\.$",
+        ),
         ({"stimulus": "item", "subjects": ["03"]}, "the data set holds no '03'"),
         ({"stimulus": "item", "epoch": [90.0, 91.0]}, "no epoch is left"),
         ({"stimulus": "item", "tr": 2.0}, "reader > tr: 'tr' means nothing for BIDS EEG or MEG"),

@@ -43,13 +43,13 @@ def _load(name: str) -> ModuleType:
 
 
 made = _load("good_recordings")
-NEEDS = {"eeg.zarr": "zarr", "eeg-epo.fif": "mne", "bold.nii": "nilearn", "bold.nii.gz": "nilearn"}
+NEEDS = {".zarr": "zarr", ".fif": "mne", ".nii": "nilearn", ".gz": "nilearn"}
 
 
 def good(name: str) -> dict[str, bytes]:
     """Return the content of every file of a good recording, by its path."""
-    if name in NEEDS:
-        pytest.importorskip(NEEDS[name], reason="an extra is not installed")
+    if (ending := Path(name).suffix) in NEEDS:
+        pytest.importorskip(NEEDS[ending], reason="an extra is not installed")
     return made.good(name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from brainworth.design.config_reader import parse_reader
 from brainworth.design.epochs import epochs_table, is_epochs, read_epochs
 from brainworth.design.errors import BadInput
+from brainworth.design.scaffold import write_example
 from brainworth.design.study import Study
 from brainworth.design.study_pilot import RECORDINGS
 from brainworth.design.tables import Table
@@ -31,6 +33,16 @@ def test_without_mne_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "eeg-epo.fif").write_bytes(b"x")
     with pytest.raises(BadInput, match=r"eeg-epo\.fif: reading MNE epochs needs the extra 'eeg'.*brainworth\[eeg\]"):
         read_epochs(tmp_path / "eeg-epo.fif", "eeg-epo.fif", RECORDINGS)
+
+
+def test_optional_libraries_are_imported_only_when_needed(tmp_path: Path) -> None:
+    """Reading a study of tables takes none of the extras, nor what only they need."""
+    write_example(tmp_path)
+    program = "import sys, brainworth as bw; bw.Study.from_file(sys.argv[1]); print(*sys.modules)"
+    command = [sys.executable, "-c", program, str(tmp_path / "study.toml")]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert "brainworth.design.readers" in loaded
+    assert not {"mne", "mne_bids", "nilearn", "nibabel", "zarr", "distributed", "dask", "sklearn"} & set(loaded)
 
 
 def test_a_frame_is_no_epochs() -> None:
