@@ -43,7 +43,13 @@ def use_compilation_cache() -> None:
 
 
 def cache_from_the_start() -> None:
-    """Do the same for a process that has not imported JAX, and may never do so."""
+    """Do the same for a process that need not have imported JAX, and may never do so.
+
+    Worker processes of a script import what the script imports before they are told anything.
+    """
+    if "jax" in sys.modules:
+        use_compilation_cache()
+        return
     folder = _folder()
     if folder is not None:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)

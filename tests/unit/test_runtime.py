@@ -33,6 +33,17 @@ def test_programs_are_let_go_only_when_there_are_too_many(tmp_path: Path, monkey
     assert compiled == [3, 3], "compiled again, with the same result"
 
 
+def test_a_worker_that_has_imported_jax_already_uses_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the workers of a script do that imports it."""
+    before = jax.config.values["jax_compilation_cache_dir"]
+    monkeypatch.setenv("BRAINWORTH_CACHE", str(tmp_path))
+    try:
+        runtime.cache_from_the_start()
+        assert jax.config.values["jax_compilation_cache_dir"] == str(tmp_path / "compiled")
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
+
+
 def test_nothing_happens_where_the_system_has_no_such_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "_MOST_MAPPINGS", tmp_path / "none")
     assert not runtime.release_programs(0.0)
