@@ -30,7 +30,7 @@ from brainworth.design.plan_records import plan_details, plan_record
 from brainworth.design.posterior import Posterior, fit_study
 from brainworth.design.round_plan import rounds_record
 from brainworth.design.study import Study
-from brainworth.design.workers import Team
+from brainworth.design.workers import Team, told
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,9 @@ def plan_study(
     wanted = study.config.budget.rounds if rounds is None else rounds
     if wanted > 1:
         say("rounds")
-        details["rounds"] = rounds_record(_problem(posterior, None, ()), posterior, wanted, workers)
+        details["rounds"] = rounds_record(
+            _problem(posterior, None, ()), posterior, wanted, told(workers, progress, "first rounds")
+        )
     if "sensitivity" not in details:
         say("thresholds")
         details["sensitivity"] = {"thresholds": flips(posterior, plan.record)}

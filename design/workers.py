@@ -144,6 +144,30 @@ def said(progress: Callable[[str], None] | None, what: str) -> Callable[[int, in
     return tell
 
 
+@dataclass(frozen=True)
+class Told:
+    """A team whose maps say how far they are."""
+
+    team: Team
+    progress: Callable[[str], None] | None
+    what: str
+
+    def results(
+        self,
+        function: Callable[..., Any],
+        tasks: Sequence[tuple[Any, ...]],
+        common: tuple[Any, ...] = (),
+        tell: Callable[[int, int], None] | None = None,
+    ) -> Iterator[Any]:
+        """Yield the results of the team; see ``Team``."""
+        return self.team.results(function, tasks, common, tell or said(self.progress, self.what))
+
+
+def told(workers: Team | None, progress: Callable[[str], None] | None, what: str) -> Team:
+    """Return who works (this process if nobody is given), telling a progress callback how many tasks are done."""
+    return Told(workers or Alone(), progress, what)
+
+
 class SlurmProfile(Section):
     """A TOML file with the jobs of a SLURM cluster; see dask-jobqueue's SLURMCluster."""
 

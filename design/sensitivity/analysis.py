@@ -16,7 +16,7 @@ from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.archive import log_densities
 from brainworth.design.posterior import Posterior, fit_study, kept_draws
 from brainworth.design.study import Study
-from brainworth.design.workers import Team
+from brainworth.design.workers import Team, told
 
 from .decision import Decision, allocation_of
 from .local import elasticities
@@ -84,14 +84,14 @@ def _analysed(
         "tornado": tornado(decision),
         "centre": centre(decision),
         "elasticities": elasticities(decision),
-        "sobol": sobol(decision, seed, workers=workers),
-        "sobol_share": sobol_share(decision, seed, workers=workers),
+        "sobol": sobol(decision, seed, workers=told(workers, progress, "Sobol indices")),
+        "sobol_share": sobol_share(decision, seed, workers=told(workers, progress, "Sobol indices of the share")),
         "correlation": correlation(decision),
     }
     say("thresholds")
     flips = thresholds(decision, seed, session_hours(posterior))
     say("regime")
-    area = regime(decision, seed, workers)
+    area = regime(decision, seed, told(workers, progress, "regime map"))
     say("information")
     effective = float(posterior.notes.get("sampler", {}).get("ess_bulk", float("inf")))
     basis = Basis(posterior.pilot, config.budget.reuse_pilot, effective, left=doubt_left(posterior))

@@ -22,7 +22,7 @@ from brainworth.design.allocation.toy import ToySurface
 from brainworth.design.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.errors import BadInput
 from brainworth.design.prices import schedule
-from brainworth.design.workers import Alone, Cluster, WorkersLost, team
+from brainworth.design.workers import Alone, Cluster, WorkersLost, team, told
 
 pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -101,6 +101,14 @@ def test_results_do_not_depend_on_who_works(work: Any, workers: Cluster) -> None
     with team(1, address) as others:
         assert isinstance(others, Cluster)
         assert [row.tobytes() for row in others.results(work.drawn, tasks, (2.0,))] == expected
+
+
+def test_a_map_says_how_far_it_is_whoever_works(work: Any, workers: Cluster) -> None:
+    for people in (None, workers):
+        heard: list[str] = []
+        found = told(people, heard.append, "rounds").results(work.drawn, [(seed,) for seed in range(3)], (2.0,))
+        assert len(list(found)) == 3
+        assert heard == [f"rounds: {done} of 3 done" for done in (1, 2, 3)]
 
 
 def test_rounds_do_not_depend_on_who_simulates_them(workers: Cluster) -> None:
