@@ -13,6 +13,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import time
 from pathlib import Path
 
 import platformdirs
@@ -21,6 +22,7 @@ SECONDS = 0.5
 """Compilations that take longer are kept."""
 _MAPPINGS = Path("/proc/self/maps")
 _MOST_MAPPINGS = Path("/proc/sys/vm/max_map_count")
+_looked = [-float("inf")]
 
 
 def _folder() -> Path | None:
@@ -56,14 +58,17 @@ def cache_from_the_start() -> None:
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = str(SECONDS)
 
 
-def release_programs(share: float = 0.5) -> bool:
+def release_programs(share: float = 0.5, every: float = 0.0) -> bool:
     """Let go of all compiled programs if this process holds more than a share of the memory mappings it is allowed.
 
     Results do not change; what is needed again is compiled again, or read from the cache. Call it between tasks, not while one
-    runs in another thread. Nothing happens before JAX is imported, and on systems that do not list mappings.
+    runs in another thread. Nothing happens before JAX is imported, on systems that do not list mappings, and within ``every``
+    seconds of the last look: counting tens of thousands of mappings takes as many microseconds.
     """
-    if "jax" not in sys.modules or not _MOST_MAPPINGS.exists():
+    now = time.monotonic()
+    if "jax" not in sys.modules or not _MOST_MAPPINGS.exists() or now - _looked[0] < every:
         return False
+    _looked[0] = now
     with _MAPPINGS.open("rb") as lines:
         held = sum(1 for _ in lines)
     if held <= share * int(_MOST_MAPPINGS.read_text()):

@@ -55,7 +55,7 @@ class Team(Protocol):
 
 
 def _run(function: Callable[..., Any], common: tuple[Any, ...], task: tuple[Any, ...]) -> Any:
-    release_programs()
+    release_programs(every=5.0)
     with threadpool_limits(limits=1, user_api="blas"):
         return function(*common, *task)
 

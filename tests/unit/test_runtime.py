@@ -28,6 +28,7 @@ def test_programs_are_let_go_only_when_there_are_too_many(tmp_path: Path, monkey
     traced(jnp.ones(3))
     assert compiled == [3]
     limit.write_text("10\n")
+    assert not runtime.release_programs(every=3600.0), "looked a moment ago"
     assert runtime.release_programs()
     assert traced(jnp.ones(3)).tolist() == [2.0, 2.0, 2.0]
     assert compiled == [3, 3], "compiled again, with the same result"
