@@ -113,7 +113,7 @@ SECTIONS = {
 
 def study_keys() -> str:
     """Return the reference of study keys, from the schema that ``brainworth schema`` prints."""
-    from brainworth.design.config import StudyConfig
+    from brainworth.design.study_file.config import StudyConfig
 
     definitions = StudyConfig.model_json_schema()["$defs"]
     missing = set(definitions) - set(SECTIONS.values())

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from brainworth.design.backtest import backtest
-from brainworth.design.study import Study
+from brainworth.design.pilot.study import Study
+from brainworth.design.posterior.backtest import backtest
 
 
 def command_line(name: str, text: str | None, *, backtest: bool = True) -> argparse.ArgumentParser:

@@ -20,6 +20,6 @@ os.environ.setdefault("BRAINWORTH_CACHE", str(CACHE / "brainworth"))
 def few_programs() -> Iterator[None]:
     """Let go of compiled programs between modules: all of them together have more mappings than Linux allows a process."""
     yield
-    from brainworth.design.runtime import release_programs
+    from brainworth.design.common.runtime import release_programs
 
     release_programs(0.2)

@@ -50,7 +50,7 @@ def contents(name: str) -> dict[str, bytes]:
     """Return the good files of a format."""
     import good_recordings as made
 
-    from brainworth.design.scaffold import example_files
+    from brainworth.design.study_file.scaffold import example_files
 
     if name == "study":
         return dict(example_files())
@@ -61,8 +61,8 @@ def reader_of(name: str) -> Callable[[bytes], None]:
     """Return what reads one input: its first byte chooses the file that is replaced, its second one whether values are streamed."""
     import good_recordings as made
 
-    from brainworth.design.errors import BadInput
-    from brainworth.design.study import Study
+    from brainworth.design.common.errors import BadInput
+    from brainworth.design.pilot.study import Study
 
     paths, good = targets()[name], contents(name)
 

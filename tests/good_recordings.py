@@ -17,11 +17,11 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from brainworth.design.config import parse_study
-from brainworth.design.errors import BadInput
-from brainworth.design.readers import read_recordings
-from brainworth.design.study_folder import Folder
-from brainworth.design.tables import Table
+from brainworth.design.common.errors import BadInput
+from brainworth.design.pilot.folder import Folder
+from brainworth.design.pilot.readers import read_recordings
+from brainworth.design.pilot.tables.tables import Table
+from brainworth.design.study_file.config import parse_study
 
 ROWS, CHANNELS = 60, 4
 

@@ -11,41 +11,41 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from brainworth.design import features
-    from brainworth.design.fmri import masked_recordings
-    from brainworth.design.planning import Plan
-    from brainworth.design.posterior import Posterior
-    from brainworth.design.study import Study
-    from brainworth.models.covariance import CovarianceShift, risks_under
-    from brainworth.models.learner import BrainInformedClassifier, BrainInformedRegressor
-    from brainworth.models.performance import excess_risk
-    from brainworth.models.regime import Budget, regime_map
-    from brainworth.models.scaling import scaling_law
-    from brainworth.models.system import Design, Spectrum, System
-    from brainworth.models.targets import Targets, target_risks
-    from brainworth.models.validity import validity
+    from brainworth.design.decision.plan import Plan
+    from brainworth.design.pilot.features import features
+    from brainworth.design.pilot.recordings.fmri import masked_recordings
+    from brainworth.design.pilot.study import Study
+    from brainworth.design.posterior.fit import Posterior
+    from brainworth.models.learner.learner import BrainInformedClassifier, BrainInformedRegressor
+    from brainworth.models.theory.covariance import CovarianceShift, risks_under
+    from brainworth.models.theory.performance import excess_risk
+    from brainworth.models.theory.regime import Budget, regime_map
+    from brainworth.models.theory.scaling import scaling_law
+    from brainworth.models.theory.system import Design, Spectrum, System
+    from brainworth.models.theory.targets import Targets, target_risks
+    from brainworth.models.theory.validity import validity
 
 __version__ = "0.2.0"
 
 _HOMES = {
-    "BrainInformedClassifier": "brainworth.models.learner",
-    "BrainInformedRegressor": "brainworth.models.learner",
-    "Budget": "brainworth.models.regime",
-    "CovarianceShift": "brainworth.models.covariance",
-    "Design": "brainworth.models.system",
-    "Plan": "brainworth.design.planning",
-    "Posterior": "brainworth.design.posterior",
-    "Spectrum": "brainworth.models.system",
-    "Study": "brainworth.design.study",
-    "System": "brainworth.models.system",
-    "Targets": "brainworth.models.targets",
-    "excess_risk": "brainworth.models.performance",
-    "masked_recordings": "brainworth.design.fmri",
-    "regime_map": "brainworth.models.regime",
-    "risks_under": "brainworth.models.covariance",
-    "scaling_law": "brainworth.models.scaling",
-    "target_risks": "brainworth.models.targets",
-    "validity": "brainworth.models.validity",
+    "BrainInformedClassifier": "brainworth.models.learner.learner",
+    "BrainInformedRegressor": "brainworth.models.learner.learner",
+    "Budget": "brainworth.models.theory.regime",
+    "CovarianceShift": "brainworth.models.theory.covariance",
+    "Design": "brainworth.models.theory.system",
+    "Plan": "brainworth.design.decision.plan",
+    "Posterior": "brainworth.design.posterior.fit",
+    "Spectrum": "brainworth.models.theory.system",
+    "Study": "brainworth.design.pilot.study",
+    "System": "brainworth.models.theory.system",
+    "Targets": "brainworth.models.theory.targets",
+    "excess_risk": "brainworth.models.theory.performance",
+    "masked_recordings": "brainworth.design.pilot.recordings.fmri",
+    "regime_map": "brainworth.models.theory.regime",
+    "risks_under": "brainworth.models.theory.covariance",
+    "scaling_law": "brainworth.models.theory.scaling",
+    "target_risks": "brainworth.models.theory.targets",
+    "validity": "brainworth.models.theory.validity",
 }
 """Where each public name lives; imported when it is first used, so that the command line starts quickly."""
 
@@ -75,7 +75,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "features":
-        return import_module("brainworth.design.features")
+        return import_module("brainworth.design.pilot.features.features")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'brainworth' has no attribute '{name}'")

@@ -33,27 +33,27 @@ from pilot_tables import SCALED, STATED, results, texts
 
 from brainworth.design.allocation import AllocationOptions, Problem, allocate
 from brainworth.design.allocation.from_config import problem_from_config
-from brainworth.design.config import parse_study
-from brainworth.design.literature import study_priors
-from brainworth.design.posterior import PRIOR_DRAWS
-from brainworth.design.runtime import use_compilation_cache
-from brainworth.design.sensitivity import information
-from brainworth.design.sensitivity.decision import Decision
-from brainworth.design.sensitivity.parameters import columns
-from brainworth.design.sensitivity.pilots import Basis
-from brainworth.design.sensitivity.prior import shares_left
-from brainworth.design.sensitivity.voi import Choices, Offer, choices_of, payoff_of
-from brainworth.design.surface import PosteriorSurface
-from brainworth.models.calibration import PilotShape, draw_system
-from brainworth.models.forecast import MAX_PEOPLE, Draws, PilotSize
-from brainworth.models.hierarchy import Priors, systems_of_draws
-from brainworth.models.inference import SamplerOptions, sample_posterior, sample_prior
-from brainworth.models.people import new_people
-from brainworth.models.pilot import Pilot
-from brainworth.models.quadrature import compress
-from brainworth.models.simulate import Realism, SourceSize, StudySize, simulate_study
-from brainworth.models.summary import Summary, summarise
-from brainworth.models.system import System
+from brainworth.design.common.runtime import use_compilation_cache
+from brainworth.design.decision.sensitivity import information
+from brainworth.design.decision.sensitivity.decision import Decision
+from brainworth.design.decision.sensitivity.parameters import columns
+from brainworth.design.decision.sensitivity.pilots import Basis
+from brainworth.design.decision.sensitivity.prior import shares_left
+from brainworth.design.decision.sensitivity.voi import Choices, Offer, choices_of, payoff_of
+from brainworth.design.performance.surface import PosteriorSurface
+from brainworth.design.posterior.fit import PRIOR_DRAWS
+from brainworth.design.posterior.literature import study_priors
+from brainworth.design.study_file.config import parse_study
+from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
+from brainworth.models.forecast.people import new_people
+from brainworth.models.pilot.pilot import Pilot
+from brainworth.models.pilot.summary import Summary, summarise
+from brainworth.models.posterior.hierarchy import Priors, systems_of_draws
+from brainworth.models.posterior.inference import SamplerOptions, sample_posterior, sample_prior
+from brainworth.models.theory.quadrature import compress
+from brainworth.models.theory.system import System
+from brainworth.models.worlds.calibration import PilotShape, draw_system
+from brainworth.models.worlds.simulate import Realism, SourceSize, StudySize, simulate_study
 
 sys.path.append(str(Path(__file__).parents[1]))
 

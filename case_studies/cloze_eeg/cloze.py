@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from brainworth.design.features import join_words, principal_components, read_vectors
+from brainworth.design.pilot.features.features import join_words, principal_components, read_vectors
 
 HERE = Path(__file__).parent
 if str(HERE.parent / "reading_eeg") not in sys.path:

@@ -29,12 +29,12 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from brainworth.design.datasets import fetch
-from brainworth.design.planning import plan_study
-from brainworth.design.posterior import Posterior, fit_study
-from brainworth.design.runtime import use_compilation_cache
-from brainworth.design.study import Study
-from brainworth.models.learning_curve import tested_r2
+from brainworth.design.common.runtime import use_compilation_cache
+from brainworth.design.decision.plan import plan_study
+from brainworth.design.pilot.datasets import fetch
+from brainworth.design.pilot.study import Study
+from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.models.learner.learning_curve import tested_r2
 
 sys.path.append(str(HERE.parent))
 

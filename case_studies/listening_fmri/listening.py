@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from brainworth.design.features import join_words, principal_components, read_vectors, volume_features
+from brainworth.design.pilot.features.features import join_words, principal_components, read_vectors, volume_features
 
 HERE = Path(__file__).parent
 TR, FIRST = 2.0, 20.0

@@ -16,11 +16,11 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from brainworth.design.allocation.from_config import problem_from_config
+from brainworth.design.allocation.restricted import PartSurface, Restricted, restricted
 from brainworth.design.allocation.result import ModalityPurchase
 from brainworth.design.allocation.result import Plan as Purchased
-from brainworth.design.literature import literature
-from brainworth.design.posterior import Posterior
-from brainworth.design.restricted import PartSurface, Restricted, restricted
+from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.literature import literature
 
 CROWD = [0.03, 0.27]
 """USD for a rating of 10 to 60 seconds, at 8 to 12 USD an hour and a fee of a third of it."""

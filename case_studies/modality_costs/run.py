@@ -24,11 +24,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from modalities import ALL, BELIEFS, LABELS, best_plans, changed, described, shares
 
-from brainworth.design.config import parse_study
-from brainworth.design.planning import plan_study
-from brainworth.design.posterior import fit_study
-from brainworth.design.runtime import use_compilation_cache
-from brainworth.design.study import Study
+from brainworth.design.common.runtime import use_compilation_cache
+from brainworth.design.decision.plan import plan_study
+from brainworth.design.pilot.study import Study
+from brainworth.design.posterior.fit import fit_study
+from brainworth.design.study_file.config import parse_study
 
 sys.path.append(str(Path(__file__).parents[1]))
 

@@ -20,13 +20,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from objects import HERE, Objects, load, shared_rest, write_study
 
-from brainworth.design.datasets import fetch
-from brainworth.design.planning import plan_study
-from brainworth.design.posterior import Posterior, fit_study
-from brainworth.design.runtime import use_compilation_cache
-from brainworth.design.study import Study
-from brainworth.models.learner import BrainInformedRegressor
-from brainworth.models.learning_curve import tested_r2
+from brainworth.design.common.runtime import use_compilation_cache
+from brainworth.design.decision.plan import plan_study
+from brainworth.design.pilot.datasets import fetch
+from brainworth.design.pilot.study import Study
+from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.models.learner.learner import BrainInformedRegressor
+from brainworth.models.learner.learning_curve import tested_r2
 
 sys.path += [str(HERE.parent), str(HERE.parent / "reading_eeg")]
 

@@ -28,10 +28,10 @@ from sklearn.metrics import r2_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from brainworth.design.posterior import Posterior
-from brainworth.design.purchase import Purchase
-from brainworth.models.learner import BrainInformedRegressor
-from brainworth.models.threads import one_blas_thread
+from brainworth.design.performance.purchase import Purchase
+from brainworth.design.posterior.fit import Posterior
+from brainworth.models.learner.learner import BrainInformedRegressor
+from brainworth.models.pilot.threads import one_blas_thread
 
 PENALTIES = np.logspace(-1, 6, 22)
 WEIGHTS = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0)

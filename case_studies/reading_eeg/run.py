@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from reading import Corpus, load, split_half, write_study
 from results import Checked, summary_texts
 
-from brainworth.design.datasets import fetch
-from brainworth.design.planning import plan_study
-from brainworth.design.posterior import fit_study
-from brainworth.design.runtime import use_compilation_cache
-from brainworth.design.study import Study
+from brainworth.design.common.runtime import use_compilation_cache
+from brainworth.design.decision.plan import plan_study
+from brainworth.design.pilot.datasets import fetch
+from brainworth.design.pilot.study import Study
+from brainworth.design.posterior.fit import fit_study
 
 sys.path.append(str(Path(__file__).parents[1]))
 

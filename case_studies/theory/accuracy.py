@@ -23,11 +23,11 @@ from pipeline import Configuration
 from run import padded
 from worlds import Errors, measured
 
-from brainworth.models.encoding import encode
-from brainworth.models.performance import excess_risk, task_only_risk
-from brainworth.models.shift import risk_inside
-from brainworth.models.subspace import risk_inside_span
-from brainworth.models.system import Design, System
+from brainworth.models.theory.encoding import encode
+from brainworth.models.theory.performance import excess_risk, task_only_risk
+from brainworth.models.theory.shift import risk_inside
+from brainworth.models.theory.subspace import risk_inside_span
+from brainworth.models.theory.system import Design, System
 
 NAMES = ("informed", "outside", "task_only")
 BASE = Configuration(80, 0.0, ((2.0, 1.5, 1.0),), (20,), (400,), 60, 1.5, 0.6)

@@ -17,9 +17,9 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import RidgeCV
 from tables import markdown
 
-from brainworth.models.learner import BrainInformedRegressor
-from brainworth.models.performance import excess_risk, task_only_risk
-from brainworth.models.simulate import Realism, draw_world, record
+from brainworth.models.learner.learner import BrainInformedRegressor
+from brainworth.models.theory.performance import excess_risk, task_only_risk
+from brainworth.models.worlds.simulate import Realism, draw_world, record
 
 Matrix = NDArray[np.float64]
 PENALTIES = np.logspace(-3, 6, 37)

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from pipeline import Configuration
 from tables import markdown
 
-from brainworth.models.encoder import fit_encoder
-from brainworth.models.performance import excess_risk, task_only_risk
-from brainworth.models.quadrature import compress
-from brainworth.models.second_stage import Components, LabelledDesign, posterior_mean
-from brainworth.models.statistics import FeatureBasis, SourceStatistics
-from brainworth.models.system import Design, Spectrum, System
+from brainworth.models.learner.second_stage import Components, LabelledDesign, posterior_mean
+from brainworth.models.pilot.encoder import fit_encoder
+from brainworth.models.pilot.statistics import FeatureBasis, SourceStatistics
+from brainworth.models.theory.performance import excess_risk, task_only_risk
+from brainworth.models.theory.quadrature import compress
+from brainworth.models.theory.system import Design, Spectrum, System
 
 Matrix = NDArray[np.float64]
 Rng = np.random.Generator

@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from brainworth.models.encoder import Encoder, fit_encoder
-from brainworth.models.second_stage import Components, LabelledDesign, posterior_mean
-from brainworth.models.simulate import Realism, Truth, World, draw_world, record
-from brainworth.models.statistics import SourceStatistics
-from brainworth.models.system import Design, Spectrum, System
+from brainworth.models.learner.second_stage import Components, LabelledDesign, posterior_mean
+from brainworth.models.pilot.encoder import Encoder, fit_encoder
+from brainworth.models.pilot.statistics import SourceStatistics
+from brainworth.models.theory.system import Design, Spectrum, System
+from brainworth.models.worlds.simulate import Realism, Truth, World, draw_world, record
 
 REALISM = Realism(noise_correlation=0.0, rotate=False)
 

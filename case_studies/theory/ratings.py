@@ -21,11 +21,11 @@ from run import padded
 from tables import markdown
 from worlds import LinearLearner, bayes, controlled, moments
 
-from brainworth.models.encoding import encode
-from brainworth.models.estimators import BrainRidge, LeastSquares, Projection
-from brainworth.models.second_stage import Components
-from brainworth.models.system import Design, System
-from brainworth.models.targets import Targets, target_risks
+from brainworth.models.learner.second_stage import Components
+from brainworth.models.theory.encoding import encode
+from brainworth.models.theory.estimators import BrainRidge, LeastSquares, Projection
+from brainworth.models.theory.system import Design, System
+from brainworth.models.theory.targets import Targets, target_risks
 
 Matrix = NDArray[np.float64]
 

@@ -20,12 +20,12 @@ from jax import Array
 from pipeline import Configuration, Outcome, Settings, run_world
 from tables import draw_figure, write_tables
 
-from brainworth.models.binary import accuracy
-from brainworth.models.encoding import encode
-from brainworth.models.performance import equivalent_labels, excess_risk, task_only_risk
-from brainworth.models.quadrature import compress
-from brainworth.models.shift import shifted_risk
-from brainworth.models.system import Design, Spectrum, System
+from brainworth.models.theory.binary import accuracy
+from brainworth.models.theory.encoding import encode
+from brainworth.models.theory.performance import equivalent_labels, excess_risk, task_only_risk
+from brainworth.models.theory.quadrature import compress
+from brainworth.models.theory.shift import shifted_risk
+from brainworth.models.theory.system import Design, Spectrum, System
 
 NODES = 32
 PRECISION = 0.01

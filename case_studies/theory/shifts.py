@@ -21,11 +21,11 @@ from run import FULL, draw_configuration, padded
 from tables import effective_dimension, markdown
 from worlds import Errors, measured
 
-from brainworth.models.covariance import CovarianceShift, risks_under, robustness_gain
-from brainworth.models.encoding import encode
-from brainworth.models.estimators import Optimal
-from brainworth.models.subspace import risk_inside_span
-from brainworth.models.system import Design, Spectrum, System
+from brainworth.models.theory.covariance import CovarianceShift, risks_under, robustness_gain
+from brainworth.models.theory.encoding import encode
+from brainworth.models.theory.estimators import Optimal
+from brainworth.models.theory.subspace import risk_inside_span
+from brainworth.models.theory.system import Design, Spectrum, System
 
 SIZE = 160
 """Directions to which every spectrum is padded, so that the formulas are compiled once per latent dimension."""

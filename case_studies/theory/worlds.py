@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pipeline import Configuration, Learned, learn
 
-from brainworth.models.second_stage import Components, LabelledDesign
-from brainworth.models.system import System
+from brainworth.models.learner.second_stage import Components, LabelledDesign
+from brainworth.models.theory.system import System
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

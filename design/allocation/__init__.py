@@ -5,11 +5,11 @@
 ``boxes``, cut by ``branching`` and ``cuts``) -> ``frontier``, ``regret`` (what surrounds the optimum) -> ``result``.
 """
 
-from .certify import Certificate, SearchLimits
-from .problem import LinearConstraint, Problem, TaskLimits
-from .relaxation import Conditions, Symbols, constrained
-from .result import Allocation, AllocationResult, ModalityPurchase, Plan
-from .solve import AllocationOptions, allocate
+from brainworth.design.allocation.bnb.certify import Certificate, SearchLimits
+from brainworth.design.allocation.problem import LinearConstraint, Problem, TaskLimits
+from brainworth.design.allocation.relaxation import Conditions, Symbols, constrained
+from brainworth.design.allocation.result import Allocation, AllocationResult, ModalityPurchase, Plan
+from brainworth.design.allocation.solve import AllocationOptions, allocate
 
 __all__ = [
     "Allocation",

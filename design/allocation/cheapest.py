@@ -12,16 +12,15 @@ from decimal import Decimal
 
 import numpy as np
 
-from brainworth.design.errors import BadInput, Infeasible
-from brainworth.design.utilities import Reliable
-
-from .boxes import bound, root
-from .certify import BranchAndBound, Certificate, SearchLimits
-from .evaluate import Evaluator
-from .feasibility import cheapest_design, require_feasible
-from .incumbent import Incumbent
-from .problem import Designs, Problem
-from .search import Search
+from brainworth.design.allocation.bnb.boxes import bound, root
+from brainworth.design.allocation.bnb.certify import BranchAndBound, Certificate, SearchLimits
+from brainworth.design.allocation.bnb.incumbent import Incumbent
+from brainworth.design.allocation.evaluate import Evaluator
+from brainworth.design.allocation.feasibility import cheapest_design, require_feasible
+from brainworth.design.allocation.problem import Designs, Problem
+from brainworth.design.allocation.search import Search
+from brainworth.design.common.errors import BadInput, Infeasible
+from brainworth.design.performance.utilities import Reliable
 
 _ENDLESS = 10**12
 _STEPS = 40

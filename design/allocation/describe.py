@@ -8,13 +8,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
-from brainworth.design.costs import ModalityCost
-from brainworth.design.prices import Price, Schedule
-
-from .evaluate import Evaluator
-from .problem import Designs, Problem
-from .result import Allocation, ModalityPurchase, Plan
-from .space import UNLIMITED
+from brainworth.design.allocation.costs import ModalityCost
+from brainworth.design.allocation.evaluate import Evaluator
+from brainworth.design.allocation.prices import Price, Schedule
+from brainworth.design.allocation.problem import Designs, Problem
+from brainworth.design.allocation.result import Allocation, ModalityPurchase, Plan
+from brainworth.design.allocation.space import UNLIMITED
 
 _PRICE_DRAWS = 4000
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
-from brainworth.design.purchase import PeopleSurface, Purchase, Surface
-from brainworth.design.utilities import Utility
+from brainworth.design.performance.purchase import PeopleSurface, Purchase, Surface
+from brainworth.design.performance.utilities import Utility
 
 _MOST = 4096
 

@@ -13,11 +13,10 @@ from decimal import Decimal
 
 import numpy as np
 
-from brainworth.design.errors import Infeasible
-
-from .boxes import Boxes, bound, root
-from .cuts import halves
-from .problem import Designs, Problem
+from brainworth.design.allocation.bnb.boxes import Boxes, bound, root
+from brainworth.design.allocation.bnb.cuts import halves
+from brainworth.design.allocation.problem import Designs, Problem
+from brainworth.design.common.errors import Infeasible
 
 _ENDLESS = 10**13
 _MOST_BOXES = 3000
@@ -98,7 +97,7 @@ def _too_small(problem: Problem, needed: int) -> str:
 
 
 def _conflict(problem: Problem) -> str:
-    from .relaxation import conflicts
+    from brainworth.design.allocation.relaxation import conflicts
 
     broken = conflicts(problem)
     if not broken:

@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from brainworth.design.config import StudyConfig
-from brainworth.design.config_aim import Budget
-from brainworth.design.config_constraints import Constraint
-from brainworth.design.config_modality import Modality
-from brainworth.design.config_modality import Tier as TierConfig
-from brainworth.design.costs import ModalityCost, ModalityLimits, TaskCost
-from brainworth.design.prices import Price, Schedule, Tier
-from brainworth.design.utilities import utility_from_name
-
-from .problem import LinearConstraint, Problem, TaskLimits
+from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
+from brainworth.design.allocation.prices import Price, Schedule, Tier
+from brainworth.design.allocation.problem import LinearConstraint, Problem, TaskLimits
+from brainworth.design.performance.utilities import utility_from_name
+from brainworth.design.study_file.aim import Budget
+from brainworth.design.study_file.config import StudyConfig
+from brainworth.design.study_file.constraint import Constraint
+from brainworth.design.study_file.modality import Modality
+from brainworth.design.study_file.modality import Tier as TierConfig
 
 
 def problem_from_config(study: StudyConfig, pilot_subjects: Mapping[str, int]) -> Problem:

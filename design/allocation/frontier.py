@@ -12,15 +12,14 @@ from decimal import Decimal
 
 import numpy as np
 
-from brainworth.design.errors import Infeasible
-
-from .describe import design_of, plans
-from .evaluate import Evaluator
-from .feasibility import require_feasible
-from .problem import Designs, Problem
-from .regret import task_only
-from .result import FrontierPoint, Plan, SharePoint
-from .search import Search
+from brainworth.design.allocation.describe import design_of, plans
+from brainworth.design.allocation.evaluate import Evaluator
+from brainworth.design.allocation.feasibility import require_feasible
+from brainworth.design.allocation.problem import Designs, Problem
+from brainworth.design.allocation.regret import task_only
+from brainworth.design.allocation.result import FrontierPoint, Plan, SharePoint
+from brainworth.design.allocation.search import Search
+from brainworth.design.common.errors import Infeasible
 
 _MARGIN = 0.05
 

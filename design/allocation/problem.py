@@ -14,15 +14,14 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from brainworth.design.config_constraints import QUANTITIES
-from brainworth.design.costs import Bill, ModalityCost, ModalityLimits, TaskCost, bill
-from brainworth.design.errors import BadInput
-from brainworth.design.prices import MOST_CENTS
-from brainworth.design.purchase import Purchase
-from brainworth.design.utilities import Mean, Utility
-
-from .monotone import largest
-from .space import UNLIMITED, ModalitySpace
+from brainworth.design.allocation.costs import Bill, ModalityCost, ModalityLimits, TaskCost, bill
+from brainworth.design.allocation.monotone import largest
+from brainworth.design.allocation.prices import MOST_CENTS
+from brainworth.design.allocation.space import UNLIMITED, ModalitySpace
+from brainworth.design.common.errors import BadInput
+from brainworth.design.performance.purchase import Purchase
+from brainworth.design.performance.utilities import Mean, Utility
+from brainworth.design.study_file.constraint import QUANTITIES
 
 __all__ = ["QUANTITIES", "Designs", "LinearConstraint", "Problem", "TaskLimits"]
 _ROUNDING = 1e-9

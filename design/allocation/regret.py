@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from .describe import plans
-from .evaluate import Evaluator
-from .problem import Designs, Problem, TaskLimits
-from .result import Alternative, NearOptimal, PerDraw, Plan
-from .search import Search
+from brainworth.design.allocation.describe import plans
+from brainworth.design.allocation.evaluate import Evaluator
+from brainworth.design.allocation.problem import Designs, Problem, TaskLimits
+from brainworth.design.allocation.result import Alternative, NearOptimal, PerDraw, Plan
+from brainworth.design.allocation.search import Search
 
 
 def without_brain(problem: Problem) -> Problem:

@@ -17,11 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from brainworth.design.errors import BadInput
-from brainworth.design.prices import Schedule
-
-from .problem import QUANTITIES, LinearConstraint, Problem
-from .space import ModalitySpace
+from brainworth.design.allocation.prices import Schedule
+from brainworth.design.allocation.problem import QUANTITIES, LinearConstraint, Problem
+from brainworth.design.allocation.space import ModalitySpace
+from brainworth.design.common.errors import BadInput
 
 
 @dataclass(frozen=True)

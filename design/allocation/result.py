@@ -12,9 +12,8 @@ from decimal import Decimal
 import numpy as np
 from jaxtyping import Float, Int
 
-from brainworth.design.costs import Bill
-
-from .certify import Certificate
+from brainworth.design.allocation.bnb.certify import Certificate
+from brainworth.design.allocation.costs import Bill
 
 
 @dataclass(frozen=True)

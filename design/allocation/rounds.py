@@ -19,17 +19,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float
 
-from brainworth.design.errors import BadInput, Infeasible
-from brainworth.design.purchase import Surface
-from brainworth.design.utilities import Mean
-from brainworth.design.workers import Alone, Team
-
-from .describe import allocation
-from .evaluate import Evaluator
-from .feasibility import require_feasible
-from .problem import Designs, Problem
-from .result import Allocation
-from .search import Search
+from brainworth.design.allocation.describe import allocation
+from brainworth.design.allocation.evaluate import Evaluator
+from brainworth.design.allocation.feasibility import require_feasible
+from brainworth.design.allocation.problem import Designs, Problem
+from brainworth.design.allocation.result import Allocation
+from brainworth.design.allocation.search import Search
+from brainworth.design.common.errors import BadInput, Infeasible
+from brainworth.design.common.workers import Alone, Team
+from brainworth.design.performance.purchase import Surface
+from brainworth.design.performance.utilities import Mean
 
 _FLOOR = 1e-3
 _MOST_TARGETS = 40

@@ -18,11 +18,10 @@ from jaxtyping import Float, Int
 from scipy.optimize import LinearConstraint as ScipyLinearConstraint
 from scipy.optimize import minimize
 
-from brainworth.design.purchase import Purchase
-
-from .evaluate import Evaluator
-from .problem import Designs, Problem
-from .space import ModalitySpace
+from brainworth.design.allocation.evaluate import Evaluator
+from brainworth.design.allocation.problem import Designs, Problem
+from brainworth.design.allocation.space import ModalitySpace
+from brainworth.design.performance.purchase import Purchase
 
 Points = tuple[np.ndarray, np.ndarray]
 _TIE = 1e-6

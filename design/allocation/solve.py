@@ -12,23 +12,22 @@ from decimal import Decimal
 
 import numpy as np
 
-from brainworth.design.errors import BadInput, Infeasible
-from brainworth.design.purchase import Surface
-from brainworth.design.utilities import Reliable
-
-from .boxes import root
-from .certify import BranchAndBound, Certificate, SearchLimits, relative_gap
-from .cheapest import cheapest_plan
-from .describe import assumptions, cost_spread, plans
-from .evaluate import Evaluator, thinned
-from .feasibility import require_feasible
-from .frontier import frontier, marginal_value, share_curve
-from .incumbent import Incumbent
-from .problem import Designs, Problem
-from .regret import alternatives, near_optimal, per_draw, probability_worth, task_only
-from .relaxation import extremes
-from .result import AllocationResult, FrontierPoint
-from .search import Search
+from brainworth.design.allocation.bnb.boxes import root
+from brainworth.design.allocation.bnb.certify import BranchAndBound, Certificate, SearchLimits, relative_gap
+from brainworth.design.allocation.bnb.incumbent import Incumbent
+from brainworth.design.allocation.cheapest import cheapest_plan
+from brainworth.design.allocation.describe import assumptions, cost_spread, plans
+from brainworth.design.allocation.evaluate import Evaluator, thinned
+from brainworth.design.allocation.feasibility import require_feasible
+from brainworth.design.allocation.frontier import frontier, marginal_value, share_curve
+from brainworth.design.allocation.problem import Designs, Problem
+from brainworth.design.allocation.regret import alternatives, near_optimal, per_draw, probability_worth, task_only
+from brainworth.design.allocation.relaxation import extremes
+from brainworth.design.allocation.result import AllocationResult, FrontierPoint
+from brainworth.design.allocation.search import Search
+from brainworth.design.common.errors import BadInput, Infeasible
+from brainworth.design.performance.purchase import Surface
+from brainworth.design.performance.utilities import Reliable
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Int
 
-from brainworth.design.costs import ModalityCost, ModalityLimits
-
-from .monotone import largest
+from brainworth.design.allocation.costs import ModalityCost, ModalityLimits
+from brainworth.design.allocation.monotone import largest
 
 Ints = Int[np.ndarray, "..."]
 UNLIMITED = 1_000_000

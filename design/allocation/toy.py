@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 from jaxtyping import Float
 
-from brainworth.design.purchase import Purchase
+from brainworth.design.performance.purchase import Purchase
 
 
 @dataclass(frozen=True)

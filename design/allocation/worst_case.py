@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from brainworth.design.errors import BadInput
-from brainworth.design.purchase import PeopleSurface, Purchase
+from brainworth.design.common.errors import BadInput
+from brainworth.design.performance.purchase import PeopleSurface, Purchase
 
 
 @dataclass(frozen=True)

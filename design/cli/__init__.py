@@ -5,6 +5,6 @@ pilot's health check refuses), 130 (interrupted). Errors are one paragraph on st
 ``--debug``. Commands import what they run when they run it, so that ``--help`` is immediate.
 """
 
-from .app import app, main
+from brainworth.design.cli.app import app, main
 
 __all__ = ["app", "main"]

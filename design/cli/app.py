@@ -18,14 +18,13 @@ from typing import Annotated
 import typer
 
 from brainworth import __version__
-from brainworth.design.errors import BrainworthError
-
-from .datasets import datasets_app
-from .decisions import compare, sensitivity
-from .output import one_paragraph
-from .plan import backtest, demo, plan, report, simulate
-from .predict import predict
-from .study import check, init, schema
+from brainworth.design.cli.datasets import datasets_app
+from brainworth.design.cli.decisions import compare, sensitivity
+from brainworth.design.cli.output import one_paragraph
+from brainworth.design.cli.plan import backtest, demo, plan, report, simulate
+from brainworth.design.cli.predict import predict
+from brainworth.design.cli.study import check, init, schema
+from brainworth.design.common.errors import BrainworthError
 
 INTERRUPTED = 130
 USAGE = 2

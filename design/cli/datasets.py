@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from .output import AsJson, Quiet, print_json
+from brainworth.design.cli.output import AsJson, Quiet, print_json
 
 datasets_app = typer.Typer(
     help="List or fetch the public pilots used in case studies.",
@@ -28,7 +28,7 @@ def show(context: typer.Context, *, quiet: Quiet = False, as_json: AsJson = Fals
     """
     if context.invoked_subcommand is not None:
         return
-    from brainworth.design.datasets import registry
+    from brainworth.design.pilot.datasets import registry
 
     if as_json:
         print_json({d.name: d.describe() for d in registry()})
@@ -52,7 +52,7 @@ def get(
 
     Example: brainworth datasets get frank2015_eeg_reading
     """
-    from brainworth.design.datasets import fetch
+    from brainworth.design.pilot.datasets import fetch
 
     folder = fetch(name, progress=not (quiet or as_json))
     if as_json:

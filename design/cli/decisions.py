@@ -15,8 +15,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .output import AsJson, Quiet, number, print_json, print_table
-from .plan import Force, LeaveOneOut, Out, Scheduler, StudyPath, WorkerCount, check_folder
+from brainworth.design.cli.output import AsJson, Quiet, number, print_json, print_table
+from brainworth.design.cli.plan import Force, LeaveOneOut, Out, Scheduler, StudyPath, WorkerCount, check_folder
 
 STAGES = {
     "posterior": "Fitting the posterior",
@@ -60,14 +60,14 @@ def compare(
 
     Example: brainworth compare study.toml --out plan
     """
-    from brainworth.design.runtime import use_compilation_cache
-    from brainworth.design.study import Study
+    from brainworth.design.common.runtime import use_compilation_cache
+    from brainworth.design.pilot.study import Study
 
     loaded = Study.from_file(study)
     if out is not None:
         check_folder(out)
     use_compilation_cache()
-    from brainworth.design.compare import compare_study
+    from brainworth.design.decision.compare import compare_study
 
     with tempfile.TemporaryDirectory() as temporary, _working(quiet=quiet or as_json) as say:
         found = compare_study(loaded, out or Path(temporary), force=force, progress=say)
@@ -92,14 +92,14 @@ def sensitivity(  # noqa: PLR0913  (one parameter per option of the command)
 
     Example: brainworth sensitivity study.toml --out plan
     """
-    from brainworth.design.runtime import use_compilation_cache
-    from brainworth.design.study import Study
+    from brainworth.design.common.runtime import use_compilation_cache
+    from brainworth.design.pilot.study import Study
 
     loaded = Study.from_file(study)
     check_folder(out)
     use_compilation_cache()
-    from brainworth.design.sensitivity import sensitivity_study
-    from brainworth.design.workers import team
+    from brainworth.design.common.workers import team
+    from brainworth.design.decision.sensitivity import sensitivity_study
 
     with _working(quiet=quiet or as_json) as say, team(workers, scheduler) as people:
         found = sensitivity_study(loaded, out, force=force, leave_one_out=leave_one_out, progress=say, workers=people)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from brainworth.design.config_errors import one_line
+from brainworth.design.common.messages import one_line
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

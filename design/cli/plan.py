@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .output import AsJson, Quiet, number, print_json, print_table
-from .predict import counts
+from brainworth.design.cli.output import AsJson, Quiet, number, print_json, print_table
+from brainworth.design.cli.predict import counts
 
 if TYPE_CHECKING:
-    from brainworth.design.planning import Plan
+    from brainworth.design.decision.plan import Plan
 
 STAGES = {
     "posterior": "Fitting the posterior",
@@ -111,14 +111,14 @@ def plan(  # noqa: PLR0913  (one parameter per option of the command)
 
     Example: brainworth plan study.toml --out plan
     """
-    from brainworth.design.runtime import use_compilation_cache
-    from brainworth.design.study import Study
+    from brainworth.design.common.runtime import use_compilation_cache
+    from brainworth.design.pilot.study import Study
 
     loaded = Study.from_file(study)
     check_folder(out)
     use_compilation_cache()
-    from brainworth.design.planning import plan_study
-    from brainworth.design.workers import team
+    from brainworth.design.common.workers import team
+    from brainworth.design.decision.plan import plan_study
 
     with progress_bar(quiet=quiet or as_json) as say, team(workers, scheduler) as people:
         finished = plan_study(loaded, out, rounds=rounds, force=force, progress=say, workers=people)
@@ -127,7 +127,7 @@ def plan(  # noqa: PLR0913  (one parameter per option of the command)
 
 def check_folder(out: Path) -> None:
     """Raise ``BadInput`` if results cannot be written to a folder."""
-    from brainworth.design.errors import BadInput
+    from brainworth.design.common.errors import BadInput
 
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -164,14 +164,14 @@ def demo(
 
     Example: brainworth demo --out brainworth-demo
     """
-    from brainworth.design.runtime import use_compilation_cache
-    from brainworth.design.study import Study
-    from brainworth.design.synthesis import demo_system, truth_covered, write_demo
+    from brainworth.design.common.runtime import use_compilation_cache
+    from brainworth.design.pilot.study import Study
+    from brainworth.design.pilot.synthesis import demo_system, truth_covered, write_demo
 
     check_folder(out)
     use_compilation_cache()
     loaded = Study.from_file(write_demo(out / "study", seed))
-    from brainworth.design.planning import plan_study
+    from brainworth.design.decision.plan import plan_study
 
     with progress_bar(quiet=quiet or as_json) as say:
         finished = plan_study(loaded, out, progress=say)
@@ -199,8 +199,8 @@ def simulate(
 
     Example: brainworth simulate system.toml --brain fMRI=600 --task 300 --out simulated
     """
-    from brainworth.design.synthesis import write_simulation
-    from brainworth.design.system_file import read_system
+    from brainworth.design.pilot.synthesis import write_simulation
+    from brainworth.design.study_file.system_file import read_system
 
     wanted = {name: int(count) for name, count in counts(brain or []).items()}
     path = write_simulation(read_system(system), wanted, task, out, seed)
@@ -221,13 +221,13 @@ def backtest(
 
     Example: brainworth backtest study.toml --splits 5 --workers 4
     """
-    from brainworth.design.runtime import use_compilation_cache
-    from brainworth.design.study import Study
+    from brainworth.design.common.runtime import use_compilation_cache
+    from brainworth.design.pilot.study import Study
 
     loaded = Study.from_file(study)
     use_compilation_cache()
-    from brainworth.design.backtest import backtest as run
-    from brainworth.design.workers import team
+    from brainworth.design.common.workers import team
+    from brainworth.design.posterior.backtest import backtest as run
 
     with progress_bar(quiet=quiet or as_json) as say, team(workers, scheduler) as people:
         found = run(loaded, splits=splits, progress=say, workers=people)

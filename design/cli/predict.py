@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .output import AsJson, Quiet, number, print_json, print_table
+from brainworth.design.cli.output import AsJson, Quiet, number, print_json, print_table
 
 
 def counts(entries: list[str]) -> dict[str, float]:
@@ -55,9 +55,9 @@ def predict(  # noqa: PLR0913  (one parameter per option of the command)
 
     Example: brainworth predict system.toml --brain fMRI=2000 --task 300 --json
     """
-    from brainworth.design.prediction import Question
-    from brainworth.design.prediction import predict as run
-    from brainworth.design.system_file import read_system
+    from brainworth.design.performance.prediction import Question
+    from brainworth.design.performance.prediction import predict as run
+    from brainworth.design.study_file.system_file import read_system
 
     question = Question(counts(brain or []), task, shift, estimator)
     result = run(read_system(system), question)

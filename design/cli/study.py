@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .output import AsJson, Quiet, print_json, print_table
+from brainworth.design.cli.output import AsJson, Quiet, print_json, print_table
 
 if TYPE_CHECKING:
-    from brainworth.design.study import Study
+    from brainworth.design.pilot.study import Study
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file, e.g. study.toml.")]
 
@@ -28,7 +28,7 @@ def init(
 
     Example: brainworth init my_study
     """
-    from brainworth.design.scaffold import write_example
+    from brainworth.design.study_file.scaffold import write_example
 
     written = write_example(folder)
     if not quiet:
@@ -41,7 +41,7 @@ def check(study: StudyFile, *, quiet: Quiet = False, as_json: AsJson = False) ->
 
     Example: brainworth check my_study/study.toml
     """
-    from brainworth.design.study import Study
+    from brainworth.design.pilot.study import Study
 
     found = overview(Study.from_file(study))
     if as_json:
@@ -55,7 +55,7 @@ def schema(*, quiet: Quiet = False) -> None:
 
     Example: brainworth schema > study.schema.json
     """
-    from brainworth.design.config import StudyConfig
+    from brainworth.design.study_file.config import StudyConfig
 
     if not quiet:
         typer.echo(json.dumps(StudyConfig.model_json_schema(), indent=2, ensure_ascii=False))
@@ -63,7 +63,7 @@ def schema(*, quiet: Quiet = False) -> None:
 
 def overview(study: Study) -> dict[str, Any]:
     """Return what was read: counts of stimuli, labels, people, samples and channels, remarks, checks without a fit."""
-    from brainworth.design.checks import data_checks, record
+    from brainworth.design.pilot.checks import data_checks, record
 
     found: dict[str, Any] = {
         "title": study.config.study.title,

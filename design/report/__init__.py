@@ -4,7 +4,7 @@ In: the folder of a finished plan. Out: `report.html`, `figures/*.svg`, `figures
 can go wrong: saved results that are missing or damaged raise `BadInput`.
 """
 
-from .overview import draw_plan
-from .render import write_report
+from brainworth.design.report.overview import draw_plan
+from brainworth.design.report.render import write_report
 
 __all__ = ["draw_plan", "write_report"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .detail_records import ModalityPrices, Price
-from .saved import Saved
-from .words import as_summary, interval, listed, rounded
+from brainworth.design.report.detail_records import ModalityPrices, Price
+from brainworth.design.report.saved import Saved
+from brainworth.design.report.words import as_summary, interval, listed, rounded
 
 
 def can_be_bought(saved: Saved, name: str) -> bool:

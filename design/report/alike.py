@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .affordable import can_be_bought, none_can_be_bought, price_today
-from .detail_records import Compared, Threshold
-from .evidence import backtests, labels_in_all
-from .regime_figure import WORTH, probability_worth
-from .saved import Saved
-from .summary import LIKELY, gain
-from .words import TINY, as_summary, chance, count, interval, listed, parameter, rounded
+from brainworth.design.report.affordable import can_be_bought, none_can_be_bought, price_today
+from brainworth.design.report.detail_records import Compared, Threshold
+from brainworth.design.report.evidence import backtests, labels_in_all
+from brainworth.design.report.regime_figure import WORTH, probability_worth
+from brainworth.design.report.saved import Saved
+from brainworth.design.report.summary import LIKELY, gain
+from brainworth.design.report.words import TINY, as_summary, chance, count, interval, listed, parameter, rounded
 
 _SAME = 0.01
 """Probabilities that differ by less are called the same."""

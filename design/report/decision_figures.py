@@ -12,12 +12,25 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, ScalarFormatter
 
-from .detail_records import BudgetPoint, SobolBar
-from .figures import column, compact, r2_axis, spread_axis
-from .records import Summary
-from .saved import Saved
-from .style import BLUE, CYCLE, INK, MUTED, ORANGE, SKY, VERMILLION, Plot, house_style, legend_above, save, shorten
-from .words import TINY, interval, listed, money, parameter, r2, rounded, share
+from brainworth.design.report.detail_records import BudgetPoint, SobolBar
+from brainworth.design.report.figures import column, compact, r2_axis, spread_axis
+from brainworth.design.report.records import Summary
+from brainworth.design.report.saved import Saved
+from brainworth.design.report.style import (
+    BLUE,
+    CYCLE,
+    INK,
+    MUTED,
+    ORANGE,
+    SKY,
+    VERMILLION,
+    Plot,
+    house_style,
+    legend_above,
+    save,
+    shorten,
+)
+from brainworth.design.report.words import TINY, interval, listed, money, parameter, r2, rounded, share
 
 TIE = 0.001
 """Differences in expected explainable R² up to this are called none."""

@@ -9,11 +9,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .affordable import can_be_bought
-from .detail_records import BudgetPoint, Compared, Threshold
-from .records import Summary
-from .saved import Saved
-from .words import as_summary, capital, chance, count, interval, listed, meaning, money, number, parameter, rounded
+from brainworth.design.report.affordable import can_be_bought
+from brainworth.design.report.detail_records import BudgetPoint, Compared, Threshold
+from brainworth.design.report.records import Summary
+from brainworth.design.report.saved import Saved
+from brainworth.design.report.words import (
+    as_summary,
+    capital,
+    chance,
+    count,
+    interval,
+    listed,
+    meaning,
+    money,
+    number,
+    parameter,
+    rounded,
+)
 
 
 def compared(saved: Saved) -> tuple[list[str], list[list[str]]]:

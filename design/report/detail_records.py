@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from .records import Number, Record, Summary
+from brainworth.design.report.records import Number, Record, Summary
 
 Price = float | list[float] | None
 """One price, or the two ends of its 90 % interval."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .detail_records import PersonLeftOut
-from .records import Check
-from .saved import Saved
-from .words import PER_CENT, Plain, capital, count, interval, listed, number, plain, r2
+from brainworth.design.report.detail_records import PersonLeftOut
+from brainworth.design.report.records import Check
+from brainworth.design.report.saved import Saved
+from brainworth.design.report.words import PER_CENT, Plain, capital, count, interval, listed, number, plain, r2
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,34 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from .detail_records import ExchangePoint
-from .records import Number, Summary
-from .saved import Saved
-from .style import BLUE, CYCLE, INK, MUTED, PAPER, VERMILLION, Plot, house_style, legend_above, save, shorten
-from .words import capital, count, interval, listed, meaning, money, parameter, percent, r2, share
+from brainworth.design.report.detail_records import ExchangePoint
+from brainworth.design.report.records import Number, Summary
+from brainworth.design.report.saved import Saved
+from brainworth.design.report.style import (
+    BLUE,
+    CYCLE,
+    INK,
+    MUTED,
+    PAPER,
+    VERMILLION,
+    Plot,
+    house_style,
+    legend_above,
+    save,
+    shorten,
+)
+from brainworth.design.report.words import (
+    capital,
+    count,
+    interval,
+    listed,
+    meaning,
+    money,
+    parameter,
+    percent,
+    r2,
+    share,
+)
 
 HALF = (5.7, 3.75)
 """Size in inches of a figure on half the page's width; 96 pixels to the inch."""

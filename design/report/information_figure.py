@@ -10,12 +10,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .decision_figures import names_axis, value_axis
-from .detail_records import Evppi, Evsi, InformationValue
-from .figures import column, spread_axis
-from .saved import Saved
-from .style import BLUE, CYCLE, INK, MUTED, Plot, house_style, save, shorten
-from .words import capital, listed, money, parameter, rounded
+from brainworth.design.report.decision_figures import names_axis, value_axis
+from brainworth.design.report.detail_records import Evppi, Evsi, InformationValue
+from brainworth.design.report.figures import column, spread_axis
+from brainworth.design.report.saved import Saved
+from brainworth.design.report.style import BLUE, CYCLE, INK, MUTED, Plot, house_style, save, shorten
+from brainworth.design.report.words import capital, listed, money, parameter, rounded
 
 _MOST = 8
 _MATTERS = 0.001

@@ -13,12 +13,22 @@ from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from .detail_records import Learning, LearningSurface
-from .figures import HALF, Look, band, column, compact, r2_axis, spread_axis
-from .records import Number
-from .saved import Saved
-from .style import BLUE, CYCLE, GREEN, VERMILLION, Plot, house_style, legend_above, save, shorten
-from .words import count, interval, listed
+from brainworth.design.report.detail_records import Learning, LearningSurface
+from brainworth.design.report.figures import HALF, Look, band, column, compact, r2_axis, spread_axis
+from brainworth.design.report.records import Number
+from brainworth.design.report.saved import Saved
+from brainworth.design.report.style import (
+    BLUE,
+    CYCLE,
+    GREEN,
+    VERMILLION,
+    Plot,
+    house_style,
+    legend_above,
+    save,
+    shorten,
+)
+from brainworth.design.report.words import count, interval, listed
 
 _BLACK = "#000000"
 """On the maps, whose colours are the same on a light and on a dark page."""

@@ -6,8 +6,8 @@ on. What can go wrong: nothing; what has not been computed is not described.
 
 from __future__ import annotations
 
-from .saved import Saved
-from .words import number, rounded
+from brainworth.design.report.saved import Saved
+from brainworth.design.report.words import number, rounded
 
 _STRONG = (
     "Strong, Oakley & Brennan 2014, Estimating multiparameter partial expected value of perfect information from a "

@@ -11,13 +11,12 @@ from textwrap import wrap
 
 from matplotlib.figure import Figure
 
-from brainworth.design.errors import BadInput
-from brainworth.design.files import write_atomic
-
-from .figures import draw_frontier, draw_split
-from .saved import Saved, load
-from .style import Plot, house_style, save, shorten
-from .words import count, interval, money
+from brainworth.design.common.errors import BadInput
+from brainworth.design.common.files import write_atomic
+from brainworth.design.report.figures import draw_frontier, draw_split
+from brainworth.design.report.saved import Saved, load
+from brainworth.design.report.style import Plot, house_style, save, shorten
+from brainworth.design.report.words import count, interval, money
 
 _WIDTH = 9.6
 """Width in inches."""

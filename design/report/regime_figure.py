@@ -13,12 +13,12 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from .detail_records import Regime
-from .figures import column, compact
-from .glossary import ALIKE
-from .saved import Saved
-from .style import ORANGE, VERMILLION, Plot, house_style, save
-from .words import chance, number
+from brainworth.design.report.detail_records import Regime
+from brainworth.design.report.figures import column, compact
+from brainworth.design.report.glossary import ALIKE
+from brainworth.design.report.saved import Saved
+from brainworth.design.report.style import ORANGE, VERMILLION, Plot, house_style, save
+from brainworth.design.report.words import chance, number
 
 WORTH = 0.002
 """Gain in explainable R² from which brain data count as worth having."""

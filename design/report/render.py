@@ -20,9 +20,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from brainworth.design.files import write_atomic
-
-from . import (
+from brainworth.design.common.files import write_atomic
+from brainworth.design.report import (
     affordable,
     alike,
     decision_figures,
@@ -37,11 +36,11 @@ from . import (
     twin,
     words,
 )
-from .methods import methods, references
-from .records import Number
-from .saved import Saved, load
-from .style import Plot, printable
-from .summary import answers
+from brainworth.design.report.methods import methods, references
+from brainworth.design.report.records import Number
+from brainworth.design.report.saved import Saved, load
+from brainworth.design.report.style import Plot, printable
+from brainworth.design.report.summary import answers
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FIGURES = (

@@ -15,10 +15,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from brainworth.design.errors import BadInput
-
-from .detail_records import Details
-from .records import Plan, Record
+from brainworth.design.common.errors import BadInput
+from brainworth.design.report.detail_records import Details
+from brainworth.design.report.records import Plan, Record
 
 _R = TypeVar("_R", bound=Record)
 

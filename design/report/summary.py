@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .detail_records import Threshold
-from .evidence import tested
-from .records import Summary
-from .saved import Saved
-from .tables import purchase_list
-from .words import TINY, capital, chance, interval, listed, money, number, parameter, rounded
+from brainworth.design.report.detail_records import Threshold
+from brainworth.design.report.evidence import tested
+from brainworth.design.report.records import Summary
+from brainworth.design.report.saved import Saved
+from brainworth.design.report.tables import purchase_list
+from brainworth.design.report.words import TINY, capital, chance, interval, listed, money, number, parameter, rounded
 
 LIKELY = 0.005
 """Probabilities below this count as none."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .affordable import without
-from .detail_records import Assumption, ModalityPrices
-from .records import Bought, Summary
-from .saved import Saved
-from .words import (
+from brainworth.design.report.affordable import without
+from brainworth.design.report.detail_records import Assumption, ModalityPrices
+from brainworth.design.report.records import Bought, Summary
+from brainworth.design.report.saved import Saved
+from brainworth.design.report.words import (
     TINY,
     count,
     interval,

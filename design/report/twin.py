@@ -12,11 +12,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from .detail_records import FrontierPoint, SharePoint
-from .evidence import unit_name
-from .records import Summary
-from .saved import Saved
-from .tables import posterior_rows
+from brainworth.design.report.detail_records import FrontierPoint, SharePoint
+from brainworth.design.report.evidence import unit_name
+from brainworth.design.report.records import Summary
+from brainworth.design.report.saved import Saved
+from brainworth.design.report.tables import posterior_rows
 
 Cell = str | float | int | bool | None
 Rows = list[list[Cell]]

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from .detail_records import Objective, Price
-from .records import Number, Summary
-from .style import printable
+from brainworth.design.report.detail_records import Objective, Price
+from brainworth.design.report.records import Number, Summary
+from brainworth.design.report.style import printable
 
 Plain = float | str | bool | None
 NONE = "not available"

@@ -26,17 +26,17 @@ import numpy as np
 from scipy.optimize import LinearConstraint, minimize
 
 from brainworth.design.allocation import AllocationOptions, Problem, SearchLimits
+from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.evaluate import Evaluator
+from brainworth.design.allocation.prices import Price, schedule
 from brainworth.design.allocation.relaxation import extremes
 from brainworth.design.allocation.search import Search
 from brainworth.design.allocation.solve import optimum
-from brainworth.design.costs import ModalityCost, ModalityLimits, TaskCost
-from brainworth.design.prices import Price, schedule
-from brainworth.design.purchase import Purchase
-from brainworth.design.surface import PosteriorSurface
-from brainworth.models.forecast import MAX_PEOPLE, SYSTEM_AXES, Draws, Order, PilotSize, order_r2
-from brainworth.models.quadrature import compress
-from brainworth.models.system import Spectrum, System
+from brainworth.design.performance.purchase import Purchase
+from brainworth.design.performance.surface import PosteriorSurface
+from brainworth.models.forecast.forecast import MAX_PEOPLE, SYSTEM_AXES, Draws, Order, PilotSize, order_r2
+from brainworth.models.theory.quadrature import compress
+from brainworth.models.theory.system import Spectrum, System
 
 N_DRAWS, N_LATENTS, MISS, LIMIT = 1000, 4, 1e-3, 30.0
 HEADER = """# Allocation: objective, time and misses

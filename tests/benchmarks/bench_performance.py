@@ -16,12 +16,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from brainworth.models.encoder import fit_encoder
-from brainworth.models.performance import excess_risk, many_risks
-from brainworth.models.quadrature import compress
-from brainworth.models.simulate import SourceSize, StudySize, simulate_study
-from brainworth.models.statistics import FeatureBasis, centred_sources
-from brainworth.models.system import Design, Spectrum, System
+from brainworth.models.pilot.encoder import fit_encoder
+from brainworth.models.pilot.statistics import FeatureBasis, centred_sources
+from brainworth.models.theory.performance import excess_risk, many_risks
+from brainworth.models.theory.quadrature import compress
+from brainworth.models.theory.system import Design, Spectrum, System
+from brainworth.models.worlds.simulate import SourceSize, StudySize, simulate_study
 
 P, K, BATCH = 300, 5, 20000
 AXES: Any = System(None, None, None, 0, 0, None, None, None)  # pyright: ignore[reportArgumentType]

@@ -23,14 +23,14 @@ import numpyro.distributions as dist
 from jax import Array
 from numpyro.infer import MCMC, NUTS
 
-from brainworth.design.archive import effective_samples
-from brainworth.models.hierarchy import LATENT_DECAY, SCALE_SPREAD, Priors
-from brainworth.models.inference import SamplerOptions, sample_posterior
-from brainworth.models.likelihoods import PRESENCE, alignment_of
-from brainworth.models.pilot import Pilot
-from brainworth.models.simulate import Realism, SourceSize, StudySize, simulate_study
-from brainworth.models.summary import standardised_labels, summarise
-from brainworth.models.system import Spectrum, System
+from brainworth.design.posterior.archive import effective_samples
+from brainworth.models.pilot.pilot import Pilot
+from brainworth.models.pilot.summary import standardised_labels, summarise
+from brainworth.models.posterior.hierarchy import LATENT_DECAY, SCALE_SPREAD, Priors
+from brainworth.models.posterior.inference import SamplerOptions, sample_posterior
+from brainworth.models.posterior.likelihoods import PRESENCE, alignment_of
+from brainworth.models.theory.system import Spectrum, System
+from brainworth.models.worlds.simulate import Realism, SourceSize, StudySize, simulate_study
 
 PRIORS = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([0.6]), jnp.array([0.5, 0.75]))
 K = 2

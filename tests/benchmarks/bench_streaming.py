@@ -31,11 +31,11 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from brainworth.design.streaming import LargeRecording, Pass, stream_moments, stream_readouts
-from brainworth.models.encoder import Encoder
-from brainworth.models.statistics import FeatureBasis, SourceStatistics
-from brainworth.models.streamed_readouts import Reader
-from brainworth.models.streaming import Moments
+from brainworth.design.pilot.streaming import LargeRecording, Pass, stream_moments, stream_readouts
+from brainworth.models.pilot.encoder import Encoder
+from brainworth.models.pilot.statistics import FeatureBasis, SourceStatistics
+from brainworth.models.pilot.streamed_readouts import Reader
+from brainworth.models.pilot.streaming import Moments
 
 P, Q, FOLDS, SESSIONS, LATENTS = 300, 1000, 5, 4, 4
 PENALTY = 1000.0

@@ -29,15 +29,15 @@ from typing import Any
 import distributed
 import numpy as np
 
-from brainworth.design.backtest import backtest
-from brainworth.design.planning import make_plan
-from brainworth.design.posterior import fit_study
-from brainworth.design.runtime import use_compilation_cache
-from brainworth.design.scaffold import write_example
-from brainworth.design.sensitivity.analysis import decision_of
-from brainworth.design.sensitivity.sobol import sobol
-from brainworth.design.study import Study
-from brainworth.design.workers import Cluster, Team, importable, team
+from brainworth.design.common.runtime import use_compilation_cache
+from brainworth.design.common.workers import Cluster, Team, importable, team
+from brainworth.design.decision.plan import make_plan
+from brainworth.design.decision.sensitivity.analysis import decision_of
+from brainworth.design.decision.sensitivity.sobol import sobol
+from brainworth.design.pilot.study import Study
+from brainworth.design.posterior.backtest import backtest
+from brainworth.design.posterior.fit import fit_study
+from brainworth.design.study_file.scaffold import write_example
 
 CALIBRATION = Path(__file__).parents[2] / "case_studies" / "calibration"
 EMPTY = 2000

@@ -17,11 +17,11 @@ import pytest
 
 from brainworth.design.allocation import Allocation, ModalityPurchase
 from brainworth.design.allocation.from_config import problem_from_config
-from brainworth.design.config import parse_study
-from brainworth.design.literature import study_priors
-from brainworth.design.sensitivity.decision import Decision
-from brainworth.design.sensitivity.pilots import Basis, LargerPilot, bought, experiment
-from brainworth.design.surface import PosteriorSurface
+from brainworth.design.decision.sensitivity.decision import Decision
+from brainworth.design.decision.sensitivity.pilots import Basis, LargerPilot, bought, experiment
+from brainworth.design.performance.surface import PosteriorSurface
+from brainworth.design.posterior.literature import study_priors
+from brainworth.design.study_file.config import parse_study
 
 sys.path.append(str(Path(__file__).parents[2] / "case_studies" / "calibration"))
 

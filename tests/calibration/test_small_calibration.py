@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from brainworth.models.calibration import PilotShape, Settings, Verdict, draw_system, draw_world, examine
-from brainworth.models.hierarchy import Priors
-from brainworth.models.inference import SamplerOptions
-from brainworth.models.simulate import Realism
+from brainworth.models.posterior.hierarchy import Priors
+from brainworth.models.posterior.inference import SamplerOptions
+from brainworth.models.worlds.calibration import PilotShape, Settings, Verdict, draw_system, draw_world, examine
+from brainworth.models.worlds.simulate import Realism
 
 WORLDS = 20
 FALSE_ALARM = 2e-4

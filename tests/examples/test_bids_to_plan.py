@@ -22,13 +22,13 @@ import pandas as pd
 import pytest
 
 from brainworth.design.cli import main
-from brainworth.design.pilot_notes import pilot_notes
-from brainworth.design.posterior import Posterior, fit_study
-from brainworth.design.purchase import Purchase
-from brainworth.design.study import Study
-from brainworth.models.learner import BrainInformedRegressor
-from brainworth.models.pilot import Recording
-from brainworth.models.summary import summarise
+from brainworth.design.performance.purchase import Purchase
+from brainworth.design.pilot.study import Study
+from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.design.posterior.notes import pilot_notes
+from brainworth.models.learner.learner import BrainInformedRegressor
+from brainworth.models.pilot.pilot import Recording
+from brainworth.models.pilot.summary import summarise
 
 mne = pytest.importorskip("mne", reason="the extra 'eeg' is not installed")
 mne_bids = pytest.importorskip("mne_bids", reason="the extra 'eeg' is not installed")

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def corpus() -> Any:
-    from brainworth.design.datasets import fetch
+    from brainworth.design.pilot.datasets import fetch
 
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(CASE))

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def story() -> Any:
     pytest.importorskip("nilearn", reason="Haemodynamic responses need brainworth[fmri].")
-    from brainworth.design.datasets import fetch
+    from brainworth.design.pilot.datasets import fetch
 
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(CASE))
@@ -48,8 +48,8 @@ def test_tables_are_aligned_in_time(story: Any) -> None:
 
 
 def test_shuffled_rows_hide_the_autocorrelation(story: Any, tmp_path: Path) -> None:
-    from brainworth.design.study import Study
-    from brainworth.models.summary import summarise
+    from brainworth.design.pilot.study import Study
+    from brainworth.models.pilot.summary import summarise
 
     listening, loaded = story
     factor: dict[str, float] = {}

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainworth.design.config import parse_study
-from brainworth.design.literature import study_priors
+from brainworth.design.posterior.literature import study_priors
+from brainworth.design.study_file.config import parse_study
 
 CASE = Path(__file__).parents[2] / "case_studies" / "modality_costs"
 STUDY = tomllib.loads((CASE / "study.toml").read_text(encoding="utf-8"))

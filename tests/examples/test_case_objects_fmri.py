@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def loaded() -> Any:
-    from brainworth.design.datasets import fetch
+    from brainworth.design.pilot.datasets import fetch
 
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(CASE))

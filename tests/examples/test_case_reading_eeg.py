@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def corpus() -> Any:
-    from brainworth.design.datasets import fetch
+    from brainworth.design.pilot.datasets import fetch
 
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(CASE))
@@ -87,7 +87,7 @@ def test_command_plans_and_checks_its_forecast(tmp_path: Path) -> None:
 
 
 def test_study_writes_the_pilot_only(corpus: Any, tmp_path: Path) -> None:
-    from brainworth.design.study import Study
+    from brainworth.design.pilot.study import Study
 
     reading, loaded = corpus
     sentences = loaded.sentence.unique()[:40]

@@ -26,7 +26,7 @@ def case() -> Any:
 
 def test_executed_learner_reaches_the_formula(case: Any) -> None:
     """20 worlds, three standard errors (about 4 %): false alarm 0.3 %."""
-    from brainworth.models.performance import excess_risk, task_only_risk
+    from brainworth.models.theory.performance import excess_risk, task_only_risk
 
     pipeline, _ = case
     configuration = pipeline.Configuration(

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from brainworth.design.cli import app, main
-from brainworth.design.errors import HealthRefusal, Infeasible
+from brainworth.design.common.errors import HealthRefusal, Infeasible
 
 COMMANDS = sorted(name for name in typer.main.get_command(app).commands)  # pyright: ignore[reportAttributeAccessIssue]
 SYSTEM = """\
@@ -121,7 +121,7 @@ def test_exit_codes(
     def fail(_folder: Path) -> None:
         raise failure
 
-    monkeypatch.setattr("brainworth.design.scaffold.write_example", fail)
+    monkeypatch.setattr("brainworth.design.study_file.scaffold.write_example", fail)
     assert main(["init", "somewhere"]) == code
     err = capsys.readouterr().err
     assert err[:-1].isprintable() or code == 130

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import pytest
 
 from brainworth.design.cli import main
-from brainworth.design.config import StudyConfig
+from brainworth.design.study_file.config import StudyConfig
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / ".docs" / "pages"

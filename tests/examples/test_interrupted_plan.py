@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brainworth.design.scaffold import write_example
+from brainworth.design.study_file.scaffold import write_example
 
 LONGEST = 600.0
 """Seconds after which a run is given up, on a busy machine."""

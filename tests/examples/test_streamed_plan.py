@@ -16,17 +16,17 @@ import pandas as pd
 import pytest
 
 from brainworth.design.allocation.from_config import problem_from_config
-from brainworth.design.backtest import backtest
-from brainworth.design.large import is_large
-from brainworth.design.planning import Plan, plan_study
-from brainworth.design.posterior import fit_study
-from brainworth.design.round_plan import rounds_record
-from brainworth.design.scaffold import write_example
-from brainworth.design.sensitivity.analysis import decision_of
-from brainworth.design.sensitivity.regime import regime
-from brainworth.design.sensitivity.sobol import sobol
-from brainworth.design.study import Study
-from brainworth.design.workers import Team, team
+from brainworth.design.common.workers import Team, team
+from brainworth.design.decision.plan import Plan, plan_study
+from brainworth.design.decision.round_plan import rounds_record
+from brainworth.design.decision.sensitivity.analysis import decision_of
+from brainworth.design.decision.sensitivity.regime import regime
+from brainworth.design.decision.sensitivity.sobol import sobol
+from brainworth.design.pilot.large import is_large
+from brainworth.design.pilot.study import Study
+from brainworth.design.posterior.backtest import backtest
+from brainworth.design.posterior.fit import fit_study
+from brainworth.design.study_file.scaffold import write_example
 
 ERRORS = 4.5
 """Monte Carlo errors by which two means may differ; false alarms below 1e-4 for all comparisons together."""
@@ -46,7 +46,7 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Study]:
     file.write_text(file.read_text().replace("eeg.csv", "eeg.parquet"))
     read = Study.from_file(file)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("brainworth.design.tables_large.STREAM_BYTES", 10_000)
+        patch.setattr("brainworth.design.pilot.tables.large.STREAM_BYTES", 10_000)
         streamed = Study.from_file(file)
     assert not is_large(read.pilot)
     assert is_large(streamed.pilot)

@@ -26,16 +26,16 @@ from brainworth.design.allocation import (
     TaskLimits,
     allocate,
 )
-from brainworth.design.allocation.certify import BranchAndBound, Certificate
+from brainworth.design.allocation.bnb.certify import BranchAndBound, Certificate
+from brainworth.design.allocation.bnb.incumbent import Incumbent
+from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.evaluate import Evaluator
-from brainworth.design.allocation.incumbent import Incumbent
+from brainworth.design.allocation.prices import Price, Schedule, schedule
 from brainworth.design.allocation.toy import ToyPeopleSurface, ToySurface
 from brainworth.design.allocation.worst_case import WorstCase
-from brainworth.design.costs import ModalityCost, ModalityLimits, TaskCost
-from brainworth.design.errors import Infeasible
-from brainworth.design.prices import Price, Schedule, schedule
-from brainworth.design.purchase import PeopleSurface, Purchase, Surface
-from brainworth.design.utilities import CVaR, Mean, Probability, Quantile, Reliable, Utility
+from brainworth.design.common.errors import Infeasible
+from brainworth.design.performance.purchase import PeopleSurface, Purchase, Surface
+from brainworth.design.performance.utilities import CVaR, Mean, Probability, Quantile, Reliable, Utility
 
 INSTANCES = 300
 QUICK = AllocationOptions(

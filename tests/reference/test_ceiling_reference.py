@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainworth.models.ceiling import noise_ceiling
+from brainworth.models.pilot.ceiling import noise_ceiling
 
 
 @pytest.mark.parametrize("repeats", [2, 5])

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from brainworth.design.sensitivity import information
-from brainworth.design.sensitivity.information import Experiment
+from brainworth.design.decision.sensitivity import information
+from brainworth.design.decision.sensitivity.information import Experiment
 
 N = 4000
 MEAN, WEIGHTS = 0.2, np.array([1.0, 0.7])

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from brainworth.models.encoding import encode
-from brainworth.models.performance import excess_risk
-from brainworth.models.system import Design, Spectrum, System
+from brainworth.models.theory.encoding import encode
+from brainworth.models.theory.performance import excess_risk
+from brainworth.models.theory.system import Design, Spectrum, System
 
 ENCODE, RISK = jax.jit(encode), jax.jit(excess_risk)
 

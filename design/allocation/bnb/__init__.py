@@ -1,0 +1,1 @@
+"""Branch and bound: the certificate that no feasible design is better."""

@@ -1,0 +1,119 @@
+"""Where to cut a box: the range whose two parts have the lowest bounds on a few draws.
+
+In: boxes with their bounds, the best design met. Out: both parts of every box. What can go
+wrong: nothing that a certificate rests on; a poor choice costs time. A range that hides much money in data of little use
+does not loosen the bound, and its money is worth as many labels; so the bound itself is asked, on ``scouts`` draws. The
+answer also tells which parts are likely to be cut again, so that bounding them on all draws can wait.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from brainworth.design.allocation.bnb.boxes import Boxes, bound
+from brainworth.design.allocation.bnb.cuts import cut, hidden_money
+from brainworth.design.allocation.bnb.incumbent import Incumbent
+from brainworth.design.allocation.evaluate import Evaluator, thinned
+from brainworth.design.allocation.problem import Problem
+
+_MOST_TRIED = 6
+"""Ranges tried per box, those that hide the most money."""
+_WORTH = 0.02
+"""A cut that helps one part only is worth this share of the best."""
+
+
+@dataclass(frozen=True)
+class Parents:
+    """Boxes to be cut."""
+
+    boxes: Boxes
+    upper: Float[np.ndarray, " box"]
+    """Their bounds."""
+    own: Bool[np.ndarray, " box"]
+    """False where that is the bound of the box they come from."""
+
+
+@dataclass(frozen=True)
+class Children:
+    """Parts of boxes."""
+
+    boxes: Boxes
+    upper: Float[np.ndarray, " box"]
+    """Bound of the box that each comes from."""
+    guess: Float[np.ndarray, " box"]
+    """What its own bound is likely to be; minus infinity where nothing was guessed."""
+
+
+@dataclass(frozen=True)
+class Scout:
+    """Chooses where to cut."""
+
+    problem: Problem
+    evaluator: Evaluator | None
+    """Over a few draws; None to go by hidden money alone."""
+    people_matter: bool
+
+    @classmethod
+    def of(cls, problem: Problem, evaluator: Evaluator, scouts: int) -> Scout:
+        """Return a scout that looks at about ``scouts`` of the evaluator's draws."""
+        count = evaluator.surface.n_draws
+        few = replace(evaluator, draws=thinned(count, scouts)) if 0 < 2 * scouts <= count else None
+        return cls(problem, few, evaluator.people_matter)
+
+    def children(self, parents: Parents, best: Incumbent) -> Children:
+        """Return both parts of each box; boxes that cannot be cut yield nothing."""
+        known = bound(self.problem, parents.boxes)
+        hidden = hidden_money(self.problem, known, people_matter=self.people_matter)
+        rows = np.flatnonzero(hidden.max(axis=1, initial=-1) >= 0)
+        if self.evaluator is None or not rows.size:
+            ranges = hidden[rows].argmax(axis=1) if rows.size else rows
+            parts = cut(self.problem, known.boxes, rows, ranges)
+            return Children(parts, np.tile(parents.upper[rows], 2), np.full(2 * rows.size, -np.inf))
+        parts, guess = self._scouted(self.evaluator, known.boxes, (hidden[rows], rows), best)
+        upper, own = np.tile(parents.upper[rows], 2), np.tile(parents.own[rows], 2)
+        return Children(parts, upper, np.where(own, guess, -np.inf))
+
+    def _scouted(
+        self, few: Evaluator, boxes: Boxes, cuttable: tuple[np.ndarray, np.ndarray], best: Incumbent
+    ) -> tuple[Boxes, Float[np.ndarray, " box"]]:
+        """Return the parts of the best cut of each box, and what their bounds are likely to be."""
+        hidden, rows = cuttable
+        order = np.argsort(-hidden, axis=1, kind="stable")[:, :_MOST_TRIED]
+        which, place = np.nonzero(np.take_along_axis(hidden, order, axis=1) >= 0)
+        parts = cut(self.problem, boxes, rows[which], order[which, place])
+        uppers = self._uppers(few, parts).reshape(2, -1)
+        enough = -np.inf
+        if best.design is not None:
+            enough = float(few.utilities(self.problem.purchase(best.design))[0])
+        worth, position = np.full(order.shape, -np.inf), np.zeros(order.shape, dtype=np.int64)
+        worth[which, place], position[which, place] = _worth(uppers, which, enough), np.arange(which.size)
+        keep = position[np.arange(rows.size), worth.argmax(axis=1)]
+        offset = best.utility - enough if np.isfinite(enough) else -np.inf
+        both = np.concatenate([keep, keep + which.size])
+        return parts.take(both), uppers.ravel()[both] + offset
+
+    def _uppers(self, few: Evaluator, parts: Boxes) -> Float[np.ndarray, " part"]:
+        """Return the bounds of boxes on a few draws; minus infinity where a box is empty."""
+        known = bound(self.problem, parts)
+        uppers = np.full(len(parts), -np.inf)
+        inside = np.flatnonzero(known.possible)
+        if inside.size:
+            tight, corner = known.boxes.take(inside), known.corner.take(inside)
+            uppers[inside] = few.bounds(self.problem.purchase(corner), tight.people_low, tight.people_high)
+        return uppers
+
+
+def _worth(
+    uppers: Float[np.ndarray, "2 cut"], box: Int[np.ndarray, " cut"], enough: float
+) -> Float[np.ndarray, " cut"]:
+    """Return how much each cut helps: the product of what both parts lose, counted down to what would drop them."""
+    top = np.full(int(box.max()) + 1, -np.inf)
+    np.maximum.at(top, box, uppers.max(axis=0))
+    most = np.maximum(top[box] - enough, 1e-12) if np.isfinite(enough) else np.full(box.size, np.inf)
+    lost = np.clip(top[box] - uppers, 0.0, most)
+    lost = np.where(np.isfinite(lost), lost, 1.0)
+    floor = _WORTH * lost.max(axis=0) + 1e-15
+    return np.maximum(lost[0], floor) * np.maximum(lost[1], floor)

@@ -1,0 +1,1 @@
+"""What every station uses: errors and their messages, files, optional libraries, workers."""

@@ -1,0 +1,61 @@
+"""Kinds of values in study and system files: text, names, paths, counts, intervals.
+
+In: a value as TOML gives it. Out: pydantic field types and ``Section``, the base of every table. What can go wrong: a
+value of the wrong kind or out of range; the message says what it must be.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, cast
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from brainworth.design.common.messages import quoted, value_problem
+
+MAX_NAME = 64
+"""Longest name of a modality, in characters."""
+
+
+def plain_text(text: str) -> str:
+    """Return text without surrounding space, or raise a ``value_problem`` if it is empty or not printable."""
+    if not text.strip() or not text.isprintable():
+        raise value_problem(f"got {quoted(text)}", "It must be printable text, not empty, without control characters.")
+    return text.strip()
+
+
+def _safe_name(name: str) -> str:
+    name = plain_text(name)
+    if any(c in name for c in '/\\:*?"<>|=') or name.startswith(".") or name.casefold() == "all":
+        raise value_problem(
+            f"the name {quoted(name)} cannot be used",
+            "A name must not be 'all', begin with a dot or hold one of / \\ : * ? \" < > | =.",
+        )
+    return name
+
+
+def _interval(value: object) -> object:
+    if not isinstance(value, list | tuple):
+        raise value_problem(f"got {quoted(value)}", "It must be [low, high], a 90 % interval.")
+    pair = cast("list[Any] | tuple[Any, ...]", value)
+    numbers = [float(v) for v in pair if isinstance(v, int | float) and not isinstance(v, bool)]
+    if len(pair) != 2 or len(numbers) != 2 or not 0 <= numbers[0] < numbers[1] < math.inf:
+        raise value_problem(f"got {quoted(value)}", "It must be [low, high], a 90 % interval with 0 <= low < high.")
+    return (numbers[0], numbers[1])
+
+
+Text = Annotated[str, Field(max_length=200), AfterValidator(plain_text)]
+Name = Annotated[str, Field(max_length=MAX_NAME), AfterValidator(_safe_name)]
+RelativePath = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(plain_text)]
+Interval = Annotated[tuple[float, float], BeforeValidator(_interval)]
+Count = Annotated[int, Field(ge=1, le=10**12)]
+CountOrZero = Annotated[int, Field(ge=0, le=10**12)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
+OpenShare = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A table of the study file: unknown keys are errors, values are not converted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)

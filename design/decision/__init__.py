@@ -1,0 +1,1 @@
+"""What is decided: the plan, its records, comparisons, sensitivity, sentences."""

@@ -1,0 +1,256 @@
+"""What each modality buys for the same money, alone and together, on the same axes.
+
+In: a posterior. Out: ``Comparison``: one record per modality, one for all together, and the budgets at which the order
+changes. What can go wrong: what planning can (nothing fits the budget: ``Infeasible``); a modality that cannot be bought
+within the budget is reported with no gain.
+
+Each modality alone means: labels and that modality are bought, the others are not; recordings of the pilot are used in
+all cases. Plans are found by search, without the certificate of a full plan.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from brainworth.design.allocation import Allocation, AllocationOptions, allocate
+from brainworth.design.allocation.feasibility import require_feasible
+from brainworth.design.allocation.from_config import problem_from_config
+from brainworth.design.allocation.restricted import PartSurface, Restricted, as_whole, restricted
+from brainworth.design.allocation.result import Plan as Purchased
+from brainworth.design.common.errors import HealthRefusal
+from brainworth.design.common.summaries import spread
+from brainworth.design.decision.exchange_rates import exchange_draws, label_price
+from brainworth.design.decision.health import overall, pilot_checks
+from brainworth.design.decision.sensitivity.store import merge_details, saved_plan
+from brainworth.design.performance.purchase import Purchase
+from brainworth.design.pilot.study import Study
+from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.models.forecast.exchange import replaced_labels
+from brainworth.models.forecast.forecast import Order
+
+SHIFT = 2.0
+"""Variance factor along brain-insensitive directions under which robustness is stated."""
+FACTORS = (0.2, 0.35, 0.6, 1.0, 1.7, 3.0)
+"""Budgets of the restricted frontiers, relative to the study's."""
+SIZES = np.array([0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0])
+"""Sizes of purchase over which the best exchange rate is looked for, relative to the plan's."""
+_OWN = 4
+ORDER = 0.001
+"""Lead in utility from which one modality counts as better than another."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The comparison, as it is written and shown."""
+
+    record: dict[str, Any]
+    """What ``--json`` prints."""
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows of the report's table."""
+        entries = {**self.record["modalities"]}
+        if len(entries) > 1:
+            entries["all together"] = self.record["together"]
+        return [
+            {
+                "name": name,
+                "buys": {"labels": entry["n_task"], **entry["samples"]},
+                "explainable_r2": entry["explainable_r2"],
+                "r2_per_money": entry["r2_per_money"],
+                "exchange": entry.get("exchange_rate"),
+                "break_even": entry.get("break_even_price"),
+                "probability_worth_it": entry["probability"],
+                "robustness_under_shift": entry["robustness"]["gain"],
+            }
+            for name, entry in entries.items()
+        ]
+
+    def details(self) -> dict[str, Any]:
+        """Return what the report draws and says beside the table."""
+        kept = ("budget", "shift", "labels_only", "curves", "order_changes")
+        return {name: self.record[name] for name in kept}
+
+
+def compare(posterior: Posterior, progress: Callable[[str], None] | None = None) -> Comparison:
+    """Return what each modality buys per unit of money at the study's budget, alone and together.
+
+    Raises
+    ------
+    Infeasible
+        If nothing fits budget and limits.
+    """
+    config = posterior.study.config
+    people = {name: int(posterior.notes.get("people", {}).get(name, 0)) for name in config.modality_names}
+    problem, surface = problem_from_config(config, people), posterior.surface()
+    if problem.budget is None:
+        cheapest = allocate(problem, surface, AllocationOptions(frontier_factors=(), share_points=0))
+        problem = replace(problem, budget=Decimal(cheapest.plan.bill.total))
+    require_feasible(problem)
+    names, everything = problem.names, tuple(range(len(problem.names)))
+    parts = {name: (m,) for m, name in enumerate(names)}
+    found: dict[str, dict[float, tuple[Purchased, Purchased]]] = {}
+    entries: dict[str, dict[str, Any]] = {}
+    for name, kept in [*parts.items(), *([("together", everything)] if len(names) > 1 else [])]:
+        if progress is not None:
+            progress(name)
+        part = Restricted(restricted(problem, kept), PartSurface(surface, kept), [])
+        alone_at = {
+            f: [as_whole(problem, found[n][f][0]) for n in parts] if name == "together" else [] for f in FACTORS
+        }
+        found[name] = {factor: part.best(factor, alone_at[factor]) for factor in FACTORS}
+        entries[name] = _entry(posterior, part, *found[name][1.0])
+    alone = next(iter(found.values()))[1.0][1]
+    together = entries.pop("together", None) or next(iter(entries.values()))
+    return Comparison(
+        {
+            "schema": "brainworth.compare/1",
+            "budget": float(problem.budget or 0),
+            "currency": problem.currency,
+            "shift": SHIFT,
+            "labels_only": {"n_task": alone.allocation.n_task, "explainable_r2": spread(alone.values)},
+            "modalities": entries,
+            "together": together,
+            "frontier": [
+                {
+                    "budget": float(problem.budget or 0) * factor,
+                    "labels_only": next(iter(found.values()))[factor][1].utility,
+                    **{name: points[factor][0].utility for name, points in found.items()},
+                }
+                for factor in FACTORS
+            ],
+            "curves": _curves(float(problem.budget or 0), found),
+            "order_changes": order_changes(
+                np.array(FACTORS) * float(problem.budget or 0),
+                {name: np.array([found[name][f][0].utility for f in FACTORS]) for name in parts},
+            ),
+        }
+    )
+
+
+def _curves(
+    budget: float, found: dict[str, dict[float, tuple[Purchased, Purchased]]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return explainable R^2 over budgets: of labels alone, and of the best plan with each modality."""
+    first = next(iter(found.values()))
+    plans_of = {"labels only": {factor: pair[1] for factor, pair in first.items()}}
+    plans_of |= {name: {factor: pair[0] for factor, pair in points.items()} for name, points in found.items()}
+    return {
+        name: [{"budget": budget * factor, "explainable_r2": spread(plan.values)} for factor, plan in points.items()]
+        for name, points in plans_of.items()
+    }
+
+
+def _entry(posterior: Posterior, part: Restricted, best: Purchased, alone: Purchased) -> dict[str, Any]:
+    """Return the record of one restricted plan."""
+    budget = part.problem.budget_cents / 100
+    shown = best if best.allocation.holds_brain_data else part.example()
+    gain = best.values - alone.values
+    entry: dict[str, Any] = {
+        "n_task": best.allocation.n_task,
+        "samples": {name: bought.n_samples for name, bought in best.allocation.modalities.items()},
+        "cost": float(best.bill.total),
+        "buys_brain_data": best.allocation.holds_brain_data,
+        "explainable_r2": spread(best.values),
+        "gain": spread(gain),
+        "r2_per_money": spread(gain / budget),
+        "probability": 0.0 if shown is None else float((shown.values > alone.values).mean()),
+        "robustness": _robustness(part, best, alone),
+    }
+    if shown is not None and shown is not best:
+        samples = {name: bought.n_samples for name, bought in shown.allocation.modalities.items()}
+        entry["trial"] = {"samples": samples, "gain": spread(shown.values - alone.values)}
+    if len(part.surface.kept) == 1:
+        rates = _exchange(posterior, part, shown or best)
+        entry |= {"exchange_rate": rates[0], "break_even_price": rates[1]}
+    return entry
+
+
+def _as_purchase(bought: Allocation) -> Purchase:
+    rows = list(bought.modalities.values())
+    return Purchase(
+        np.array([float(bought.n_task)]),
+        np.array([[float(row.n_samples) for row in rows]]),
+        np.array([[float(max(row.subjects, 1)) for row in rows]]),
+        np.array([[float(max(row.repeats, 1)) for row in rows]]),
+    )
+
+
+def _robustness(part: Restricted, best: Purchased, alone: Purchased) -> dict[str, Any]:
+    """Return explainable R^2 under shift, and the risk of labels alone over the plan's there (above 1: more robust)."""
+    shifted = PartSurface(replace(part.surface.whole, shift=SHIFT, shifts=(), blocks={}), part.surface.kept)
+    values = [shifted.explainable_r2(_as_purchase(plan.allocation))[0] for plan in (best, alone)]
+    left = np.maximum(1.0 - np.array(values), 1e-12)
+    return {"explainable_r2": spread(values[0]), "labels_only": spread(values[1]), "gain": spread(left[1] / left[0])}
+
+
+def _exchange(posterior: Posterior, part: Restricted, shown: Purchased) -> tuple[dict[str, float], dict[str, float]]:
+    """Return labels that one sample replaces on average at the plan, and the price above which no purchase pays.
+
+    Without a purchase to look at, a trial one of as many samples as the plan has labels.
+    """
+    surface, index = part.surface.whole, part.surface.kept[0]
+    wide = part.surface.widened(_as_purchase(shown.allocation))
+    order = Order(*(jnp.asarray(a[0]) for a in (wide.n_task, wide.samples, wide.subjects, wide.repeats)))
+    sizes = SIZES * float(wide.samples[0, index] or max(shown.allocation.n_task, 100))
+    replaced = np.asarray(
+        replaced_labels(exchange_draws(surface), surface.size, order, jnp.asarray(index), jnp.asarray(sizes))
+    )
+    per_sample = replaced / sizes[:, None]
+    return spread(per_sample[_OWN]), spread(per_sample.max(axis=0) * label_price(posterior.study.config))
+
+
+def order_changes(
+    budgets: Float[np.ndarray, " budget"], utilities: dict[str, Float[np.ndarray, " budget"]]
+) -> list[dict[str, Any]]:
+    """Return the budgets at which one modality overtakes another, interpolated in the logarithm of the budget.
+
+    Leads below ``ORDER`` are none: searches on some of the draws are no better than that.
+    """
+    found: list[dict[str, Any]] = []
+    for first, second in itertools.combinations(utilities, 2):
+        lead = utilities[first] - utilities[second]
+        lead = np.where(np.abs(lead) < ORDER, 0.0, lead)
+        known = np.flatnonzero(lead)
+        for i, j in itertools.pairwise(known):
+            if lead[i] * lead[j] > 0:
+                continue
+            part = lead[i] / (lead[i] - lead[j])
+            budget = float(np.exp((1 - part) * np.log(budgets[i]) + part * np.log(budgets[j])))
+            before, after = (first, second) if lead[i] > 0 else (second, first)
+            found.append({"budget": budget, "below": before, "above": after})
+    return sorted(found, key=lambda change: change["budget"])
+
+
+def compare_study(
+    study: Study, folder: Path, *, force: bool = False, progress: Callable[[str], None] | None = None
+) -> Comparison:
+    """Fit a study, or reuse the posterior in a folder, and compare its modalities; a plan there gets the comparison.
+
+    Raises
+    ------
+    HealthRefusal
+        If the pilot's health check refuses and ``force`` is false.
+    """
+    from brainworth.design.report import write_report
+
+    if progress is not None:
+        progress("posterior")
+    posterior = fit_study(study, study.config.study.seed, folder / "posterior.nc")
+    checks = pilot_checks(posterior)
+    if overall(checks) == "refuse" and not force:
+        reasons = " ".join(check.sentence for check in checks if check.status == "refuse")
+        raise HealthRefusal(f"The pilot's health check refuses a comparison. {reasons} Use --force to compare anyway.")
+    found = compare(posterior, progress)
+    if saved_plan(study, folder) is not None:
+        merge_details(folder, {"compare": found.rows(), "comparison": found.details()})
+        write_report(folder)
+    return found

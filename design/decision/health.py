@@ -1,0 +1,216 @@
+"""The health gate: whether this pilot, and this posterior, are fit to spend money on.
+
+In: a posterior and, once there is one, the purchase it recommends. Out: checks in three levels, each with value, threshold
+and one plain sentence; ``refuse`` stops the plan (exit code 4) unless forced. What can go wrong: nothing here; a check
+whose input does not exist is left out, so a study without a pilot has none of the sampler's checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+
+from brainworth.design.decision.theory_range import theory_range
+from brainworth.design.pilot.checks import Check, Limits, data_checks, overall, record
+from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.literature import study_priors
+from brainworth.models.forecast.predictive import predictive
+from brainworth.models.pilot.likeness import precision_of_mean
+
+__all__ = ["Check", "overall", "pilot_checks", "plan_checks", "record", "theory_range"]
+
+
+NO_PILOT = Check(
+    "no pilot",
+    "warn",
+    0.0,
+    1.0,
+    "There is no pilot: every number is the prior's, from the literature or the study's [priors]. Only a "
+    "pilot of labels and recordings can check it.",
+)
+
+
+def pilot_checks(posterior: Posterior) -> list[Check]:
+    """Return every check that needs no plan."""
+    if posterior.study.tables is None:
+        return [] if posterior.study.variance is None else [NO_PILOT]
+    return [
+        *_sampler(posterior),
+        *data_checks(posterior.study),
+        *_pilot(posterior),
+        *_likeness(posterior),
+        *_conflict(posterior),
+        *_encoding(posterior),
+        *_learning_curve(posterior),
+    ]
+
+
+def _sampler(posterior: Posterior) -> Iterator[Check]:
+    found = posterior.notes["sampler"]
+    limits = Limits(1.01, 1.05)
+    yield Check(
+        "convergence",
+        limits.judge(found["rhat"]),
+        found["rhat"],
+        limits.warn,
+        f"The chains agree with each other: worst R-hat {found['rhat']:.3f}; above 1.01 they would need longer runs.",
+    )
+    for name in ("bulk", "tail"):
+        limits, value = Limits(400, 100), found[f"ess_{name}"]
+        yield Check(
+            f"effective sample size ({name})",
+            limits.judge_low(value),
+            value,
+            limits.warn,
+            f"The posterior is described by {value:.0f} effectively independent draws; below 400 its ends are coarse.",
+        )
+    limits, value = Limits(0.005, 0.05), found["divergences"]
+    yield Check(
+        "divergences",
+        limits.judge(value),
+        value,
+        limits.warn,
+        f"{value:.2%} of the sampler's steps diverged; many would mean regions of the posterior that it cannot reach.",
+    )
+    limits, value = Limits(0.3), found["bfmi"]
+    yield Check(
+        "energy",
+        limits.judge_low(value),
+        value,
+        limits.warn,
+        f"The sampler's energy fraction is {value:.2f}; below 0.3 it explores slowly.",
+    )
+
+
+def _pilot(posterior: Posterior) -> Iterator[Check]:
+    notes = posterior.notes
+    if not notes["encoder_converged"] or not notes["folds_converged"]:
+        yield Check(
+            "encoder",
+            "warn",
+            0.0,
+            1.0,
+            "The encoding model did not converge; its read-outs are weaker than they could be.",
+        )
+    for name, people in notes["people"].items():
+        if people > 1:
+            share = notes["leverage"].get(name, 0.0) / people
+            yield Check(
+                f"leverage of one person ({name})",
+                Limits(max(0.5, 2.0 / people)).judge(share),
+                share,
+                max(0.5, 2.0 / people),
+                f"The most informative person of {name} carries {share:.0%} of its signal.",
+            )
+
+
+def _likeness(posterior: Posterior) -> Iterator[Check]:
+    """Say what presentations of one stimulus have in common beyond its features, where any stimulus was shown twice."""
+    for name, (share, error) in posterior.notes.get("likeness", {}).items():
+        ten = float(precision_of_mean(np.array(10.0), share))
+        yield Check(
+            f"same stimulus ({name})",
+            Limits(0.3).judge(share),
+            share,
+            0.3,
+            f"{share:.0%} (standard error {error:.1%}) of the noise of {name} is the same in all presentations of a stimulus, "
+            f"beyond what the features explain: ten repeats, or people who see the same, are worth {ten:.1f}. Forecasts count "
+            "with it. Above 30 %, richer features or other stimuli for everyone are worth more than further people.",
+        )
+
+
+def _conflict(posterior: Posterior) -> Iterator[Check]:
+    priors, _ = study_priors(posterior.study.config)
+    snr = np.log(np.asarray(posterior.draws.system.snr)).max(axis=2)
+    for m, name in enumerate(posterior.study.config.modality_names):
+        if float(posterior.pilot.samples[m]) == 0:
+            continue
+        score = abs(float(snr[:, m].mean() - priors.log_snr[m])) / float(priors.log_snr_scale[m])
+        yield Check(
+            f"prior and data ({name})",
+            Limits(3.0).judge(score),
+            score,
+            3.0,
+            f"The signal-to-noise ratio of {name} lies {score:.1f} prior standard deviations from its literature value.",
+        )
+
+
+def _encoding(posterior: Posterior) -> Iterator[Check]:
+    """Posterior predictive check of encoding accuracy, and the noise ceiling, for the strongest latent."""
+    draws, kept = posterior.draws, jnp.asarray(posterior.notes["fold_efficiency"])
+    expected = predictive(draws.system, draws.people, posterior.pilot, kept)
+    accuracy, ceiling = np.asarray(expected.encoding_accuracy), np.asarray(expected.noise_ceiling)
+    for m, name in enumerate(posterior.study.config.modality_names):
+        seen = posterior.notes["readout_accuracy"].get(name)
+        if not seen:
+            continue
+        predicted = accuracy[:, m, 0]
+        low, high = np.quantile(predicted, [0.005, 0.995])
+        slack = 2.0 / np.sqrt(max(float(posterior.pilot.samples[m]), 1.0))
+        outside = max(low - slack - seen[0], seen[0] - high - slack, 0.0)
+        yield Check(
+            f"encoding accuracy ({name})",
+            Limits(0.0, 0.5).judge(outside),
+            seen[0],
+            float(low if seen[0] < low else high),
+            f"Cross-validated encoding accuracy of the strongest latent of {name} is r = {seen[0]:.2f}; the model expects "
+            f"{low:.2f} to {high:.2f}.",
+        )
+        top = float(np.quantile(ceiling[:, m, 0], 0.95))
+        yield Check(
+            f"noise ceiling ({name})",
+            Limits(1.0).judge((seen[0] - slack) / max(top, 1e-9)),
+            seen[0],
+            top,
+            f"Encoding accuracy of {name} is {seen[0] / max(top, 1e-9):.0%} of its noise ceiling r = {top:.2f}; above 100 % "
+            "something has leaked between folds.",
+        )
+
+
+def _learning_curve(posterior: Posterior) -> Iterator[Check]:
+    """Backtest within the pilot: what the model says of parts of the pilot against what the learner reached with them."""
+    draws, kept = posterior.draws, jnp.asarray(posterior.notes["fold_efficiency"])
+    for point in posterior.notes["learning_curve"]:
+        share, size = point["share"], posterior.pilot
+        part = replace(size, samples=share * size.samples, labels=share * size.labels)
+        forecast = np.asarray(predictive(draws.system, draws.people, part, kept).r2)
+        spread = float(np.hypot(forecast.std(), point["error"]))
+        off = (point["r2"] - float(forecast.mean())) / max(spread, 1e-6)
+        limits = Limits(2.5, 5.0) if off < 0.0 else Limits(2.5)
+        low, high = np.quantile(
+            forecast + point["error"] * np.random.default_rng(0).standard_normal(forecast.size), [0.05, 0.95]
+        )
+        yield Check(
+            f"backtest with {share:.0%} of the pilot",
+            limits.judge(abs(off)),
+            abs(off),
+            limits.warn,
+            f"Trained on {share:.0%} of the pilot, the learner reached R² = {point['r2']:.2f} on the rest; the model says "
+            f"{low:.2f} to {high:.2f}, {abs(off):.1f} standard errors {'above' if off < 0.0 else 'below'} what was seen.",
+        )
+
+
+def plan_checks(posterior: Posterior, n_task: int, samples: dict[str, int]) -> list[Check]:
+    """Return the checks of a recommended purchase: how far beyond the pilot it extrapolates."""
+    if posterior.study.tables is None:
+        return []
+    size = posterior.pilot
+    factors = {"labels": 1.0 + n_task / max(float(size.labels), 1.0)}
+    for m, name in enumerate(posterior.study.config.modality_names):
+        pilot = float(size.samples[m])
+        if pilot > 0:
+            factors[name] = 1.0 + samples[name] / pilot
+    worst = max(factors, key=lambda name: factors[name])
+    return [
+        Check(
+            "extrapolation",
+            Limits(30.0).judge(factors[worst]),
+            factors[worst],
+            30.0,
+            f"The plan holds {factors[worst]:.1f} times the pilot's {worst if worst == 'labels' else worst + ' samples'}; "
+            "beyond 30 times, the tail of the features' spectrum, which the pilot hardly sees, decides.",
+        )
+    ]

@@ -1,0 +1,138 @@
+"""The whole analysis of one decision, and its place in a plan folder.
+
+In: a posterior and its plan, or a study and a folder. Out: the fields ``sensitivity``, ``regime`` and ``voi`` of
+``details.json``, and the report made again. What can go wrong: whatever planning can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from brainworth.design.allocation.from_config import problem_from_config
+from brainworth.design.common.workers import Team, told
+from brainworth.design.decision.sensitivity.decision import Decision, allocation_of
+from brainworth.design.decision.sensitivity.local import elasticities
+from brainworth.design.decision.sensitivity.pilots import Basis
+from brainworth.design.decision.sensitivity.prior import doubt_left
+from brainworth.design.decision.sensitivity.regime import regime
+from brainworth.design.decision.sensitivity.robustness import power_scaled, sentence, without_each_person
+from brainworth.design.decision.sensitivity.sobol import correlation, sobol, sobol_share
+from brainworth.design.decision.sensitivity.store import merge_details, saved_plan
+from brainworth.design.decision.sensitivity.thresholds import thresholds
+from brainworth.design.decision.sensitivity.tornado import centre, tornado
+from brainworth.design.decision.sensitivity.voi import value_of_information
+from brainworth.design.pilot.study import Study
+from brainworth.design.posterior.archive import log_densities
+from brainworth.design.posterior.fit import Posterior, fit_study, kept_draws
+
+
+def decision_of(posterior: Posterior, record: Mapping[str, Any]) -> Decision:
+    """Return the decision behind a plan: its budget (its price, where the study only has a target) and its purchase."""
+    config = posterior.study.config
+    people = {name: int(posterior.notes.get("people", {}).get(name, 0)) for name in config.modality_names}
+    problem = problem_from_config(config, people)
+    if problem.budget is None:
+        problem = replace(problem, budget=Decimal(str(record["cost"]["total"])))
+    return Decision.of(problem, posterior.surface(), allocation_of(record["allocation"]))
+
+
+def session_hours(posterior: Posterior) -> dict[str, float]:
+    """Return the hours of a session, of the modalities whose study names them."""
+    return {m.name: m.cost.hours_per_session for m in posterior.study.config.modality if m.cost.hours_per_session}
+
+
+def flips(posterior: Posterior, record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the thresholds of a plan alone, the part of the analysis that takes seconds."""
+    return thresholds(decision_of(posterior, record), posterior.study.config.study.seed, session_hours(posterior))
+
+
+def analyse(
+    posterior: Posterior,
+    record: Mapping[str, Any],
+    progress: Callable[[str], None] | None = None,
+    workers: Team | None = None,
+) -> dict[str, Any]:
+    """Return ``sensitivity``, ``regime`` and ``voi`` of a plan.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        What is believed.
+    record : mapping
+        The plan, as ``plan.json`` holds it.
+    progress : callable, optional
+        Called with the name of each stage.
+    workers : Team, optional
+        Who works on independent tasks; this process if not given. The result does not depend on it.
+    """
+    return _analysed(posterior, decision_of(posterior, record), progress, workers)
+
+
+def _analysed(
+    posterior: Posterior, decision: Decision, progress: Callable[[str], None] | None, workers: Team | None
+) -> dict[str, Any]:
+    say = progress or _silent
+    config = posterior.study.config
+    seed = config.study.seed
+    say("sensitivity")
+    moved = {
+        "tornado": tornado(decision),
+        "centre": centre(decision),
+        "elasticities": elasticities(decision),
+        "sobol": sobol(decision, seed, workers=told(workers, progress, "Sobol indices")),
+        "sobol_share": sobol_share(decision, seed, workers=told(workers, progress, "Sobol indices of the share")),
+        "correlation": correlation(decision),
+    }
+    say("thresholds")
+    flips = thresholds(decision, seed, session_hours(posterior))
+    say("regime")
+    area = regime(decision, seed, told(workers, progress, "regime map"))
+    say("information")
+    effective = float(posterior.notes.get("sampler", {}).get("ess_bulk", float("inf")))
+    basis = Basis(posterior.pilot, config.budget.reuse_pilot, effective, left=doubt_left(posterior))
+    worth = value_of_information(decision, basis, seed)
+    return {"sensitivity": moved | {"thresholds": flips}, "regime": area, "voi": worth}
+
+
+def sensitivity_study(
+    study: Study,
+    out: Path,
+    *,
+    force: bool = False,
+    leave_one_out: bool = False,
+    progress: Callable[[str], None] | None = None,
+    workers: Team | None = None,
+) -> dict[str, Any]:
+    """Plan a study unless the folder holds its plan, add the sensitivity analysis, and write the report again.
+
+    With ``leave_one_out`` the pilot is fitted again without each person in turn. ``workers`` share independent tasks.
+    """
+    from brainworth.design.decision.plan import plan_study
+    from brainworth.design.report import write_report
+
+    say = progress or _silent
+    record = saved_plan(study, out)
+    if record is None:
+        record = plan_study(study, out, force=force, progress=progress).record
+    posterior = fit_study(study, study.config.study.seed, out / "posterior.nc")
+    decision = decision_of(posterior, record)
+    found = _analysed(posterior, decision, progress, workers)
+    scaled, people = [], []
+    if study.tables is not None:
+        densities = log_densities(out / "posterior.nc")
+        kept = kept_draws(len(densities["prior"]))
+        scaled = power_scaled(decision, {name: value[kept] for name, value in densities.items() if name != "slope"})
+        people = without_each_person(study, decision, progress, workers) if leave_one_out else []
+    found["sensitivity"] |= {"power_scaling": scaled, "people": people, "robustness": sentence(scaled, people)}
+    say("report")
+    merge_details(out, found)
+    write_report(out)
+    return found
+
+
+def _silent(_stage: str) -> None:
+    """Say nothing."""

@@ -1,0 +1,36 @@
+"""Whether a plan lies where the formula was found accurate: one health check.
+
+In: a posterior and the purchase it recommends. Out: a check that warns with one sentence for every respect in which pilot and
+purchase together, at the posterior's medians, lie outside of the measured range (``models.validity``). What can go wrong:
+nothing.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from brainworth.design.allocation import Allocation
+from brainworth.design.decision.exchange_rates import order_of
+from brainworth.design.pilot.checks import Check
+from brainworth.design.posterior.fit import Posterior
+from brainworth.models.forecast.forecast import joined, median
+from brainworth.models.theory.validity import validity
+
+
+def theory_range(posterior: Posterior, allocation: Allocation) -> Check:
+    """Return the check; its value is the number of respects in which the plan is outside, its threshold 0."""
+    surface = posterior.surface()
+    draws = posterior.draws
+    order = order_of(allocation)
+    both, design = joined(median(draws.system), jnp.median(draws.people, axis=0), surface.size, order)
+    aim = posterior.study.config.objective
+    shifted = [factor for factor in aim.shifts or [aim.shift] if factor != 1.0]
+    found = validity(both, design, shifted[0] if shifted else None)
+    inside = "The plan lies where the formula was measured to be within 3 % of the learner that was really run."
+    return Check(
+        "theory_range",
+        "warn" if found else "ok",
+        float(len(found)),
+        0.0,
+        " ".join(one.sentence for one in found) or inside,
+    )

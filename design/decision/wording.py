@@ -1,0 +1,217 @@
+"""Sentences of a plan: verdict, assumptions, methods, citations.
+
+In: a posterior and an allocation. Out: plain English that a reviewer can read without the code. What can go wrong:
+nothing; text is escaped where it is shown.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from brainworth.design.allocation import AllocationResult
+from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.literature import kind_of, literature
+from brainworth.design.study_file.aim import Objective
+
+PRACTICALLY = 0.002
+"""Gain in explainable R² below which labels alone do practically as well."""
+THEORY = "Lewis, Wang, Schwab & Pitkow, How Much is Brain Data Worth for Machine Learning? arXiv:2605.09243"
+
+
+def chance(probability: float) -> str:
+    """Return a probability in words that never claim certainty: draws can only say so much."""
+    if probability < 0.01:
+        return "under 1%"
+    return "over 99%" if probability > 0.99 else f"{probability:.0%}"
+
+
+def stimuli_planned_for(aim: Objective) -> str:
+    """Return which test stimuli every performance of a plan is for; nothing if they are of the pilot's kind."""
+    factors = aim.shifts or [aim.shift]
+    if factors == [1.0]:
+        return ""
+    listed = (
+        f"{', '.join(f'{f:g}' for f in factors[:-1])} or {factors[-1]:g}" if len(factors) > 1 else f"{factors[0]:g}"
+    )
+    worst = ", whichever is worst" if len(factors) > 1 else ""
+    return f"test stimuli whose variance outside of the brain's latents is {listed} times the pilot's{worst}"
+
+
+def aimed_at(aim: Objective, *, budgeted: bool) -> str:
+    """Return what the plan maximises, or reaches at the least cost, in words."""
+    if not budgeted:
+        return (
+            f"It is the cheapest that reaches an explainable R² of {aim.target:g} with probability {aim.confidence:.0%}"
+        )
+    best = {
+        "mean": "expected explainable R²",
+        "quantile": f"the {aim.level:.0%} quantile of explainable R² over the posterior",
+        "cvar": f"the mean explainable R² of the worst {aim.level:.0%} of the posterior",
+        "probability": f"the probability that explainable R² reaches {aim.target or 0.0:g}",
+    }
+    return f"It maximises {best[aim.utility]}"
+
+
+def verdict_sentence(result: AllocationResult, currency: str, stimuli: str = "") -> str:
+    """Return the plan in one sentence, with the probability that brain data are worth their money.
+
+    Parameters
+    ----------
+    result : AllocationResult
+        The plan and the alternatives.
+    currency : str
+        Of the bill.
+    stimuli : str
+        Test stimuli the performance is for (``stimuli_planned_for``), if they are not of the pilot's kind.
+    """
+    allocation, probability = result.plan.allocation, chance(result.probability_brain_worth)
+    total = f"{float(result.plan.bill.total):,.2f} {currency}"
+    where = f", on {stimuli}," if stimuli else ""
+    if not allocation.holds_brain_data:
+        return (
+            f"Do not collect brain data: spend {total} on {allocation.n_task:,} labels; the probability that brain data "
+            f"would beat them at the same budget{where} is {probability}."
+        )
+    parts = [
+        f"{bought.n_samples:,} {name} samples from {bought.subjects} {'person' if bought.subjects == 1 else 'people'}"
+        for name, bought in allocation.modalities.items()
+        if bought.n_samples > 0
+    ]
+    rival = result.alternatives.get("task_only")
+    gain = "" if rival is None else f" (expected gain in explainable R² {result.plan.mean - rival.plan.mean:+.3f})"
+    if rival is not None and result.plan.mean - rival.plan.mean < PRACTICALLY:
+        gain += "; labels alone do practically as well"
+    return (
+        f"Buy {' and '.join(parts)} and {allocation.n_task:,} labels for {total}; the probability that this beats labels "
+        f"alone at the same budget{where} is {probability}{gain}."
+    )
+
+
+def assumptions(posterior: Posterior, result: AllocationResult) -> list[dict[str, Any]]:
+    """Return every assumption, and whether the pilot can check it."""
+    config = posterior.study.config
+    pilot = posterior.study.tables is not None
+    said: list[tuple[str, bool, str]] = [
+        (
+            "Stimulus features, brain latents and labels are related linearly, up to noise; anything nonlinear counts as "
+            "noise or as misaligned.",
+            pilot,
+            "The check of encoding accuracy compares held-out predictions with what the model expects.",
+        ),
+        (_new_stimuli(config.objective), False, "Only the lab can know."),
+        (
+            "Samples are independent given their stimulus, apart from groups that are never split across folds.",
+            pilot,
+            "Groups are respected; slow drifts within a session are not modelled.",
+        ),
+        (
+            "The final model is trained with the brain-informed estimator, which uses both kinds of data optimally.",
+            False,
+            "brainworth ships it as BrainInformedRegressor.",
+        ),
+        (
+            f"Label noise, alignment and up to {config.priors.max_latents} brain latents are inferred together; weak "
+            "latents are shrunk, not dropped.",
+            pilot,
+            "The posterior shows how many are present.",
+        ),
+        (
+            "New people are drawn from the population the pilot's people come from; with one person in the pilot, their "
+            "spread is its prior.",
+            False,
+            "The pilot's people show the spread where there are several.",
+        ),
+    ]
+    if not pilot:
+        checks = (said[0][0], said[2][0], said[4][0])
+        said = [(text, able, f"A pilot could: {told}" if text in checks else told) for text, able, told in said]
+    if config.budget.reuse_pilot and pilot:
+        said.append(
+            ("The pilot's own data also train the final model.", False, "Set budget.reuse_pilot = false if not.")
+        )
+    known = posterior.notes.get("likeness", {})
+    for modality in config.modality:
+        together = modality.design.shared_stimuli or max(modality.design.repeats) > 1
+        if together and modality.name not in known:
+            said.append(
+                (
+                    f"{modality.name}: presentations of one stimulus, to one person or several, have nothing in common but what "
+                    "the features explain, so that their noise averages out.",
+                    False,
+                    "A pilot in which stimuli are shown again, or to several people, would show it.",
+                )
+            )
+    for m, name in enumerate(config.modality_names):
+        if float(posterior.pilot.samples[m]) == 0 and pilot:
+            entry = literature()[kind_of(config, name)]
+            said.append(
+                (
+                    f"{name} has no pilot: its signal-to-noise ratio is the literature's ({entry['basis']})",
+                    False,
+                    "A pilot would check it.",
+                )
+            )
+    said += [(sentence, False, "It is a choice of the study file.") for sentence in result.assumptions]
+    return [{"text": text, "checkable": checkable, "checked": checked} for text, checkable, checked in said]
+
+
+def _new_stimuli(aim: Objective) -> str:
+    shifted = stimuli_planned_for(aim)
+    if not shifted:
+        return "New stimuli come from the same distribution as the pilot's."
+    return (
+        f"Every explainable R² is for {shifted}; stimuli that are recorded and labelled come from the same distribution as the "
+        "pilot's."
+    )
+
+
+def methods(posterior: Posterior, result: AllocationResult, *, budgeted: bool = True) -> list[str]:
+    """Return a methods paragraph ready for a grant application; ``budgeted`` or the cheapest for a target."""
+    config, size = posterior.study.config, posterior.pilot
+    if posterior.study.system is not None:
+        basis = "Performance was computed for known parameters of a linear-Gaussian model of stimuli, recordings and labels."
+    elif posterior.study.tables is None:
+        basis = (
+            "Without a pilot, signal-to-noise ratios, alignment of the task with the brain's latents, label noise and source "
+            "exponents were drawn from their priors, wide around published noise ceilings and encoding accuracies."
+        )
+    else:
+        counts = ", ".join(f"{float(size.samples[m]):,.0f} {n} samples" for m, n in enumerate(config.modality_names))
+        basis = (
+            f"A pilot of {counts} and {float(size.labels):,.0f} labels was summarised by a Bayesian reduced-rank encoding "
+            "model whose read-outs were learned on other folds. A hierarchical model (NumPyro, NUTS) gave the joint "
+            "posterior of signal-to-noise ratios, alignment of the task with the brain's latents, label noise and "
+            "the source exponents of the feature spectrum; regression weights were integrated out."
+        )
+    stimuli = stimuli_planned_for(config.objective)
+    spent = result.plan.bill.total if config.budget.total is None else config.budget.total
+    limit = f" within {float(spent):,.0f} {config.budget.currency}" if budgeted else ""
+    aim = aimed_at(config.objective, budgeted=budgeted)
+    return [
+        f"{basis} Expected performance of the optimal brain-informed learner at any number of brain samples and labels "
+        "follows from a closed-form theory (state evolution and Gaussian-design ridge regression), averaged over the "
+        f"posterior. The purchase was chosen among all whole-number designs{limit} by mixed-integer programming, local "
+        f"refinement and branch and bound. {aim}{f', on {stimuli}' if stimuli else ''}. {_proof(result, budgeted=budgeted)}"
+    ]
+
+
+def _proof(result: AllocationResult, *, budgeted: bool) -> str:
+    certificate = result.certificate
+    if budgeted:
+        return f"No feasible design exceeds {certificate.bound:.4f} (plan: {certificate.objective:.4f})."
+    return f"No design that reaches it costs less than {certificate.bound:,.2f} (plan: {certificate.objective:,.2f})."
+
+
+def citations(posterior: Posterior) -> list[str]:
+    """Return the literature the plan rests on."""
+    config = posterior.study.config
+    table = literature()
+    kinds = dict.fromkeys(kind_of(config, name) for name in config.modality_names)
+    sources = [table[kind]["citation"] for kind in kinds if kind != "unknown"]
+    return [
+        THEORY,
+        "Phan, Pradhan & Jankowiak 2019, Composable effects for flexible and accelerated probabilistic programming in "
+        "NumPyro, arXiv:1912.11554",
+        "Diamond & Boyd 2016, CVXPY, Journal of Machine Learning Research 17(83):1-5",
+        *sources,
+    ]

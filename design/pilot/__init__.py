@@ -1,0 +1,1 @@
+"""A pilot: read from files, folders, tables and objects in memory, and checked."""

@@ -1,0 +1,1 @@
+"""Stimulus features as laboratories make them."""

@@ -1,0 +1,127 @@
+"""The folder of a study file: opens what the study names, lets nothing leave it, and remembers a hash of what was read.
+
+In: a path as the study file gives it, or one found within a folder that it gives. Out: the path on disk, and SHA-256
+sums by relative path. What can go wrong: a path that leaves the study's folder (by ``..``, absolutely, or by a link),
+that does not exist or cannot be read; each is a ``BadInput`` that names the field.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from brainworth.design.common.messages import did_you_mean, problem, quoted
+from brainworth.design.pilot.tables.containers import CONTAINERS, read_container
+from brainworth.design.pilot.tables.files import read_table
+from brainworth.design.pilot.tables.tables import Table, Wanted
+
+MAX_FILES = 200_000
+"""Most files of a folder (BIDS data set, zarr store) that are looked at."""
+_RIGHT = "Give a path relative to the study file, within its folder."
+
+
+def sha256(path: Path) -> str:
+    """Return the hash of a file's content."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+class Folder:
+    """The folder of a study file."""
+
+    def __init__(self, study: Path) -> None:
+        self.base, self.file = study.parent, study.name
+        self.digest = {study.name: sha256(study)}
+
+    def place(self, relative: str, field: str) -> Path:
+        """Return the file or folder that a field of the study names; nothing of it is read."""
+        pure, windows = PurePosixPath(relative), PureWindowsPath(relative)
+        if pure.is_absolute() or windows.drive or windows.root or ".." in {*pure.parts, *windows.parts}:
+            raise problem(self.file, field, f"the path {quoted(relative)} leaves the study's folder", _RIGHT)
+        try:
+            path = (self.base / relative).resolve()
+            self._require_inside(path, relative, field)
+            if not path.exists():
+                near = did_you_mean(pure.name, (p.name for p in path.parent.iterdir()) if path.parent.is_dir() else ())
+                raise problem(self.file, field, f"the file {quoted(relative)} does not exist", f"{_RIGHT}{near}")
+        except (OSError, ValueError, RuntimeError):
+            raise self._unreadable(relative, field) from None
+        return path
+
+    def path(self, relative: str, field: str) -> Path:
+        """Return the regular file that a field of the study names, and remember its hash."""
+        path = self.place(relative, field)
+        return self._file(path, relative, field)
+
+    def found(self, path: Path, field: str) -> Path:
+        """Return a file found within a folder of the study, and remember its hash; links may not lead outside."""
+        relative = self.relative(path)
+        try:
+            resolved = path.resolve()
+            self._require_inside(resolved, relative, field)
+        except (OSError, ValueError, RuntimeError):
+            raise self._unreadable(relative, field) from None
+        self._file(resolved, relative, field)
+        return path
+
+    def tree(self, path: Path, field: str) -> Path:
+        """Return a folder that is read as a whole (a zarr store), and remember one hash of all its files."""
+        state = hashlib.sha256()
+        for file in self.files(path, field):
+            self._require_inside(file.resolve(), self.relative(file), field)
+            state.update(f"{file.relative_to(path).as_posix()}\x1f{sha256(file)}\x1e".encode())
+        self.digest[self.relative(path)] = state.hexdigest()
+        return path
+
+    def files(self, path: Path, field: str) -> Iterator[Path]:
+        """Yield every file below a folder of the study, in the order of their names; no folder may be a link."""
+        count = 0
+        for parent, folders, names in os.walk(path, followlinks=False):
+            folders.sort()
+            count += len(names) + len(folders)
+            if count > MAX_FILES:
+                right = f"At most {MAX_FILES} are looked at."
+                raise problem(self.relative(path), "", f"the folder holds more than {MAX_FILES} files", right)
+            for name in folders:
+                if (Path(parent) / name).is_symlink():
+                    self._require_inside((Path(parent) / name).resolve(), self.relative(Path(parent) / name), field)
+                    wrong = f"the folder {quoted(self.relative(Path(parent) / name))} is a link"
+                    raise problem(self.file, field, wrong, "Links to folders are not followed; copy the folder.")
+            yield from (Path(parent) / name for name in sorted(names))
+
+    def relative(self, path: Path) -> str:
+        """Return how messages and results call a file: its path from the study's folder."""
+        for base in (self.base, self.base.resolve()):
+            if path.is_relative_to(base):
+                return path.relative_to(base).as_posix()
+        return path.name
+
+    def table(self, relative: str, field: str, wanted: Wanted) -> Table:
+        """Return the table in a file (or zarr store) that a field of the study names."""
+        place = self.place(relative, field)
+        if place.is_dir() and relative.lower().rstrip("/").endswith(".zarr"):
+            return read_container(self.tree(place, field), relative, wanted)
+        path = self.path(relative, field)
+        if relative.lower().endswith(CONTAINERS):
+            return read_container(path, relative, wanted)
+        return read_table(path, relative, wanted)
+
+    def _require_inside(self, path: Path, relative: str, field: str) -> None:
+        if not path.is_relative_to(self.base.resolve()):
+            wrong = f"the path {quoted(relative)} leads out of the study's folder by a link"
+            raise problem(self.file, field, wrong, _RIGHT)
+
+    def _unreadable(self, relative: str, field: str) -> Exception:
+        right = "Check its path and permissions."
+        return problem(self.file, field, f"the file {quoted(relative)} cannot be read", right)
+
+    def _file(self, path: Path, relative: str, field: str) -> Path:
+        try:
+            if not path.is_file():
+                raise problem(self.file, field, f"{quoted(relative)} is not a regular file", _RIGHT)
+            self.digest[PurePosixPath(relative).as_posix()] = sha256(path)
+        except (OSError, ValueError, RuntimeError):
+            raise self._unreadable(relative, field) from None
+        return path

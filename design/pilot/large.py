@@ -1,0 +1,194 @@
+"""Recordings of one person that stay on disk: the passes over them, and how an interrupted one goes on.
+
+In: rows on disk (``rows``), the names of the channels. Out: ``StoredChannels``, which a ``Recording`` holds instead of an
+array. What can go wrong: values that are not finite, channels that never vary, moments that do not fit into memory; each is
+a ``BadInput``. An interrupted pass leaves a checkpoint in the folder that ``resumable`` names; the next run goes on from
+there and gives the same numbers bit for bit.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from jaxtyping import Float
+
+from brainworth.design.common.messages import problem, quoted
+from brainworth.design.pilot.tables.rows import RowSource, SlicedRows, native_rows, read_ahead, slices
+from brainworth.design.pilot.tables.rows_stored import TakenRows
+from brainworth.models.pilot.pilot import Coding, Pilot
+
+if TYPE_CHECKING:
+    from brainworth.design.pilot.study import Study
+    from brainworth.models.pilot.streaming import Chunk, Moments
+
+STREAM_BYTES = 2**29
+"""Recordings of a file that take more than this in double precision are streamed, unless the reader says otherwise."""
+MAX_ROWS = 50_000_000
+"""Most samples of a streamed file: their ids are kept in memory."""
+MAX_MOMENT_BYTES = 4 * 2**30
+"""Most memory for the moments of all people of a modality: folds times (features + channels) squared doubles each."""
+FOLDS = 5
+"""Folds whose moments are kept (``models.pooling.N_FOLDS``)."""
+SAMPLED_ROWS = 20_000
+"""Samples that stand for a large recording where a check looks at raw values."""
+HEAD_ROWS = 256
+"""First samples of a person, in which a channel without any value is one that this person lacks."""
+_CONSTANT = 1e-12
+
+
+@dataclass(frozen=True)
+class StoredChannels:
+    """Channels of one person on disk; see ``models.pilot.LargeChannels``."""
+
+    rows: TakenRows
+    """Samples and channels of this person."""
+    source: str
+    """How messages call the file."""
+    subject: str
+    """The person."""
+    names: tuple[str, ...]
+    """Names of the channels."""
+    folder: Path | None = None
+    """Where an interrupted pass is kept; nowhere by default."""
+    tell: Callable[[str], None] | None = None
+    """Called with a word on how far a pass is."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Samples and channels."""
+        return self.rows.shape
+
+    @property
+    def size(self) -> int:
+        """Values in all."""
+        return self.shape[0] * self.shape[1]
+
+    def __getitem__(self, rows: np.ndarray) -> Self:
+        return replace(self, rows=replace(self.rows, rows=self.rows.rows[rows]))
+
+    def slices(self) -> Iterator[tuple[int, Float[np.ndarray, "row channel"]]]:
+        """Yield the values of successive samples and the number of the first of them."""
+        todo = list(slices(*self.shape, native_rows(self.rows)))
+        for (start, stop), values in zip(todo, read_ahead(self.rows.read, todo), strict=True):
+            yield start, values
+            self._say(stop, "Reading out")
+
+    def first(self, rows: int) -> Float[np.ndarray, "row channel"]:
+        """Return the values of the first samples."""
+        return np.asarray(self.rows.read(0, min(rows, self.shape[0])), dtype=np.float64)
+
+    def sampled(self, rows: int = SAMPLED_ROWS, pieces: int = 20) -> Float[np.ndarray, "row channel"]:
+        """Return the values of some samples, in stretches that are spread evenly over the recording."""
+        total = self.shape[0]
+        length = max(min(rows, total) // pieces, 1)
+        starts = np.unique(np.linspace(0, max(total - length, 0), pieces).astype(int))
+        return np.concatenate([self.rows.read(int(a), min(int(a) + length, total)) for a in starts]).astype(np.float64)
+
+    def moments(self, coding: Coding) -> Moments:
+        """Return the moments of features and channels of every fold, in one pass."""
+        from brainworth.design.pilot.streaming import (  # JAX, which reading files never needs
+            LargeRecording,
+            Pass,
+            stream_moments,
+        )
+
+        features = SlicedRows(coding.features, "features")
+        recording = LargeRecording(features, self.rows, coding.fold, coding.block, coding.stimulus, coding.n_folds)
+        checkpoint = None if self.folder is None else self.folder / f"{recording.identity[:24]}.npz"
+        how = Pass(checkpoint, keep=True, refuse=self._refuse, progress=lambda done, _: self._say(done, "Reading"))
+        moments = stream_moments(recording, how)
+        self._require_varying(moments)
+        return moments
+
+    def _say(self, done: int, what: str) -> None:
+        if self.tell is not None:
+            self.tell(f"{what} {self.source}, {self.subject}: {done / self.shape[0]:.0%}")
+
+    def _refuse(self, chunk: Chunk, start: int) -> None:
+        """Raise ``BadInput`` for the first value that is not finite."""
+        bad = np.argwhere(~np.isfinite(chunk.channels))
+        if len(bad):
+            row, column = int(self.rows.rows[start + int(bad[0, 0])]), self.names[int(bad[0, 1])]
+            what = "is empty or NaN" if np.isnan(chunk.channels[tuple(bad[0])]) else "is infinite"
+            place = f"row {row + 1}, column {quoted(column)}"
+            right = "Every cell must hold a finite number; leave out rows without data."
+            raise problem(self.source, place, f"the cell {what}", right)
+
+    def _require_varying(self, moments: Moments) -> None:
+        means = moments.session_means()[:, moments.n_features :]
+        held = moments.count.sum(axis=0)[:, None]
+        within = sum(np.diag(second)[moments.n_features :] for second in moments.second)
+        within = within - np.sum(
+            moments.first.sum(axis=0)[:, moments.n_features :] ** 2 / np.maximum(held, 1.0), axis=0
+        )
+        level = np.max(np.abs(means), axis=0)
+        flat = (within <= held.sum() * (_CONSTANT * level) ** 2) & (np.ptp(means, axis=0) <= _CONSTANT * level)
+        if np.any(flat):
+            name = self.names[int(np.argmax(flat))]
+            wrong = f"the channel is constant for subject {quoted(self.subject)}"
+            right = "A channel must vary; leave its cells empty for a person who lacks it, or leave the column out."
+            raise problem(self.source, f"column {quoted(name)}", wrong, right)
+
+
+def stored_person(
+    rows: RowSource, where: np.ndarray, columns: tuple[str, ...], source: str, subject: str
+) -> StoredChannels:
+    """Return the channels of one person; one without a value in the first samples is missing for them and left out.
+
+    Parameters
+    ----------
+    rows : RowSource
+        Rows of everyone.
+    where : ndarray
+        Numbers of this person's rows, rising.
+    columns : tuple of str
+        Names of the columns.
+    source, subject : str
+        How messages call file and person.
+    """
+    head = np.asarray(TakenRows(rows, where).read(0, min(HEAD_ROWS, len(where))), dtype=np.float64)
+    there = ~np.all(np.isnan(head), axis=0)
+    if not there.any():
+        wrong = f"subject {quoted(subject)} has no value in any channel"
+        raise problem(source, f"row {int(where[0]) + 1}", wrong, "Leave out rows without data.")
+    names = tuple(name for name, keep in zip(columns, there, strict=True) if keep)
+    return StoredChannels(TakenRows(rows, where, np.flatnonzero(there)), source, subject, names)
+
+
+def require_room(people: int, features: int, channels: int, source: str) -> None:
+    """Raise ``BadInput`` if the moments of a modality would not fit into memory."""
+    size = people * FOLDS * 8 * (features + channels) ** 2
+    if size > MAX_MOMENT_BYTES:
+        wrong = (
+            f"{people} people with {channels} channels and {features} features need {size / 2**30:.1f} GiB of moments"
+        )
+        right = f"At most {MAX_MOMENT_BYTES / 2**30:.0f} GiB are used; average channels into regions, or reduce the features."
+        raise problem(source, "", wrong, right)
+
+
+def resumable(study: Study, folder: Path, tell: Callable[[str], None] | None = None) -> Study:
+    """Return a study whose passes over large recordings are kept in a folder, and go on from what is there."""
+    if study.tables is None:
+        return study
+    pilot, names = study.tables
+
+    def kept(channels: object) -> object:
+        return replace(channels, folder=folder, tell=tell) if isinstance(channels, StoredChannels) else channels
+
+    recordings = tuple(replace(r, channels=kept(r.channels)) for r in pilot.recordings)
+    return replace(study, tables=(replace(pilot, recordings=recordings), names))
+
+
+def forget(folder: Path) -> None:
+    """Remove the folder of kept passes, once what they were for is safe."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_large(pilot: Pilot) -> bool:
+    """Return whether some recordings of a pilot stay on disk."""
+    return any(not isinstance(r.channels, np.ndarray) for r in pilot.recordings)

@@ -1,0 +1,163 @@
+"""Recordings of a modality, whatever their format.
+
+In: what the study file says of a modality, or an object in memory (data frame, ``mne.Epochs``, xarray object). Out: a
+``Table`` with the keys subject, stimulus, optionally session and repeat, and one column per channel. What can go wrong: an
+unknown format, keys of the reader that mean nothing for it, and everything the readers of the formats check; each is a
+``BadInput``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from brainworth.design.common.messages import problem, quoted
+from brainworth.design.pilot.build import IDS, RECORDINGS
+from brainworth.design.pilot.folder import Folder
+from brainworth.design.pilot.recordings.bids import Layout, choose_datatype, datatypes
+from brainworth.design.pilot.recordings.bids_epochs import RecordingReader
+from brainworth.design.pilot.recordings.epochs import epochs_table, is_epochs, read_epochs
+from brainworth.design.pilot.recordings.epochs_files import epochs_of_people, is_pattern, read_matching
+from brainworth.design.pilot.recordings.images import ImageReader
+from brainworth.design.pilot.tables.arrays import is_labelled, labelled_table
+from brainworth.design.pilot.tables.containers import CONTAINERS, read_container
+from brainworth.design.pilot.tables.files import read_table
+from brainworth.design.pilot.tables.large import large_table, matrix_table
+from brainworth.design.pilot.tables.tables import Table, Wanted, from_columns
+from brainworth.design.study_file.modality import Modality
+from brainworth.design.study_file.reader import Reader, check_meaning
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NOT_RAW = ("derivatives", "sourcedata", "code", "stimuli", ".git", ".datalad")
+
+
+def read_recordings(folder: Folder, modality: Modality) -> Table:
+    """Return the recordings of a modality that has some.
+
+    Parameters
+    ----------
+    folder : Folder
+        The study's folder.
+    modality : Modality
+        With ``recordings``: a table, a container of arrays, epochs (also several files, by a pattern), an image, or the
+        folder of a BIDS data set.
+
+    Raises
+    ------
+    BadInput
+        See the module's docstring.
+    """
+    relative, reader = cast("str", modality.recordings), modality.reader
+    field = f"modality {quoted(modality.name)} > recordings"
+    name = relative.lower().rstrip("/")
+    if is_pattern(relative):
+        return read_matching(folder, relative, field, reader)
+    place = folder.place(relative, field)
+    if place.is_dir():
+        zarr = name.endswith(".zarr")
+        return _plain(folder.tree(place, field), relative, reader) if zarr else _bids(folder, place, field, modality)
+    path = folder.path(relative, field)
+    if name.endswith((".fif", ".fif.gz")):
+        check_meaning(reader, "MNE epochs", relative)
+        return read_epochs(path, relative, RECORDINGS, reader)
+    if name.endswith((".nii", ".nii.gz")):
+        return ImageReader(folder, field, reader, RECORDINGS).single(path, relative)
+    if name.endswith(".npy"):
+        return _matrix(folder, path, field, modality)
+    return _plain(path, relative, reader)
+
+
+def _plain(path: Path, relative: str, reader: Reader) -> Table:
+    """Return a table or the arrays of a container; its numbers stay on disk if they are too many for memory."""
+    arrays = relative.lower().rstrip("/").endswith(CONTAINERS)
+    check_meaning(reader, "arrays" if arrays else "a table", relative)
+    large = large_table(path, relative, RECORDINGS, reader)
+    if large is not None:
+        return large
+    if arrays:
+        return read_container(path, relative, RECORDINGS, reader.node)
+    return read_table(path, relative, RECORDINGS)
+
+
+def _matrix(folder: Folder, path: Path, field: str, modality: Modality) -> Table:
+    reader, relative = modality.reader, cast("str", modality.recordings)
+    check_meaning(reader, "a matrix", relative)
+    if reader.ids is None:
+        right = "Add ids = 'ids.csv' to [modality.reader]: a table with subject and stimulus of every row."
+        raise problem(folder.file, field, f"{quoted(relative)} is a matrix without ids", right)
+    place = f"modality {quoted(modality.name)} > reader > ids"
+    return matrix_table(path, relative, folder.table(reader.ids, place, IDS), reader)
+
+
+def _bids(folder: Folder, place: Path, field: str, modality: Modality) -> Table:
+    reader, source = modality.reader, cast("str", modality.recordings)
+    raw = Layout.of(folder, place, field, _NOT_RAW)
+    _refuse_ctf(place, reader, source)
+    if not datatypes(raw) and reader.derivatives is None:
+        layout = "sub-*/[ses-*/](func|eeg|meg|ieeg)/sub-*"
+        right = f"Give a table, files of epochs (folder/*-epo.fif), or a BIDS data set: {layout}."
+        raise problem(folder.file, field, f"the folder {quoted(source)} holds no BIDS recording", right)
+    datatype = "func" if reader.derivatives else choose_datatype(raw, reader, source)
+    if datatype == "func":
+        return ImageReader(folder, field, reader, RECORDINGS).bids(raw, source)
+    return RecordingReader(folder, field, reader, RECORDINGS).bids(raw, datatype, source)
+
+
+def _refuse_ctf(root: Path, reader: Reader, source: str) -> None:
+    """Raise ``BadInput`` for MEG recordings of CTF systems, which are folders, rather than leave them out."""
+    found = next((p for p in sorted(root.glob("sub-*/**/meg/*_meg.ds")) if p.is_dir()), None)
+    if found is not None and reader.datatype in {None, "meg"} and reader.derivatives is None:
+        wrong = f"{quoted(found.relative_to(root).as_posix())} is a CTF recording, which is not read"
+        right = "Write the data set again with mne_bids.write_raw_bids(..., format='FIF'), or cut epochs by MNE and give *-epo.fif."
+        raise problem(source, "", wrong, right)
+
+
+def _frame_columns(frame: pd.DataFrame, source: str) -> dict[str, np.ndarray]:
+    """Return the columns of a data frame; a named index counts as a column.
+
+    Raises
+    ------
+    BadInput
+        It is no data frame, or two columns have one name.
+    """
+    import pandas as pd
+
+    if not isinstance(cast("object", frame), pd.DataFrame):
+        raise problem(source, "", f"got a {type(frame).__name__}", "It must be a pandas DataFrame.")
+    if frame.index.name is not None and frame.index.name not in frame.columns:
+        frame = frame.reset_index()
+    columns: dict[str, np.ndarray] = {}
+    for position, label in enumerate(frame.columns):
+        series, name = frame.iloc[:, position], str(label)
+        if name in columns:
+            raise problem(
+                source, f"column {quoted(name)}", "two columns have this name", "Give each column its own name."
+            )
+        plain = isinstance(series.dtype, np.dtype) and series.dtype.kind in "fiub"
+        columns[name] = series.to_numpy() if plain else series.to_numpy(dtype=object)
+    return columns
+
+
+def recordings_in_memory(value: Any, source: str, reader: Reader) -> Table:
+    """Return recordings of a data frame, ``mne.Epochs`` (of everyone, or by person), an xarray object, or a table."""
+    if is_epochs(value):
+        check_meaning(reader, "MNE epochs", source)
+        return epochs_table(value, source, RECORDINGS, reader)
+    if isinstance(value, Mapping) and value and all(is_epochs(each) for each in value.values()):
+        return epochs_of_people(cast("Mapping[str, Any]", value), source, reader)
+    check_meaning(reader, "a data frame", source)
+    if isinstance(value, Table):
+        return value
+    return table_in_memory(value, source, RECORDINGS)
+
+
+def table_in_memory(value: Any, source: str, wanted: Wanted) -> Table:
+    """Return the table in a data frame or an xarray object."""
+    if is_labelled(value):
+        return labelled_table(value, source, wanted)
+    return from_columns(_frame_columns(value, source), source, wanted)

@@ -1,0 +1,1 @@
+"""Recordings as MNE, BIDS and NIfTI hold them."""

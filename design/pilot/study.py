@@ -1,0 +1,268 @@
+"""A study: its configuration, its pilot or known system, and the hashes of everything that was read.
+
+In: a study file, or data frames, arrays and MNE epochs with a configuration. Out: ``Study``, validated. What can go
+wrong: everything a user can write; each is a ``BadInput`` of one paragraph that names file, place, what is wrong and
+what would be right. Paths are relative to the study file and cannot leave its folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from jaxtyping import Float
+
+from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
+from brainworth.design.pilot.build import BINARY_LABELS, LABELS, STIMULI, Names, PilotTables, build_pilot
+from brainworth.design.pilot.folder import Folder
+from brainworth.design.pilot.readers import read_recordings, recordings_in_memory, table_in_memory
+from brainworth.design.pilot.tables.tables import Table, Wanted
+from brainworth.design.study_file.config import StudyConfig, parse_study
+from brainworth.design.study_file.system_file import NamedSystem, read_system, read_toml
+from brainworth.models.pilot.pilot import Pilot
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from brainworth.design.posterior.fit import Posterior
+
+
+def _digest_of(table: Table) -> str:
+    """Return a hash of a table in memory: names, keys and numbers."""
+    state = hashlib.sha256()
+    for name, column in sorted(table.keys.items()):
+        state.update("\x1f".join((name, *column.tolist(), "\x1e")).encode())
+    state.update("\x1f".join(table.columns).encode())
+    state.update(np.ascontiguousarray(table.values, dtype="<f8").tobytes())
+    state.update(b"" if table.rows is None else table.rows.identity.encode())
+    return state.hexdigest()
+
+
+@dataclass(frozen=True)
+class Study:
+    """A validated study; build it with ``from_file``, ``from_frames`` or ``from_arrays``."""
+
+    config: StudyConfig
+    """Everything the study file says."""
+    digest: Mapping[str, str]
+    """SHA-256 of every input: of each file by relative path, or of each table in memory by name."""
+    base: Path | None = None
+    """Folder of the study file; ``None`` for a study built in memory."""
+    tables: tuple[Pilot, Names] | None = None
+    """The pilot and the names behind its codes; ``None`` for a known system, or to plan from priors alone."""
+    system: NamedSystem | None = None
+    """The known system, its sources in the order of the modalities; ``None`` if there is a pilot."""
+    remarks: tuple[str, ...] = ()
+    """Sentences about what was left out or ignored."""
+    variance: Float[np.ndarray, " direction"] | None = None
+    """Variances of the features' principal directions, of a study that is planned from priors alone."""
+
+    @property
+    def pilot(self) -> Pilot:
+        """The pilot as plain arrays; ``BadInput`` if the study plans for a known system."""
+        return self._data()[0]
+
+    @property
+    def names(self) -> Names:
+        """What the codes of the pilot stand for; ``BadInput`` if the study plans for a known system."""
+        return self._data()[1]
+
+    def _data(self) -> tuple[Pilot, Names]:
+        if self.tables is None:
+            raise problem(
+                self.config.study.title,
+                "system",
+                "the study has no pilot: it plans for a known system, or from priors alone",
+                "Remove [system], or add labels to [task].",
+            )
+        return self.tables
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Study:
+        """Return the study described by a study file.
+
+        Parameters
+        ----------
+        path : str or Path
+            The study file (TOML).
+
+        Raises
+        ------
+        BadInput
+            The study file or a file it names is missing or wrong.
+        """
+        path = Path(path)
+        data = read_toml(path, path)
+        config = parse_study(data, path)
+        folder = Folder(path)
+        if config.system is not None:
+            file = config.system.file
+            system = read_system(folder.path(file, "system > file"), file).reordered(config.modality_names, file)
+            skipped = [
+                *([config.stimuli.table] if config.stimuli else []),
+                *([config.task.labels] if config.task.labels else []),
+                *(m.recordings for m in config.modality if m.recordings),
+            ]
+            remarks = (f"{path.name}: [system] is given, so no pilot is read: {listed(skipped)}.",) if skipped else ()
+            return cls(config, folder.digest, path.parent, None, system, remarks)
+        if config.task.labels is None and all(m.recordings is None for m in config.modality):
+            return cls._from_priors(config, folder, path)
+        if config.stimuli is None or config.task.labels is None:
+            lacking = "[stimuli] with table" if config.stimuli is None else "labels in [task]"
+            raise problem(
+                path, "", f"{lacking} is missing", f"Add {lacking}, or [system] with file to plan without a pilot."
+            )
+        tables = PilotTables(
+            stimuli=folder.table(config.stimuli.table, "stimuli > table", STIMULI),
+            labels=folder.table(config.task.labels, "task > labels", _label_columns(config)),
+            recordings={m.name: read_recordings(folder, m) for m in config.modality if m.recordings is not None},
+        )
+        pilot, names, remarks = build_pilot(tables)
+        return cls(config, folder.digest, path.parent, (pilot, names), None, remarks)
+
+    @classmethod
+    def _from_priors(cls, config: StudyConfig, folder: Folder, path: Path) -> Study:
+        """Return a study without labels and recordings: only the features' spectrum is known, or assumed."""
+        if config.stimuli is not None:
+            from brainworth.models.pilot.statistics import (
+                FeatureBasis,  # JAX and scikit-learn, which reading files never needs
+            )
+            from brainworth.models.pilot.summary import population_variance
+
+            table = folder.table(config.stimuli.table, "stimuli > table", STIMULI)
+            table.require_finite()
+            basis = FeatureBasis.from_features(table.values, standardise=False)
+            variance = population_variance(basis, table.values)
+        elif config.priors.dimension is not None:
+            number = np.arange(1, config.priors.dimension + 1)
+            variance = number ** -float(config.priors.spectrum_exponent)
+        else:
+            raise problem(
+                path,
+                "",
+                "there are neither stimuli, labels nor recordings",
+                "Add [stimuli] with table and labels in [task]; or [priors] with dimension = number of features to plan from "
+                "priors alone; or [system] with file.",
+            )
+        remark = f"{path.name}: no labels and no recordings are given; everything is planned from priors alone."
+        return cls(config, folder.digest, path.parent, None, None, (remark,), variance)
+
+    @classmethod
+    def from_frames(
+        cls,
+        *,
+        stimuli: pd.DataFrame | xr.DataArray | xr.Dataset,
+        labels: pd.DataFrame | xr.DataArray | xr.Dataset,
+        recordings: Mapping[str, Any],
+        config: StudyConfig | Mapping[str, Any],
+    ) -> Study:
+        """Return a study built from tables in memory.
+
+        Parameters
+        ----------
+        stimuli : DataFrame, xarray.DataArray or xarray.Dataset
+            Column stimulus, optionally group; every other column is a feature.
+        labels : DataFrame, xarray.DataArray or xarray.Dataset
+            Columns stimulus and label.
+        recordings : mapping of str to DataFrame, mne.Epochs, {person: mne.Epochs}, xarray.DataArray or xarray.Dataset
+            By modality; columns subject, stimulus, optionally session and repeat; every other column is a channel.
+            Epochs carry these columns in their metadata; a channel's value is its mean over the epoch, or over the
+            windows of the modality's reader. xarray objects carry them as coordinates.
+        config : StudyConfig or mapping
+            As the study file; paths in it are not read.
+
+        Raises
+        ------
+        BadInput
+            The configuration or a table is wrong, or a modality is not in the configuration.
+        """
+        parsed = config if isinstance(config, StudyConfig) else parse_study(config)
+        for name in recordings:
+            if name not in parsed.modality_names:
+                hint = did_you_mean(name, parsed.modality_names)
+                raise problem(
+                    f"recordings[{quoted(name)}]",
+                    "",
+                    "the study has no such modality",
+                    f"Add it to the configuration.{hint}",
+                )
+        tables = PilotTables(
+            stimuli=table_in_memory(stimuli, "stimuli", STIMULI),
+            labels=table_in_memory(labels, "labels", _label_columns(parsed)),
+            recordings={
+                m.name: recordings_in_memory(recordings[m.name], f"recordings[{quoted(m.name)}]", m.reader)
+                for m in parsed.modality
+                if m.name in recordings
+            },
+        )
+        digest = {"stimuli": _digest_of(tables.stimuli), "labels": _digest_of(tables.labels)}
+        digest |= {f"recordings/{name}": _digest_of(table) for name, table in tables.recordings.items()}
+        digest["config"] = hashlib.sha256(parsed.model_dump_json().encode()).hexdigest()
+        pilot, names, remarks = build_pilot(tables)
+        return cls(parsed, digest, None, (pilot, names), None, remarks)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        features: np.ndarray,
+        labels: tuple[np.ndarray, np.ndarray],
+        recordings: Mapping[str, Mapping[str, tuple[np.ndarray, Any]]],
+        config: StudyConfig | Mapping[str, Any],
+        group: np.ndarray | None = None,
+    ) -> Study:
+        """Return a study built from arrays; a stimulus is a row of ``features``.
+
+        Parameters
+        ----------
+        features : ndarray, shape (stimulus, feature)
+            Features of every stimulus.
+        labels : (ndarray, ndarray)
+            Rows of ``features`` and their labels, one each.
+        recordings : mapping
+            ``{modality: {subject: (rows of features, channels)}}`` with channels of shape (sample, channel): arrays, or
+            memory-mapped, HDF5, zarr or Dask arrays, which are read in slices.
+        config : StudyConfig or mapping
+            As the study file; paths in it are not read.
+        group : ndarray, optional
+            Group of each stimulus, never split across folds.
+
+        Raises
+        ------
+        BadInput
+            As ``from_frames``.
+        """
+        import pandas as pd
+
+        from brainworth.design.pilot.arrays import array_frame, recordings_table
+
+        table = array_frame(features, "features", "feature")
+        if group is not None:
+            table.insert(0, "group", pd.Series(list(group), dtype=object))
+        table.insert(0, "stimulus", np.arange(len(table)))
+        return cls.from_frames(
+            stimuli=table,
+            labels=pd.DataFrame({"stimulus": np.asarray(labels[0]), "label": np.asarray(labels[1])}),
+            recordings={name: recordings_table(name, people) for name, people in recordings.items()},
+            config=config,
+        )
+
+    def fit(self, seed: int | None = None) -> Posterior:
+        """Return the posterior of the study's parameters.
+
+        Parameters
+        ----------
+        seed : int, optional
+            Seed of the sampler; default the study's.
+        """
+        from brainworth.design.posterior.fit import fit_study
+
+        return fit_study(cast("Any", self), seed=self.config.study.seed if seed is None else seed)
+
+
+def _label_columns(config: StudyConfig) -> Wanted:
+    return BINARY_LABELS if config.task.kind == "binary" else LABELS

@@ -1,0 +1,1 @@
+"""Tables and arrays, in memory or left on disk."""

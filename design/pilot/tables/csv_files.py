@@ -1,0 +1,178 @@
+"""Text tables: parsed by pyarrow with the types we state, so that nothing is guessed from the content.
+
+In: a csv or tsv file and which of its columns are text. Out: names, key columns, a float64 matrix. What can go wrong:
+rows of unequal length, cells that are not numbers, bytes that are not UTF-8; the message names line and column, which a
+second, slow pass looks up.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from brainworth.design.common.errors import BadInput
+from brainworth.design.common.messages import one_line, problem, quoted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+EMPTY = ("", "nan", "NaN", "NAN", "-nan", "-NaN", "NA", "N/A", "n/a", "#N/A", "null", "NULL", "None", "<NA>")
+"""Cells of a numeric column that are read as "no value"."""
+
+
+@dataclass(frozen=True)
+class CsvSource:
+    """A text table on disk."""
+
+    path: Path
+    """The file."""
+    name: str
+    """How messages call it."""
+    separator: str
+    """Comma or tab."""
+
+    def records(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield (number of its last line, cells) of every record that is not blank, header first."""
+        csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+        with self.path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=self.separator, strict=True)
+            for record in reader:
+                if record:
+                    yield reader.line_num, record
+
+
+def record_line(source: CsvSource, row: int) -> int:
+    """Return the line of the file on which the 0-based data row ends."""
+    return next(itertools.islice(source.records(), row + 1, None))[0]
+
+
+def _header(source: CsvSource) -> tuple[int, list[str]]:
+    try:
+        records = source.records()
+        line, names = next(records)
+        empty = next(records, None) is None
+    except UnicodeDecodeError:
+        raise _not_utf8(source) from None
+    except csv.Error as error:
+        raise problem(
+            source.name, "line 1", f"the header cannot be read ({error})", "Name every column in it."
+        ) from None
+    except StopIteration:
+        raise problem(source.name, "", "the file is empty", "It needs a header and rows.") from None
+    if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
+        raise problem(
+            source.name,
+            "line 1",
+            "the columns are separated by semicolons or tabs",
+            "Separate columns by commas in .csv and by tabs in .tsv files, and write decimal points.",
+        )
+    if empty:
+        raise problem(source.name, "", "the table has no rows", "It needs one row per stimulus, sample or label.")
+    return line, [name.strip() for name in names]
+
+
+def _not_utf8(source: CsvSource) -> BadInput:
+    return problem(source.name, "", "the file is not UTF-8 text", "Save it as comma-separated UTF-8 text.")
+
+
+def is_number(text: str) -> bool:
+    """Return whether a cell is empty or a decimal number (as pyarrow reads it)."""
+    text = text.strip()
+    if text in EMPTY:
+        return True
+    if "_" in text:
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _explain(source: CsvSource, names: list[str], numbers: list[str], detail: str) -> BadInput:
+    """Return the error of the first bad record, found by reading the file again, slowly."""
+    places = [names.index(n) for n in numbers]
+    try:
+        records = source.records()
+        next(records)
+        for row, (line, cells) in enumerate(records, start=1):
+            where = f"row {row} (line {line})"
+            if len(cells) != len(names):
+                return problem(
+                    source.name,
+                    where,
+                    f"it has {len(cells)} cells, the header {len(names)}",
+                    "All rows need the same number.",
+                )
+            for place in places:
+                if not is_number(cells[place]):
+                    return problem(
+                        source.name,
+                        f"{where}, column {quoted(names[place])}",
+                        f"{quoted(cells[place])} is not a number",
+                        "Every cell must hold a finite number with a decimal point.",
+                    )
+    except UnicodeDecodeError:
+        return _not_utf8(source)
+    except csv.Error as error:
+        detail = str(error)
+    return problem(
+        source.name, "", f"the table cannot be read ({one_line(detail, 200)})", "Save it again as plain csv."
+    )
+
+
+def _parse(source: CsvSource, header: tuple[int, list[str]], keys: list[str], numbers: list[str]) -> pa.Table:
+    import pyarrow as pa
+    from pyarrow import csv as pa_csv
+
+    line, names = header
+    types = {n: pa.string() for n in names} | {n: pa.float64() for n in numbers}
+    try:
+        return pa_csv.read_csv(
+            source.path,
+            read_options=pa_csv.ReadOptions(column_names=names, skip_rows=line, block_size=2**24),
+            parse_options=pa_csv.ParseOptions(delimiter=source.separator, newlines_in_values=True),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=types,
+                null_values=list(EMPTY),
+                strings_can_be_null=False,
+                include_columns=[*keys, *numbers],
+            ),
+        )
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _explain(source, names, numbers, str(error)) from None
+
+
+def read(
+    source: CsvSource, choose: Callable[[list[str]], tuple[list[str], list[str]]]
+) -> tuple[list[str], dict[str, np.ndarray], Float[np.ndarray, "row column"]]:
+    """Return the column names, the key columns (text) and the numbers (NaN where a cell is empty).
+
+    Parameters
+    ----------
+    source : CsvSource
+        The file.
+    choose : callable
+        Checks the names of the header and returns those of the key and of the numeric columns.
+
+    Raises
+    ------
+    BadInput
+        Unreadable text, ragged rows, cells that are not numbers.
+    """
+    header = _header(source)
+    keys, numbers = choose(header[1])
+    table = _parse(source, header, keys, numbers)
+    texts = {name: np.array([text.strip() for text in table.column(name).to_pylist()], dtype=object) for name in keys}
+    values = np.empty((table.num_rows, len(numbers)))
+    for i, name in enumerate(numbers):
+        values[:, i] = table.column(name).to_numpy()
+    return header[1], texts, values

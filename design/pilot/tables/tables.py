@@ -1,0 +1,242 @@
+"""Tables as the study names them, from csv, tsv, parquet, npz or a data frame: text keys and one matrix of numbers.
+
+In: a file or columns in memory, and which columns are keys. Out: ``Table``; keys are always text (stimulus 1 in one
+file is stimulus "1" in another, "01" and "NA" stay what they are), everything else is float64. What can go wrong:
+missing or unreadable files, missing, doubled or non-numeric columns, too large files; each is a ``BadInput`` with its
+place. No pickle is ever loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
+
+if TYPE_CHECKING:
+    from brainworth.design.pilot.tables.rows import RowSource
+
+MAX_FILE_BYTES = 4 * 2**30
+MAX_ROWS = 5_000_000
+MAX_COLUMNS = 50_000
+MAX_CELLS = 400_000_000
+MAX_ID = 200
+"""Longest id, in characters."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which columns a table must and may have."""
+
+    required: tuple[str, ...]
+    """Keys (text) that must be there."""
+    optional: tuple[str, ...] = ()
+    """Keys (text) that may be there."""
+    numbers: tuple[str, ...] | None = None
+    """Numeric columns that must be there; ``None``: all columns that are no keys, at least one."""
+    number_word: str = "numeric"
+    """What a numeric column is called: feature, channel, label."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of a table: text keys and a matrix of numbers, which may still hold NaN and infinities."""
+
+    source: str
+    """How the user knows the table: its file or its argument."""
+    keys: dict[str, np.ndarray]
+    """Key columns, arrays of text, none empty."""
+    columns: tuple[str, ...]
+    """Names of the numeric columns."""
+    values: Float[np.ndarray, "row column"]
+    """The numbers."""
+    ignored: tuple[str, ...] = ()
+    """Columns that are neither wanted keys nor wanted numbers."""
+    locate: Callable[[int], int] | None = field(default=None, repr=False)
+    """For text files: the line of a row."""
+    origin: Callable[[int], str] | None = field(default=None, repr=False)
+    """Where a row comes from, if the table was put together: "person '01', session 'a', sample 5"."""
+    advice: str = ""
+    """What else to say of a stimulus id that is unknown: a sentence after a blank, or nothing."""
+    runs: bool = False
+    """Whether the sessions are runs of a continuous recording, whose neighbouring samples are not independent."""
+    rows: RowSource | None = field(default=None, repr=False)
+    """Where the numbers are, if there are too many for memory; ``values`` has no column then."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.values.shape[0]
+
+    def place(self, row: int, column: str | None = None) -> str:
+        """Return "row 5 (line 6), column 'f1'" for a 0-based row; of a table put together, its origin and the column."""
+        line = f" (line {self.locate(row)})" if self.locate else ""
+        where = self.origin(row) if self.origin else f"row {row + 1}{line}"
+        return where + (f", column {quoted(column)}" if column else "")
+
+    def require_finite(self, rows: np.ndarray | None = None) -> None:
+        """Raise ``BadInput`` for the first cell that is empty, NaN or infinite (among ``rows``, a mask, if given)."""
+        bad = ~np.isfinite(self.values)
+        if rows is not None:
+            bad &= rows[:, None]
+        if bad.any():
+            row, column = (int(i) for i in np.argwhere(bad)[0])
+            what = "is empty or NaN" if np.isnan(self.values[row, column]) else "is infinite"
+            total = int(bad.sum())
+            more = f" ({total} such cells in all)" if total > 1 else ""
+            raise problem(
+                self.source,
+                self.place(row, self.columns[column]),
+                f"the cell {what}{more}",
+                "Every cell must hold a finite number; leave out rows without data.",
+            )
+
+
+def check_columns(names: Sequence[str], wanted: Wanted, source: str) -> None:
+    """Raise ``BadInput`` if a header is empty, doubled or lacks a wanted column."""
+    if len(names) > MAX_COLUMNS:
+        raise problem(source, "", f"the table has {len(names)} columns", f"At most {MAX_COLUMNS} can be read.")
+    seen: set[str] = set()
+    for number, name in enumerate(names, start=1):
+        if not name.strip():
+            raise problem(source, f"column {number}", "the column has no name", "The first row must name every column.")
+        if name in seen:
+            raise problem(
+                source, f"column {quoted(name)}", "two columns have this name", "Give each column its own name."
+            )
+        seen.add(name)
+    needed = (*wanted.required, *(wanted.numbers or ()))
+    for name in needed:
+        if name not in seen:
+            hint = did_you_mean(name, [n for n in names if n not in wanted.optional])
+            raise problem(
+                source,
+                f"column {quoted(name)}",
+                "the column is missing",
+                f"The table has the columns {listed(names)}; it needs {', '.join(needed)}.{hint}",
+            )
+    if wanted.numbers is None and not seen - {*wanted.required, *wanted.optional}:
+        raise problem(
+            source,
+            "",
+            f"the table has no {wanted.number_word} column",
+            f"{', '.join((*wanted.required, *wanted.optional))} do not count; add at least one.",
+        )
+
+
+def split_columns(names: Iterable[str], wanted: Wanted) -> tuple[list[str], list[str], list[str]]:
+    """Return the names of the key, the numeric and the ignored columns."""
+    names = list(names)
+    keys = [n for n in names if n in wanted.required or n in wanted.optional]
+    numbers = [n for n in names if n not in keys and (wanted.numbers is None or n in wanted.numbers)]
+    return keys, numbers, [n for n in names if n not in keys and n not in numbers]
+
+
+def text_of(value: Any) -> str:
+    """Return a key as text: whole numbers without a decimal point, missing values as an empty text."""
+    if value is None or type(value).__name__ in {"NAType", "NaTType"}:
+        return ""
+    if isinstance(value, float | np.floating):
+        return "" if np.isnan(value) else str(int(value)) if float(value).is_integer() else repr(float(value))
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace").strip()
+    return str(value).strip()
+
+
+def _number_of(value: Any) -> float:
+    """Return a cell as a number, NaN for a missing one; ``ValueError`` for anything else."""
+    if value is None or type(value).__name__ == "NAType":
+        return np.nan
+    if isinstance(value, str | bytes):
+        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        if not text.strip():
+            return np.nan
+        if "_" in text:
+            raise ValueError(text)
+        return float(text)
+    if isinstance(value, bool | int | float | np.number | np.bool_) and not isinstance(
+        value, complex | np.complexfloating
+    ):
+        return float(value)
+    raise ValueError(str(value))
+
+
+def _as_numbers(column: np.ndarray, name: str, source: str) -> Float[np.ndarray, " row"]:
+    if column.dtype.kind in "fiub":
+        return column.astype(np.float64)
+    if column.dtype.kind not in "OUST":
+        raise problem(
+            source,
+            f"column {quoted(name)}",
+            f"its cells are of type {column.dtype}",
+            "Every cell must hold a finite number.",
+        )
+    out = np.empty(column.size)
+    for row, value in enumerate(column.tolist()):
+        try:
+            out[row] = _number_of(value)
+        except ValueError:
+            raise problem(
+                source,
+                f"row {row + 1}, column {quoted(name)}",
+                f"{quoted(value)} is not a number",
+                "Every cell must hold a finite number; text belongs into key columns only.",
+            ) from None
+    return out
+
+
+def check_keys(table: Table) -> Table:
+    """Return the table, or raise ``BadInput`` for the first key that is empty, too long or not printable."""
+    for name, column in table.keys.items():
+        for row, text in enumerate(column):
+            if not text or len(text) > MAX_ID or not text.isprintable():
+                wrong = "the cell is empty" if not text else f"{quoted(text)} is too long or holds control characters"
+                right = f"Every row needs a {name}, printable text of at most {MAX_ID} characters."
+                raise problem(table.source, table.place(row, name), wrong, right)
+    return table
+
+
+def from_columns(columns: Mapping[str, np.ndarray], source: str, wanted: Wanted) -> Table:
+    """Return the table of 1-D columns in memory, any dtype.
+
+    Raises
+    ------
+    BadInput
+        Missing or doubled columns, unequal lengths, no rows, cells that are not numbers, empty keys.
+    """
+    check_columns(list(columns), wanted, source)
+    sizes = {name: column.size for name, column in columns.items()}
+    length = sizes[wanted.required[0]]
+    for name, size in sizes.items():
+        if size != length:
+            raise problem(
+                source,
+                f"column {quoted(name)}",
+                f"it has {size} rows, {quoted(wanted.required[0])} has {length}",
+                "All columns must have the same length.",
+            )
+    keys, numbers, ignored = split_columns(columns, wanted)
+    check_size(length, len(columns), source)
+    texts = {n: np.array([text_of(v) for v in columns[n].tolist()], dtype=object) for n in keys}
+    matrix = np.empty((length, len(numbers)))
+    for i, name in enumerate(numbers):
+        matrix[:, i] = _as_numbers(columns[name], name, source)
+    return check_keys(Table(source, texts, tuple(numbers), matrix, tuple(ignored)))
+
+
+def check_size(rows: int, columns: int, source: str) -> None:
+    """Raise ``BadInput`` for an empty table or one above the limits of this module."""
+    if rows == 0:
+        raise problem(
+            source, "", "the table has no rows", "It needs one row per stimulus, sample or label below its header."
+        )
+    if rows > MAX_ROWS or rows * columns > MAX_CELLS:
+        raise problem(
+            source,
+            "",
+            f"the table has {rows} rows and {columns} columns",
+            f"At most {MAX_ROWS} rows and {MAX_CELLS} cells can be read; reduce the channels or average first.",
+        )

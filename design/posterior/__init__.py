@@ -1,0 +1,1 @@
+"""From a pilot to its posterior, its archive, and its backtest."""

@@ -1,0 +1,205 @@
+"""The only module that touches ArviZ: chains as labelled data, diagnostics, netCDF.
+
+In: ``Chains`` with names for their axes, draws from the prior, predictive draws, and the constants a forecast needs.
+Out: ArviZ data (``InferenceData`` with ArviZ 0.x, ``DataTree`` with 1.x), a table of diagnostics, a file.
+What can go wrong: a file that is not a posterior of
+this version; ``read_archive`` returns nothing then, and the posterior is computed again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from brainworth.models.posterior.inference import Chains
+
+DIMS: dict[str, list[str]] = {
+    "log_snr": ["modality", "latent"],
+    "log_snr_raw": ["modality", "latent"],
+    "gain_spread": ["modality"],
+    "gain": ["person"],
+    "gain_raw": ["person"],
+    "loading": ["latent"],
+    "loading_raw": ["latent"],
+    "latent_power_raw": ["latent"],
+    "noise_level_raw": ["modality"],
+    "brain": ["modality", "latent"],
+    "slope": ["modality", "latent"],
+    "person_slope": ["person", "latent"],
+    "encoding_accuracy": ["modality", "latent"],
+    "noise_ceiling": ["modality", "latent"],
+    "new_person_snr": ["modality"],
+}
+SAMPLED = ("log_snr", "brain_exponent", "loading", "explainable", "scale")
+"""Sites whose mixing is judged."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """Labels of the axes."""
+
+    modalities: tuple[str, ...]
+    people: tuple[str, ...]
+    n_latents: int
+
+    def coords(self) -> dict[str, list[Any]]:
+        """Return coordinates by dimension."""
+        return {
+            "modality": list(self.modalities),
+            "person": list(self.people),
+            "latent": list(range(1, self.n_latents + 1)),
+        }
+
+
+def _arviz() -> Any:
+    """Import ArviZ without its announcement of the next major version, which is no concern of the user."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        import arviz
+
+    return arviz
+
+
+@dataclass(frozen=True)
+class Extras:
+    """Groups beside the posterior; every array has the leading axes (chain, draw), but the observed data's."""
+
+    prior: dict[str, np.ndarray] = field(default_factory=dict)
+    """Draws of the sites from the prior."""
+    prior_predictive: dict[str, np.ndarray] = field(default_factory=dict)
+    """What the prior expects the pilot to show (``models.predictive``)."""
+    posterior_predictive: dict[str, np.ndarray] = field(default_factory=dict)
+    """What the posterior expects the pilot to show."""
+    observed_data: dict[str, np.ndarray] = field(default_factory=dict)
+    """What it showed."""
+
+
+def to_arviz(chains: Chains, names: Names, constants: dict[str, np.ndarray], extras: Extras | None = None) -> Any:
+    """Return ArviZ data: posterior, sample_stats, log_likelihood, log_prior, constant_data and the groups of ``extras``."""
+    az = _arviz()
+    more = extras or Extras()
+    statistics = dict(chains.statistics)
+    statistics["diverging"] = statistics["diverging"].astype(bool)
+    everything = {
+        "posterior": chains.sites,
+        "sample_stats": statistics,
+        "log_likelihood": chains.log_likelihood,
+        "log_prior": chains.log_prior,
+        "prior": more.prior,
+        "prior_predictive": more.prior_predictive,
+        "posterior_predictive": more.posterior_predictive,
+        "observed_data": more.observed_data,
+        "constant_data": constants,
+    }
+    groups = {group: {k: np.asarray(v) for k, v in part.items() if np.size(v)} for group, part in everything.items()}
+    groups = {group: part for group, part in groups.items() if part}
+    coords = {k: v for k, v in names.coords().items() if v}
+    if int(az.__version__.split(".")[0]) >= 1:
+        used = {name for part in groups.values() for name in part}
+        return az.from_dict(groups, coords=coords, dims={name: axes for name, axes in DIMS.items() if name in used})
+    return _inference_data(az, groups, coords)
+
+
+def _inference_data(az: Any, groups: dict[str, dict[str, np.ndarray]], coords: dict[str, list[Any]]) -> Any:
+    """Return ``InferenceData`` of ArviZ 0.x, group by group: its ``from_dict`` knows neither log_prior nor all dims."""
+    import xarray as xr
+
+    built: dict[str, Any] = {}
+    for group, part in groups.items():
+        sampled = group not in {"observed_data", "constant_data"}
+        arrays: dict[str, Any] = {}
+        for name, value in part.items():
+            lead = ["chain", "draw"] if sampled else []
+            own = DIMS.get(name, []) if sampled or group == "observed_data" else []
+            own = own or [f"{name}_dim_{axis}" for axis in range(value.ndim - len(lead))]
+            arrays[name] = (lead + own, value)
+        dims = {dim: size for dims, value in arrays.values() for dim, size in zip(dims, value.shape, strict=True)}
+        known = {dim: coords[dim] if dim in coords else np.arange(size) for dim, size in dims.items()}
+        built[group] = xr.Dataset(arrays, coords=known)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of groups that its schema does not list
+        return az.InferenceData(**built)
+
+
+def diagnostics(data: Any) -> dict[str, float]:
+    """Return the worst R-hat, the smallest bulk and tail effective sample sizes and the share of divergences."""
+    az, posterior = _arviz(), data["posterior"]
+    each = [column for name in SAMPLED if name in posterior for column in _scalars(posterior[name].values)]
+    worst = {
+        "rhat": max(float(az.rhat(values)) for values in each),
+        "ess_bulk": min(float(az.ess(values, method="bulk")) for values in each),
+        "ess_tail": min(float(az.ess(values, method="tail", prob=(0.05, 0.95))) for values in each),
+    }
+    worst["divergences"] = float(np.mean(data["sample_stats"]["diverging"].values))
+    worst["bfmi"] = float(np.min(_bfmi(data["sample_stats"]["energy"].values)))
+    return worst
+
+
+def _scalars(values: Float[np.ndarray, "chain draw *shape"]) -> list[Float[np.ndarray, "chain draw"]]:
+    """Return every element of a site as an array of its own; those that never vary have nothing to diagnose."""
+    flat = np.asarray(values, dtype=float).reshape(*values.shape[:2], -1)
+    return [flat[:, :, index] for index in range(flat.shape[2]) if np.ptp(flat[:, :, index]) > 0.0]
+
+
+def effective_samples(values: Float[np.ndarray, "chain draw"]) -> float:
+    """Return the bulk effective sample size of one quantity."""
+    return float(_arviz().ess(np.asarray(values, dtype=float), method="bulk"))
+
+
+def _bfmi(energy: Float[np.ndarray, "chain draw"]) -> Float[np.ndarray, " chain"]:
+    return np.square(np.diff(energy, axis=1)).mean(axis=1) / energy.var(axis=1)
+
+
+def write_archive(data: Any, path: Path) -> None:
+    """Write netCDF whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".nc")
+    os.close(handle)
+    try:
+        data.to_netcdf(temporary, engine="h5netcdf")
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def log_densities(path: Path) -> dict[str, Float[np.ndarray, " draw"]]:
+    """Return the log density of every draw, chain after chain: ``prior``, and the parts of the likelihood by name."""
+    import xarray as xr
+
+    found: dict[str, Float[np.ndarray, " draw"]] = {}
+    for group in ("log_prior", "log_likelihood"):
+        data = xr.load_dataset(path, group=group, engine="h5netcdf")
+        parts = {str(name): value.values.reshape(-1, *value.shape[2:]) for name, value in data.items()}
+        totals = {name: value.reshape(len(value), -1).sum(axis=1) for name, value in parts.items()}
+        found |= {"prior": np.sum(list(totals.values()), axis=0)} if group == "log_prior" else totals
+    return found
+
+
+def read_archive(path: Path, fingerprint: str) -> tuple[Chains, dict[str, np.ndarray], dict[str, Any]] | None:
+    """Return chains, constants and notes of a posterior with this fingerprint, or ``None`` if there is no such file."""
+    import xarray as xr
+
+    if not path.is_file():
+        return None
+    try:
+        groups = {
+            name: xr.load_dataset(path, group=name, engine="h5netcdf")
+            for name in ("posterior", "sample_stats", "constant_data")
+        }
+    except (OSError, KeyError, ValueError):
+        return None
+    attrs = groups["posterior"].attrs
+    if attrs.get("fingerprint") != fingerprint:
+        return None
+    sites = {str(name): value.values for name, value in groups["posterior"].items()}
+    statistics = {str(name): value.values.astype(float) for name, value in groups["sample_stats"].items()}
+    constants = {str(name): value.values for name, value in groups["constant_data"].items()}
+    return Chains(sites=sites, statistics=statistics), constants, json.loads(attrs["notes"])

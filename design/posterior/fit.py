@@ -1,0 +1,344 @@
+"""From a study to its posterior, and from the posterior to draws the forecast can use.
+
+In: ``Study`` (a pilot, or a known system). Out: ``Posterior``: ArviZ data, summaries, a surface, a plan. What can go
+wrong: a study without a pilot has no chains (``Posterior.data`` is ``None``); everything else is in the health checks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from brainworth import __version__
+from brainworth.design.common.runtime import release_programs
+from brainworth.design.performance.surface import PosteriorSurface
+from brainworth.design.pilot.large import forget, resumable
+from brainworth.design.posterior import archive
+from brainworth.design.posterior.literature import study_priors
+from brainworth.design.posterior.notes import people_with_gains, pilot_notes, predictive_groups
+from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
+from brainworth.models.forecast.people import new_people
+from brainworth.models.learner.learning_curve import learning_curve
+from brainworth.models.pilot.evidence import PilotEvidence
+from brainworth.models.pilot.summary import Summary, summarise
+from brainworth.models.posterior.hierarchy import Priors, systems_of_draws
+from brainworth.models.posterior.inference import Chains, sample_posterior, sample_prior
+from brainworth.models.posterior.likelihoods import PRESENCE
+from brainworth.models.theory.quadrature import compress
+from brainworth.models.theory.system import Spectrum, System
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from brainworth.design.allocation import Conditions
+    from brainworth.design.decision.plan import Plan
+    from brainworth.design.pilot.study import Study
+
+FORECAST_DRAWS = 1000
+"""Posterior draws a forecast averages over."""
+MODEL = 2
+"""Number of the model; a posterior saved by another one is fitted again."""
+PRIOR_DRAWS = 400
+"""Prior draws of every quantity that a report draws beside its posterior."""
+
+
+def fingerprint(study: Study, seed: int) -> str:
+    """Return a hash of everything a posterior depends on: inputs, priors, seed, version; not prices or budget."""
+    config = study.config
+    relevant = {
+        "version": __version__,
+        "model": MODEL,
+        "seed": seed,
+        "priors": config.priors.model_dump(mode="json"),
+        "task": config.task.kind,
+        "modalities": [(m.name, m.recordings, m.reader.model_dump(mode="json")) for m in config.modality],
+        "inputs": {name: value for name, value in sorted(study.digest.items()) if not name.endswith(".toml")},
+        "system": None if study.system is None else sorted(study.digest.items()),
+    }
+    return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What is believed after the pilot."""
+
+    study: Study
+    """The study it is the posterior of."""
+    draws: Draws
+    """Draws in the form of the forecast; one draw, certain, for a known system."""
+    pilot: PilotSize
+    """What the pilot brings."""
+    label_scale: float
+    """Standard deviation of the labels, in their unit; variances are in squares of it."""
+    data: Any = None
+    """ArviZ data: ``InferenceData`` or ``DataTree``; ``None`` for a known system."""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """What the health checks read: diagnostics, accuracies, sizes."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Time spent, by stage."""
+
+    def surface(self) -> PosteriorSurface:
+        """Return explainable R^2 as a function of a purchase, under the shifts the study plans for."""
+        aim = self.study.config.objective
+        return replace(self.surface_unshifted(), shift=aim.shift, shifts=tuple(aim.shifts))
+
+    def surface_unshifted(self) -> PosteriorSurface:
+        """Return explainable R^2 as a function of a purchase on stimuli of the pilot's kind: what a lab can check."""
+        size = self.pilot
+        if not self.study.config.budget.reuse_pilot:
+            size = replace(size, samples=jnp.zeros_like(size.samples), labels=jnp.zeros(()))
+        return PosteriorSurface(self.study.config.modality_names, self.draws, size)
+
+    def columns(self) -> dict[str, NDArray[np.float64]]:
+        """Return draws of the quantities that the plan file summarises, in the labels' unit."""
+        system, unit = self.draws.system, self.label_scale**2
+        alignment = np.asarray(system.alignment).sum(axis=1)
+        snr = np.asarray(system.snr)
+        best = snr.max(axis=1)
+        return {
+            "alignment": alignment,
+            "misalignment": 1.0 - alignment,
+            "signal_variance": np.asarray(system.signal_variance) * unit,
+            "noise_variance": np.asarray(system.noise_variance) * unit,
+            "latent_dimension": np.sum(best / (best + PRESENCE), axis=1),
+        } | {f"snr:{name}": snr[:, m].sum(axis=1) for m, name in enumerate(self.study.config.modality_names)}
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row per draw: alignment, misalignment, variances, latent dimension, snr of each modality."""
+        import pandas as pd
+
+        return pd.DataFrame(self.columns())
+
+    def summary(self) -> pd.DataFrame:
+        """Return mean, 5 %, 50 % and 95 % quantiles of every column of ``to_dataframe``."""
+        frame = self.to_dataframe()
+        table = frame.quantile([0.05, 0.5, 0.95]).T
+        table.columns = ["q05", "q50", "q95"]
+        table.insert(0, "mean", frame.mean())
+        return table
+
+    def plan(self, budget: float | None = None, *, constraints: Conditions = (), rounds: int | None = None) -> Plan:
+        """Return the best purchase for a budget (the study's, if not given); see ``planning.make_plan``.
+
+        ``constraints`` are conditions of your own, e.g. ``lambda v: [v.sessions["EEG"] >= 2 * v.subjects["EEG"]]``.
+        """
+        from brainworth.design.decision.plan import make_plan
+
+        return make_plan(
+            cast("Any", self), budget=budget, constraints=constraints, rounds=rounds
+        )  # one class, two import names for the type checker
+
+
+def fit_study(
+    study: Study, seed: int, archive_path: Path | None = None, tell: Callable[[str], None] | None = None
+) -> Posterior:
+    """Return the posterior of a study; with a path, reuse the one saved there if nothing it depends on has changed.
+
+    Passes over recordings that do not fit into memory go on where an interrupted run left them, and are told to ``tell``.
+    """
+    release_programs()
+    if study.system is not None:
+        return _known(study)
+    if study.variance is not None:
+        return _prior_alone(study, study.variance, seed)
+    mark = fingerprint(study, seed)
+    if archive_path is not None:
+        saved = archive.read_archive(archive_path, mark)
+        if saved is not None:
+            return _assemble(study, *saved, seed=seed, seconds={"reused": 0.0})
+    unfinished = None if archive_path is None else archive_path.parent / "unfinished"
+    fit = _reduced(study if unfinished is None else resumable(study, unfinished, tell), seed)
+    with ThreadPoolExecutor(1) as beside:
+        curve = beside.submit(learning_curve, study.pilot, seed)
+        chains, seconds = _sampled(fit, seed)
+        points = [vars(point) for point in curve.result()]
+    notes = pilot_notes(study, fit.summary) | {
+        "fold_efficiency": np.asarray(fit.evidence.brain.fold_efficiency).tolist(),
+        "learning_curve": points,
+    }
+    posterior = _assemble(study, chains, fit.constants, notes, seed=seed, seconds=seconds)
+    prior = sample_prior(fit.priors, fit.summary.modality_of, fit.n_latents, seed)
+    prior_chains = Chains({name: value[None] for name, value in prior.items()}, {})
+    before = _assemble(study, prior_chains, fit.constants, {}, seed=seed, seconds={})
+    notes["prior"] = {name: values[:PRIOR_DRAWS].tolist() for name, values in before.columns().items()}
+    names = archive.Names(study.config.modality_names, people_with_gains(study), fit.n_latents)
+    forecasts = (before.draws, before.pilot), (posterior.draws, posterior.pilot)
+    extras = predictive_groups(study, notes, fit.evidence, prior, forecasts)
+    data = archive.to_arviz(chains, names, fit.constants, extras)
+    notes |= {"sampler": archive.diagnostics(data)}
+    data["posterior"].attrs.update({"fingerprint": mark, "notes": json.dumps(notes), "version": __version__})
+    if archive_path is not None:
+        archive.write_archive(data, archive_path)
+    if unfinished is not None:
+        forget(unfinished)
+    return replace(posterior, data=data, notes=notes)
+
+
+def fit_for_forecast(study: Study, seed: int) -> Posterior:
+    """Return the posterior of a study with a pilot for its forecasts alone: no notes for the health checks, no ArviZ data.
+
+    For fits to parts of a pilot (``backtest``, leaving people out), which nobody looks at for themselves.
+    """
+    fit = _reduced(study, seed)
+    chains, seconds = _sampled(fit, seed)
+    return _assemble(study, chains, fit.constants, {}, seed=seed, seconds=seconds)
+
+
+@dataclass(frozen=True)
+class _Reduced:
+    """A pilot as the sampler sees it."""
+
+    summary: Summary
+    evidence: PilotEvidence
+    priors: Priors
+    n_latents: int
+    constants: dict[str, np.ndarray]
+    seconds: float
+
+
+def _reduced(study: Study, seed: int) -> _Reduced:
+    config, watch = study.config, time.perf_counter()
+    n_latents = config.priors.max_latents
+    summary = summarise(study.pilot, config.modality_names, n_latents, seed)
+    seconds = time.perf_counter() - watch
+    priors, channels = study_priors(config)
+    evidence = _with_channels(summary.evidence, channels)
+    return _Reduced(summary, evidence, priors, n_latents, _constants(summary, evidence), seconds)
+
+
+def _sampled(fit: _Reduced, seed: int) -> tuple[Chains, dict[str, float]]:
+    """Return the chains, and the seconds of both stages."""
+    watch = time.perf_counter()
+    chains = sample_posterior(fit.evidence, fit.priors, fit.summary.modality_of, fit.n_latents, seed)
+    return chains, {"statistics": fit.seconds, "posterior": time.perf_counter() - watch}
+
+
+def _with_channels(evidence: PilotEvidence, channels: NDArray[np.float64]) -> PilotEvidence:
+    seen = evidence.brain.samples > 0
+    return replace(evidence, brain=replace(evidence.brain, channels=jnp.where(seen, evidence.brain.channels, channels)))
+
+
+def _constants(summary: Summary, evidence: PilotEvidence) -> dict[str, np.ndarray]:
+    brain, task = evidence.brain, evidence.task
+    return {
+        "spectrum_variance": np.asarray(evidence.spectrum.variance),
+        "spectrum_count": np.asarray(evidence.spectrum.count),
+        "samples": np.asarray(brain.samples),
+        "independent": np.asarray(brain.independent),
+        "subjects": np.asarray(brain.subjects),
+        "repeats": np.asarray(brain.repeats),
+        "shared": np.asarray(brain.shared),
+        "alike": np.asarray(brain.alike),
+        "channels": np.asarray(brain.channels),
+        "person_modality": np.asarray(summary.modality_of, dtype=float),
+        "labels": np.asarray([float(task.distinct), float(task.total), summary.labels.scale]),
+    }
+
+
+def kept_draws(count: int) -> NDArray[np.int64]:
+    """Return which of the chains' draws a forecast averages over."""
+    return np.linspace(0, count - 1, min(FORECAST_DRAWS, count)).astype(np.int64)
+
+
+def _assemble(
+    study: Study,
+    chains: Chains,
+    constants: Mapping[str, np.ndarray],
+    notes: Mapping[str, Any],
+    *,
+    seed: int,
+    seconds: Mapping[str, float],
+) -> Posterior:
+    flat = chains.flat()
+    keep = kept_draws(len(flat["scale"]))
+    flat = {name: value[keep] for name, value in flat.items()}
+    distinct, all_labels, label_scale = (float(v) for v in constants["labels"])
+    spectrum = Spectrum(jnp.asarray(constants["spectrum_variance"]), jnp.asarray(constants["spectrum_count"]))
+    system = systems_of_draws(flat, compress(spectrum), jnp.asarray(constants["channels"]))
+    repeated = all_labels / max(distinct, 1.0)
+    ratio = float(np.mean(flat["explainable"] / (1.0 - flat["explainable"])))
+    labels = all_labels * (1.0 + ratio) / (1.0 + repeated * ratio)
+    person_modality = constants["person_modality"].astype(int)
+    recorded = constants["samples"] > 0
+    gains = new_people(flat["gain_spread"], flat["gain"], person_modality, recorded, np.random.default_rng([seed, 2]))
+    draws = Draws(system=system, people=jnp.asarray(gains))
+    return Posterior(study, draws, _pilot_size(study, constants, labels), label_scale, None, notes, seconds)
+
+
+def _pilot_size(study: Study, constants: Mapping[str, np.ndarray], labels: float) -> PilotSize:
+    modalities = study.config.modality
+    return PilotSize(
+        samples=jnp.asarray(constants["samples"]),
+        subjects=jnp.asarray(constants["subjects"]),
+        repeats=jnp.asarray(constants["repeats"]),
+        shared=jnp.asarray(constants["shared"]),
+        labels=jnp.asarray(labels),
+        new_subjects=jnp.asarray(
+            [float(m.new_subjects or s == 0) for m, s in zip(modalities, constants["samples"], strict=True)]
+        ),
+        new_shared=jnp.asarray([float(m.design.shared_stimuli) for m in modalities]),
+        usable=jnp.asarray(constants["independent"] * [m.cost.usable_fraction for m in modalities]),
+        alike=jnp.asarray(constants["alike"]),
+    )
+
+
+def _prior_alone(study: Study, variance: NDArray[np.float64], seed: int) -> Posterior:
+    """Return the prior of a study without labels and recordings, in the form of a posterior; labels in standard units."""
+    config, n = study.config, len(study.config.modality)
+    watch = time.perf_counter()
+    priors, channels = study_priors(config)
+    draws = sample_prior(priors, np.zeros(0, dtype=int), config.priors.max_latents, seed, FORECAST_DRAWS)
+    constants = {
+        "spectrum_variance": variance,
+        "spectrum_count": np.ones(variance.size),
+        "samples": np.zeros(n),
+        "independent": np.ones(n),
+        "subjects": np.ones(n),
+        "repeats": np.ones(n),
+        "shared": np.zeros(n),
+        "alike": np.zeros(n),
+        "channels": channels,
+        "person_modality": np.zeros(0),
+        "labels": np.array([0.0, 0.0, 1.0]),
+    }
+    chains = Chains({name: value[None] for name, value in draws.items()}, {})
+    seconds = {"prior": time.perf_counter() - watch}
+    return _assemble(study, chains, constants, {"remarks": list(study.remarks)}, seed=seed, seconds=seconds)
+
+
+def _known(study: Study) -> Posterior:
+    """Return the posterior of a study that plans for a known system: one draw, no pilot."""
+    named = study.system
+    if named is None:
+        raise ValueError("The study has no known system.")
+    system, n = named.system, len(named.sources)
+    one = System(
+        spectrum=compress(system.spectrum),
+        signal_variance=system.signal_variance[None],
+        noise_variance=system.noise_variance[None],
+        alignment=system.alignment[None],
+        snr=system.snr[None],
+        channels=system.channels,
+        brain_exponent=system.brain_exponent[None],
+        task_exponent=system.task_exponent[None],
+    )
+    constants = {
+        "samples": np.zeros(n),
+        "independent": np.ones(n),
+        "subjects": np.ones(n),
+        "repeats": np.ones(n),
+        "shared": np.zeros(n),
+        "alike": np.zeros(n),
+    }
+    draws = Draws(system=one, people=jnp.ones((1, n, MAX_PEOPLE)))
+    return Posterior(study, draws, _pilot_size(study, constants, 0.0), 1.0)

@@ -1,0 +1,93 @@
+"""Priors of a study: literature defaults by kind of modality, overridden by the study's [priors].
+
+In: a validated study configuration. Out: ``Priors`` of the hierarchical model and channels of modalities without a
+pilot. What can go wrong: nothing; the configuration is validated and the data file ships with the package.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from brainworth.design.study_file.config import StudyConfig
+from brainworth.models.posterior.hierarchy import Priors
+
+Z95 = 1.6448536269514722
+"""95 % quantile of the standard normal distribution."""
+PATTERNS = (
+    ("7t", "fmri_7t"),
+    ("fmri", "fmri_3t"),
+    ("bold", "fmri_3t"),
+    ("ecog", "ecog"),
+    ("seeg", "ecog"),
+    ("ieeg", "ecog"),
+    ("fnirs", "fnirs"),
+    ("nirs", "fnirs"),
+    ("eeg", "eeg"),
+    ("n400", "eeg"),
+    ("meg", "meg"),
+    ("eye", "eyetracking"),
+    ("gaze", "eyetracking"),
+    ("behav", "behaviour"),
+)
+"""Parts of a modality's name that tell its kind, first match wins."""
+
+
+@cache
+def literature() -> dict[str, dict[str, Any]]:
+    """Return the table of literature defaults, by kind."""
+    text = files("brainworth.models").joinpath("priors/literature.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def kind_of(config: StudyConfig, name: str) -> str:
+    """Return the kind of a modality: as the study says, or guessed from its name; ``unknown`` if neither tells."""
+    override = config.priors.modality.get(name)
+    if override is not None and override.kind is not None:
+        return override.kind
+    folded = name.casefold()
+    return next((kind for part, kind in PATTERNS if part in folded), "unknown")
+
+
+def _beta(interval: tuple[float, float] | None) -> tuple[float, float]:
+    """Return the parameters of the Beta distribution with a 90 % interval, by its mean and standard deviation."""
+    if interval is None:
+        return 1.0, 1.0
+    mean = float(np.clip(0.5 * (interval[0] + interval[1]), 0.01, 0.99))
+    deviation = max((interval[1] - interval[0]) / (2.0 * Z95), 1e-3)
+    total = max(mean * (1.0 - mean) / deviation**2 - 1.0, 0.5)
+    return mean * total, (1.0 - mean) * total
+
+
+def study_priors(config: StudyConfig) -> tuple[Priors, np.ndarray]:
+    """Return the priors of a study and the default number of channels of each modality."""
+    table = literature()
+    log_snr, scale, channels = [], [], []
+    for name in config.modality_names:
+        entry = table[kind_of(config, name)]
+        override = config.priors.modality.get(name)
+        if override is not None and override.snr is not None:
+            low, high = max(override.snr[0], 1e-4), override.snr[1]
+            log_snr.append(0.5 * (math.log(low) + math.log(high)))
+            scale.append((math.log(high) - math.log(low)) / (2 * Z95))
+        else:
+            log_snr.append(math.log(entry["snr"]))
+            scale.append(math.log(entry["factor"]) / Z95)
+        given = override.channels if override is not None else None
+        channels.append(float(given or entry["channels"]))
+    alignment = table["alignment"]["beta"] if config.priors.alignment is None else _beta(config.priors.alignment)
+    spread = [table["people"]["gain_spread"]] * len(log_snr)
+    priors = Priors(
+        log_snr=jnp.asarray(log_snr),
+        log_snr_scale=jnp.asarray(scale),
+        gain_spread=jnp.asarray(spread),
+        alignment=jnp.asarray(alignment),
+        explainable=jnp.asarray(_beta(config.priors.explainable)),
+    )
+    return priors, np.asarray(channels)

@@ -1,0 +1,100 @@
+"""What is kept of a pilot beside its posterior: for the health checks, and for whoever opens the archive.
+
+In: a study, the summary of its pilot, draws of prior and posterior. Out: notes (plain numbers, for JSON), the people whose
+gains the model has, the predictive groups of the archive. What can go wrong: nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from brainworth.design.posterior.archive import Extras
+from brainworth.models.forecast.forecast import Draws, PilotSize
+from brainworth.models.forecast.predictive import predictive
+from brainworth.models.pilot.evidence import PilotEvidence
+from brainworth.models.pilot.summary import Summary
+
+if TYPE_CHECKING:
+    from brainworth.design.pilot.study import Study
+
+
+def pilot_notes(study: Study, summary: Summary) -> dict[str, Any]:
+    """Return sizes, accuracies and whose signal it is: what the health checks read."""
+    config, readouts = study.config, summary.readouts
+    accuracy: dict[str, list[float]] = {}
+    leverage: dict[str, float] = {}
+    for name in config.modality_names:
+        rows = [i for i, r in enumerate(study.pilot.recordings) if r.modality == name]
+        if readouts is None or summary.encoder is None or not rows:
+            continue
+        accuracy[name] = np.nan_to_num(readouts.latent_accuracy[rows]).mean(axis=0).tolist()
+        weight = np.maximum(summary.encoder.snr[rows], 0.0).sum(axis=1) * [
+            len(study.pilot.recordings[i].stimulus) for i in rows
+        ]
+        leverage[name] = float(weight.max() / max(weight.sum(), 1e-12)) * len(rows)
+    return {
+        "encoder_converged": summary.encoder is None or summary.encoder.converged,
+        "folds_converged": readouts is None or readouts.converged,
+        "readout_accuracy": accuracy,
+        "leverage": leverage,
+        "likeness": {
+            name: [found.share, found.error]
+            for name, found in zip(config.modality_names, summary.likeness, strict=True)
+            if np.isfinite(found.error)
+        },
+        "groups": int(np.unique(study.pilot.group).size),
+        "stimuli": int(study.pilot.features.shape[0]),
+        "features": int(study.pilot.features.shape[1]),
+        "people": {name: sum(r.modality == name for r in study.pilot.recordings) for name in config.modality_names},
+        "remarks": list(study.remarks),
+    }
+
+
+def people_with_gains(study: Study) -> tuple[str, ...]:
+    """Return the people whose gains the model has: all of modalities with several, modality by modality."""
+    recordings = study.pilot.recordings
+    return tuple(
+        f"{recording.modality}:{recording.subject}"
+        for name in study.config.modality_names
+        for recording in recordings
+        if recording.modality == name and sum(other.modality == name for other in recordings) > 1
+    )
+
+
+def predictive_groups(
+    study: Study,
+    notes: Mapping[str, Any],
+    evidence: PilotEvidence,
+    prior: Mapping[str, NDArray[np.float64]],
+    forecasts: tuple[tuple[Draws, PilotSize], tuple[Draws, PilotSize]],
+) -> Extras:
+    """Return draws from the prior, what prior and posterior expect the pilot to show, and what it showed.
+
+    Parameters
+    ----------
+    study : Study
+        Names and number of latents.
+    notes : mapping
+        ``pilot_notes``, and the fold efficiency.
+    evidence : PilotEvidence
+        Slopes of the people.
+    prior : mapping
+        Draws of the sites, leading axis draw.
+    forecasts : pair of (draws, pilot size)
+        Of the prior, of the posterior.
+    """
+    kept = jnp.asarray(notes["fold_efficiency"])
+    expected = [predictive(draws.system, draws.people, size, kept) for draws, size in forecasts]
+    first, second = ({k: np.asarray(v)[None] for k, v in vars(found).items()} for found in expected)
+    latents = study.config.priors.max_latents
+    seen = [notes["readout_accuracy"].get(name, [np.nan] * latents) for name in study.config.modality_names]
+    accuracy = np.array(
+        [np.pad(np.asarray(row, float), (0, latents - len(row)), constant_values=np.nan) for row in seen]
+    )
+    observed = {"encoding_accuracy": accuracy, "person_slope": np.asarray(evidence.brain.slope)}
+    return Extras({name: value[None] for name, value in prior.items()}, first, second, observed)

@@ -1,0 +1,1 @@
+"""The study file: one module a block, and the system file."""

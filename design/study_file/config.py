@@ -1,0 +1,159 @@
+"""The study file as typed, frozen models: every key, its default, its range, and what must hold between keys.
+
+In: the parsed TOML of ``study.toml`` (or a dict of the same form). Out: ``StudyConfig``. What can go wrong: unknown
+keys, values out of range and contradictions; ``parse_study`` turns each into a ``BadInput`` that names the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from brainworth.design.common.fields import CountOrZero, RelativePath, Section, Text
+from brainworth.design.common.messages import did_you_mean, explain, quoted, value_problem
+from brainworth.design.study_file.aim import Budget, Objective
+from brainworth.design.study_file.constraint import Constraint, check_constraints
+from brainworth.design.study_file.modality import FREE, Modality, Tiers
+from brainworth.design.study_file.money import Price
+from brainworth.design.study_file.priors import Priors
+
+
+class About(Section):
+    """[study]: what the study is called, and its seed."""
+
+    title: Text = "Untitled study"
+    """Title, shown in the report."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Seed of every random number."""
+
+
+class Stimuli(Section):
+    """[stimuli]: the features of every stimulus that was recorded or labelled."""
+
+    table: RelativePath
+    """csv, tsv, parquet, npz, h5, nc or zarr: `stimulus` = unique id; optional `group` (never split across folds); every
+    other column is one numeric feature."""
+
+
+class Task(Section):
+    """[task]: what the model is trained to predict, and what a label costs."""
+
+    labels: RelativePath | None = None
+    """Table with the columns stimulus and label; several rows of a stimulus are repeated labels. Not needed with
+    [system]."""
+    kind: Literal["regression", "binary"] = "regression"
+    """regression, or binary (two different labels)."""
+    cost_per_label: Price
+    """Price of one label; a number, or [low, high] as a 90 % interval."""
+    max_labels: CountOrZero | None = None
+    """Most new labels that can be bought."""
+    min_labels: CountOrZero = 0
+    """Fewest new labels to buy."""
+    tiers: Tiers = Field(default_factory=list)
+    """Volume prices: answers beyond `above` cost `price` instead of `cost_per_label`."""
+    raters: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """Answers paid for each new label, where a label is the mean of several raters' (every row of `labels` must then be such a
+    mean: a new label is taken to be as noisy as one of them)."""
+    setup: Price = FREE
+    """Paid once, if the plan buys any label."""
+
+
+class KnownSystem(Section):
+    """[system]: plan for known parameters instead of a pilot."""
+
+    file: RelativePath
+    """The system file; its sources are matched to the modalities by name."""
+
+
+class StudyConfig(Section):
+    """A study file."""
+
+    study: About = About()
+    """Title and seed."""
+    stimuli: Stimuli | None = None
+    """Stimulus features; not needed with [system]."""
+    task: Task
+    """The task and the price of its labels."""
+    modality: Annotated[list[Modality], Field(min_length=1, max_length=32)]
+    """The modalities, one [[modality]] block each."""
+    budget: Budget = Budget()
+    """Money and time."""
+    objective: Objective = Objective()
+    """Which plan is best."""
+    constraint: Annotated[list[Constraint], Field(max_length=100)] = Field(default_factory=list)
+    """Conditions of your own, one [[constraint]] block each."""
+    system: KnownSystem | None = None
+    """Known parameters, instead of any pilot."""
+    priors: Priors = Priors()
+    """Overrides of the literature priors."""
+
+    @property
+    def modality_names(self) -> tuple[str, ...]:
+        """Names of the modalities, in the order of the file."""
+        return tuple(m.name for m in self.modality)
+
+    @model_validator(mode="after")
+    def _names_match(self) -> Self:
+        seen: dict[str, str] = {}
+        for name in self.modality_names:
+            if name.casefold() in seen:
+                raise value_problem(
+                    f"two modalities are called {quoted(name)}", "Give each a name of its own (capitals do not count)."
+                )
+            seen[name.casefold()] = name
+        for name in self.priors.modality:
+            if name not in self.modality_names:
+                hint = did_you_mean(name, self.modality_names)
+                raise value_problem(
+                    f"priors.modality names {quoted(name)}, which is no modality of the study",
+                    f"The modalities are {', '.join(map(quoted, self.modality_names))}.{hint}",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _constraints_name_quantities(self) -> Self:
+        check_constraints(self.constraint, self.modality_names)
+        return self
+
+    @model_validator(mode="after")
+    def _aim_is_complete(self) -> Self:
+        aim = self.objective
+        if aim.target is None and aim.utility == "probability":
+            raise value_problem("objective.utility = 'probability' needs a target", "Add objective.target, e.g. 0.6.")
+        if aim.target is None and self.budget.total is None:
+            raise value_problem(
+                "neither a budget nor a target is given",
+                "Add budget.total, or objective.target to get the cheapest plan that reaches it.",
+            )
+        if self.budget.total is None and self.budget.rounds > 1:
+            raise value_problem("budget.rounds is given without budget.total", "Rounds are compared at a budget.")
+        task = self.task
+        last_price = task.tiers[-1].price if task.tiers else task.cost_per_label
+        if last_price == FREE and task.max_labels is None:
+            raise value_problem(
+                "labels are free and without limit", "Give task.cost_per_label a price, or task.max_labels."
+            )
+        if task.max_labels is not None and task.min_labels > task.max_labels:
+            raise value_problem(
+                f"task.min_labels = {task.min_labels} is above task.max_labels = {task.max_labels}",
+                "The minimum must not exceed the maximum.",
+            )
+        return self
+
+
+def parse_study(data: Mapping[str, Any], file: object = "the study configuration") -> StudyConfig:
+    """Return the validated study, or raise ``BadInput`` naming the key that is wrong.
+
+    Parameters
+    ----------
+    data : mapping
+        Parsed TOML, or a dict of the same form.
+    file : object
+        What to call the source in messages.
+    """
+    try:
+        return StudyConfig.model_validate(dict(data))
+    except ValidationError as error:
+        raise explain(error, StudyConfig, file, data) from None

@@ -1,0 +1,86 @@
+"""What the model expects a pilot to look like: prior and posterior predictive quantities.
+
+In: draws of the system and the pilot's size. Out: per draw the expected cross-validated encoding accuracy and its noise ceiling,
+explainable R^2 and R^2 at the pilot's size, the signal-to-noise ratio of a new person. What can go wrong: nothing is checked here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax.tree_util import register_dataclass
+from jaxtyping import Array, Float
+
+from brainworth.models.forecast.forecast import SYSTEM_AXES, Order, PilotSize, risk_of_order
+from brainworth.models.theory.encoding import encode, readout_overlaps, readout_snr
+from brainworth.models.theory.system import Design, System
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Predictive:
+    """Expected quantities of one draw, or of many with a leading axis."""
+
+    encoding_accuracy: Float[Array, "*draw modality latent"]
+    """Expected correlation of held-out read-outs with their prediction, five-fold."""
+    noise_ceiling: Float[Array, "*draw modality latent"]
+    """The same if the latents were predicted perfectly."""
+    explainable_r2: Float[Array, "*draw"]
+    """1 - M / tau^2 of the optimal learner at the pilot's size."""
+    r2: Float[Array, "*draw"]
+    """1 - (M + sigma^2) / (tau^2 + sigma^2) there."""
+    new_person_snr: Float[Array, "*draw modality"]
+    """Signal-to-noise ratio of one new person, summed over latents."""
+
+
+def _one(system: System, people: Array, size: PilotSize, kept: Array, fold_share: float) -> Predictive:
+    design = Design(
+        n_brain=fold_share * size.samples,
+        n_task=size.labels,
+        subjects=size.subjects,
+        repeats=size.repeats,
+        shared=size.shared,
+        alike=size.alike,
+    )
+    seen = replace(system, snr=system.snr * kept[:, None])
+    encoding = encode(seen, design)
+    effective = readout_snr(seen, readout_overlaps(seen, design, encoding))
+    ceiling = jnp.sqrt(effective / (1.0 + effective))
+    nothing = jnp.zeros_like(size.samples)
+    order = Order(n_task=jnp.zeros(()), samples=nothing, subjects=nothing + 1.0, repeats=nothing + 1.0)
+    risk = risk_of_order(system, people, size, order)
+    signal, noise = system.signal_variance, system.noise_variance
+    return Predictive(
+        encoding_accuracy=ceiling * jnp.sqrt(encoding.encoding_r2),
+        noise_ceiling=ceiling,
+        explainable_r2=1.0 - risk / signal,
+        r2=1.0 - (risk + noise) / (signal + noise),
+        new_person_snr=jnp.sum(system.snr, axis=1) * people[:, 0],
+    )
+
+
+@partial(jax.jit, static_argnames=("fold_share",))
+def predictive(
+    system: System,
+    people: Float[Array, "draw modality people"],
+    size: PilotSize,
+    kept: Float[Array, " modality"],
+    fold_share: float = 0.8,
+) -> Predictive:
+    """Return the predictive quantities of every draw.
+
+    Parameters
+    ----------
+    system, people : draws of a forecast (``forecast.Draws``).
+    size : PilotSize
+        The pilot.
+    kept : (modality,)
+        Share of a read-out's signal-to-noise ratio that an estimated noise covariance leaves.
+    fold_share : float
+        Share of the samples from which read-outs of the others are learned.
+    """
+    one = partial(_one, fold_share=fold_share)
+    return jax.vmap(one, in_axes=(SYSTEM_AXES, 0, None, None))(system, people, size, kept)

@@ -1,0 +1,1 @@
+"""The learner that a plan promises, as scikit-learn estimators."""

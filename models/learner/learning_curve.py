@@ -1,0 +1,133 @@
+"""The pilot's own learning curve: what the learner reaches on held-out labels with parts of the pilot.
+
+In: a pilot, a seed. Out: for some shares of the pilot, the cross-validated R^2 of the brain-informed learner and its standard
+error. The fitted model predicts the same numbers; where it does not, its forecasts beyond the pilot deserve no trust.
+Groups of stimuli are never split. What can go wrong: too few labels or groups, recordings too large to be fitted again and
+again (nothing is returned); R^2 on few labels is itself noisy, which the standard error says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+from numpy.typing import NDArray
+
+from brainworth.models.learner.brain_sets import BrainSet, LargeSet, Stimuli
+from brainworth.models.learner.learner import BrainInformedRegressor
+from brainworth.models.pilot.folds import group_folds
+from brainworth.models.pilot.pilot import Pilot
+from brainworth.models.pilot.sources import streamed_moments
+from brainworth.models.pilot.streaming import Moments
+from brainworth.models.pilot.summary import choose_basis, standardised_labels
+
+MIN_LABELS = 45
+"""Labelled stimuli below which the curve says nothing."""
+MAX_SIZE = 3e8
+"""Samples times channels above which fitting the learner again and again takes too long."""
+N_FOLDS = 3
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """What was reached with a share of the pilot."""
+
+    share: float
+    """Share of the pilot's recordings and labels that the learner was trained on."""
+    r2: float
+    """R^2 on held-out labels, relative to the mean of the training labels."""
+    error: float
+    """Standard error of it over the held-out labels."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The recordings of a pilot as the learner takes them; those that do not fit into memory were passed over once."""
+
+    fold: Int[np.ndarray, " stimulus"]
+    """Fold of every stimulus of the pilot."""
+    moments: tuple[Moments | None, ...]
+    """Moments of each recording that does not fit into memory, on these folds."""
+    brain: tuple[BrainSet, ...]
+    """One set per recording."""
+
+    @classmethod
+    def of(cls, pilot: Pilot) -> Recorded:
+        """Return the recordings of a pilot; its labels do not matter."""
+        fold = np.zeros(len(pilot.features), dtype=np.int64)
+        used = [np.unique(r.stimulus, return_inverse=True) for r in pilot.recordings]
+        if used:
+            stimuli, shown = Stimuli.of([pilot.features[rows] for rows, _ in used])
+            for (rows, _), which in zip(used, shown, strict=True):
+                fold[rows] = stimuli.fold[which]
+        moments = streamed_moments(pilot, fold)
+        brain: list[BrainSet] = []
+        for recording, (rows, code), found in zip(pilot.recordings, used, moments, strict=True):
+            if found is None or isinstance(recording.channels, np.ndarray):
+                brain.append((pilot.features[recording.stimulus], recording.in_memory))
+            else:
+                brain.append(LargeSet(pilot.features[rows], code.reshape(-1), recording.channels, found))
+        return cls(fold, moments, tuple(brain))
+
+
+def learned(pilot: Pilot, test: NDArray[np.float64], recorded: Recorded | None = None) -> NDArray[np.float64]:
+    """Return the predictions of the brain-informed learner, trained on a pilot, for rows of raw features.
+
+    ``recorded`` may be given where the same recordings are learned from again, with other labels.
+    """
+    known = Recorded.of(pilot) if recorded is None else recorded
+    basis, _ = choose_basis(pilot, standardised_labels(pilot), known.fold, known.moments)
+    model = BrainInformedRegressor(standardise=bool(np.any(basis.scale != 1.0)))
+    model.fit(pilot.features[pilot.label_stimulus], pilot.label, brain=known.brain)
+    return np.asarray(model.predict(test))
+
+
+def tested_r2(
+    predicted: NDArray[np.float64], label: NDArray[np.float64], centre: NDArray[np.float64] | float
+) -> tuple[float, float]:
+    """Return R^2 on held-out labels against the training mean, and its standard error over labels (delta method)."""
+    error, plain = (label - predicted) ** 2, (label - centre) ** 2
+    r2 = 1.0 - error.sum() / plain.sum()
+    influence = (error - (1.0 - r2) * plain) / plain.mean()
+    return float(r2), float(influence.std() / np.sqrt(len(label)))
+
+
+def learning_curve(pilot: Pilot, seed: int, shares: Sequence[float] = (0.5, 1.0)) -> tuple[CurvePoint, ...]:
+    """Return the cross-validated learning curve of a pilot.
+
+    Parameters
+    ----------
+    pilot : Pilot
+        Validated pilot.
+    seed : int
+        Seed of folds and of the groups that a part keeps.
+    shares : sequence of float
+        Shares of the training part (two thirds of the groups) that are used.
+    """
+    size = sum(r.channels.size for r in pilot.recordings)
+    groups = np.unique(pilot.group[pilot.label_stimulus])
+    if np.unique(pilot.label_stimulus).size < MIN_LABELS or groups.size < 2 * N_FOLDS or size > MAX_SIZE:
+        return ()
+    folds = group_folds(pilot.group, N_FOLDS, seed)
+    return tuple(_point(pilot, folds, share, np.random.default_rng([seed, 4])) for share in shares)
+
+
+def _point(pilot: Pilot, folds: NDArray[np.int64], share: float, rng: np.random.Generator) -> CurvePoint:
+    predicted = np.zeros(len(pilot.label))
+    centre = np.zeros(len(pilot.label))
+    used = 0.0
+    for fold in np.unique(folds):
+        groups = np.unique(pilot.group[folds != fold])
+        kept = rng.permutation(groups)[: max(int(np.ceil(share * groups.size)), 2)]
+        train = (folds != fold) & np.isin(pilot.group, kept)
+        part = pilot.restricted(train, train)
+        test = folds[pilot.label_stimulus] == fold
+        if len(part.label) < 2 or not part.recordings or not np.any(test):
+            centre[test] = predicted[test] = float(pilot.label[~test].mean())
+            continue
+        predicted[test] = learned(part, pilot.features[pilot.label_stimulus[test]])
+        centre[test] = float(part.label.mean())
+        used += len(part.label) / len(pilot.label) / N_FOLDS
+    return CurvePoint(used, *tested_r2(predicted, pilot.label, centre))

@@ -1,0 +1,1 @@
+"""From recordings and labels to the evidence of a pilot."""

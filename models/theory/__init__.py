@@ -1,0 +1,1 @@
+"""The performance function of a known system."""

@@ -1,0 +1,79 @@
+"""Hundreds of feature directions replaced by a few nodes that give the same risks.
+
+In: a spectrum. Out: a spectrum of at most ``nodes`` nodes with real-valued counts. Every formula of the theory is a sum
+over directions of an analytic function of log d_i (products of h^a / (1 + T h)^b, whose poles lie at distance pi from
+the real axis in log h), so Gauss quadrature for the counting measure in log d converges geometrically: the Bernstein
+parameter for a spectrum whose logarithm spans a range L is r = 2 pi/L + sqrt(1 + (2 pi/L)^2), and the relative error
+falls as r^(-2 nodes). What can go wrong: a spectrum over more decades than the nodes can carry; ``nodes_needed`` turns
+a wanted error into a number of nodes, and the tests hold it to that.
+"""
+
+from __future__ import annotations
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from scipy.linalg import eigh_tridiagonal
+
+from brainworth.models.theory.system import Spectrum
+
+MAX_NODES = 64
+
+
+def nodes_needed(spectrum: Spectrum, exponent: float = 1.0, error: float = 1e-9) -> int:
+    """Return the number of nodes at which the relative quadrature error is about ``error``."""
+    log = np.log(np.asarray(spectrum.variance)) * max(exponent, 1.0)
+    span = float(log.max() - log.min())
+    if span < 1e-12:
+        return 1
+    slope = 2.0 * math.pi / span
+    rate = 2.0 * math.log(slope + math.sqrt(1.0 + slope * slope))
+    return min(MAX_NODES, max(2, math.ceil(-math.log(error) / rate) + 1))
+
+
+def compress(spectrum: Spectrum, nodes: int | None = None) -> Spectrum:
+    """Return the Gauss quadrature of a spectrum; the spectrum itself if it has no more distinct variances than nodes.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        Any spectrum, counts of at least 0.
+    nodes : int, optional
+        Number of nodes; as many as a relative error of 1e-9 needs if not given.
+
+    Returns
+    -------
+    Spectrum
+        The same total count, the same moments of log d up to order 2 nodes - 1.
+    """
+    size = nodes_needed(spectrum) if nodes is None else nodes
+    variance, where = np.unique(np.asarray(spectrum.variance), return_inverse=True)
+    count = np.bincount(where, weights=np.asarray(spectrum.count))
+    if variance.size <= size:
+        return Spectrum(jnp.asarray(variance), jnp.asarray(count))
+    log = np.log(variance)
+    centre, half = 0.5 * (log.max() + log.min()), 0.5 * (log.max() - log.min())
+    alpha, beta = _lanczos((log - centre) / half, count / count.sum(), size)
+    points, vectors = eigh_tridiagonal(alpha, beta)
+    return Spectrum(jnp.asarray(np.exp(points * half + centre)), jnp.asarray(vectors[0] ** 2 * count.sum()))
+
+
+def _lanczos(
+    points: Float[np.ndarray, " point"], weights: Float[np.ndarray, " point"], size: int
+) -> tuple[Float[np.ndarray, " node"], Float[np.ndarray, " gap"]]:
+    """Return the Jacobi matrix of a discrete measure, by Lanczos with full reorthogonalisation."""
+    basis = np.zeros((size, points.size))
+    alpha, beta = np.zeros(size), np.zeros(size - 1)
+    vector = np.sqrt(weights)
+    for step in range(size):
+        basis[step] = vector
+        image = points * vector
+        alpha[step] = image @ vector
+        for _ in range(2):
+            image -= basis[: step + 1].T @ (basis[: step + 1] @ image)
+        if step + 1 < size:
+            beta[step] = np.linalg.norm(image)
+            vector = image / beta[step]
+    return alpha, beta
