@@ -25,10 +25,9 @@ from numpy.typing import NDArray
 from reading import Corpus, load, split_half, write_study
 from results import Checked, summary_texts
 
+from brainworth.design.api import Study
 from brainworth.design.common.runtime import use_compilation_cache
-from brainworth.design.decision.plan import plan_study
 from brainworth.design.pilot.datasets import fetch
-from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.fit import fit_study
 
 sys.path.append(str(Path(__file__).parents[1]))
@@ -59,7 +58,7 @@ def check_first(corpus: Corpus, out: Path, splits: int) -> Checked:
     sentences, comparison = pilot_sentences(corpus, 0), Comparison(SIZES, HELD_OUT, splits, 0)
     study = Study.from_file(write_study(corpus, sentences, out / "study"))
     started = time.process_time()
-    plan = plan_study(study, out / "plan", progress=lambda stage: print(f"  {stage} ..."))
+    plan = study.plan(out / "plan", progress=lambda stage: print(f"  {stage} ..."))
     seconds = time.process_time() - started
     posterior = fit_study(study, study.config.study.seed, out / "plan" / "posterior.nc")
     print("  learning from further sentences ...")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
@@ -16,6 +17,11 @@ from brainworth.design.common.messages import one_line
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def show_progress(*, quiet: bool) -> bool:
+    """Return whether to show what is being done: on a terminal only, unless nothing is to be printed."""
+    return not quiet and sys.stderr.isatty()
 
 
 def one_paragraph(message: object) -> str:

@@ -14,7 +14,7 @@ import typer
 from brainworth.design.cli.output import AsJson, Quiet, print_json, print_table
 
 if TYPE_CHECKING:
-    from brainworth.design.pilot.study import Study
+    from brainworth.design.api import Study
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file, e.g. study.toml.")]
 
@@ -41,7 +41,7 @@ def check(study: StudyFile, *, quiet: Quiet = False, as_json: AsJson = False) ->
 
     Example: brainworth check my_study/study.toml
     """
-    from brainworth.design.pilot.study import Study
+    from brainworth.design.api import Study
 
     found = overview(Study.from_file(study))
     if as_json:

@@ -240,8 +240,6 @@ def compare_study(
     HealthRefusal
         If the pilot's health check refuses and ``force`` is false.
     """
-    from brainworth.design.report import write_report
-
     if progress is not None:
         progress("posterior")
     posterior = fit_study(study, study.config.study.seed, folder / "posterior.nc")
@@ -252,5 +250,4 @@ def compare_study(
     found = compare(posterior, progress)
     if saved_plan(study, folder) is not None:
         merge_details(folder, {"compare": found.rows(), "comparison": found.details()})
-        write_report(folder)
     return found

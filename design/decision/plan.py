@@ -24,6 +24,7 @@ from brainworth.design.allocation import Conditions, Problem, allocate, constrai
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.common.errors import HealthRefusal
 from brainworth.design.common.files import remove_leftovers, write_atomic
+from brainworth.design.common.progress import silent
 from brainworth.design.common.workers import Team, told
 from brainworth.design.decision import health
 from brainworth.design.decision.exchange_rates import exchange_rates
@@ -57,10 +58,6 @@ class Plan:
             f"<p>{html.escape(self.record['verdict']['sentence'])}</p>"
             f"<table><tr><th>buy</th><th>number</th><th>{currency}</th></tr>{body}</table>"
         )
-
-
-def _silent(_stage: str) -> None:
-    """Say nothing."""
 
 
 def make_plan(
@@ -97,7 +94,7 @@ def make_plan(
     Infeasible
         If nothing fits budget and limits.
     """
-    say = progress or _silent
+    say = progress or silent
     config = posterior.study.config
     checks = health.pilot_checks(posterior)
     if health.overall(checks) == "refuse" and not force:
@@ -143,15 +140,14 @@ def plan_study(
     progress: Callable[[str], None] | None = None,
     workers: Team | None = None,
 ) -> Plan:
-    """Fit, plan and write ``posterior.nc``, ``plan.json``, ``details.json``, ``report.html``, ``figures/`` to a folder.
+    """Fit, plan and write ``posterior.nc``, ``plan.json`` and ``details.json`` to a folder.
 
     A posterior already in the folder is reused if neither inputs nor seed nor priors have changed. ``workers`` share the
     simulated first rounds; the plan is the same whoever works.
     """
     from brainworth.design.decision.sensitivity import flips
-    from brainworth.design.report import write_report
 
-    say = progress or _silent
+    say = progress or silent
     out.mkdir(parents=True, exist_ok=True)
     remove_leftovers(out)
     say("posterior")
@@ -167,11 +163,9 @@ def plan_study(
     if "sensitivity" not in details:
         say("thresholds")
         details["sensitivity"] = {"thresholds": flips(posterior, plan.record)}
-    say("report")
     plan = replace(plan, details=details)
     write_atomic(out / "details.json", _json(plan.details))
     write_atomic(out / "plan.json", _json(plan.record))
-    write_report(out)
     return plan
 
 

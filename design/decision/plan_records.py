@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brainworth import __version__
 from brainworth.design.allocation import Allocation, AllocationResult
 from brainworth.design.allocation.result import Plan as Purchased
 from brainworth.design.common.summaries import spread
+from brainworth.design.common.version import __version__
 from brainworth.design.decision import health
 from brainworth.design.decision.exchange_rates import Exchange
 from brainworth.design.decision.learning import learning

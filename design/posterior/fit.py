@@ -13,14 +13,14 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from brainworth import __version__
 from brainworth.design.common.runtime import release_programs
+from brainworth.design.common.version import __version__
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.design.pilot.large import forget, resumable
 from brainworth.design.posterior import archive
@@ -40,8 +40,6 @@ from brainworth.models.theory.system import Spectrum, System
 if TYPE_CHECKING:
     import pandas as pd
 
-    from brainworth.design.allocation import Conditions
-    from brainworth.design.decision.plan import Plan
     from brainworth.design.pilot.study import Study
 
 FORECAST_DRAWS = 1000
@@ -126,17 +124,6 @@ class Posterior:
         table.columns = ["q05", "q50", "q95"]
         table.insert(0, "mean", frame.mean())
         return table
-
-    def plan(self, budget: float | None = None, *, constraints: Conditions = (), rounds: int | None = None) -> Plan:
-        """Return the best purchase for a budget (the study's, if not given); see ``planning.make_plan``.
-
-        ``constraints`` are conditions of your own, e.g. ``lambda v: [v.sessions["EEG"] >= 2 * v.subjects["EEG"]]``.
-        """
-        from brainworth.design.decision.plan import make_plan
-
-        return make_plan(
-            cast("Any", self), budget=budget, constraints=constraints, rounds=rounds
-        )  # one class, two import names for the type checker
 
 
 def fit_study(

@@ -29,12 +29,12 @@ from typing import Any
 import distributed
 import numpy as np
 
+from brainworth.design.api import Study
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.common.workers import Cluster, Team, importable, team
 from brainworth.design.decision.plan import make_plan
 from brainworth.design.decision.sensitivity.analysis import decision_of
 from brainworth.design.decision.sensitivity.sobol import sobol
-from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.backtest import backtest
 from brainworth.design.posterior.fit import fit_study
 from brainworth.design.study_file.scaffold import write_example

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from brainworth.design.allocation.from_config import problem_from_config
+from brainworth.design.api import Study
 from brainworth.design.common.workers import Team, team
 from brainworth.design.decision.plan import Plan, plan_study
 from brainworth.design.decision.round_plan import rounds_record
@@ -23,7 +24,6 @@ from brainworth.design.decision.sensitivity.analysis import decision_of
 from brainworth.design.decision.sensitivity.regime import regime
 from brainworth.design.decision.sensitivity.sobol import sobol
 from brainworth.design.pilot.large import is_large
-from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.backtest import backtest
 from brainworth.design.posterior.fit import fit_study
 from brainworth.design.study_file.scaffold import write_example

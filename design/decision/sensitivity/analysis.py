@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from brainworth.design.allocation.from_config import problem_from_config
+from brainworth.design.common.progress import silent
 from brainworth.design.common.workers import Team, told
 from brainworth.design.decision.sensitivity.decision import Decision, allocation_of
 from brainworth.design.decision.sensitivity.local import elasticities
@@ -75,7 +76,7 @@ def analyse(
 def _analysed(
     posterior: Posterior, decision: Decision, progress: Callable[[str], None] | None, workers: Team | None
 ) -> dict[str, Any]:
-    say = progress or _silent
+    say = progress or silent
     config = posterior.study.config
     seed = config.study.seed
     say("sensitivity")
@@ -107,14 +108,12 @@ def sensitivity_study(
     progress: Callable[[str], None] | None = None,
     workers: Team | None = None,
 ) -> dict[str, Any]:
-    """Plan a study unless the folder holds its plan, add the sensitivity analysis, and write the report again.
+    """Plan a study unless the folder holds its plan, and add the sensitivity analysis to it.
 
     With ``leave_one_out`` the pilot is fitted again without each person in turn. ``workers`` share independent tasks.
     """
     from brainworth.design.decision.plan import plan_study
-    from brainworth.design.report import write_report
 
-    say = progress or _silent
     record = saved_plan(study, out)
     if record is None:
         record = plan_study(study, out, force=force, progress=progress).record
@@ -128,11 +127,5 @@ def sensitivity_study(
         scaled = power_scaled(decision, {name: value[kept] for name, value in densities.items() if name != "slope"})
         people = without_each_person(study, decision, progress, workers) if leave_one_out else []
     found["sensitivity"] |= {"power_scaling": scaled, "people": people, "robustness": sentence(scaled, people)}
-    say("report")
     merge_details(out, found)
-    write_report(out)
     return found
-
-
-def _silent(_stage: str) -> None:
-    """Say nothing."""

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from brainworth import __version__
 from brainworth.design.common.files import write_atomic
+from brainworth.design.common.version import __version__
 from brainworth.design.pilot.study import Study
 
 
