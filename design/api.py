@@ -6,6 +6,7 @@ a study is quick.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from brainworth.design.allocation import Conditions
     from brainworth.design.common.workers import Team
     from brainworth.design.decision.compare import Comparison
+    from brainworth.design.decision.evaluate import Evaluation
     from brainworth.design.decision.plan import Plan
     from brainworth.design.posterior.fit import Posterior as PosteriorDraws
 
@@ -29,7 +31,7 @@ _PLANNING = ("posterior", "allocation", "exchange rates", "rounds", "thresholds"
 class Study(StudyData):
     """A validated study; build it with ``from_file``, ``from_frames`` or ``from_arrays``."""
 
-    def fit(self, seed: int | None = None, *, progress: Progress = False) -> Posterior:
+    def fit(self, seed: int | None = None, *, progress: Progress = False, out: Path | str | None = None) -> Posterior:
         """Return the posterior of the study's parameters.
 
         Parameters
@@ -38,12 +40,15 @@ class Study(StudyData):
             Seed of the sampler; default the study's.
         progress : bool or callable
             Whether to show what is being done; or a function that is called with each stage.
+        out : Path or str, optional
+            A folder that keeps the posterior; one that is there already is used again if nothing it depends on has changed.
         """
         from brainworth.design.posterior.fit import fit_study
 
+        kept = None if out is None else Path(out) / "posterior.nc"
         with shown(progress) as say:
             say("posterior")
-            return Posterior(fit_study(self, self.config.study.seed if seed is None else seed, tell=say))
+            return Posterior(fit_study(self, self.config.study.seed if seed is None else seed, kept, say))
 
     def backtest(self, splits: int = 3, *, progress: Progress = False, workers: Team | None = None) -> dict[str, Any]:
         """Fit parts of the pilot, forecast what the rest can check, and return the scored forecasts.
@@ -218,3 +223,38 @@ class Posterior:
             return make_plan(
                 self.fitted, budget=budget, constraints=constraints, rounds=rounds, force=force, progress=say
             )
+
+    def evaluate(
+        self,
+        labels: int | None = None,
+        *,
+        people: Mapping[str, int] | None = None,
+        sessions: Mapping[str, int] | None = None,
+        brain: Mapping[str, int] | None = None,
+        repeats: Mapping[str, int] | None = None,
+    ) -> Evaluation:
+        """Return what a design of your own is worth: its bill, forecast, gain over labels alone, and loss against the best.
+
+        Parameters
+        ----------
+        labels : int, optional
+            New labelled stimuli; what the study's budget leaves if not given.
+        people : mapping of str to int, optional
+            People of each modality.
+        sessions : mapping of str to int, optional
+            Sessions of each person; 1 if people are given without.
+        brain : mapping of str to int, optional
+            Recorded samples of each modality, all people together; whole sessions if not given.
+        repeats : mapping of str to int, optional
+            Presentations of each stimulus; the fewest that the study allows if not given.
+
+        Raises
+        ------
+        BadInput
+            For an unknown modality, or people whose amount of recording is not said.
+        """
+        from brainworth.design.decision.evaluate import believed, evaluate
+        from brainworth.design.decision.wish import Wish
+
+        wish = Wish(labels, dict(brain or {}), dict(people or {}), dict(sessions or {}), dict(repeats or {}))
+        return evaluate(believed(self.fitted), wish)
