@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from brainworth.design.common.workers import Team
     from brainworth.design.decision.compare import Comparison
     from brainworth.design.decision.evaluate import Evaluation
-    from brainworth.design.decision.plan import Plan
+    from brainworth.design.decision.records.plan import Plan
     from brainworth.design.posterior.fit import Posterior as PosteriorDraws
 
 _PLANNING = ("posterior", "allocation", "exchange rates", "rounds", "thresholds", "report")

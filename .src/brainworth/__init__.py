@@ -14,7 +14,7 @@ from brainworth.design.common.version import __version__
 
 if TYPE_CHECKING:
     from brainworth.design.api import Posterior, Study
-    from brainworth.design.decision.plan import Plan
+    from brainworth.design.decision.records.plan import Plan
     from brainworth.design.pilot.features import features
     from brainworth.design.pilot.recordings.fmri import masked_recordings
     from brainworth.models.learner.learner import BrainInformedClassifier, BrainInformedRegressor
@@ -32,7 +32,7 @@ _HOMES = {
     "Budget": "brainworth.models.theory.regime",
     "CovarianceShift": "brainworth.models.theory.covariance",
     "Design": "brainworth.models.theory.system",
-    "Plan": "brainworth.design.decision.plan",
+    "Plan": "brainworth.design.decision.records.plan",
     "Posterior": "brainworth.design.api",
     "Spectrum": "brainworth.models.theory.system",
     "Study": "brainworth.design.api",

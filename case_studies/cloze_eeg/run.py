@@ -30,6 +30,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from brainworth.design.api import Study
+from brainworth.design.common.records import plain
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.pilot.datasets import fetch
 from brainworth.design.posterior.fit import Posterior, fit_study
@@ -159,7 +160,7 @@ def main() -> None:
     print(f"fitting a pilot of {PILOT_PAIRS} pairs of nouns and {given.people} people")
     texts: dict[str, str] = {}
     if not given.forecast_only:
-        texts["plan"] = plan_text(study.plan(given.out / "plan", progress=lambda stage: print(f"  {stage}")).record)
+        texts["plan"] = plan_text(plain(study.plan(given.out / "plan", progress=lambda stage: print(f"  {stage}"))))
     (given.out / "plan").mkdir(exist_ok=True)
     posterior = fit_study(study, study.config.study.seed, given.out / "plan" / "posterior.nc")
     comparison = Comparison(SIZES, HELD_OUT, given.splits, 0)

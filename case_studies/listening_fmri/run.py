@@ -137,7 +137,7 @@ def main() -> None:
     (given.out / "plan").mkdir(exist_ok=True)
     if not given.forecast_only:
         plan = study.plan(given.out / "plan", progress=lambda stage: print(f"  {stage}"))
-        results["verdict"] = plan.record["verdict"]["sentence"]
+        results["verdict"] = plan.verdict.sentence
     posterior = fit_study(study, 0, given.out / "plan" / "posterior.nc")
     results["order of time"] = {"posterior": described(posterior), "check": check(story, posterior)}
     if not given.forecast_only:

@@ -157,7 +157,7 @@ def main() -> None:
         pd.DataFrame(varied).to_csv(given.out / "beliefs.csv", index=False, float_format="%.4f")
         texts["beliefs"] = beliefs_text(pd.DataFrame(varied))
         texts["shares"] = shares_text(pd.DataFrame(shares(posterior, best_plans(posterior, LARGE))))
-        plan = study.plan(given.out / "plan", force=True, progress=lambda stage: print(f"  {stage}")).record
+        plan = study.plan(given.out / "plan", force=True, progress=lambda stage: print(f"  {stage}"))
         proof = plan["certificate"]
         texts["plan"] = (
             f"**{plan['verdict']['sentence']}** (No feasible plan is better by more than {proof['gap']:.1%} of the objective.)"

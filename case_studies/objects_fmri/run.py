@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from objects import HERE, Objects, load, shared_rest, write_study
 
 from brainworth.design.api import Study
+from brainworth.design.common.records import plain
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.pilot.datasets import fetch
 from brainworth.design.posterior.fit import Posterior, fit_study
@@ -154,7 +155,7 @@ def main() -> None:
         (folder / "plan").mkdir(exist_ok=True)
         if pilot == 0 and not given.forecast_only:
             plan = study.plan(folder / "plan", force=True, progress=lambda stage: print(f"  {stage}"))
-            texts["plan"] = plan_text(plan.record, objects)
+            texts["plan"] = plan_text(plain(plan), objects)
         posterior = fit_study(study, study.config.study.seed, folder / "plan" / "posterior.nc")
         tables.append(check(objects, pilot, posterior))
     table = pd.concat(tables, ignore_index=True)

@@ -13,23 +13,23 @@ import typer
 
 from brainworth.design.cli.output import AsJson, Quiet, number, print_json, print_table, show_progress
 from brainworth.design.cli.predict import counts
+from brainworth.design.common.records import plain
 
 if TYPE_CHECKING:
-    from brainworth.design.decision.plan import Plan
+    from brainworth.design.decision.records.plan import Plan
 
 
 def show_plan(plan: Plan, out: Path, *, quiet: bool, as_json: bool) -> None:
     """Print a finished plan."""
     if as_json:
-        print_json(dict(plan.record))
+        print_json(plan)
     elif not quiet:
-        health = plan.record["health"]["status"]
-        typer.echo(plan.record["verdict"]["sentence"])
-        if "rounds" in plan.details:
-            typer.echo(plan.details["rounds"]["sentence"])
-        if health != "ok":
-            worried = [c["sentence"] for c in plan.record["health"]["checks"] if c["status"] != "ok"]
-            typer.echo(f"Health of the pilot: {health}. {' '.join(worried)}")
+        typer.echo(plan.verdict.sentence)
+        if plan.details is not None and plan.details.rounds is not None:
+            typer.echo(plan.details.rounds.sentence)
+        if plan.health.status != "ok":
+            worried = [check.sentence for check in plan.health.checks if check.status != "ok"]
+            typer.echo(f"Health of the pilot: {plan.health.status}. {' '.join(worried)}")
         typer.echo(f"Report: {out / 'report.html'}")
 
 
@@ -145,7 +145,7 @@ def demo(
     if not (quiet or as_json):
         rows = [
             (name, number(true), f"{number(low)} to {number(high)}", "yes" if low <= true <= high else "no")
-            for name, (true, low, high) in truth_covered(demo_system(), finished.record).items()
+            for name, (true, low, high) in truth_covered(demo_system(), plain(finished)).items()
         ]
         print_table("The truth behind the simulation", ("parameter", "truth", "90 % interval", "inside"), rows)
 

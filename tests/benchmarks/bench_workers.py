@@ -62,7 +62,7 @@ def one_world(world: int) -> dict[str, Any]:
 def maps(study: Study, options: argparse.Namespace) -> dict[str, tuple[int, Map]]:
     """Return the maps by name, each with its number of tasks."""
     posterior = fit_study(study, 0)
-    decision = decision_of(posterior, make_plan(posterior, force=True).record)
+    decision = decision_of(posterior, make_plan(posterior, force=True))
     world, empty = importable(one_world), importable(nothing)
     return {
         "calibration": (options.worlds, lambda team: list(team.results(world, [(i,) for i in range(options.worlds)]))),
