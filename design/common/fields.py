@@ -26,10 +26,10 @@ def plain_text(text: str) -> str:
 
 def _safe_name(name: str) -> str:
     name = plain_text(name)
-    if any(c in name for c in '/\\:*?"<>|=') or name.startswith(".") or name.casefold() == "all":
+    if any(c in name for c in '/\\:*?"<>|=') or name[0] in ".+-@" or name.casefold() == "all":
         raise value_problem(
             f"the name {quoted(name)} cannot be used",
-            "A name must not be 'all', begin with a dot or hold one of / \\ : * ? \" < > | =.",
+            "A name must not be 'all', begin with one of . + - @, or hold one of / \\ : * ? \" < > | =.",
         )
     return name
 

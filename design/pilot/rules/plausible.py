@@ -18,9 +18,9 @@ CODES = (
     *(9.969209968386869e36, 1e20, -1e20, 1e30, -1e30, 1e34, -1e34, 1e35, -1e35, 1e36, -1e36),
 )
 """Numbers by which programs and people write "no value"."""
-MAX_SIZE = 1e150
-"""Largest number that can be read: its square is still a number."""
-MIN_SPREAD = 1e-150
+MAX_SIZE = 1e60
+"""Largest number that can be read: its fourth power, summed over a table, is still a number."""
+MIN_SPREAD = 1e-60
 """Smallest difference between the values of a column that can be read, other than none."""
 GROSS = 50.0
 """Interquartile ranges from the median beyond which a label or a feature is reported as a gross outlier."""
@@ -67,12 +67,12 @@ def codes_among(values: Float[np.ndarray, "row column"]) -> list[Odd]:
 
 
 def too_large(values: Float[np.ndarray, "row column"]) -> Bool[np.ndarray, "row column"]:
-    """Return which finite values are too large to be squared."""
+    """Return which finite values are too large to be computed with."""
     return np.isfinite(values) & (np.abs(values) > MAX_SIZE)
 
 
 def too_alike(values: Float[np.ndarray, "row column"]) -> Bool[np.ndarray, " column"]:
-    """Return which columns vary by so little that the square of it is zero."""
+    """Return which columns vary by so little that powers of it are zero."""
     finite = np.isfinite(values)
     spread = np.max(values, axis=0, where=finite, initial=-MAX_SIZE) - np.min(
         values, axis=0, where=finite, initial=MAX_SIZE
