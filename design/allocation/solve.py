@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 
 import numpy as np
 
@@ -181,7 +180,7 @@ def describe(best: Optimum, options: AllocationOptions, watch: Stopwatch) -> All
     curve = share_curve(search, full, (shares, choice), options.share_points)
     search.scan(shares, choice)
     watch.lap("surroundings")
-    own = FrontierPoint(Decimal(problem.budget_cents) / 100, plan, rules["task_only"].plan)
+    own = FrontierPoint(problem.budget_cents * problem.cent, plan, rules["task_only"].plan)
     points = frontier(search, full, options.frontier_factors, own) if options.frontier_factors else []
     slope = marginal_value(search, shares, choice)
     watch.lap("frontier")

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from brainworth.design.common.fields import Count, Positive, RelativePath, Section, Text
+from brainworth.design.common.fields import Columns, Count, MissingValues, Positive, RelativePath, Section, Text
 from brainworth.design.common.messages import explain, listed, problem, quoted, value_problem
 
 
@@ -46,6 +46,15 @@ class Reader(Section):
     they take more than 512 MiB in double precision."""
     ids: RelativePath | None = None
     """A matrix (npy): table of the keys subject, stimulus, optional session and repeat, one row per row of the matrix."""
+
+    ignore: Columns = Field(default_factory=list)
+    """Tables, arrays: columns that are no channels, to leave out."""
+    keep: Columns = Field(default_factory=list)
+    """Tables, arrays: columns that are channels although they are called like bookkeeping (run, trial, ...) or count the rows."""
+    missing: MissingValues | None = None
+    """Numbers or texts that mean "no value", e.g. [-999]: samples with such a cell are left out. An empty list: there are none."""
+    duplicates: Literal["drop", "keep"] | None = None
+    """Samples with equal values in every channel: drop the copies, or keep them as samples of their own."""
 
     picks: Texts | None = None
     """EEG, MEG: channel names and kinds (eeg, mag, grad, seeg, ecog, ...) to use; default all good data channels."""
@@ -122,7 +131,9 @@ class Reader(Section):
         return self
 
 
-_IDS = {"stimulus", "subject", "where"}
+_VALUES = {"missing", "duplicates"}
+_IDS = {"stimulus", "subject", "where", *_VALUES}
+_COLUMNS = {"ignore", "keep", *_VALUES}
 _WINDOWS = {"picks", "windows", "time_step"}
 _SIGNAL = {
     "tr",
@@ -138,12 +149,12 @@ _SIGNAL = {
     "high_pass",
     "slice_time",
 }
-_BIDS = {"stimulus", "where", "datatype", "task", "subjects", "sessions"}
+_BIDS = {"stimulus", "where", "datatype", "task", "subjects", "sessions", *_VALUES}
 KEYS: dict[str, set[str]] = {
-    "a table": {"stream"},
-    "arrays": {"node", "stream"},
-    "a matrix": {"ids", "stream"},
-    "a data frame": set(),
+    "a table": {"stream"} | _COLUMNS,
+    "arrays": {"node", "stream"} | _COLUMNS,
+    "a matrix": {"ids", "stream"} | _COLUMNS,
+    "a data frame": _COLUMNS,
     "MNE epochs": _IDS | _WINDOWS,
     "images with a masker": _IDS | (_SIGNAL - {"mask", "atlas", "smoothing", "confounds"}),
     "an image": _IDS | _SIGNAL | {"events", "volumes_per_run", "confounds_file"},

@@ -90,7 +90,8 @@ def stacked(parts: Sequence[Part], source: str, wanted: Wanted, *, runs: bool = 
     lost = tuple(name for _, names in common for name in names)
     origin = partial(_origin, keys["subject"], keys["session"])
     advice = next((part.advice for part in kept if part.advice), "")
-    return check_keys(Table(source, keys, tuple(columns), values, lost, origin=origin, advice=advice, runs=runs))
+    whole = Table(source, keys, tuple(columns), values, lost, origin=origin, advice=advice, runs=runs)
+    return check_keys(replace(whole, answers=wanted.answers))
 
 
 def _origin(subject: np.ndarray, session: np.ndarray, row: int) -> str:
