@@ -14,14 +14,13 @@ posterior mean.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
-from scipy import linalg, optimize
+from scipy import linalg
 
 from brainworth.models.pilot.threads import one_blas_thread
 
