@@ -135,8 +135,8 @@ def fit_second_stage(design: LabelledDesign, label: Float[np.ndarray, " label"])
 
 def _without_offsets(design: LabelledDesign, label: Vector) -> Iterator[tuple[float, _Data]]:
     """Yield the data for every ratio of offset variance to noise; the offsets' covariance is taken off by whitening."""
-    latents = design.coordinates @ design.maps
-    plain = _Data(design.coordinates, latents, label, 0.0)
+    latents = design.latents
+    plain = _Data(design.coordinates, latents, label)
     yield 0.0, plain
     if design.group is None:
         return
@@ -256,9 +256,7 @@ def _log_size_prior(member: Bool[np.ndarray, "subset latent"]) -> Vector:
     return -np.log(np.count_nonzero(alike)) - np.log(alike[size])
 
 
-def _averaged(
-    design: LabelledDesign, found: list[tuple[_Points, _Rotated, _Spectrum, float]]
-) -> SecondStage:
+def _averaged(design: LabelledDesign, found: list[tuple[_Points, _Rotated, _Spectrum, float]]) -> SecondStage:
     """Return the average over all grid points by posterior probability."""
     log_evidence = float(special.logsumexp(np.concatenate([points.log_weight.ravel() for points, *_ in found])))
     p, k = design.maps.shape
