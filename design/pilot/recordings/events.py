@@ -155,7 +155,7 @@ def refuse_simultaneous(events: Events, moment: np.ndarray, when: str) -> None:
             first = seen[at]
             names = f"{quoted(events.stimulus[first])} and {quoted(events.stimulus[event])}"
             wrong = f"{names} ({events.place(first)}) begin {when}, {events.onset[event]:g} s"
-            right = "No recording tells them apart. Leave one of them out by where in [modality.reader], e.g. by the column trial_type, or correct the onset."
+            right = "No recording tells them apart: leave one out by where in [modality.reader], or correct the onset."
             raise problem(events.source, f"{events.place(event)}, column 'onset'", wrong, right)
         seen[at] = event
 
