@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from brainworth.design.pilot.study import Study
+from brainworth.design.api import Study
 from brainworth.design.posterior.backtest import backtest
 
 

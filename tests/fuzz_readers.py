@@ -61,8 +61,8 @@ def reader_of(name: str) -> Callable[[bytes], None]:
     """Return what reads one input: its first byte chooses the file that is replaced, its second one whether values are streamed."""
     import good_recordings as made
 
+    from brainworth.design.api import Study
     from brainworth.design.common.errors import BadInput
-    from brainworth.design.pilot.study import Study
 
     paths, good = targets()[name], contents(name)
 

@@ -124,8 +124,8 @@ def _plan(toy: _Toy, budget: float, case: str) -> dict[str, Any]:
         "exchange_rate": rate,
         "near_optimal": {
             "tolerance": 0.005,
-            "n_task": [0.7 * n_task, min(1.2 * n_task, alone)],
-            "modalities": {name: [0.6 * n, 1.3 * n + 100] for name, n in brain.items()},
+            "n_task": [int(0.7 * n_task), int(min(1.2 * n_task, alone))],
+            "modalities": {name: [int(0.6 * n), int(1.3 * n + 100)] for name, n in brain.items()},
         },
         "certificate": {
             "objective": float(best.mean()),

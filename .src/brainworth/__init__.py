@@ -10,12 +10,13 @@ performance function itself: ``excess_risk`` of a ``System`` and a ``Design``, `
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from brainworth.design.common.version import __version__
+
 if TYPE_CHECKING:
-    from brainworth.design.decision.plan import Plan
+    from brainworth.design.api import Posterior, Study
+    from brainworth.design.decision.records.plan import Plan
     from brainworth.design.pilot.features import features
     from brainworth.design.pilot.recordings.fmri import masked_recordings
-    from brainworth.design.pilot.study import Study
-    from brainworth.design.posterior.fit import Posterior
     from brainworth.models.learner.learner import BrainInformedClassifier, BrainInformedRegressor
     from brainworth.models.theory.covariance import CovarianceShift, risks_under
     from brainworth.models.theory.performance import excess_risk
@@ -25,18 +26,16 @@ if TYPE_CHECKING:
     from brainworth.models.theory.targets import Targets, target_risks
     from brainworth.models.theory.validity import validity
 
-__version__ = "0.2.0"
-
 _HOMES = {
     "BrainInformedClassifier": "brainworth.models.learner.learner",
     "BrainInformedRegressor": "brainworth.models.learner.learner",
     "Budget": "brainworth.models.theory.regime",
     "CovarianceShift": "brainworth.models.theory.covariance",
     "Design": "brainworth.models.theory.system",
-    "Plan": "brainworth.design.decision.plan",
-    "Posterior": "brainworth.design.posterior.fit",
+    "Plan": "brainworth.design.decision.records.plan",
+    "Posterior": "brainworth.design.api",
     "Spectrum": "brainworth.models.theory.system",
-    "Study": "brainworth.design.pilot.study",
+    "Study": "brainworth.design.api",
     "System": "brainworth.models.theory.system",
     "Targets": "brainworth.models.theory.targets",
     "excess_risk": "brainworth.models.theory.performance",

@@ -29,10 +29,10 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from brainworth.design.api import Study
+from brainworth.design.common.records import plain
 from brainworth.design.common.runtime import use_compilation_cache
-from brainworth.design.decision.plan import plan_study
 from brainworth.design.pilot.datasets import fetch
-from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.fit import Posterior, fit_study
 from brainworth.models.learner.learning_curve import tested_r2
 
@@ -160,9 +160,7 @@ def main() -> None:
     print(f"fitting a pilot of {PILOT_PAIRS} pairs of nouns and {given.people} people")
     texts: dict[str, str] = {}
     if not given.forecast_only:
-        texts["plan"] = plan_text(
-            plan_study(study, given.out / "plan", progress=lambda stage: print(f"  {stage}")).record
-        )
+        texts["plan"] = plan_text(plain(study.plan(given.out / "plan", progress=lambda stage: print(f"  {stage}"))))
     (given.out / "plan").mkdir(exist_ok=True)
     posterior = fit_study(study, study.config.study.seed, given.out / "plan" / "posterior.nc")
     comparison = Comparison(SIZES, HELD_OUT, given.splits, 0)

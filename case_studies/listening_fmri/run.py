@@ -20,10 +20,9 @@ import numpy as np
 from listening import HERE, Story, load, write_study
 from numpy.typing import NDArray
 
+from brainworth.design.api import Study
 from brainworth.design.common.runtime import use_compilation_cache
-from brainworth.design.decision.plan import plan_study
 from brainworth.design.pilot.datasets import fetch
-from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.fit import Posterior, fit_study
 from brainworth.models.learner.learner import BrainInformedRegressor
 from brainworth.models.learner.learning_curve import tested_r2
@@ -137,8 +136,8 @@ def main() -> None:
     study = Study.from_file(write_study(story, pilot, given.out / "study"))
     (given.out / "plan").mkdir(exist_ok=True)
     if not given.forecast_only:
-        plan = plan_study(study, given.out / "plan", progress=lambda stage: print(f"  {stage}"))
-        results["verdict"] = plan.record["verdict"]["sentence"]
+        plan = study.plan(given.out / "plan", progress=lambda stage: print(f"  {stage}"))
+        results["verdict"] = plan.verdict.sentence
     posterior = fit_study(study, 0, given.out / "plan" / "posterior.nc")
     results["order of time"] = {"posterior": described(posterior), "check": check(story, posterior)}
     if not given.forecast_only:

@@ -24,9 +24,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from modalities import ALL, BELIEFS, LABELS, best_plans, changed, described, shares
 
+from brainworth.design.api import Study
 from brainworth.design.common.runtime import use_compilation_cache
-from brainworth.design.decision.plan import plan_study
-from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.fit import fit_study
 from brainworth.design.study_file.config import parse_study
 
@@ -158,7 +157,7 @@ def main() -> None:
         pd.DataFrame(varied).to_csv(given.out / "beliefs.csv", index=False, float_format="%.4f")
         texts["beliefs"] = beliefs_text(pd.DataFrame(varied))
         texts["shares"] = shares_text(pd.DataFrame(shares(posterior, best_plans(posterior, LARGE))))
-        plan = plan_study(study, given.out / "plan", force=True, progress=lambda stage: print(f"  {stage}")).record
+        plan = study.plan(given.out / "plan", force=True, progress=lambda stage: print(f"  {stage}"))
         proof = plan["certificate"]
         texts["plan"] = (
             f"**{plan['verdict']['sentence']}** (No feasible plan is better by more than {proof['gap']:.1%} of the objective.)"

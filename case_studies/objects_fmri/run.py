@@ -20,10 +20,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from objects import HERE, Objects, load, shared_rest, write_study
 
+from brainworth.design.api import Study
+from brainworth.design.common.records import plain
 from brainworth.design.common.runtime import use_compilation_cache
-from brainworth.design.decision.plan import plan_study
 from brainworth.design.pilot.datasets import fetch
-from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.fit import Posterior, fit_study
 from brainworth.models.learner.learner import BrainInformedRegressor
 from brainworth.models.learner.learning_curve import tested_r2
@@ -154,8 +154,8 @@ def main() -> None:
         study = Study.from_file(write_study(objects, order_of(pilot)[:PILOT], folder / "study"))
         (folder / "plan").mkdir(exist_ok=True)
         if pilot == 0 and not given.forecast_only:
-            plan = plan_study(study, folder / "plan", force=True, progress=lambda stage: print(f"  {stage}"))
-            texts["plan"] = plan_text(plan.record, objects)
+            plan = study.plan(folder / "plan", force=True, progress=lambda stage: print(f"  {stage}"))
+            texts["plan"] = plan_text(plain(plan), objects)
         posterior = fit_study(study, study.config.study.seed, folder / "plan" / "posterior.nc")
         tables.append(check(objects, pilot, posterior))
     table = pd.concat(tables, ignore_index=True)

@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from reading import Corpus, load, split_half, write_study
 from results import Checked, summary_texts
 
+from brainworth.design.api import Study
+from brainworth.design.common.records import plain
 from brainworth.design.common.runtime import use_compilation_cache
-from brainworth.design.decision.plan import plan_study
 from brainworth.design.pilot.datasets import fetch
-from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.fit import fit_study
 
 sys.path.append(str(Path(__file__).parents[1]))
@@ -59,21 +59,22 @@ def check_first(corpus: Corpus, out: Path, splits: int) -> Checked:
     sentences, comparison = pilot_sentences(corpus, 0), Comparison(SIZES, HELD_OUT, splits, 0)
     study = Study.from_file(write_study(corpus, sentences, out / "study"))
     started = time.process_time()
-    plan = plan_study(study, out / "plan", progress=lambda stage: print(f"  {stage} ..."))
+    plan = study.plan(out / "plan", progress=lambda stage: print(f"  {stage} ..."))
     seconds = time.process_time() - started
     posterior = fit_study(study, study.config.study.seed, out / "plan" / "posterior.nc")
     print("  learning from further sentences ...")
     table = side_by_side(
         forecast(corpus, sentences, comparison, posterior), reached(corpus, sentences, comparison), comparison
     )
-    bought = {"plan": plan.record, **plan.record["alternatives"]}
+    record = plain(plan)
+    bought = {"plan": record, **record["alternatives"]}
     distinct = {
         repr(entry["allocation"]): purchase_reached(corpus, sentences, comparison, entry["allocation"])
         for entry in {repr(entry["allocation"]): entry for entry in bought.values()}.values()
     }
     purchases = {name: distinct[repr(entry["allocation"])] for name, entry in bought.items()}
     reliability = {"N400": split_half(corpus.n400), "reading time": split_half(corpus.first_pass)}
-    return Checked(plan.record, table, purchases, reliability, seconds)
+    return Checked(record, table, purchases, reliability, seconds)
 
 
 def check_others(corpus: Corpus, out: Path, splits: int, pilots: int) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from brainworth.design.allocation.evaluate import Evaluator, thinned
 from brainworth.design.allocation.feasibility import require_feasible
 from brainworth.design.allocation.frontier import frontier, marginal_value, share_curve
 from brainworth.design.allocation.problem import Designs, Problem
-from brainworth.design.allocation.regret import alternatives, near_optimal, per_draw, probability_worth, task_only
+from brainworth.design.allocation.regret import alternatives, near_optimal, per_draw, rival, task_only
 from brainworth.design.allocation.relaxation import extremes
 from brainworth.design.allocation.result import AllocationResult, FrontierPoint
 from brainworth.design.allocation.search import Search
@@ -188,7 +188,7 @@ def describe(best: Optimum, options: AllocationOptions, watch: Stopwatch) -> All
         plan=plan,
         certificate=best.certificate,
         alternatives=rules,
-        probability_brain_worth=probability_worth(search, full, plan, rules["task_only"].plan),
+        rival=rival(search, full, plan, rules["task_only"].plan),
         near_optimal=near_optimal(search, design, options.near_tolerance),
         per_draw=per_draw(search, design),
         share_curve=tuple(curve),

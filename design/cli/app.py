@@ -17,14 +17,15 @@ from typing import Annotated
 
 import typer
 
-from brainworth import __version__
 from brainworth.design.cli.datasets import datasets_app
 from brainworth.design.cli.decisions import compare, sensitivity
+from brainworth.design.cli.evaluate import evaluate
 from brainworth.design.cli.output import one_paragraph
 from brainworth.design.cli.plan import backtest, demo, plan, report, simulate
 from brainworth.design.cli.predict import predict
 from brainworth.design.cli.study import check, init, schema
 from brainworth.design.common.errors import BrainworthError
+from brainworth.design.common.version import __version__
 
 INTERRUPTED = 130
 USAGE = 2
@@ -71,6 +72,7 @@ app.command("backtest")(backtest)
 app.command("check")(check)
 app.command("plan")(plan)
 app.command("compare")(compare)
+app.command("evaluate")(evaluate)
 app.command("sensitivity")(sensitivity)
 app.command("predict")(predict)
 app.command("report")(report)

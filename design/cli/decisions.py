@@ -6,44 +6,15 @@ In: a study. Out: tables on the terminal, JSON, a plan folder with its report. W
 
 from __future__ import annotations
 
-import sys
 import tempfile
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from brainworth.design.cli.output import AsJson, Quiet, number, print_json, print_table
+from brainworth.design.cli.output import AsJson, Quiet, number, print_json, print_table, show_progress
 from brainworth.design.cli.plan import Force, LeaveOneOut, Out, Scheduler, StudyPath, WorkerCount, check_folder
-
-STAGES = {
-    "posterior": "Fitting the posterior",
-    "allocation": "Searching for the best purchase and proving it",
-    "exchange rates": "Exchange rates",
-    "sensitivity": "What moves the forecast",
-    "thresholds": "What flips the decision",
-    "regime": "Where brain data pay",
-    "information": "What is worth finding out",
-    "report": "Writing the report",
-    "together": "All modalities together",
-}
-
-
-@contextmanager
-def _working(*, quiet: bool) -> Generator[Callable[[str], None]]:
-    """Show what is being done on a terminal; nothing elsewhere."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _stage: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Reading", total=None)
-        yield lambda stage: bar.update(task, description=STAGES.get(stage, stage))
 
 
 def compare(
@@ -60,17 +31,15 @@ def compare(
 
     Example: brainworth compare study.toml --out plan
     """
+    from brainworth.design.api import Study
     from brainworth.design.common.runtime import use_compilation_cache
-    from brainworth.design.pilot.study import Study
 
     loaded = Study.from_file(study)
     if out is not None:
         check_folder(out)
     use_compilation_cache()
-    from brainworth.design.decision.compare import compare_study
-
-    with tempfile.TemporaryDirectory() as temporary, _working(quiet=quiet or as_json) as say:
-        found = compare_study(loaded, out or Path(temporary), force=force, progress=say)
+    with tempfile.TemporaryDirectory() as temporary:
+        found = loaded.compare(out or Path(temporary), force=force, progress=show_progress(quiet=quiet or as_json))
     if as_json:
         print_json(found.record)
     elif not quiet:
@@ -92,17 +61,17 @@ def sensitivity(  # noqa: PLR0913  (one parameter per option of the command)
 
     Example: brainworth sensitivity study.toml --out plan
     """
+    from brainworth.design.api import Study
     from brainworth.design.common.runtime import use_compilation_cache
-    from brainworth.design.pilot.study import Study
 
     loaded = Study.from_file(study)
     check_folder(out)
     use_compilation_cache()
     from brainworth.design.common.workers import team
-    from brainworth.design.decision.sensitivity import sensitivity_study
 
-    with _working(quiet=quiet or as_json) as say, team(workers, scheduler) as people:
-        found = sensitivity_study(loaded, out, force=force, leave_one_out=leave_one_out, progress=say, workers=people)
+    with team(workers, scheduler) as people:
+        visible = show_progress(quiet=quiet or as_json)
+        found = loaded.sensitivity(out, leave_one_out=leave_one_out, force=force, progress=visible, workers=people)
     if as_json:
         print_json(found)
     elif not quiet:

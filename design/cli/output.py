@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from brainworth.design.common.messages import one_line
+from brainworth.design.common.records import Record, plain
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def show_progress(*, quiet: bool) -> bool:
+    """Return whether to show what is being done: on a terminal only, unless nothing is to be printed."""
+    return not quiet and sys.stderr.isatty()
 
 
 def one_paragraph(message: object) -> str:
@@ -25,6 +32,8 @@ def one_paragraph(message: object) -> str:
 
 def plain_json(value: Any) -> Any:
     """Return a value with NaN and infinities as null, which is what JSON can say."""
+    if isinstance(value, Record):
+        return plain_json(plain(value))
     if isinstance(value, Mapping):
         return {str(k): plain_json(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -6,61 +6,30 @@ failures that ``app.main`` turns into exit codes.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from brainworth.design.cli.output import AsJson, Quiet, number, print_json, print_table
+from brainworth.design.cli.output import AsJson, Quiet, number, print_json, print_table, show_progress
 from brainworth.design.cli.predict import counts
+from brainworth.design.common.records import plain
 
 if TYPE_CHECKING:
-    from brainworth.design.decision.plan import Plan
-
-STAGES = {
-    "posterior": "Fitting the posterior",
-    "allocation": "Searching for the best purchase and proving it",
-    "exchange rates": "Exchange rates",
-    "rounds": "Simulating rounds",
-    "thresholds": "What would change the decision",
-    "report": "Writing the report",
-}
-
-
-@contextmanager
-def progress_bar(*, quiet: bool) -> Generator[Callable[[str], None]]:
-    """Show a bar of the stages on a terminal; nothing elsewhere."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _stage: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Reading", total=len(STAGES) + 1)
-
-        def say(stage: str) -> None:
-            bar.update(task, advance=float(stage in STAGES), description=STAGES.get(stage, stage))
-
-        yield say
+    from brainworth.design.decision.records.plan import Plan
 
 
 def show_plan(plan: Plan, out: Path, *, quiet: bool, as_json: bool) -> None:
     """Print a finished plan."""
     if as_json:
-        print_json(dict(plan.record))
+        print_json(plan)
     elif not quiet:
-        health = plan.record["health"]["status"]
-        typer.echo(plan.record["verdict"]["sentence"])
-        if "rounds" in plan.details:
-            typer.echo(plan.details["rounds"]["sentence"])
-        if health != "ok":
-            worried = [c["sentence"] for c in plan.record["health"]["checks"] if c["status"] != "ok"]
-            typer.echo(f"Health of the pilot: {health}. {' '.join(worried)}")
+        typer.echo(plan.verdict.sentence)
+        if plan.details is not None and plan.details.rounds is not None:
+            typer.echo(plan.details.rounds.sentence)
+        if plan.health.status != "ok":
+            worried = [check.sentence for check in plan.health.checks if check.status != "ok"]
+            typer.echo(f"Health of the pilot: {plan.health.status}. {' '.join(worried)}")
         typer.echo(f"Report: {out / 'report.html'}")
 
 
@@ -111,17 +80,17 @@ def plan(  # noqa: PLR0913  (one parameter per option of the command)
 
     Example: brainworth plan study.toml --out plan
     """
+    from brainworth.design.api import Study
     from brainworth.design.common.runtime import use_compilation_cache
-    from brainworth.design.pilot.study import Study
 
     loaded = Study.from_file(study)
     check_folder(out)
     use_compilation_cache()
     from brainworth.design.common.workers import team
-    from brainworth.design.decision.plan import plan_study
 
-    with progress_bar(quiet=quiet or as_json) as say, team(workers, scheduler) as people:
-        finished = plan_study(loaded, out, rounds=rounds, force=force, progress=say, workers=people)
+    with team(workers, scheduler) as people:
+        visible = show_progress(quiet=quiet or as_json)
+        finished = loaded.plan(out, rounds=rounds, force=force, progress=visible, workers=people)
     show_plan(finished, out, quiet=quiet, as_json=as_json)
 
 
@@ -164,22 +133,19 @@ def demo(
 
     Example: brainworth demo --out brainworth-demo
     """
+    from brainworth.design.api import Study
     from brainworth.design.common.runtime import use_compilation_cache
-    from brainworth.design.pilot.study import Study
     from brainworth.design.pilot.synthesis import demo_system, truth_covered, write_demo
 
     check_folder(out)
     use_compilation_cache()
     loaded = Study.from_file(write_demo(out / "study", seed))
-    from brainworth.design.decision.plan import plan_study
-
-    with progress_bar(quiet=quiet or as_json) as say:
-        finished = plan_study(loaded, out, progress=say)
+    finished = loaded.plan(out, progress=show_progress(quiet=quiet or as_json))
     show_plan(finished, out, quiet=quiet, as_json=as_json)
     if not (quiet or as_json):
         rows = [
             (name, number(true), f"{number(low)} to {number(high)}", "yes" if low <= true <= high else "no")
-            for name, (true, low, high) in truth_covered(demo_system(), finished.record).items()
+            for name, (true, low, high) in truth_covered(demo_system(), plain(finished)).items()
         ]
         print_table("The truth behind the simulation", ("parameter", "truth", "90 % interval", "inside"), rows)
 
@@ -221,16 +187,15 @@ def backtest(
 
     Example: brainworth backtest study.toml --splits 5 --workers 4
     """
+    from brainworth.design.api import Study
     from brainworth.design.common.runtime import use_compilation_cache
-    from brainworth.design.pilot.study import Study
 
     loaded = Study.from_file(study)
     use_compilation_cache()
     from brainworth.design.common.workers import team
-    from brainworth.design.posterior.backtest import backtest as run
 
-    with progress_bar(quiet=quiet or as_json) as say, team(workers, scheduler) as people:
-        found = run(loaded, splits=splits, progress=say, workers=people)
+    with team(workers, scheduler) as people:
+        found = loaded.backtest(splits, progress=show_progress(quiet=quiet or as_json), workers=people)
     if as_json:
         print_json(found)
     elif not quiet:

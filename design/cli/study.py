@@ -14,7 +14,7 @@ import typer
 from brainworth.design.cli.output import AsJson, Quiet, print_json, print_table
 
 if TYPE_CHECKING:
-    from brainworth.design.pilot.study import Study
+    from brainworth.design.api import Study
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file, e.g. study.toml.")]
 
@@ -41,7 +41,7 @@ def check(study: StudyFile, *, quiet: Quiet = False, as_json: AsJson = False) ->
 
     Example: brainworth check my_study/study.toml
     """
-    from brainworth.design.pilot.study import Study
+    from brainworth.design.api import Study
 
     found = overview(Study.from_file(study))
     if as_json:
@@ -63,7 +63,9 @@ def schema(*, quiet: Quiet = False) -> None:
 
 def overview(study: Study) -> dict[str, Any]:
     """Return what was read: counts of stimuli, labels, people, samples and channels, remarks, checks without a fit."""
-    from brainworth.design.pilot.checks import data_checks, record
+    from brainworth.design.common.checks import overall
+    from brainworth.design.common.records import plain
+    from brainworth.design.pilot.checks import data_checks
 
     found: dict[str, Any] = {
         "title": study.config.study.title,
@@ -94,7 +96,8 @@ def overview(study: Study) -> dict[str, Any]:
         "kind": study.config.task.kind,
     }
     found["modalities"] = {name: _modality(study, name) for name in study.config.modality_names}
-    found["health"] = record(data_checks(study))
+    checks = data_checks(study)
+    found["health"] = plain({"status": overall(checks), "checks": checks})
     return found
 
 

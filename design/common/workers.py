@@ -27,6 +27,7 @@ from brainworth.design.common.fields import Count, Positive, Section, Text
 from brainworth.design.common.messages import explain, problem, quoted
 from brainworth.design.common.optional import need
 from brainworth.design.common.runtime import cache_from_the_start, release_programs
+from brainworth.design.common.toml_files import read_toml
 
 WAIT_SECONDS = 20.0
 """How long a scheduler may take to answer."""
@@ -194,8 +195,6 @@ class SlurmProfile(Section):
 
 
 def _profile(file: Path) -> SlurmProfile:
-    from brainworth.design.study_file.system_file import read_toml  # JAX, without which a worker starts faster
-
     data = read_toml(file, file)
     try:
         return SlurmProfile.model_validate(data)

@@ -26,10 +26,12 @@ from brainworth.design.allocation.feasibility import require_feasible
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.allocation.restricted import PartSurface, Restricted, as_whole, restricted
 from brainworth.design.allocation.result import Plan as Purchased
+from brainworth.design.common.checks import overall
 from brainworth.design.common.errors import HealthRefusal
-from brainworth.design.common.summaries import spread
+from brainworth.design.common.records import plain
+from brainworth.design.common.summaries import Summary, spread
 from brainworth.design.decision.exchange_rates import exchange_draws, label_price
-from brainworth.design.decision.health import overall, pilot_checks
+from brainworth.design.decision.health import pilot_checks
 from brainworth.design.decision.sensitivity.store import merge_details, saved_plan
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.pilot.study import Study
@@ -111,28 +113,30 @@ def compare(posterior: Posterior, progress: Callable[[str], None] | None = None)
     alone = next(iter(found.values()))[1.0][1]
     together = entries.pop("together", None) or next(iter(entries.values()))
     return Comparison(
-        {
-            "schema": "brainworth.compare/1",
-            "budget": float(problem.budget or 0),
-            "currency": problem.currency,
-            "shift": SHIFT,
-            "labels_only": {"n_task": alone.allocation.n_task, "explainable_r2": spread(alone.values)},
-            "modalities": entries,
-            "together": together,
-            "frontier": [
-                {
-                    "budget": float(problem.budget or 0) * factor,
-                    "labels_only": next(iter(found.values()))[factor][1].utility,
-                    **{name: points[factor][0].utility for name, points in found.items()},
-                }
-                for factor in FACTORS
-            ],
-            "curves": _curves(float(problem.budget or 0), found),
-            "order_changes": order_changes(
-                np.array(FACTORS) * float(problem.budget or 0),
-                {name: np.array([found[name][f][0].utility for f in FACTORS]) for name in parts},
-            ),
-        }
+        plain(
+            {
+                "schema": "brainworth.compare/1",
+                "budget": float(problem.budget or 0),
+                "currency": problem.currency,
+                "shift": SHIFT,
+                "labels_only": {"n_task": alone.allocation.n_task, "explainable_r2": spread(alone.values)},
+                "modalities": entries,
+                "together": together,
+                "frontier": [
+                    {
+                        "budget": float(problem.budget or 0) * factor,
+                        "labels_only": next(iter(found.values()))[factor][1].utility,
+                        **{name: points[factor][0].utility for name, points in found.items()},
+                    }
+                    for factor in FACTORS
+                ],
+                "curves": _curves(float(problem.budget or 0), found),
+                "order_changes": order_changes(
+                    np.array(FACTORS) * float(problem.budget or 0),
+                    {name: np.array([found[name][f][0].utility for f in FACTORS]) for name in parts},
+                ),
+            }
+        )
     )
 
 
@@ -186,13 +190,13 @@ def _as_purchase(bought: Allocation) -> Purchase:
 
 def _robustness(part: Restricted, best: Purchased, alone: Purchased) -> dict[str, Any]:
     """Return explainable R^2 under shift, and the risk of labels alone over the plan's there (above 1: more robust)."""
-    shifted = PartSurface(replace(part.surface.whole, shift=SHIFT, shifts=(), blocks={}), part.surface.kept)
+    shifted = PartSurface(replace(part.surface.whole, shift=SHIFT, shifts=()), part.surface.kept)
     values = [shifted.explainable_r2(_as_purchase(plan.allocation))[0] for plan in (best, alone)]
     left = np.maximum(1.0 - np.array(values), 1e-12)
     return {"explainable_r2": spread(values[0]), "labels_only": spread(values[1]), "gain": spread(left[1] / left[0])}
 
 
-def _exchange(posterior: Posterior, part: Restricted, shown: Purchased) -> tuple[dict[str, float], dict[str, float]]:
+def _exchange(posterior: Posterior, part: Restricted, shown: Purchased) -> tuple[Summary, Summary]:
     """Return labels that one sample replaces on average at the plan, and the price above which no purchase pays.
 
     Without a purchase to look at, a trial one of as many samples as the plan has labels.
@@ -240,8 +244,6 @@ def compare_study(
     HealthRefusal
         If the pilot's health check refuses and ``force`` is false.
     """
-    from brainworth.design.report import write_report
-
     if progress is not None:
         progress("posterior")
     posterior = fit_study(study, study.config.study.seed, folder / "posterior.nc")
@@ -250,7 +252,7 @@ def compare_study(
         reasons = " ".join(check.sentence for check in checks if check.status == "refuse")
         raise HealthRefusal(f"The pilot's health check refuses a comparison. {reasons} Use --force to compare anyway.")
     found = compare(posterior, progress)
-    if saved_plan(study, folder) is not None:
-        merge_details(folder, {"compare": found.rows(), "comparison": found.details()})
-        write_report(folder)
+    plan = saved_plan(study, folder)
+    if plan is not None:
+        merge_details(folder, plan, {"compare": found.rows(), "comparison": found.details()})
     return found

@@ -1,18 +1,19 @@
 """Exchange rates at a plan: how many labels a brain sample replaces, and what it may cost.
 
-In: a posterior and an allocation. Out: ``Exchange``. What can go wrong: nothing; where brain data replace no label the rate is 0.
+In: a posterior and an allocation. Out: ``ExchangeRates``; where brain data replace no label the rate is 0.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from brainworth.design.allocation import Allocation, AllocationResult
 from brainworth.design.common.summaries import spread
+from brainworth.design.decision.records.details import ExchangePoint
+from brainworth.design.decision.records.plan import Exchange
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.design.posterior.fit import Posterior
 from brainworth.design.study_file.config import StudyConfig
@@ -24,11 +25,11 @@ EXCHANGE_DRAWS = 200
 
 
 @dataclass(frozen=True)
-class Exchange:
-    """Exchange rates at a plan, and their curves."""
+class ExchangeRates:
+    """Exchange rates at a plan, and their curves, by modality."""
 
-    rates: dict[str, Any]
-    curves: dict[str, Any]
+    rates: dict[str, Exchange]
+    curves: dict[str, list[ExchangePoint]]
 
 
 def order_of(allocation: Allocation) -> Order:
@@ -54,7 +55,7 @@ def label_price(config: StudyConfig) -> float:
     return config.task.cost_per_label.high * config.task.raters * rise
 
 
-def exchange_rates(posterior: Posterior, result: AllocationResult) -> Exchange:
+def exchange_rates(posterior: Posterior, result: AllocationResult) -> ExchangeRates:
     """Return labels per recorded brain sample at the plan, and the price at which a sample is worth its money.
 
     ``average``: labels that all bought samples of a modality replace, per sample (per sample of a trial purchase of the
@@ -65,20 +66,21 @@ def exchange_rates(posterior: Posterior, result: AllocationResult) -> Exchange:
     draws = exchange_draws(surface)
     order = order_of(result.plan.allocation)
     price = label_price(posterior.study.config)
-    rates: dict[str, Any] = {}
-    curves: dict[str, Any] = {}
+    rates: dict[str, Exchange] = {}
+    curves: dict[str, list[ExchangePoint]] = {}
     at_margin = np.asarray(marginal_rates(draws, surface.size, order))
     for m, (name, bought) in enumerate(result.plan.allocation.modalities.items()):
         base = float(bought.n_samples or max(result.plan.allocation.n_task, 100))
         sizes = base * np.array([0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0])
         replaced = np.asarray(replaced_labels(draws, surface.size, order, jnp.asarray(m), jnp.asarray(sizes)))
         per_sample = replaced / sizes[:, None]
-        rates[name] = {
-            "marginal": spread(at_margin[:, m]),
-            "average": spread(per_sample[4]),
-            "break_even_price": spread(per_sample.max(axis=0) * price),
-        }
+        rates[name] = Exchange(
+            marginal=spread(at_margin[:, m]),
+            average=spread(per_sample[4]),
+            break_even_price=spread(per_sample.max(axis=0) * price),
+        )
         curves[name] = [
-            {"n_brain": float(n), "equivalent_labels": spread(row)} for n, row in zip(sizes, replaced, strict=True)
+            ExchangePoint(n_brain=float(n), equivalent_labels=spread(row))
+            for n, row in zip(sizes, replaced, strict=True)
         ]
-    return Exchange(rates, curves)
+    return ExchangeRates(rates, curves)

@@ -13,23 +13,25 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 
-from brainworth.design.decision.theory_range import theory_range
-from brainworth.design.pilot.checks import Check, Limits, data_checks, overall, record
+from brainworth.design.common.checks import Check, Expected, Limits
+from brainworth.design.pilot.checks import data_checks
 from brainworth.design.posterior.fit import Posterior
 from brainworth.design.posterior.literature import study_priors
 from brainworth.models.forecast.predictive import predictive
 from brainworth.models.pilot.likeness import precision_of_mean
 
-__all__ = ["Check", "overall", "pilot_checks", "plan_checks", "record", "theory_range"]
-
-
 NO_PILOT = Check(
-    "no pilot",
-    "warn",
-    0.0,
-    1.0,
-    "There is no pilot: every number is the prior's, from the literature or the study's [priors]. Only a "
-    "pilot of labels and recordings can check it.",
+    name="no pilot",
+    status="warn",
+    value=0.0,
+    threshold=1.0,
+    side="at least",
+    unit="pilots",
+    kind="count",
+    sentence=(
+        "There is no pilot: every number is the prior's, from the literature or the study's [priors]. Only a "
+        "pilot of labels and recordings can check it."
+    ),
 )
 
 
@@ -52,36 +54,46 @@ def _sampler(posterior: Posterior) -> Iterator[Check]:
     found = posterior.notes["sampler"]
     limits = Limits(1.01, 1.05)
     yield Check(
-        "convergence",
-        limits.judge(found["rhat"]),
-        found["rhat"],
-        limits.warn,
-        f"The chains agree with each other: worst R-hat {found['rhat']:.3f}; above 1.01 they would need longer runs.",
+        name="convergence",
+        status=limits.judge(found["rhat"]),
+        value=found["rhat"],
+        threshold=limits.warn,
+        side="at most",
+        unit="R-hat",
+        sentence=f"The chains agree with each other: worst R-hat {found['rhat']:.3f}; above 1.01 they would need longer runs.",
     )
     for name in ("bulk", "tail"):
         limits, value = Limits(400, 100), found[f"ess_{name}"]
         yield Check(
-            f"effective sample size ({name})",
-            limits.judge_low(value),
-            value,
-            limits.warn,
-            f"The posterior is described by {value:.0f} effectively independent draws; below 400 its ends are coarse.",
+            name=f"effective sample size ({name})",
+            status=limits.judge_low(value),
+            value=value,
+            threshold=limits.warn,
+            side="at least",
+            unit="draws",
+            kind="count",
+            sentence=f"The posterior is described by {value:.0f} effectively independent draws; below 400 its ends are coarse.",
         )
     limits, value = Limits(0.005, 0.05), found["divergences"]
     yield Check(
-        "divergences",
-        limits.judge(value),
-        value,
-        limits.warn,
-        f"{value:.2%} of the sampler's steps diverged; many would mean regions of the posterior that it cannot reach.",
+        name="divergences",
+        status=limits.judge(value),
+        value=value,
+        threshold=limits.warn,
+        side="at most",
+        unit="of steps",
+        kind="share",
+        sentence=f"{value:.2%} of the sampler's steps diverged; many would mean regions of the posterior that it cannot reach.",
     )
     limits, value = Limits(0.3), found["bfmi"]
     yield Check(
-        "energy",
-        limits.judge_low(value),
-        value,
-        limits.warn,
-        f"The sampler's energy fraction is {value:.2f}; below 0.3 it explores slowly.",
+        name="energy",
+        status=limits.judge_low(value),
+        value=value,
+        threshold=limits.warn,
+        side="at least",
+        unit="(a fraction)",
+        sentence=f"The sampler's energy fraction is {value:.2f}; below 0.3 it explores slowly.",
     )
 
 
@@ -89,21 +101,24 @@ def _pilot(posterior: Posterior) -> Iterator[Check]:
     notes = posterior.notes
     if not notes["encoder_converged"] or not notes["folds_converged"]:
         yield Check(
-            "encoder",
-            "warn",
-            0.0,
-            1.0,
-            "The encoding model did not converge; its read-outs are weaker than they could be.",
+            name="encoder",
+            status="warn",
+            value=0.0,
+            threshold=1.0,
+            sentence="The encoding model did not converge; its read-outs are weaker than they could be.",
         )
     for name, people in notes["people"].items():
         if people > 1:
             share = notes["leverage"].get(name, 0.0) / people
             yield Check(
-                f"leverage of one person ({name})",
-                Limits(max(0.5, 2.0 / people)).judge(share),
-                share,
-                max(0.5, 2.0 / people),
-                f"The most informative person of {name} carries {share:.0%} of its signal.",
+                name=f"leverage of one person ({name})",
+                status=Limits(max(0.5, 2.0 / people)).judge(share),
+                value=share,
+                threshold=max(0.5, 2.0 / people),
+                side="at most",
+                unit="of the signal",
+                kind="share",
+                sentence=f"The most informative person of {name} carries {share:.0%} of its signal.",
             )
 
 
@@ -112,13 +127,18 @@ def _likeness(posterior: Posterior) -> Iterator[Check]:
     for name, (share, error) in posterior.notes.get("likeness", {}).items():
         ten = float(precision_of_mean(np.array(10.0), share))
         yield Check(
-            f"same stimulus ({name})",
-            Limits(0.3).judge(share),
-            share,
-            0.3,
-            f"{share:.0%} (standard error {error:.1%}) of the noise of {name} is the same in all presentations of a stimulus, "
-            f"beyond what the features explain: ten repeats, or people who see the same, are worth {ten:.1f}. Forecasts count "
-            "with it. Above 30 %, richer features or other stimuli for everyone are worth more than further people.",
+            name=f"same stimulus ({name})",
+            status=Limits(0.3).judge(share),
+            value=share,
+            threshold=0.3,
+            side="at most",
+            unit="of the noise",
+            kind="share",
+            sentence=(
+                f"{share:.0%} (standard error {error:.1%}) of the noise of {name} is the same in all presentations of a stimulus, "
+                f"beyond what the features explain: ten repeats, or people who see the same, are worth {ten:.1f}. Forecasts count "
+                "with it. Above 30 %, richer features or other stimuli for everyone are worth more than further people."
+            ),
         )
 
 
@@ -130,11 +150,13 @@ def _conflict(posterior: Posterior) -> Iterator[Check]:
             continue
         score = abs(float(snr[:, m].mean() - priors.log_snr[m])) / float(priors.log_snr_scale[m])
         yield Check(
-            f"prior and data ({name})",
-            Limits(3.0).judge(score),
-            score,
-            3.0,
-            f"The signal-to-noise ratio of {name} lies {score:.1f} prior standard deviations from its literature value.",
+            name=f"prior and data ({name})",
+            status=Limits(3.0).judge(score),
+            value=score,
+            threshold=3.0,
+            side="at most",
+            unit="standard deviations",
+            sentence=f"The signal-to-noise ratio of {name} lies {score:.1f} prior standard deviations from its literature value.",
         )
 
 
@@ -152,21 +174,31 @@ def _encoding(posterior: Posterior) -> Iterator[Check]:
         slack = 2.0 / np.sqrt(max(float(posterior.pilot.samples[m]), 1.0))
         outside = max(low - slack - seen[0], seen[0] - high - slack, 0.0)
         yield Check(
-            f"encoding accuracy ({name})",
-            Limits(0.0, 0.5).judge(outside),
-            seen[0],
-            float(low if seen[0] < low else high),
-            f"Cross-validated encoding accuracy of the strongest latent of {name} is r = {seen[0]:.2f}; the model expects "
-            f"{low:.2f} to {high:.2f}.",
+            name=f"encoding accuracy ({name})",
+            status=Limits(0.0, 0.5).judge(outside),
+            value=seen[0],
+            threshold=float(low if seen[0] < low else high),
+            side="expected at least" if seen[0] < low else "expected at most",
+            unit="r",
+            observed=seen[0],
+            forecast=Expected(mean=float(predicted.mean()), low=float(low), high=float(high), probability=0.99),
+            sentence=(
+                f"Cross-validated encoding accuracy of the strongest latent of {name} is r = {seen[0]:.2f}; the model expects "
+                f"{low:.2f} to {high:.2f}."
+            ),
         )
         top = float(np.quantile(ceiling[:, m, 0], 0.95))
         yield Check(
-            f"noise ceiling ({name})",
-            Limits(1.0).judge((seen[0] - slack) / max(top, 1e-9)),
-            seen[0],
-            top,
-            f"Encoding accuracy of {name} is {seen[0] / max(top, 1e-9):.0%} of its noise ceiling r = {top:.2f}; above 100 % "
-            "something has leaked between folds.",
+            name=f"noise ceiling ({name})",
+            status=Limits(1.0).judge((seen[0] - slack) / max(top, 1e-9)),
+            value=seen[0],
+            threshold=top,
+            side="at most",
+            unit="r",
+            sentence=(
+                f"Encoding accuracy of {name} is {seen[0] / max(top, 1e-9):.0%} of its noise ceiling r = {top:.2f}; above 100 % "
+                "something has leaked between folds."
+            ),
         )
 
 
@@ -176,20 +208,28 @@ def _learning_curve(posterior: Posterior) -> Iterator[Check]:
     for point in posterior.notes["learning_curve"]:
         share, size = point["share"], posterior.pilot
         part = replace(size, samples=share * size.samples, labels=share * size.labels)
-        forecast = np.asarray(predictive(draws.system, draws.people, part, kept).r2)
+        found = predictive(draws.system, draws.people, part, kept)
+        rng = np.random.default_rng(0)
+        forecast = np.asarray(found.r2)
+        forecast = forecast + np.asarray(found.r2_deviation) * rng.standard_normal(forecast.size)
         spread = float(np.hypot(forecast.std(), point["error"]))
         off = (point["r2"] - float(forecast.mean())) / max(spread, 1e-6)
         limits = Limits(2.5, 5.0) if off < 0.0 else Limits(2.5)
-        low, high = np.quantile(
-            forecast + point["error"] * np.random.default_rng(0).standard_normal(forecast.size), [0.05, 0.95]
-        )
+        low, high = np.quantile(forecast + point["error"] * rng.standard_normal(forecast.size), [0.05, 0.95])
         yield Check(
-            f"backtest with {share:.0%} of the pilot",
-            limits.judge(abs(off)),
-            abs(off),
-            limits.warn,
-            f"Trained on {share:.0%} of the pilot, the learner reached R² = {point['r2']:.2f} on the rest; the model says "
-            f"{low:.2f} to {high:.2f}, {abs(off):.1f} standard errors {'above' if off < 0.0 else 'below'} what was seen.",
+            name=f"backtest with {share:.0%} of the pilot",
+            status=limits.judge(abs(off)),
+            value=abs(off),
+            threshold=limits.warn,
+            side="at most",
+            unit="standard errors",
+            share=share,
+            observed=point["r2"],
+            forecast=Expected(mean=float(forecast.mean()), low=float(low), high=float(high), probability=0.9),
+            sentence=(
+                f"Trained on {share:.0%} of the pilot, the learner reached R² = {point['r2']:.2f} on the rest; the model says "
+                f"{low:.2f} to {high:.2f}, {abs(off):.1f} standard errors {'above' if off < 0.0 else 'below'} what was seen."
+            ),
         )
 
 
@@ -206,11 +246,15 @@ def plan_checks(posterior: Posterior, n_task: int, samples: dict[str, int]) -> l
     worst = max(factors, key=lambda name: factors[name])
     return [
         Check(
-            "extrapolation",
-            Limits(30.0).judge(factors[worst]),
-            factors[worst],
-            30.0,
-            f"The plan holds {factors[worst]:.1f} times the pilot's {worst if worst == 'labels' else worst + ' samples'}; "
-            "beyond 30 times, the tail of the features' spectrum, which the pilot hardly sees, decides.",
+            name="extrapolation",
+            status=Limits(30.0).judge(factors[worst]),
+            value=factors[worst],
+            threshold=30.0,
+            side="at most",
+            unit="times the pilot",
+            sentence=(
+                f"The plan holds {factors[worst]:.1f} times the pilot's {worst if worst == 'labels' else worst + ' samples'}; "
+                "beyond 30 times, the tail of the features' spectrum, which the pilot hardly sees, decides."
+            ),
         )
     ]

@@ -10,12 +10,11 @@ times a factor; people, repeats and the split between modalities stay as they ar
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from brainworth.design.allocation import Allocation, AllocationResult
 from brainworth.design.common.summaries import spread
+from brainworth.design.decision.records.details import Learning, LearningCurve, LearningSurface
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.posterior.fit import Posterior
 
@@ -28,7 +27,7 @@ _SHARE = 0.25
 _DRAWS = 400
 
 
-def learning(posterior: Posterior, result: AllocationResult) -> dict[str, Any]:
+def learning(posterior: Posterior, result: AllocationResult) -> Learning:
     """Return ``n_task_grid``, ``curves`` and, where brain data can be bought, ``surface``."""
     planned = result.plan.allocation
     base = planned if planned.holds_brain_data else _trial(result)
@@ -41,20 +40,20 @@ def learning(posterior: Posterior, result: AllocationResult) -> dict[str, Any]:
     total = sum(samples.values())
     names = {0.0: "no new brain data"} | {f: f"{f * total:,.0f} new brain samples" for f in SHOWN[1:]}
     curves = [
-        {"label": names[factor], "explainable_r2": [spread(v) for v in values[factors.index(factor)]]}
+        LearningCurve(label=names[factor], explainable_r2=[spread(v) for v in values[factors.index(factor)]])
         for factor in SHOWN
         if factor in factors
     ]
-    found: dict[str, Any] = {"n_task_grid": labels.tolist(), "curves": curves, "samples": samples}
-    if base is not None:
-        low, high = np.quantile(values, [0.05, 0.95], axis=2)
-        found["surface"] = {
-            "n_brain": [total * factor for factor in factors],
-            "mean": values.mean(axis=2).tolist(),
-            "q05": low.tolist(),
-            "q95": high.tolist(),
-        }
-    return found
+    if base is None:
+        return Learning(n_task_grid=labels.tolist(), curves=curves, samples=samples)
+    low, high = np.quantile(values, [0.05, 0.95], axis=2)
+    surface = LearningSurface(
+        n_brain=[total * factor for factor in factors],
+        mean=values.mean(axis=2).tolist(),
+        q05=low.tolist(),
+        q95=high.tolist(),
+    )
+    return Learning(n_task_grid=labels.tolist(), curves=curves, samples=samples, surface=surface)
 
 
 def _trial(result: AllocationResult) -> Allocation | None:

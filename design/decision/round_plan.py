@@ -6,18 +6,17 @@ small to be split; then the sentence says so, and the plan stands.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from brainworth.design.allocation import Allocation, Problem
 from brainworth.design.allocation.rounds import Rounds, RoundsOptions, plan_rounds
 from brainworth.design.common.errors import Infeasible
 from brainworth.design.common.workers import Team
+from brainworth.design.decision.records.details import FirstRound, RoundsGain
 from brainworth.design.posterior.fit import Posterior
 
 
-def rounds_record(problem: Problem, posterior: Posterior, rounds: int, workers: Team | None = None) -> dict[str, Any]:
+def rounds_record(problem: Problem, posterior: Posterior, rounds: int, workers: Team | None = None) -> RoundsGain:
     """Return what so many rounds gain.
 
     Parameters
@@ -32,7 +31,7 @@ def rounds_record(problem: Problem, posterior: Posterior, rounds: int, workers: 
         Who simulates the first rounds; this process if not given.
     """
     if posterior.surface().n_draws == 1:
-        return {"rounds": rounds, "sentence": "Nothing is uncertain here, so a first round would teach nothing."}
+        return RoundsGain(rounds=rounds, sentence="Nothing is uncertain here, so a first round would teach nothing.")
     system = posterior.draws.system
     signal, noise = np.asarray(system.signal_variance), np.asarray(system.noise_variance)
     options = RoundsOptions(
@@ -44,21 +43,21 @@ def rounds_record(problem: Problem, posterior: Posterior, rounds: int, workers: 
     try:
         found = plan_rounds(problem, posterior.surface(), options, posterior.surface_unshifted(), workers=workers)
     except Infeasible as failure:
-        return {"rounds": rounds, "sentence": str(failure)}
-    return {
-        "rounds": rounds,
-        "first": {
-            "share": found.first_share,
-            "n_task": found.first.n_task,
-            "modalities": {name: bought.n_samples for name, bought in found.first.modalities.items()},
-        },
-        "expected": found.expected,
-        "one_round": found.one_round,
-        "gain": found.gain,
-        "standard_error": found.standard_error,
-        "perfect_information": found.perfect_information,
-        "sentence": sentence(found),
-    }
+        return RoundsGain(rounds=rounds, sentence=str(failure))
+    return RoundsGain(
+        rounds=rounds,
+        first=FirstRound(
+            share=found.first_share,
+            n_task=found.first.n_task,
+            modalities={name: bought.n_samples for name, bought in found.first.modalities.items()},
+        ),
+        expected=found.expected,
+        one_round=found.one_round,
+        gain=found.gain,
+        standard_error=found.standard_error,
+        perfect_information=found.perfect_information,
+        sentence=sentence(found),
+    )
 
 
 def sentence(found: Rounds) -> str:

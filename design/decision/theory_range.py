@@ -10,8 +10,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from brainworth.design.allocation import Allocation
+from brainworth.design.common.checks import Check
 from brainworth.design.decision.exchange_rates import order_of
-from brainworth.design.pilot.checks import Check
 from brainworth.design.posterior.fit import Posterior
 from brainworth.models.forecast.forecast import joined, median
 from brainworth.models.theory.validity import validity
@@ -28,9 +28,12 @@ def theory_range(posterior: Posterior, allocation: Allocation) -> Check:
     found = validity(both, design, shifted[0] if shifted else None)
     inside = "The plan lies where the formula was measured to be within 3 % of the learner that was really run."
     return Check(
-        "theory_range",
-        "warn" if found else "ok",
-        float(len(found)),
-        0.0,
-        " ".join(one.sentence for one in found) or inside,
+        name="theory_range",
+        status="warn" if found else "ok",
+        value=float(len(found)),
+        threshold=0.0,
+        side="at most",
+        unit="warnings",
+        kind="count",
+        sentence=" ".join(one.sentence for one in found) or inside,
     )

@@ -6,9 +6,8 @@ nothing; text is escaped where it is shown.
 
 from __future__ import annotations
 
-from typing import Any
-
-from brainworth.design.allocation import AllocationResult
+from brainworth.design.allocation import AllocationResult, Problem
+from brainworth.design.decision.records.details import Assumption
 from brainworth.design.posterior.fit import Posterior
 from brainworth.design.posterior.literature import kind_of, literature
 from brainworth.design.study_file.aim import Objective
@@ -87,7 +86,7 @@ def verdict_sentence(result: AllocationResult, currency: str, stimuli: str = "")
     )
 
 
-def assumptions(posterior: Posterior, result: AllocationResult) -> list[dict[str, Any]]:
+def assumptions(posterior: Posterior, result: AllocationResult) -> list[Assumption]:
     """Return every assumption, and whether the pilot can check it."""
     config = posterior.study.config
     pilot = posterior.study.tables is not None
@@ -152,7 +151,7 @@ def assumptions(posterior: Posterior, result: AllocationResult) -> list[dict[str
                 )
             )
     said += [(sentence, False, "It is a choice of the study file.") for sentence in result.assumptions]
-    return [{"text": text, "checkable": checkable, "checked": checked} for text, checkable, checked in said]
+    return [Assumption(text=text, checkable=checkable, checked=checked) for text, checkable, checked in said]
 
 
 def _new_stimuli(aim: Objective) -> str:
@@ -165,8 +164,8 @@ def _new_stimuli(aim: Objective) -> str:
     )
 
 
-def methods(posterior: Posterior, result: AllocationResult, *, budgeted: bool = True) -> list[str]:
-    """Return a methods paragraph ready for a grant application; ``budgeted`` or the cheapest for a target."""
+def methods(posterior: Posterior, result: AllocationResult, problem: Problem) -> list[str]:
+    """Return a methods paragraph ready for a grant application, about the problem that was solved."""
     config, size = posterior.study.config, posterior.pilot
     if posterior.study.system is not None:
         basis = "Performance was computed for known parameters of a linear-Gaussian model of stimuli, recordings and labels."
@@ -184,8 +183,8 @@ def methods(posterior: Posterior, result: AllocationResult, *, budgeted: bool = 
             "the source exponents of the feature spectrum; regression weights were integrated out."
         )
     stimuli = stimuli_planned_for(config.objective)
-    spent = result.plan.bill.total if config.budget.total is None else config.budget.total
-    limit = f" within {float(spent):,.0f} {config.budget.currency}" if budgeted else ""
+    budgeted = problem.budget is not None
+    limit = "" if problem.budget is None else f" within {float(problem.budget):,.0f} {problem.currency}"
     aim = aimed_at(config.objective, budgeted=budgeted)
     return [
         f"{basis} Expected performance of the optimal brain-informed learner at any number of brain samples and labels "

@@ -1,66 +1,17 @@
-"""A check and its three levels, and the checks of a pilot that need no fit.
-
-In: a validated study. Out: checks, each with value, threshold and one plain sentence. What can go wrong: nothing; a study
-without a pilot has no checks.
-"""
+"""The checks of a pilot that need no fit; a study without a pilot has none."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
 
 import numpy as np
 
+from brainworth.design.common.checks import Check, Limits
 from brainworth.design.pilot.large import SAMPLED_ROWS, StoredChannels
 from brainworth.design.pilot.study import Study
 from brainworth.models.pilot.artefacts import outlying
 from brainworth.models.pilot.ceiling import MIN_REPEATED, noise_ceiling
 from brainworth.models.pilot.pilot import Recording
-
-Status = Literal["ok", "warn", "refuse"]
-LEVELS: tuple[Status, ...] = ("ok", "warn", "refuse")
-
-
-@dataclass(frozen=True)
-class Check:
-    """One check."""
-
-    name: str
-    status: Status
-    value: float
-    threshold: float
-    sentence: str
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Where a check warns, and where it refuses; infinite where it only warns."""
-
-    warn: float
-    refuse: float = float("inf")
-
-    def judge(self, value: float) -> Status:
-        """Return the level of a value for which smaller is better."""
-        if not np.isfinite(value) or value > self.refuse:
-            return "refuse"
-        return "warn" if value > self.warn else "ok"
-
-    def judge_low(self, value: float) -> Status:
-        """Return the level of a value for which larger is better."""
-        if not np.isfinite(value) or (np.isfinite(self.refuse) and value < self.refuse):
-            return "refuse"
-        return "warn" if value < self.warn else "ok"
-
-
-def overall(checks: list[Check]) -> Status:
-    """Return the worst level."""
-    return LEVELS[max((LEVELS.index(check.status) for check in checks), default=0)]
-
-
-def record(checks: list[Check]) -> dict[str, Any]:
-    """Return the block ``health`` of the plan file."""
-    return {"status": overall(checks), "checks": [asdict(check) for check in checks]}
 
 
 def data_checks(study: Study) -> list[Check]:
@@ -74,25 +25,34 @@ def data_checks(study: Study) -> list[Check]:
     few, rough, thin = Limits(10, 3), Limits(2.0), Limits(50.0)
     return [
         Check(
-            "groups",
-            few.judge_low(groups),
-            groups,
-            few.warn,
-            f"Cross-validation splits {groups:.0f} groups of stimuli (sentences, runs); with few, held-out data are not new.",
+            name="groups",
+            status=few.judge_low(groups),
+            value=groups,
+            threshold=few.warn,
+            side="at least",
+            unit="groups",
+            kind="count",
+            sentence=f"Cross-validation splits {groups:.0f} groups of stimuli (sentences, runs); with few, held-out data are not "
+            "new.",
         ),
         Check(
-            "stimuli per feature",
-            rough.judge_low(ratio),
-            ratio,
-            rough.warn,
-            f"{ratio:.1f} stimuli per feature: the features' spectrum is estimated from the stimuli; below 2 it is rough.",
+            name="stimuli per feature",
+            status=rough.judge_low(ratio),
+            value=ratio,
+            threshold=rough.warn,
+            side="at least",
+            unit="stimuli a feature",
+            sentence=f"{ratio:.1f} stimuli per feature: the features' spectrum is estimated from the stimuli; below 2 it is rough.",
         ),
         Check(
-            "labels in the pilot",
-            thin.judge_low(labels),
-            labels,
-            thin.warn,
-            f"The pilot has {labels:.0f} labelled stimuli; with fewer than 50 the alignment is mostly its prior.",
+            name="labels in the pilot",
+            status=thin.judge_low(labels),
+            value=labels,
+            threshold=thin.warn,
+            side="at least",
+            unit="labelled stimuli",
+            kind="count",
+            sentence=f"The pilot has {labels:.0f} labelled stimuli; with fewer than 50 the alignment is mostly its prior.",
         ),
         *_reliability(study),
         *_artefacts(study),
@@ -115,13 +75,17 @@ def _reliability(study: Study) -> Iterator[Check]:
         chance = 3.0 / np.sqrt(stimuli)
         ceiling = ncsnr / np.sqrt(ncsnr**2 + 1.0)
         yield Check(
-            f"reliability ({name})",
-            Limits(chance).judge_low(best),
-            best,
-            chance,
-            f"Over {stimuli} repeated stimuli the best channel of {name} has a split-half reliability of {best:.2f} "
-            f"(Spearman-Brown) and ncsnr {ncsnr:.2f}: a perfect model of one presentation would reach r = {ceiling:.2f}. "
-            f"Below {chance:.2f} no channel is reliably driven by the stimuli.",
+            name=f"reliability ({name})",
+            status=Limits(chance).judge_low(best),
+            value=best,
+            threshold=chance,
+            side="at least",
+            unit="r",
+            sentence=(
+                f"Over {stimuli} repeated stimuli the best channel of {name} has a split-half reliability of {best:.2f} "
+                f"(Spearman-Brown) and ncsnr {ncsnr:.2f}: a perfect model of one presentation would reach r = {ceiling:.2f}. "
+                f"Below {chance:.2f} no channel is reliably driven by the stimuli."
+            ),
         )
 
 
@@ -153,10 +117,15 @@ def _artefacts(study: Study) -> Iterator[Check]:
         share = float(np.mean(np.concatenate([outlying(channels) for channels in rows])))
         limits = Limits(0.005)
         yield Check(
-            f"artefacts ({name})",
-            limits.judge(share),
-            share,
-            limits.warn,
-            f"{share:.1%} of the samples of {name} have far more energy than the others and count as noise; reject such "
-            "artefacts before planning, as in the analysis.",
+            name=f"artefacts ({name})",
+            status=limits.judge(share),
+            value=share,
+            threshold=limits.warn,
+            side="at most",
+            unit="of samples",
+            kind="share",
+            sentence=(
+                f"{share:.1%} of the samples of {name} have far more energy than the others and count as noise; reject such "
+                "artefacts before planning, as in the analysis."
+            ),
         )

@@ -11,12 +11,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from jaxtyping import Float
 
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
+from brainworth.design.common.toml_files import read_toml
 from brainworth.design.pilot.build import BINARY_LABELS, LABELS, STIMULI, Names, PilotTables, build_pilot
 from brainworth.design.pilot.folder import Folder
 from brainworth.design.pilot.readers import read_recordings, recordings_in_memory, table_in_memory
@@ -25,14 +26,12 @@ from brainworth.design.pilot.rules.cleaning import cleaned
 from brainworth.design.pilot.rules.losses import Loss
 from brainworth.design.pilot.tables.tables import Table, Wanted
 from brainworth.design.study_file.config import StudyConfig, parse_study
-from brainworth.design.study_file.system_file import NamedSystem, read_system, read_toml
+from brainworth.design.study_file.system_file import NamedSystem, read_system
 from brainworth.models.pilot.pilot import Pilot
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
-
-    from brainworth.design.posterior.fit import Posterior
 
 
 def _digest_of(table: Table) -> str:
@@ -88,7 +87,7 @@ class Study:
         return self.tables
 
     @classmethod
-    def from_file(cls, path: str | Path) -> Study:
+    def from_file(cls, path: str | Path) -> Self:
         """Return the study described by a study file.
 
         Parameters
@@ -133,7 +132,7 @@ class Study:
         return cls(config, folder.digest, path.parent, data, None, built.remarks, losses=built.losses)
 
     @classmethod
-    def _from_priors(cls, config: StudyConfig, folder: Folder, path: Path) -> Study:
+    def _from_priors(cls, config: StudyConfig, folder: Folder, path: Path) -> Self:
         """Return a study without labels and recordings: only the features' spectrum is known, or assumed."""
         if config.stimuli is not None and config.stimuli.table is not None:
             from brainworth.models.pilot.statistics import (
@@ -167,7 +166,7 @@ class Study:
         labels: pd.DataFrame | xr.DataArray | xr.Dataset,
         recordings: Mapping[str, Any],
         config: StudyConfig | Mapping[str, Any],
-    ) -> Study:
+    ) -> Self:
         """Return a study built from tables in memory.
 
         Parameters
@@ -221,7 +220,7 @@ class Study:
         recordings: Mapping[str, Mapping[str, tuple[np.ndarray, Any]]],
         config: StudyConfig | Mapping[str, Any],
         group: np.ndarray | None = None,
-    ) -> Study:
+    ) -> Self:
         """Return a study built from arrays; a stimulus is a row of ``features``.
 
         Parameters
@@ -260,18 +259,6 @@ class Study:
             recordings={name: recordings_table(name, people) for name, people in recordings.items()},
             config=config,
         )
-
-    def fit(self, seed: int | None = None) -> Posterior:
-        """Return the posterior of the study's parameters.
-
-        Parameters
-        ----------
-        seed : int, optional
-            Seed of the sampler; default the study's.
-        """
-        from brainworth.design.posterior.fit import fit_study
-
-        return fit_study(cast("Any", self), seed=self.config.study.seed if seed is None else seed)
 
 
 def _label_columns(config: StudyConfig) -> Wanted:

@@ -13,14 +13,14 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from brainworth import __version__
 from brainworth.design.common.runtime import release_programs
+from brainworth.design.common.version import __version__
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.design.pilot.large import forget, resumable
 from brainworth.design.posterior import archive
@@ -40,8 +40,6 @@ from brainworth.models.theory.system import Spectrum, System
 if TYPE_CHECKING:
     import pandas as pd
 
-    from brainworth.design.allocation import Conditions
-    from brainworth.design.decision.plan import Plan
     from brainworth.design.pilot.study import Study
 
 FORECAST_DRAWS = 1000
@@ -88,9 +86,13 @@ class Posterior:
     """Time spent, by stage."""
 
     def surface(self) -> PosteriorSurface:
-        """Return explainable R^2 as a function of a purchase, under the shifts the study plans for."""
-        aim = self.study.config.objective
-        return replace(self.surface_unshifted(), shift=aim.shift, shifts=tuple(aim.shifts))
+        """Return explainable R^2 as a function of a purchase, under the shifts the study plans for.
+
+        A plan for the mean looks at averages over studies; one for a quantile, a probability or a confidence at single studies.
+        """
+        aim, budget = self.study.config.objective, self.study.config.budget
+        single = aim.utility != "mean" or budget.total is None
+        return replace(self.surface_unshifted(), shift=aim.shift, shifts=tuple(aim.shifts), single_studies=single)
 
     def surface_unshifted(self) -> PosteriorSurface:
         """Return explainable R^2 as a function of a purchase on stimuli of the pilot's kind: what a lab can check."""
@@ -126,17 +128,6 @@ class Posterior:
         table.columns = ["q05", "q50", "q95"]
         table.insert(0, "mean", frame.mean())
         return table
-
-    def plan(self, budget: float | None = None, *, constraints: Conditions = (), rounds: int | None = None) -> Plan:
-        """Return the best purchase for a budget (the study's, if not given); see ``planning.make_plan``.
-
-        ``constraints`` are conditions of your own, e.g. ``lambda v: [v.sessions["EEG"] >= 2 * v.subjects["EEG"]]``.
-        """
-        from brainworth.design.decision.plan import make_plan
-
-        return make_plan(
-            cast("Any", self), budget=budget, constraints=constraints, rounds=rounds
-        )  # one class, two import names for the type checker
 
 
 def fit_study(

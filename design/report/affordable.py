@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from brainworth.design.report.detail_records import ModalityPrices, Price
+from brainworth.design.decision.records.details import ModalityPrices, Price
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.words import as_summary, interval, listed, rounded
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from brainworth.design.decision.records.details import Compared, Threshold
 from brainworth.design.report.affordable import can_be_bought, none_can_be_bought, price_today
-from brainworth.design.report.detail_records import Compared, Threshold
 from brainworth.design.report.evidence import backtests, labels_in_all
 from brainworth.design.report.regime_figure import WORTH, probability_worth
 from brainworth.design.report.saved import Saved

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from brainworth.design.common.summaries import Summary
+from brainworth.design.decision.records.details import BudgetPoint, Compared, Threshold
 from brainworth.design.report.affordable import can_be_bought
-from brainworth.design.report.detail_records import BudgetPoint, Compared, Threshold
-from brainworth.design.report.records import Summary
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.words import (
     as_summary,

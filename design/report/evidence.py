@@ -6,49 +6,17 @@ no known unit and is shown as it is; what has not been computed is left out.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from brainworth.design.report.detail_records import PersonLeftOut
-from brainworth.design.report.records import Check
+from brainworth.design.common.checks import Check
+from brainworth.design.decision.records.details import PersonLeftOut
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.words import PER_CENT, Plain, capital, count, interval, listed, number, plain, r2
 
-
-@dataclass(frozen=True)
-class Unit:
-    """How the value of a health check is written."""
-
-    side: str
-    """On which side of the limit it should be: ``at most`` or ``at least``."""
-    before: str = ""
-    after: str = ""
-    per_cent: bool = False
-    digits: int = 2
-    whole: bool = False
-    """Whether it is counted."""
-
-
-_UNITS = {
-    "convergence": Unit("at most", before="R-hat ", digits=4),
-    "effective sample size": Unit("at least", after=" draws", whole=True),
-    "divergences": Unit("at most", after=" of steps", per_cent=True),
-    "energy": Unit("at least", after=" (a fraction)"),
-    "groups": Unit("at least", after=" groups", whole=True),
-    "stimuli per feature": Unit("at least", after=" stimuli a feature"),
-    "labels in the pilot": Unit("at least", after=" labelled stimuli", whole=True),
-    "reliability": Unit("at least", before="r = "),
-    "artefacts": Unit("at most", after=" of samples", per_cent=True),
-    "leverage of one person": Unit("at most", after=" of the signal", per_cent=True),
-    "same stimulus": Unit("at most", after=" of the noise", per_cent=True),
-    "prior and data": Unit("at most", after=" standard deviations"),
-    "noise ceiling": Unit("at most", before="r = "),
-    "backtest with": Unit("at most", after=" standard errors"),
-    "extrapolation": Unit("at most", after=" times the pilot"),
-    "theory range": Unit("at most", after=" warnings", whole=True),
-    "no pilot": Unit("at least", after=" pilots", whole=True),
-}
-"""By the beginning of a check's name."""
+_BEFORE = {"R-hat": "R-hat ", "r": "r = "}
+"""Units that stand before the number."""
+_DIGITS = {"R-hat": 4}
+"""Significant digits, where they are not two."""
 
 
 @dataclass(frozen=True)
@@ -71,49 +39,31 @@ def check_rows(saved: Saved) -> list[CheckRow]:
     ]
 
 
-def unit_of(check: Check) -> Unit | None:
-    """Return the unit of a check; None if it is not known."""
-    name = check.name.replace("_", " ")
-    if name.startswith("encoding accuracy"):
-        return Unit("expected at least" if _below(check) else "expected at most", before="r = ")
-    return next((unit for start, unit in _UNITS.items() if name.startswith(start)), None)
-
-
 def unit_name(check: Check) -> str:
     """Return the unit of a check's value and limit as a plain name; a share is a number from 0 to 1."""
-    unit = unit_of(check)
-    if unit is None:
-        return ""
-    name = f"{unit.before.removesuffix('= ')}{unit.after}".strip(" ()")
-    return f"share {name}" if unit.per_cent else name
-
-
-def _below(check: Check) -> bool:
-    """Whether an encoding accuracy lies below all that the model expects, so that its limit is the lower end."""
-    said = re.search(r"expects (-?[\d.]+) to", check.sentence)
-    if said is None or not isinstance(check.value, float | int) or not isinstance(check.threshold, float | int):
-        return False
-    return check.value < check.threshold and f"{check.threshold:.2f}" == said[1]
+    name = check.unit.strip("()")
+    return f"share {name}" if check.kind == "share" else name
 
 
 def _value_and_limit(check: Check) -> tuple[str, str]:
     if check.name == "encoder":
         return "not converged", "converged"
-    unit = unit_of(check)
-    if unit is None:
+    if not check.unit:
         return plain(check.value, 3), plain(check.threshold, 3)
-    value, limit = (_with_unit(v, unit) for v in (check.value, check.threshold))
-    return value, f"{unit.side} {limit}" if limit else ""
+    value, limit = (_with_unit(v, check) for v in (check.value, check.threshold))
+    return value, f"{check.side or ''} {limit}".strip() if limit else ""
 
 
-def _with_unit(value: Plain, unit: Unit) -> str:
+def _with_unit(value: Plain, check: Check) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return plain(value)
-    if unit.whole:
-        return f"{count(value)}{unit.after.removesuffix('s') if value == 1 else unit.after}"
-    if unit.per_cent:
-        return f"{unit.before}{number(100 * value, unit.digits)}{PER_CENT}{unit.after}"
-    return f"{unit.before}{number(float(value), unit.digits)}{unit.after}"
+    before, digits = _BEFORE.get(check.unit, ""), _DIGITS.get(check.unit, 2)
+    after = "" if before else f" {check.unit}"
+    if check.kind == "count":
+        return f"{before}{count(value)}{after.removesuffix('s') if value == 1 else after}"
+    if check.kind == "share":
+        return f"{before}{number(100 * value, digits)}{PER_CENT}{after}"
+    return f"{before}{number(float(value), digits)}{after}"
 
 
 @dataclass(frozen=True)
@@ -130,26 +80,19 @@ class Backtest:
     """Whether the forecast lies above what was reached."""
 
 
-_BACKTEST = re.compile(
-    r"Trained on (\d+)% of the pilot, the learner reached R² = (-?[\d.]+) on the rest; the model says "
-    r"(-?[\d.]+) to (-?[\d.]+), [\d.]+ standard errors (above|below)"
-)
-
-
 def backtests(saved: Saved) -> list[Backtest]:
-    """Read the tests inside the pilot, the smallest part first."""
+    """Return the tests inside the pilot, the smallest part first."""
     pilot = saved.details.pilot
-    found = [_BACKTEST.match(check.sentence) for check in saved.plan.health.checks]
+    if pilot is None or not pilot.n_task:
+        return []
     return [
         Backtest(
-            round(int(said[1]) / 100 * pilot.n_task),
-            said[2].replace("-", "−"),
-            said[3].replace("-", "−"),
-            said[4].replace("-", "−"),
-            said[5] == "above",
+            round(check.share * pilot.n_task),
+            *(f"{value:.2f}".replace("-", "−") for value in (check.observed, forecast.low, forecast.high)),
+            above=forecast.mean > check.observed,
         )
-        for said in found
-        if said is not None and pilot is not None and pilot.n_task
+        for check in saved.plan.health.checks
+        if (forecast := check.forecast) is not None and check.share is not None and check.observed is not None
     ]
 
 
@@ -168,8 +111,7 @@ def tested(saved: Saved) -> str:
 def labels_in_all(saved: Saved) -> float:
     """Labels that the final model learns from: the pilot's, where they are used, and those bought."""
     pilot = saved.details.pilot
-    reused = any(item.text.startswith("The pilot's own data also train") for item in saved.details.assumptions)
-    return saved.plan.allocation.n_task + ((pilot.n_task or 0.0) if pilot and reused else 0.0)
+    return saved.plan.allocation.n_task + ((pilot.n_task or 0.0) if pilot and pilot.reused else 0.0)
 
 
 def belonging(saved: Saved) -> list[str]:

@@ -15,8 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from brainworth.design.report.detail_records import ExchangePoint
-from brainworth.design.report.records import Number, Summary
+from brainworth.design.common.records import Number
+from brainworth.design.common.summaries import Summary
+from brainworth.design.decision.records.details import ExchangePoint
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.style import (
     BLUE,

@@ -13,9 +13,9 @@ from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from brainworth.design.report.detail_records import Learning, LearningSurface
+from brainworth.design.common.records import Number
+from brainworth.design.decision.records.details import Learning, LearningSurface
 from brainworth.design.report.figures import HALF, Look, band, column, compact, r2_axis, spread_axis
-from brainworth.design.report.records import Number
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.style import (
     BLUE,

@@ -21,6 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from brainworth.design.common.files import write_atomic
+from brainworth.design.common.records import Number
 from brainworth.design.report import (
     affordable,
     alike,
@@ -37,7 +38,6 @@ from brainworth.design.report import (
     words,
 )
 from brainworth.design.report.methods import methods, references
-from brainworth.design.report.records import Number
 from brainworth.design.report.saved import Saved, load
 from brainworth.design.report.style import Plot, printable
 from brainworth.design.report.summary import answers

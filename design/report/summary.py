@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brainworth.design.report.detail_records import Threshold
+from brainworth.design.common.summaries import Summary
+from brainworth.design.decision.records.details import Threshold
 from brainworth.design.report.evidence import tested
-from brainworth.design.report.records import Summary
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.tables import purchase_list
 from brainworth.design.report.words import TINY, capital, chance, interval, listed, money, number, parameter, rounded

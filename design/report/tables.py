@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from brainworth.design.common.summaries import Summary
+from brainworth.design.decision.records.details import Assumption, ModalityPrices
+from brainworth.design.decision.records.plan import Bought
 from brainworth.design.report.affordable import without
-from brainworth.design.report.detail_records import Assumption, ModalityPrices
-from brainworth.design.report.records import Bought, Summary
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.words import (
     TINY,

@@ -12,9 +12,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from brainworth.design.report.detail_records import FrontierPoint, SharePoint
+from brainworth.design.common.records import plain
+from brainworth.design.common.summaries import Summary
+from brainworth.design.decision.records.details import FrontierPoint, SharePoint
 from brainworth.design.report.evidence import unit_name
-from brainworth.design.report.records import Summary
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.tables import posterior_rows
 
@@ -36,7 +37,8 @@ def csv_files(saved: Saved) -> dict[str, bytes]:
             *([c.name, c.status, c.value, c.threshold, c.sentence, unit_name(c)] for c in saved.plan.health.checks),
         ],
     }
-    tables |= {name: _flat(_under(saved.raw, path)) for name, path in _LISTS.items()}
+    raw = plain(saved.details)
+    tables |= {name: _flat(_under(raw, path)) for name, path in _LISTS.items()}
     tables |= {"learning": _learning_rows(saved), "regime": _regime_rows(saved), "exchange_curve": _labels_rows(saved)}
     tables |= {"compare_curves": _compare_rows(saved), "draws": _draw_rows(saved)}
     return {f"{name}.csv": _csv(rows) for name, rows in tables.items() if len(rows) > 1}

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from brainworth.design.report.detail_records import Objective, Price
-from brainworth.design.report.records import Number, Summary
+from brainworth.design.common.records import Number
+from brainworth.design.common.summaries import Summary
+from brainworth.design.decision.records.details import Objective, Price
 from brainworth.design.report.style import printable
 
 Plain = float | str | bool | None

@@ -46,7 +46,7 @@ class Objective(Section):
     """[objective]: which plan is best."""
 
     utility: Literal["mean", "quantile", "cvar", "probability"] = "mean"
-    """Functional of the posterior of explainable R²."""
+    """What is maximised: the mean of explainable R², or a quantile, tail mean or probability of what one study reads off."""
     level: OpenShare = 0.1
     """Lower tail of quantile and cvar."""
     target: OpenShare | None = None
@@ -59,6 +59,9 @@ class Objective(Section):
         default_factory=list
     )
     """Instead of one shift: plan for the worst of these, draw by draw."""
+
+    worthwhile: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.01
+    """Smallest gain in explainable R² over labels alone that is worth the trouble of recording."""
 
     @model_validator(mode="after")
     def _one_kind_of_shift(self) -> Self:

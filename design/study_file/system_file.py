@@ -6,7 +6,6 @@ wrong: unknown keys, values out of range, latents that do not match; each is a `
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,13 +17,12 @@ from pydantic import Field, ValidationError, model_validator
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.fields import Name, Section
 from brainworth.design.common.messages import did_you_mean, explain, listed, one_line, problem, quoted, value_problem
+from brainworth.design.common.toml_files import read_toml
 
 if TYPE_CHECKING:
     from brainworth.models.theory.system import System
 
 MAX_DIMENSION = 100_000
-MAX_STUDY_BYTES = 2**20
-"""Largest study or system file, in bytes."""
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
@@ -147,30 +145,6 @@ def parse_system(data: Mapping[str, Any], file: object = "the system") -> NamedS
         return NamedSystem(system.checked(), tuple(source.name for source in parsed.source))
     except ValueError as error:
         raise BadInput(one_line(f"{file}: {error}")) from None
-
-
-def read_toml(path: Path, name: object) -> dict[str, Any]:
-    """Return the parsed TOML file, or raise ``BadInput``: missing, a folder, too large, not UTF-8, not TOML."""
-    try:
-        if path.is_dir():
-            raise problem(
-                name, "", "this is a folder", f"Name the file in it, e.g. {one_line(path / 'study.toml', 200)}."
-            )
-        if path.stat().st_size > MAX_STUDY_BYTES:
-            raise problem(name, "", "the file is larger than 1 MiB", "Tables belong into files of their own.")
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except FileNotFoundError:
-        raise problem(
-            name, "", "the file does not exist", "Check the path, or write a study with: brainworth init DIR."
-        ) from None
-    except UnicodeDecodeError:
-        raise problem(name, "", "the file is not UTF-8 text", "Save it as UTF-8 text.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise problem(name, "", f"the file is not valid TOML: {error}", "See https://toml.io for its form.") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise problem(
-            name, "", f"the file cannot be read ({one_line(error, 200)})", "Check its path and permissions."
-        ) from None
 
 
 def read_system(path: Path, name: object | None = None) -> NamedSystem:

@@ -20,9 +20,10 @@ from sklearn.utils import Tags, check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from brainworth.models.learner.averaging import fit_second_stage
 from brainworth.models.learner.brain_sets import BrainSet, checked_set, common_basis, confirmed_encoder
 from brainworth.models.learner.probability import ProbitLink, probit_link
-from brainworth.models.learner.second_stage import LabelledDesign, SecondStage, fit_second_stage
+from brainworth.models.learner.second_stage import LabelledDesign, SecondStage
 from brainworth.models.pilot.encoder import Encoder
 from brainworth.models.pilot.statistics import FeatureBasis
 

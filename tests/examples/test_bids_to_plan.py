@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from brainworth.design.api import Study
 from brainworth.design.cli import main
 from brainworth.design.performance.purchase import Purchase
-from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.fit import Posterior, fit_study
 from brainworth.design.posterior.notes import pilot_notes
 from brainworth.models.learner.learner import BrainInformedRegressor

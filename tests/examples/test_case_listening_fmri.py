@@ -48,7 +48,7 @@ def test_tables_are_aligned_in_time(story: Any) -> None:
 
 
 def test_shuffled_rows_hide_the_autocorrelation(story: Any, tmp_path: Path) -> None:
-    from brainworth.design.pilot.study import Study
+    from brainworth.design.api import Study
     from brainworth.models.pilot.summary import summarise
 
     listening, loaded = story

@@ -87,7 +87,7 @@ def test_command_plans_and_checks_its_forecast(tmp_path: Path) -> None:
 
 
 def test_study_writes_the_pilot_only(corpus: Any, tmp_path: Path) -> None:
-    from brainworth.design.pilot.study import Study
+    from brainworth.design.api import Study
 
     reading, loaded = corpus
     sentences = loaded.sentence.unique()[:40]

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from brainworth.design.decision.records.details import Regime
 from brainworth.design.report import write_report
-from brainworth.design.report.detail_records import Regime
 from brainworth.design.report.regime_figure import probability_worth
 
 TESTS = Path(__file__).parents[1]

@@ -16,14 +16,14 @@ import pandas as pd
 import pytest
 
 from brainworth.design.allocation.from_config import problem_from_config
+from brainworth.design.api import Study
 from brainworth.design.common.workers import Team, team
-from brainworth.design.decision.plan import Plan, plan_study
+from brainworth.design.decision.records.plan import Plan
 from brainworth.design.decision.round_plan import rounds_record
 from brainworth.design.decision.sensitivity.analysis import decision_of
 from brainworth.design.decision.sensitivity.regime import regime
 from brainworth.design.decision.sensitivity.sobol import sobol
 from brainworth.design.pilot.large import is_large
-from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.backtest import backtest
 from brainworth.design.posterior.fit import fit_study
 from brainworth.design.study_file.scaffold import write_example
@@ -57,12 +57,12 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Study]:
 def planned(studies: tuple[Study, Study], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Plan]]:
     """The folder of both plans, and the plans."""
     folder = tmp_path_factory.mktemp("plans")
-    return folder, [plan_study(study, folder / str(i)) for i, study in enumerate(studies)]
+    return folder, [study.plan(folder / str(i)) for i, study in enumerate(studies)]
 
 
 def test_a_streamed_study_gets_the_same_plan(planned: tuple[Path, list[Plan]]) -> None:
     plans = planned[1]
-    read, streamed = (plan.record for plan in plans)
+    read, streamed = plans
     assert streamed["verdict"]["collect_brain_data"] == read["verdict"]["collect_brain_data"]
     assert [(c["name"], c["status"]) for c in streamed["health"]["checks"]] == [
         (c["name"], c["status"]) for c in read["health"]["checks"]
@@ -84,7 +84,7 @@ def test_maps_do_not_care_who_works(studies: tuple[Study, Study], planned: tuple
     folder, plans = planned
     streamed = studies[1]
     posterior = fit_study(streamed, 0, folder / "1" / "posterior.nc")
-    decision = decision_of(posterior, plans[1].record)
+    decision = decision_of(posterior, plans[1])
     problem = problem_from_config(streamed.config, posterior.notes["people"])
     maps: dict[str, Callable[[Team | None], Any]] = {
         "backtest": lambda team: backtest(streamed, splits=2, workers=team),

@@ -6,14 +6,18 @@ In: a posterior and its plan, or a study and a folder. Out: the fields ``sensiti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from brainworth.design.allocation.from_config import problem_from_config
+from brainworth.design.common.progress import silent
+from brainworth.design.common.records import plain
 from brainworth.design.common.workers import Team, told
+from brainworth.design.decision.records.details import Threshold
+from brainworth.design.decision.records.plan import Plan
 from brainworth.design.decision.sensitivity.decision import Decision, allocation_of
 from brainworth.design.decision.sensitivity.local import elasticities
 from brainworth.design.decision.sensitivity.pilots import Basis
@@ -30,14 +34,14 @@ from brainworth.design.posterior.archive import log_densities
 from brainworth.design.posterior.fit import Posterior, fit_study, kept_draws
 
 
-def decision_of(posterior: Posterior, record: Mapping[str, Any]) -> Decision:
+def decision_of(posterior: Posterior, plan: Plan) -> Decision:
     """Return the decision behind a plan: its budget (its price, where the study only has a target) and its purchase."""
     config = posterior.study.config
     people = {name: int(posterior.notes.get("people", {}).get(name, 0)) for name in config.modality_names}
     problem = problem_from_config(config, people)
     if problem.budget is None:
-        problem = replace(problem, budget=Decimal(str(record["cost"]["total"])))
-    return Decision.of(problem, posterior.surface(), allocation_of(record["allocation"]))
+        problem = replace(problem, budget=Decimal(str(plan.cost.total)))
+    return Decision.of(problem, posterior.surface(), allocation_of(plan))
 
 
 def session_hours(posterior: Posterior) -> dict[str, float]:
@@ -45,14 +49,15 @@ def session_hours(posterior: Posterior) -> dict[str, float]:
     return {m.name: m.cost.hours_per_session for m in posterior.study.config.modality if m.cost.hours_per_session}
 
 
-def flips(posterior: Posterior, record: Mapping[str, Any]) -> list[dict[str, Any]]:
+def flips(posterior: Posterior, plan: Plan) -> list[Threshold]:
     """Return the thresholds of a plan alone, the part of the analysis that takes seconds."""
-    return thresholds(decision_of(posterior, record), posterior.study.config.study.seed, session_hours(posterior))
+    found = thresholds(decision_of(posterior, plan), posterior.study.config.study.seed, session_hours(posterior))
+    return [Threshold.model_validate(row) for row in plain(found)]
 
 
 def analyse(
     posterior: Posterior,
-    record: Mapping[str, Any],
+    plan: Plan,
     progress: Callable[[str], None] | None = None,
     workers: Team | None = None,
 ) -> dict[str, Any]:
@@ -62,20 +67,20 @@ def analyse(
     ----------
     posterior : Posterior
         What is believed.
-    record : mapping
-        The plan, as ``plan.json`` holds it.
+    plan : Plan
+        Its plan.
     progress : callable, optional
         Called with the name of each stage.
     workers : Team, optional
         Who works on independent tasks; this process if not given. The result does not depend on it.
     """
-    return _analysed(posterior, decision_of(posterior, record), progress, workers)
+    return _analysed(posterior, decision_of(posterior, plan), progress, workers)
 
 
 def _analysed(
     posterior: Posterior, decision: Decision, progress: Callable[[str], None] | None, workers: Team | None
 ) -> dict[str, Any]:
-    say = progress or _silent
+    say = progress or silent
     config = posterior.study.config
     seed = config.study.seed
     say("sensitivity")
@@ -107,19 +112,17 @@ def sensitivity_study(
     progress: Callable[[str], None] | None = None,
     workers: Team | None = None,
 ) -> dict[str, Any]:
-    """Plan a study unless the folder holds its plan, add the sensitivity analysis, and write the report again.
+    """Plan a study unless the folder holds its plan, and add the sensitivity analysis to it.
 
     With ``leave_one_out`` the pilot is fitted again without each person in turn. ``workers`` share independent tasks.
     """
     from brainworth.design.decision.plan import plan_study
-    from brainworth.design.report import write_report
 
-    say = progress or _silent
-    record = saved_plan(study, out)
-    if record is None:
-        record = plan_study(study, out, force=force, progress=progress).record
+    plan = saved_plan(study, out)
+    if plan is None:
+        plan = plan_study(study, out, force=force, progress=progress)
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc")
-    decision = decision_of(posterior, record)
+    decision = decision_of(posterior, plan)
     found = _analysed(posterior, decision, progress, workers)
     scaled, people = [], []
     if study.tables is not None:
@@ -128,11 +131,5 @@ def sensitivity_study(
         scaled = power_scaled(decision, {name: value[kept] for name, value in densities.items() if name != "slope"})
         people = without_each_person(study, decision, progress, workers) if leave_one_out else []
     found["sensitivity"] |= {"power_scaling": scaled, "people": people, "robustness": sentence(scaled, people)}
-    say("report")
-    merge_details(out, found)
-    write_report(out)
+    merge_details(out, plan, found)
     return found
-
-
-def _silent(_stage: str) -> None:
-    """Say nothing."""

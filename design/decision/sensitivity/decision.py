@@ -7,10 +7,8 @@ forbid are left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -23,6 +21,7 @@ from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.problem import Designs
 from brainworth.design.allocation.regret import simple_rules, task_only
 from brainworth.design.allocation.search import Menu, Search
+from brainworth.design.decision.records.plan import Plan
 from brainworth.design.decision.sensitivity.parameters import Column, columns
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.models.forecast.forecast import Draws
@@ -35,10 +34,10 @@ PAYS = 1e-9
 """An advantage up to this is rounding."""
 
 
-def allocation_of(record: Mapping[str, Any]) -> Allocation:
-    """Return the allocation that ``plan.json`` holds."""
-    bought = {name: ModalityPurchase(**entry) for name, entry in record["modalities"].items()}
-    return Allocation(int(record["n_task"]), bought)
+def allocation_of(plan: Plan) -> Allocation:
+    """Return the allocation of a plan."""
+    bought = {name: ModalityPurchase(**dict(entry)) for name, entry in plan.allocation.modalities.items()}
+    return Allocation(plan.allocation.n_task, bought)
 
 
 def thinned(draws: int, count: int = THIN) -> slice:
@@ -140,7 +139,7 @@ class Decision:
 
     def under(self, draws: Draws | None = None, rows: slice | None = None) -> Float[np.ndarray, "design draw"]:
         """Return explainable R^2 of all designs, under other draws or some of the posterior's."""
-        surface = self.surface if draws is None else replace(self.surface, draws=draws, blocks={})
+        surface = self.surface if draws is None else replace(self.surface, draws=draws)
         return Evaluator(surface, self.problem.utility, rows).values(self.problem.purchase(self.designs))
 
     def advantage(self, values: Float[np.ndarray, "design draw"]) -> float:

@@ -12,11 +12,11 @@ import pytest
 
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.allocation.restricted import PartSurface, restricted
+from brainworth.design.api import Study
 from brainworth.design.cli import main
 from brainworth.design.decision.compare import FACTORS, compare, order_changes
 from brainworth.design.decision.sensitivity.parameters import repeated, replaced
 from brainworth.design.performance.purchase import PeopleSurface, Purchase
-from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.fit import Posterior, fit_study
 
 SYSTEM = """

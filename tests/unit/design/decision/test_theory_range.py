@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import pytest
 
 from brainworth.design.allocation import Allocation, ModalityPurchase
+from brainworth.design.api import Study
 from brainworth.design.decision.health import overall, theory_range
-from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.fit import Posterior, fit_study
 
 STUDY = """

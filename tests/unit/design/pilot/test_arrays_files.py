@@ -17,9 +17,9 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brainworth.design.api import Study
 from brainworth.design.common.errors import BadInput
 from brainworth.design.pilot.build import RECORDINGS, STIMULI
-from brainworth.design.pilot.study import Study
 from brainworth.design.pilot.tables import arrays as tables_arrays
 from brainworth.design.pilot.tables.arrays import is_labelled, labelled_table
 from brainworth.design.pilot.tables.containers import read_container

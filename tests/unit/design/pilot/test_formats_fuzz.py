@@ -21,12 +21,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from brainworth.design.api import Study
 from brainworth.design.cli import main
 from brainworth.design.common.errors import BadInput
 from brainworth.design.pilot.folder import Folder
 from brainworth.design.pilot.large import StoredChannels
 from brainworth.design.pilot.readers import read_recordings
-from brainworth.design.pilot.study import Study
 from brainworth.design.study_file.config import parse_study
 from brainworth.design.study_file.scaffold import write_example
 

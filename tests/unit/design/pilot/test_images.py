@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brainworth.design.api import Study
 from brainworth.design.cli import main
 from brainworth.design.common.errors import BadInput
 from brainworth.design.pilot.folder import Folder
 from brainworth.design.pilot.readers import read_recordings
 from brainworth.design.pilot.recordings.events import Events, events_of, read_events
-from brainworth.design.pilot.study import Study
 from brainworth.design.pilot.tables.tables import Table
 from brainworth.design.posterior.fit import fingerprint
 from brainworth.design.study_file.config import parse_study

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from brainworth.design.api import Study
 from brainworth.design.common.errors import BadInput
 from brainworth.design.pilot.build import RECORDINGS
 from brainworth.design.pilot.recordings.epochs import epochs_table, is_epochs, read_epochs
-from brainworth.design.pilot.study import Study
 from brainworth.design.pilot.tables.tables import Table
 from brainworth.design.study_file.reader import parse_reader
 from brainworth.design.study_file.scaffold import write_example

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 import tomli_w
 
+from brainworth.design.api import Study
 from brainworth.design.cli import main
 from brainworth.design.common.errors import BadInput
 from brainworth.design.pilot.recordings.epochs_files import MAX_MATCHES
-from brainworth.design.pilot.study import Study
 
 mne = pytest.importorskip("mne", reason="the extra 'eeg' is not installed")
 WORDS = 40

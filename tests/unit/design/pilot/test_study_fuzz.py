@@ -10,9 +10,9 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brainworth.design.api import Study
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.messages import problem
-from brainworth.design.pilot.study import Study
 from brainworth.design.pilot.tables.files import read_table
 from brainworth.design.pilot.tables.tables import Wanted
 from brainworth.design.study_file.config import parse_study

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from brainworth.design.api import Study
 from brainworth.design.common.errors import BadInput
-from brainworth.design.pilot.study import Study
 from brainworth.design.study_file.config import parse_study
 from brainworth.design.study_file.scaffold import write_example
 from brainworth.models.pilot.pilot import Pilot

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 import tomli_w
 
+from brainworth.design.api import Study
 from brainworth.design.common.errors import BadInput
 from brainworth.design.pilot import large
 from brainworth.design.pilot.checks import data_checks
 from brainworth.design.pilot.large import StoredChannels, resumable
-from brainworth.design.pilot.study import Study
 from brainworth.design.pilot.tables import rows as rows_module
 from brainworth.models.learner.learning_curve import Recorded, learned
 from brainworth.models.pilot.folds import group_folds

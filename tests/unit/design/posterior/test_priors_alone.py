@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from brainworth.design.api import Study
 from brainworth.design.common.errors import BadInput
 from brainworth.design.decision.health import pilot_checks
-from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.fit import fit_study
 
 STUDY = """

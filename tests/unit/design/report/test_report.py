@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 
 from brainworth.design.common.errors import BadInput
+from brainworth.design.common.summaries import Summary
+from brainworth.design.decision.records.plan import Plan
 from brainworth.design.report import draw_plan, write_report
 from brainworth.design.report.methods import methods, references
-from brainworth.design.report.records import Plan, Summary
 from brainworth.design.report.render import FIGURE_NAMES
 from brainworth.design.report.saved import Saved, load
 from brainworth.design.report.tables import certified

@@ -5,6 +5,7 @@ From made-up plans and from the saved results of the case studies; nothing is dr
 
 from __future__ import annotations
 
+import ast
 import html
 import importlib.util
 import json
@@ -16,12 +17,10 @@ from typing import Any
 
 import pytest
 
+from brainworth.design.common.checks import Check, Kind, Side
 from brainworth.design.decision.sensitivity.thresholds import Scale, record_of, shortly
-from brainworth.design.decision.theory_range import theory_range
-from brainworth.design.pilot.checks import Check as Checked
 from brainworth.design.report import affordable, alike, evidence, glossary, write_report
 from brainworth.design.report.decision_tables import compared, on_trial
-from brainworth.design.report.records import Check
 from brainworth.design.report.regime_figure import probability_worth
 from brainworth.design.report.saved import Saved, load
 from brainworth.design.report.summary import answers
@@ -123,40 +122,49 @@ def test_every_check_has_a_unit_and_a_side(study: str) -> None:
         assert re.match(r"(expected )?at (most|least) ", row.limit), f"{row.name}: {row.limit}"
 
 
-def test_checks_that_the_package_makes_are_known() -> None:
-    """Every name in the source of the checks has a unit, so that a new one cannot be forgotten."""
-    found: set[str] = set()
-    for module in ("health", "checks", "theory_range"):
-        source = (TESTS.parent / "design" / f"{module}.py").read_text()
-        found |= set(re.findall(r"Check\(\s*f?\"([^\"{(]+)", source))
-    assert len(found) >= 18
-    assert theory_range.__module__
-    for name in found - {"encoder"}:
-        assert evidence.unit_of(Check(name=name.strip(), status="ok", value=1.0, threshold=2.0)), name
+def test_checks_that_the_package_makes_have_units() -> None:
+    """Every check in the sources says its unit and its side, so that the report never has to guess."""
+    made: list[dict[str, str]] = []
+    for module in ("decision/health", "decision/theory_range", "pilot/checks"):
+        tree = ast.parse((TESTS.parent / "design" / f"{module}.py").read_text())
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        made += [
+            {str(word.arg): ast.unparse(word.value) for word in call.keywords}
+            for call in calls
+            if ast.unparse(call.func) == "Check"
+        ]
+    assert len(made) >= 18
+    assert all("unit" in check and "side" in check for check in made if check["name"] != "'encoder'")
+
+
+def _check(value: float, threshold: float, side: Side, unit: str, kind: Kind = "number") -> Check:
+    return Check(name="check", status="ok", value=value, threshold=threshold, side=side, unit=unit, kind=kind)
 
 
 @pytest.mark.parametrize(
     ("check", "value", "limit"),
     [
-        (Checked("convergence", "ok", 1.0056, 1.01, ""), "R-hat 1.006", "at most R-hat 1.01"),
-        (Checked("divergences", "ok", 0.00067, 0.005, ""), "0.067\u00a0% of steps", "at most 0.5\u00a0% of steps"),
-        (Checked("leverage of one person (EEG)", "ok", 0.2, 0.5, ""), "20\u00a0% of the signal", "at most 50\u00a0% of the signal"),
-        (Checked("effective sample size (tail)", "ok", 984.797, 400, ""), "985 draws", "at least 400 draws"),
-        (Checked("no pilot", "warn", 0.0, 1.0, ""), "0 pilots", "at least 1 pilot"),
-        (Checked("encoder", "warn", 0.0, 1.0, ""), "not converged", "converged"),
-        (Checked("encoding accuracy (EEG)", "ok", 0.055, 0.0601, "the model expects 0.06 to 0.47."), "r = 0.055",
-         "expected at least r = 0.06"),
-        (Checked("encoding accuracy (EEG)", "ok", 0.3, 0.47, "the model expects 0.06 to 0.47."), "r = 0.3",
-         "expected at most r = 0.47"),
-        (Checked("of another version", "ok", 3.0, 4.0, ""), "3", "4"),
+        (_check(1.0056, 1.01, "at most", "R-hat"), "R-hat 1.006", "at most R-hat 1.01"),
+        (
+            _check(0.00067, 0.005, "at most", "of steps", "share"),
+            "0.067\u00a0% of steps",
+            "at most 0.5\u00a0% of steps",
+        ),
+        (
+            _check(0.2, 0.5, "at most", "of the signal", "share"),
+            "20\u00a0% of the signal",
+            "at most 50\u00a0% of the signal",
+        ),
+        (_check(984.797, 400, "at least", "draws", "count"), "985 draws", "at least 400 draws"),
+        (_check(0.0, 1.0, "at least", "pilots", "count"), "0 pilots", "at least 1 pilot"),
+        (_check(0.055, 0.0601, "expected at least", "r"), "r = 0.055", "expected at least r = 0.06"),
+        (Check(name="encoder", status="warn", value=0.0, threshold=1.0), "not converged", "converged"),
+        (Check(name="of another version", status="ok", value=3.0, threshold=4.0), "3", "4"),
     ],
-)  # fmt: skip
-def test_units(check: Checked, value: str, limit: str) -> None:
+)
+def test_units(check: Check, value: str, limit: str) -> None:
     saved = _study("demo")
-    record = Check(
-        name=check.name, status=check.status, value=check.value, threshold=check.threshold, sentence=check.sentence
-    )
-    health = saved.plan.health.model_copy(update={"checks": [record]})
+    health = saved.plan.health.model_copy(update={"checks": [check]})
     rows = evidence.check_rows(Saved(saved.plan.model_copy(update={"health": health}), saved.details, complete=True))
     assert (rows[0].value, rows[0].limit) == (value, limit)
 
@@ -192,7 +200,7 @@ def test_forecast_and_backtests_are_set_side_by_side(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("study", [name for name in STUDIES if name != "modality_costs"])
 def test_every_backtest_of_a_check_is_read(study: str) -> None:
-    """The sentences of ``design.health`` and the pattern that reads them are in step."""
+    """Every backtest among the checks carries its numbers."""
     saved = _study(study)
     checks = [check for check in saved.plan.health.checks if check.name.startswith("backtest")]
     assert len(evidence.backtests(saved)) == len(checks) == 2

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brainworth.design.common.summaries import Summary
+from brainworth.design.decision.records.details import Objective, Regime, RegimeMap
 from brainworth.design.report import words
-from brainworth.design.report.detail_records import Objective, Regime, RegimeMap
 from brainworth.design.report.figures import compact
-from brainworth.design.report.records import Summary
 from brainworth.design.report.regime_figure import gain_at, probability_worth
 from brainworth.design.report.style import CYCLE, INK, MUTED, PAPER, printable, shorten
 

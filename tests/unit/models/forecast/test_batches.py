@@ -19,7 +19,7 @@ from brainworth.models.forecast.forecast import (
     Order,
     PilotSize,
     order_r2,
-    shifted_order_r2,
+    shifted_outcome,
 )
 from brainworth.models.theory.system import Spectrum, System
 
@@ -72,7 +72,7 @@ def test_blocks_equal_the_plain_route(shift: float, draws: slice | None) -> None
     def plain(system: System, people: jax.Array, size: PilotSize, order: Order) -> jax.Array:
         if shift == 1.0:
             return order_r2(system, people, size, order)
-        return shifted_order_r2(system, people, size, order, jnp.asarray(shift))
+        return shifted_outcome(system, people, size, order, jnp.asarray(shift)).mean
 
     slow = jax.jit(jax.vmap(plain, in_axes=(SYSTEM_AXES, 0, None, None)))
     for row in (0, 64, 129):
@@ -85,8 +85,8 @@ def test_blocks_equal_the_plain_route(shift: float, draws: slice | None) -> None
 def test_the_worst_of_several_shifts_is_the_smallest_under_each() -> None:
     """Draw by draw; and the worst is not always the same factor, so that no single one would do."""
     made, bought, factors = surface(), orders(40), (0.25, 1.0, 4.0)
-    under = np.array([replace(made, shift=factor, blocks={}).explainable_r2(bought) for factor in factors])
-    worst = replace(made, shifts=factors, blocks={}).explainable_r2(bought)
+    under = np.array([replace(made, shift=factor).explainable_r2(bought) for factor in factors])
+    worst = replace(made, shifts=factors).explainable_r2(bought)
     np.testing.assert_allclose(worst, under.min(axis=0), rtol=0, atol=1e-12)
     assert np.unique(under.argmin(axis=0)).size > 1
 

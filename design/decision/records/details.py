@@ -1,16 +1,13 @@
-"""The form of `details.json` ("brainworth.details/1"), what the figures are drawn from.
-
-In: parsed JSON. Out: frozen pydantic records. What can go wrong: a field that is missing or has the wrong type, which
-pydantic reports and `saved.load` turns into one sentence. Only the frontier and the share curve are required.
-"""
+"""What figures and tables are drawn from: the form of `details.json` ("brainworth.details/1")."""
 
 from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from brainworth.design.report.records import Number, Record, Summary
+from brainworth.design.common.records import Number, Record
+from brainworth.design.common.summaries import Summary
 
 Price = float | list[float] | None
 """One price, or the two ends of its 90 % interval."""
@@ -21,11 +18,12 @@ class ModalityPrices(Record):
 
     per_sample: Price = None
     per_session: Price = None
-    samples_per_session: Price = None
+    samples_per_session: int | None = None
     per_subject: Price = None
     setup: Price = None
     per_hour: Price = None
     hours_per_session: Number = None
+    billing_quantum_minutes: int | None = None
     cancellation: Number = None
     attrition: Number = None
     usable_fraction: Number = None
@@ -42,8 +40,8 @@ class FrontierPoint(Record):
     """The best plan at one budget."""
 
     budget: float
-    n_task: float
-    modalities: dict[str, float] = Field(default_factory=dict)
+    n_task: int
+    modalities: dict[str, int] = Field(default_factory=dict)
     explainable_r2: Summary
     task_only: Summary | None = None
 
@@ -52,8 +50,8 @@ class SharePoint(Record):
     """The best plan that spends one share of the budget on brain data."""
 
     brain_share: float
-    n_task: Number = None
-    modalities: dict[str, float] = Field(default_factory=dict)
+    n_task: int | None = None
+    modalities: dict[str, int] = Field(default_factory=dict)
     explainable_r2: Summary
 
 
@@ -76,10 +74,10 @@ class LearningSurface(Record):
 class Learning(Record):
     """Learning curves on one grid of new labels, and the surface over labels and brain samples."""
 
-    n_task_grid: list[float]
+    n_task_grid: list[int]
     curves: list[LearningCurve] = Field(default_factory=list)
     surface: LearningSurface | None = None
-    samples: dict[str, float] = Field(default_factory=dict)
+    samples: dict[str, int] = Field(default_factory=dict)
     """The brain samples that the surface multiplies."""
 
     @model_validator(mode="after")
@@ -103,6 +101,7 @@ class RegimeMap(Record):
     """What brain data gain, ``gain[i][j]`` in explainable R², at one label noise."""
 
     label_noise: float
+    share: list[list[Number]] = Field(default_factory=list)
     gain: list[list[Number]]
 
 
@@ -137,6 +136,8 @@ class TornadoBar(Record):
     high: Number = None
     utility_low: float
     utility_high: float
+    task_only_low: Number = None
+    task_only_high: Number = None
 
 
 class Centre(Record):
@@ -152,6 +153,7 @@ class SobolBar(Record):
     parameter: str
     first: float
     total: float
+    first_error: Number = None
     total_error: Number = None
     """Half of the bootstrap 95 % interval of ``total``."""
 
@@ -161,6 +163,8 @@ class Threshold(Record):
 
     parameter: str
     unit: str = ""
+    decision: str = ""
+    """What the plan decides: ``brain`` or ``labels``."""
     believed: Summary | None = None
     pays: Literal["above", "below"] | None = None
     """On which side brain data pay."""
@@ -176,6 +180,25 @@ class PersonLeftOut(Record):
     subject: str
     advantage: Number = None
     """What the best purchase with brain data gains over labels only."""
+    brain_share: Number = None
+    flips: bool = False
+
+
+class Elasticity(Record):
+    """Per cent that the forecast changes with one per cent more of a parameter."""
+
+    parameter: str
+    elasticity: Number = None
+
+
+class PowerScaled(Record):
+    """The decision with the prior, or a part of the likelihood, to a power."""
+
+    part: str
+    power: float
+    effective_draws: Number = None
+    advantage: Number = None
+    brain_share: Number = None
     flips: bool = False
 
 
@@ -184,10 +207,13 @@ class Sensitivity(Record):
 
     tornado: list[TornadoBar] = Field(default_factory=list)
     centre: Centre | None = None
+    elasticities: list[Elasticity] = Field(default_factory=list)
     sobol: list[SobolBar] = Field(default_factory=list)
     sobol_share: list[SobolBar] = Field(default_factory=list)
     """The same for the share of the budget that is best spent on brain data, were the parameters known."""
+    correlation: Number = None
     thresholds: list[Threshold] = Field(default_factory=list)
+    power_scaling: list[PowerScaled] = Field(default_factory=list)
     people: list[PersonLeftOut] = Field(default_factory=list)
     """The decision without each person in turn, where that was asked for."""
     robustness: str = ""
@@ -210,7 +236,9 @@ class Evsi(Record):
     kind: str = ""
     factor: Number = None
     """Size relative to the pilot."""
-    people: Number = None
+    labels: int | None = None
+    samples: dict[str, int] = Field(default_factory=dict)
+    people: int | None = None
     cost: Number = None
     value: float
     se: Number = None
@@ -229,6 +257,7 @@ class InformationValue(Record):
     evpi: Number = None
     evpi_se: Number = None
     evpi_money: Number = None
+    currency: str = ""
     best: Evsi | None = None
     """The larger pilot that is worth its money beyond Monte Carlo error."""
     best_sizes: list[Evsi] = Field(default_factory=list)
@@ -242,7 +271,6 @@ class InformationValue(Record):
 class Compared(Record):
     """What one modality buys."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
     name: str
 
 
@@ -261,10 +289,19 @@ class OrderChange(Record):
     above: str
 
 
+class LabelsOnly(Record):
+    """What labels alone reach at the budget."""
+
+    n_task: int
+    explainable_r2: Summary
+
+
 class Comparison(Record):
     """What the modalities reach over budgets, alone and together."""
 
+    budget: Number = None
     shift: Number = None
+    labels_only: LabelsOnly | None = None
     curves: dict[str, list[BudgetPoint]] = Field(default_factory=dict)
     order_changes: list[OrderChange] = Field(default_factory=list)
 
@@ -275,6 +312,8 @@ class Objective(Record):
     utility: str = "mean"
     level: Number = None
     target: Number = None
+    stimuli: str = ""
+    """Which test stimuli every performance is for; empty if they are of the pilot's kind."""
 
 
 class Assumption(Record):
@@ -289,7 +328,7 @@ class PilotModality(Record):
     """Recordings the pilot holds."""
 
     n_samples: Number = None
-    subjects: Number = None
+    subjects: int | None = None
     channels: Number = None
     stimuli: Number = None
 
@@ -299,6 +338,8 @@ class PilotSummary(Record):
 
     n_task: Number = None
     modalities: dict[str, PilotModality] = Field(default_factory=dict)
+    reused: bool = False
+    """Whether it also trains the final model."""
 
 
 class Task(Record):
@@ -308,19 +349,33 @@ class Task(Record):
     cost_per_label: Price = None
 
 
+class FirstRound(Record):
+    """What is bought first."""
+
+    share: float
+    n_task: int
+    modalities: dict[str, int] = Field(default_factory=dict)
+
+
 class RoundsGain(Record):
     """What buying in rounds gains over buying at once."""
 
     rounds: int
     sentence: str
+    first: FirstRound | None = None
+    expected: Number = None
+    one_round: Number = None
     gain: Number = None
     standard_error: Number = None
+    perfect_information: Number = None
 
 
 class Details(Record):
     """`details.json`."""
 
-    schema_: Literal["brainworth.details/1"] = Field(default="brainworth.details/1", alias="schema")
+    schema_: Literal["brainworth.details/1"] = Field(
+        default="brainworth.details/1", validation_alias="schema", serialization_alias="schema"
+    )
     title: str = ""
     forced: bool = False
     objective: Objective | None = None

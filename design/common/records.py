@@ -1,0 +1,38 @@
+"""The base of every result: a frozen record with attributes, that is written to JSON and read back by the same class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+Number = float | None
+"""A number, or None where none could be stated."""
+
+
+class Record(BaseModel):
+    """A frozen result. ``record["name"]`` is ``record.name``; what a newer version has added is kept."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
+
+    def __getitem__(self, key: str) -> Any:
+        names = {field.serialization_alias or name: name for name, field in type(self).model_fields.items()}
+        if key in names:
+            return getattr(self, names[key])
+        return (self.model_extra or {})[key]
+
+
+def plain(value: Any) -> Any:
+    """Return a value that JSON can hold: records as objects, what is not finite as null."""
+    if isinstance(value, Record):
+        return plain(value.model_dump(by_alias=True, exclude_unset=True))
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,200 @@
+"""The plan: the form of `plan.json` ("brainworth.plan/1")."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from brainworth.design.common.checks import Check
+from brainworth.design.common.records import Number, Record
+from brainworth.design.common.summaries import Summary
+from brainworth.design.decision.records.details import Details
+
+
+class Bought(Record):
+    """New recordings of one modality."""
+
+    n_samples: int
+    subjects: int | None = None
+    sessions: int | None = None
+    stimuli: int | None = None
+    repeats: int | None = None
+
+
+class Allocation(Record):
+    """New labels and recordings to buy."""
+
+    n_task: int
+    modalities: dict[str, Bought] = Field(default_factory=dict)
+
+    def __getitem__(self, key: str) -> Any:
+        """Return a field, or what is bought of a modality."""
+        return super().__getitem__(key) if key in type(self).model_fields else self.modalities[key]
+
+    @property
+    def holds_brain_data(self) -> bool:
+        """Whether any brain sample is bought."""
+        return any(bought.n_samples > 0 for bought in self.modalities.values())
+
+
+class Cost(Record):
+    """Money, in `currency`."""
+
+    total: float
+    task: float
+    modalities: dict[str, float] = Field(default_factory=dict)
+    currency: str = ""
+    items: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """Lines of the bill, by ``task`` and modality."""
+
+
+class Forecast(Record):
+    """A forecast of both measures."""
+
+    explainable_r2: Summary
+    """Share of the label variance that features can explain at all."""
+    r2: Summary | None = None
+    """Share of all label variance, label noise included."""
+
+
+class RehearsedGain(Record):
+    """What the learner gained over labels alone in rehearsals, paired."""
+
+    mean: Number
+    se: Number = None
+    """Monte Carlo standard error of the mean."""
+    q05: Number = None
+    q95: Number = None
+    probability: Number = None
+    """Share of the rehearsals in which it gained at least what is worthwhile."""
+
+
+class RehearsedScore(Summary):
+    """What the learner reached in rehearsals."""
+
+    se: Number = None
+    """Monte Carlo standard error of the mean."""
+
+
+class Rehearsal(Record):
+    """The plan executed in simulated worlds that the posterior believes in."""
+
+    n: int
+    """Worlds."""
+    learner: str
+    explainable_r2: RehearsedScore
+    gain: RehearsedGain | None = None
+
+
+class Performance(Forecast):
+    """What a lab will read off at pilot plus purchase."""
+
+    expected: Forecast | None = None
+    """The belief about the average over such studies: uncertain parameters only."""
+    today: Forecast | None = None
+    """With the pilot alone, nothing bought."""
+    rehearsal: Rehearsal | None = None
+
+
+class Alternative(Record):
+    """Another plan at the same budget."""
+
+    allocation: Allocation
+    performance: Performance
+    cost: Cost | None = None
+    regret: Number = None
+    """Utility lost against the plan."""
+    also: list[str] = Field(default_factory=list)
+    """Other rules that buy the same."""
+
+
+class Verdict(Record):
+    """Whether to collect brain data at all."""
+
+    decision: Literal["collect", "toss_up", "labels_only"] | None = None
+    """Follows from ``gain`` and ``probability`` alone."""
+    collect_brain_data: bool
+    """Whether the plan holds brain data."""
+    probability: Number = None
+    gain: Summary | None = None
+    """In explainable R², over labels alone."""
+    worthwhile: Number = None
+    """Smallest gain that is worth the trouble of recording."""
+    binding: list[str] = Field(default_factory=list)
+    """Limits without which the plan would be another one."""
+    sentence: str
+
+
+class Exchange(Record):
+    """Labels per brain sample, and the price at which the best plan stops buying any."""
+
+    marginal: Summary | None = None
+    average: Summary | None = None
+    break_even_price: Summary | None = None
+
+
+class NearOptimal(Record):
+    """Ranges of allocations that are as good as the plan, within `tolerance` relative to its utility."""
+
+    tolerance: float
+    n_task: tuple[int, int] | None = None
+    modalities: dict[str, tuple[int, int]] = Field(default_factory=dict)
+
+
+class Certificate(Record):
+    """The bound that no feasible plan exceeds."""
+
+    objective: Number = None
+    bound: Number = None
+    gap: Number = None
+    method: str = ""
+
+
+class Believed(Record):
+    """Posterior of the system's parameters."""
+
+    alignment: Summary | None = None
+    misalignment: Summary | None = None
+    signal_variance: Summary | None = None
+    noise_variance: Summary | None = None
+    latent_dimension: Summary | None = None
+    snr: dict[str, Summary | list[Summary]] = Field(default_factory=dict)
+
+
+class Health(Record):
+    """All health checks and the worst of their states."""
+
+    status: Literal["ok", "warn", "refuse"] = "ok"
+    checks: list[Check] = Field(default_factory=list)
+
+
+class Provenance(Record):
+    """Where the numbers come from."""
+
+    version: str = ""
+    seed: int | None = None
+    inputs: dict[str, str] = Field(default_factory=dict)
+    created: str = ""
+    seconds: dict[str, float] = Field(default_factory=dict)
+
+
+class Plan(Record):
+    """What to buy, what it will reach, and how sure that is."""
+
+    schema_: Literal["brainworth.plan/1"] = Field(
+        default="brainworth.plan/1", validation_alias="schema", serialization_alias="schema"
+    )
+    allocation: Allocation
+    cost: Cost
+    performance: Performance
+    alternatives: dict[str, Alternative] = Field(default_factory=dict)
+    verdict: Verdict
+    exchange_rate: dict[str, Exchange] = Field(default_factory=dict)
+    near_optimal: NearOptimal | None = None
+    certificate: Certificate | None = None
+    posterior: Believed = Field(default_factory=Believed)
+    health: Health = Field(default_factory=Health)
+    provenance: Provenance = Field(default_factory=Provenance)
+    details: Details | None = Field(default=None, exclude=True, repr=False)
+    """What the figures are drawn from; a file of its own, `details.json`."""
