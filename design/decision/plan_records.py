@@ -20,6 +20,7 @@ from brainworth.design.decision.learning import learning
 from brainworth.design.decision.records import details as detail
 from brainworth.design.decision.records import plan as record
 from brainworth.design.decision.wording import assumptions, citations, methods, stimuli_planned_for, verdict_sentence
+from brainworth.design.pilot.rules import losses
 from brainworth.design.posterior.fit import Posterior
 from brainworth.design.study_file.modality import Modality
 
@@ -89,6 +90,7 @@ def plan_record(solved: Solved) -> record.Plan:
             version=__version__,
             seed=posterior.study.config.study.seed,
             inputs=dict(posterior.study.digest),
+            losses=losses.record(posterior.study.losses),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds={name: round(value, 3) for name, value in solved.seconds.items()},
         ),

@@ -87,13 +87,15 @@ class Study:
         return self.tables
 
     @classmethod
-    def from_file(cls, path: str | Path) -> Self:
+    def from_file(cls, path: str | Path, *, allow_outside: bool | None = None) -> Self:
         """Return the study described by a study file.
 
         Parameters
         ----------
         path : str or Path
             The study file (TOML).
+        allow_outside : bool, optional
+            Whether the study may name files outside of its folder; default no, or what ``--allow-outside`` says.
 
         Raises
         ------
@@ -103,7 +105,7 @@ class Study:
         path = Path(path)
         data = read_toml(path, path)
         config = parse_study(data, path)
-        folder = Folder(path)
+        folder = Folder(path, config.study.data_root, allow_outside=allow_outside)
         if config.system is not None:
             file = config.system.file
             system = read_system(folder.path(file, "system > file"), file).reordered(config.modality_names, file)
