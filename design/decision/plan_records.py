@@ -30,6 +30,7 @@ from brainworth.design.decision.wording import (
     verdict_sentence,
 )
 from brainworth.design.performance.purchase import Purchase
+from brainworth.design.pilot.rules import losses
 from brainworth.design.posterior.fit import Posterior
 from brainworth.design.study_file.modality import Modality
 
@@ -97,6 +98,7 @@ def plan_record(solved: Solved) -> record.Plan:
             version=__version__,
             seed=posterior.study.config.study.seed,
             inputs=dict(posterior.study.digest),
+            losses=losses.record(posterior.study.losses),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds={name: round(value, 3) for name, value in solved.seconds.items()},
         ),
