@@ -23,6 +23,7 @@ from brainworth.design.cli.evaluate import evaluate
 from brainworth.design.cli.output import one_paragraph
 from brainworth.design.cli.plan import backtest, demo, plan, report, simulate
 from brainworth.design.cli.predict import predict
+from brainworth.design.cli.stimuli import stimuli
 from brainworth.design.cli.study import check, init, schema
 from brainworth.design.common.errors import BrainworthError
 from brainworth.design.common.outside import outside_allowed
@@ -86,6 +87,7 @@ app.command("sensitivity")(sensitivity)
 app.command("predict")(predict)
 app.command("report")(report)
 app.command("simulate")(simulate)
+app.command("stimuli")(stimuli)
 app.command("schema")(schema)
 app.add_typer(datasets_app, name="datasets")
 
