@@ -25,7 +25,6 @@ from worlds import Errors, measured
 
 from brainworth.models.theory.encoding import encode
 from brainworth.models.theory.performance import excess_risk, task_only_risk
-from brainworth.models.theory.shift import risk_inside
 from brainworth.models.theory.subspace import risk_inside
 from brainworth.models.theory.system import Design, System
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from brainworth.design.cli.output import AsJson, Quiet, number, print_json, print_table
-from brainworth.design.cli.plan import StudyPath, progress_bar
+from brainworth.design.cli.output import AsJson, Quiet, number, print_json, print_table, show_progress
+from brainworth.design.cli.plan import StudyPath
+from brainworth.design.common.progress import shown
 
 if TYPE_CHECKING:
     from brainworth.design.decision.stimuli import StimulusChoice
@@ -94,7 +95,7 @@ def stimuli(  # noqa: PLR0913  (one parameter per option of the command)
 
     check_size(pool, n, repeats)
     options = ChoiceOptions(modality=modality, repeats=repeats, test=target, seed=seed)
-    with progress_bar(quiet=quiet or as_json) as say:
+    with shown(show_progress(quiet=quiet or as_json)) as say:
         say("posterior")
         archive = None if posterior is None else posterior / "posterior.nc"
         fitted = fit_study(loaded, loaded.config.study.seed, archive, say)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
-from brainworth.design.decision.rehearse import Rehearsal
 from numpy.typing import NDArray
 
 from brainworth.design.allocation import Allocation as Purchased
@@ -20,6 +19,7 @@ from brainworth.design.decision.exchange_rates import ExchangeRates
 from brainworth.design.decision.learning import learning
 from brainworth.design.decision.records import details as detail
 from brainworth.design.decision.records import plan as record
+from brainworth.design.decision.rehearse import Rehearsal
 from brainworth.design.decision.rehearsed_plan import Tried
 from brainworth.design.decision.wording import (
     Judged,
