@@ -91,8 +91,7 @@ def compare(posterior: Posterior, progress: Callable[[str], None] | None = None)
         If nothing fits budget and limits.
     """
     config = posterior.study.config
-    people = {name: int(posterior.notes.get("people", {}).get(name, 0)) for name in config.modality_names}
-    problem, surface = problem_from_config(config, people), posterior.surface()
+    problem, surface = problem_from_config(config, posterior.people), posterior.surface()
     if problem.budget is None:
         cheapest = allocate(problem, surface, AllocationOptions(frontier_factors=(), share_points=0))
         problem = replace(problem, budget=Decimal(cheapest.plan.bill.total))
@@ -190,7 +189,7 @@ def _as_purchase(bought: Allocation) -> Purchase:
 
 def _robustness(part: Restricted, best: Purchased, alone: Purchased) -> dict[str, Any]:
     """Return explainable R^2 under shift, and the risk of labels alone over the plan's there (above 1: more robust)."""
-    shifted = PartSurface(replace(part.surface.whole, shift=SHIFT, shifts=(), blocks={}), part.surface.kept)
+    shifted = PartSurface(replace(part.surface.whole, shift=SHIFT, shifts=()), part.surface.kept)
     values = [shifted.explainable_r2(_as_purchase(plan.allocation))[0] for plan in (best, alone)]
     left = np.maximum(1.0 - np.array(values), 1e-12)
     return {"explainable_r2": spread(values[0]), "labels_only": spread(values[1]), "gain": spread(left[1] / left[0])}

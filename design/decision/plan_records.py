@@ -13,6 +13,7 @@ from brainworth.design.allocation import Allocation as Purchased
 from brainworth.design.allocation import AllocationResult, Problem
 from brainworth.design.allocation.result import Plan as BestPurchase
 from brainworth.design.common.checks import Check, overall
+from brainworth.design.common.records import Number
 from brainworth.design.common.summaries import Summary, spread
 from brainworth.design.common.version import __version__
 from brainworth.design.decision.exchange_rates import ExchangeRates
@@ -178,7 +179,7 @@ def _details(solved: Solved) -> detail.Details:
         learning=learning(posterior, result),
         exchange_curve=solved.rates.curves,
         posterior_draws=_draws(posterior, result),
-        prior_draws=dict(posterior.notes.get("prior", {})),
+        prior_draws=dict(posterior.notes.prior),
         assumptions=assumptions(posterior, result),
         methods=methods(posterior, result, solved.problem),
         citations=citations(posterior),
@@ -191,7 +192,7 @@ def _samples(allocation: Purchased) -> dict[str, int]:
     return {name: bought.n_samples for name, bought in allocation.modalities.items()}
 
 
-def _draws(posterior: Posterior, result: AllocationResult) -> dict[str, list[float]]:
+def _draws(posterior: Posterior, result: AllocationResult) -> dict[str, list[Number]]:
     """Return some draws of what is believed, and of what the plan and labels alone reach."""
     thin = max(1, len(result.plan.values) // SHOWN_DRAWS)
     columns = {**posterior.columns(), "r2_plan": result.plan.values}
@@ -202,14 +203,13 @@ def _draws(posterior: Posterior, result: AllocationResult) -> dict[str, list[flo
 
 def _pilot(posterior: Posterior) -> detail.PilotSummary:
     size, names = posterior.pilot, posterior.study.config.modality_names
-    people = posterior.notes.get("people", {})
     return detail.PilotSummary(
         n_task=float(size.labels),
         reused=posterior.study.config.budget.reuse_pilot and posterior.study.tables is not None,
         modalities={
             name: detail.PilotModality(
                 n_samples=float(size.samples[m]),
-                subjects=int(people.get(name, 0)),
+                subjects=posterior.people[name],
                 channels=float(posterior.draws.system.channels[m]),
             )
             for m, name in enumerate(names)

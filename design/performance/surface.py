@@ -39,8 +39,8 @@ class PosteriorSurface:
     """Variance factor of test stimuli along brain-insensitive directions."""
     shifts: tuple[float, ...] = ()
     """If given: the worst of these factors, draw by draw, instead of ``shift``."""
-    blocks: dict[tuple[int, int, int], Blocks] = field(default_factory=dict, repr=False, compare=False)
-    """Draws as the forecast wants them, by slice; filled as slices are asked for."""
+    _blocks: dict[tuple[int, int, int], Blocks] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Draws as the forecast wants them, by slice, filled as slices are asked for; never copied by ``replace``."""
 
     @property
     def n_draws(self) -> int:
@@ -92,8 +92,8 @@ class PosteriorSurface:
     ) -> Float[np.ndarray, "design draw"]:
         rows = np.arange(self.n_draws)[slice(None) if draws is None else draws]
         key = (rows[0].item(), rows.size, rows[-1].item())
-        if key not in self.blocks:
-            self.blocks[key] = in_blocks(self.draws, rows)
+        if key not in self._blocks:
+            self._blocks[key] = in_blocks(self.draws, rows)
             return self._solved(key, rows.size, purchase, people)  # may compile, which threads would do twice
         parts = [part for part in np.array_split(np.arange(len(purchase.n_task)), _WORKERS) if part.size]
         if len(parts) < 2 or rows.size * len(purchase.n_task) < _WORTH_SHARING:
@@ -107,7 +107,7 @@ class PosteriorSurface:
     ) -> Float[np.ndarray, "design draw"]:
         columns = (purchase.n_task, purchase.samples, np.maximum(purchase.subjects, 1), np.maximum(purchase.repeats, 1))
         orders = Order(*(np.asarray(column, dtype=np.float64) for column in columns))  # pyright: ignore[reportArgumentType]
-        return batch_r2(self.blocks[key], n_draws, self.size, orders, people, self.shifts or (self.shift,))
+        return batch_r2(self._blocks[key], n_draws, self.size, orders, people, self.shifts or (self.shift,))
 
 
 def _taken(purchase: Purchase, people: Enrolment, rows: np.ndarray) -> tuple[Purchase, Enrolment]:

@@ -139,7 +139,7 @@ class Decision:
 
     def under(self, draws: Draws | None = None, rows: slice | None = None) -> Float[np.ndarray, "design draw"]:
         """Return explainable R^2 of all designs, under other draws or some of the posterior's."""
-        surface = self.surface if draws is None else replace(self.surface, draws=draws, blocks={})
+        surface = self.surface if draws is None else replace(self.surface, draws=draws)
         return Evaluator(surface, self.problem.utility, rows).values(self.problem.purchase(self.designs))
 
     def advantage(self, values: Float[np.ndarray, "design draw"]) -> float:

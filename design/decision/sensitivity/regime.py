@@ -82,7 +82,7 @@ def _map(decision: Decision, choices: list[Decision], draws: Draws, workers: Tea
     purchase = _joined([choice.problem.purchase(choice.designs) for choice in choices])
     shares = [_share(choice) for choice in choices]
     ends = np.cumsum([0, *(len(choice.designs) for choice in choices)])
-    here = replace(surface, draws=draws, blocks={})
+    here = replace(surface, draws=draws)
     common = (here, decision.problem.utility, purchase)
     best: list[list[float]] = []
     gain: list[list[float]] = []
@@ -98,7 +98,7 @@ def utilities_at(
 ) -> Float[np.ndarray, " design"]:
     """Return the utility of purchases if the alignment had a certain value."""
     moved = replaced(surface.draws, surface.modalities, {"alignment": alignment})
-    return Evaluator(replace(surface, draws=moved, blocks={}), utility).utilities(purchase)
+    return Evaluator(replace(surface, draws=moved), utility).utilities(purchase)
 
 
 def _share(choice: Decision) -> Float[np.ndarray, " design"]:

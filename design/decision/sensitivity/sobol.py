@@ -92,7 +92,8 @@ def _forecast(
     moved = {name: np.quantile(column, points[:, i]) for i, (name, column) in enumerate(seen.items())}
     slices = [slice(start, start + _CHUNK) for start in range(0, len(points), _CHUNK)]
     tasks = [(rows[here], {name: values[here] for name, values in moved.items()}) for here in slices]
-    return np.concatenate(list(workers.results(forecast_points, tasks, (replace(surface, blocks={}), bought))), axis=1)
+    sent = replace(surface)  # without what it keeps between calls, which would be pickled too
+    return np.concatenate(list(workers.results(forecast_points, tasks, (sent, bought))), axis=1)
 
 
 def forecast_points(
@@ -100,7 +101,7 @@ def forecast_points(
 ) -> Float[np.ndarray, "design point"]:
     """Return explainable R^2 of purchases under draws (``rows``) some of whose columns are moved."""
     draws = replaced(taken(surface.draws, rows), surface.modalities, moved)
-    return replace(surface, draws=draws, blocks={}).explainable_r2(bought)
+    return replace(surface, draws=draws).explainable_r2(bought)
 
 
 def correlation(decision: Decision) -> float:

@@ -163,7 +163,7 @@ def payoff_of(decision: Decision, designs: Designs, draws: Draws | None = None) 
     problem, surface = decision.problem, decision.surface
     utility = problem.utility
     if draws is not None:
-        surface = replace(surface, draws=draws, blocks={})
+        surface = replace(surface, draws=draws)
     values = Evaluator(surface, utility).values(problem.purchase(designs))
     return ((values >= utility.target).astype(float) if isinstance(utility, Probability) else values).T
 

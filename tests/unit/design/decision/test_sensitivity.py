@@ -139,7 +139,7 @@ def test_tornado_bars_are_the_forecast_at_the_ends(decision: Decision) -> None:
 @pytest.mark.parametrize("shifts", [(), (0.5, 2.0)])
 def test_elasticities_are_finite_differences(decision: Decision, shifts: tuple[float, ...]) -> None:
     """Of several shifts, under the one that is worst for the plan."""
-    decision = replace(decision, surface=replace(decision.surface, shifts=shifts, blocks={}))
+    decision = replace(decision, surface=replace(decision.surface, shifts=shifts))
     found = {row["parameter"]: row["elasticity"] for row in elasticities(decision)}
     middle = median_system(decision.surface.draws, NAMES)
     base = decision.under(middle)[0, 0]
@@ -154,7 +154,7 @@ def test_sobol_indices_of_one_doubt_are_one(decision: Decision) -> None:
     surface = decision.surface
     same = taken(surface.draws, np.zeros(N_DRAWS, dtype=np.int64))
     noise = columns(surface.draws, NAMES)["label_noise"]
-    one = replace(decision, surface=replace(surface, draws=replaced(same, NAMES, {"label_noise": noise}), blocks={}))
+    one = replace(decision, surface=replace(surface, draws=replaced(same, NAMES, {"label_noise": noise})))
     bars = {bar["parameter"]: bar for bar in sobol(one, seed=0, samples=256)}
     assert set(bars) == {"label_noise", "everything_else"}
     assert bars["label_noise"]["first"] == pytest.approx(1.0, abs=0.05)
@@ -348,7 +348,7 @@ def test_people_who_return_teach_nothing_of_new_ones(decision: Decision) -> None
             for cost, limits in decision.problem.modalities
         ),
     )
-    closed = replace(decision, surface=replace(decision.surface, size=returning, blocks={}), problem=problem)
+    closed = replace(decision, surface=replace(decision.surface, size=returning), problem=problem)
     assert not any(name.startswith("people:") for name in closed.believed)
     kinds = {larger.kind for larger in larger_pilots(Basis(returning, reuse=True), problem)}
     assert not any(kind.startswith("people") for kind in kinds)
@@ -401,7 +401,7 @@ def test_a_pilot_that_is_thrown_away_costs_more(decision: Decision) -> None:
 
 
 def test_a_known_system_teaches_nothing(decision: Decision) -> None:
-    one = replace(decision.surface, draws=median_system(decision.surface.draws, NAMES), blocks={})
+    one = replace(decision.surface, draws=median_system(decision.surface.draws, NAMES))
     known = replace(decision, surface=one)
     assert tornado(known) == []
     assert sobol(known, seed=0) == []

@@ -85,8 +85,8 @@ def test_blocks_equal_the_plain_route(shift: float, draws: slice | None) -> None
 def test_the_worst_of_several_shifts_is_the_smallest_under_each() -> None:
     """Draw by draw; and the worst is not always the same factor, so that no single one would do."""
     made, bought, factors = surface(), orders(40), (0.25, 1.0, 4.0)
-    under = np.array([replace(made, shift=factor, blocks={}).explainable_r2(bought) for factor in factors])
-    worst = replace(made, shifts=factors, blocks={}).explainable_r2(bought)
+    under = np.array([replace(made, shift=factor).explainable_r2(bought) for factor in factors])
+    worst = replace(made, shifts=factors).explainable_r2(bought)
     np.testing.assert_allclose(worst, under.min(axis=0), rtol=0, atol=1e-12)
     assert np.unique(under.argmin(axis=0)).size > 1
 
@@ -129,3 +129,14 @@ def test_without_the_range_the_corner_is_no_bound() -> None:
     few = Purchase(bought.n_task, np.full_like(bought.samples, 20_000.0), np.ones_like(bought.samples), bought.repeats)
     more = Purchase(bought.n_task, few.samples, np.full_like(bought.samples, 4.0), bought.repeats)
     assert np.any(made.explainable_r2(more) > made.explainable_r2(few) + 1e-5)
+
+
+def test_a_replaced_surface_forgets_what_was_kept_of_other_draws() -> None:
+    """The cache is filled, then draws are replaced: the values are those of a surface that never saw the first draws."""
+    made, bought = surface(1.0, 0.0), orders(3)
+    before = made.explainable_r2(bought)
+    draws = Draws(replace(made.draws.system, snr=0.1 * made.draws.system.snr), made.draws.people)
+    after = replace(made, draws=draws).explainable_r2(bought)
+    fresh = PosteriorSurface(made.modalities, draws, made.size).explainable_r2(bought)
+    assert np.array_equal(after, fresh)
+    assert not np.allclose(after, before)
