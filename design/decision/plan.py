@@ -11,8 +11,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from brainworth.design.decision.rehearse import REHEARSALS
-
 from brainworth.design.allocation import Conditions, Problem, allocate, constrained
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.allocation.solve import Stopwatch
@@ -20,7 +18,7 @@ from brainworth.design.common.checks import overall
 from brainworth.design.common.errors import BadInput, HealthRefusal
 from brainworth.design.common.files import remove_leftovers
 from brainworth.design.common.progress import silent
-from brainworth.design.common.records import plain
+from brainworth.design.common.records import plain, with_fields
 from brainworth.design.common.workers import Team, told
 from brainworth.design.decision import health
 from brainworth.design.decision.exchange_rates import exchange_rates
@@ -28,6 +26,7 @@ from brainworth.design.decision.plan_records import Solved, plan_record
 from brainworth.design.decision.records.details import Details, Sensitivity
 from brainworth.design.decision.records.files import load, save
 from brainworth.design.decision.records.plan import Plan
+from brainworth.design.decision.rehearse import REHEARSALS
 from brainworth.design.decision.rehearsed_plan import Effort, tried
 from brainworth.design.decision.round_plan import rounds_record
 from brainworth.design.decision.theory_range import theory_range
@@ -115,14 +114,13 @@ def make_plan(
 def with_details(plan: Plan, **update: Any) -> Plan:
     """Return a plan with some fields of its details set."""
     details = plan.details or Details(frontier=[], share_curve=[])
-    return plan.model_copy(update={"details": details.model_copy(update=update)})
+    return with_fields(plan, details=with_fields(details, **update))
 
 
 def _problem(posterior: Posterior, budget: float | None, constraints: Conditions) -> Problem:
     """Return what is to be solved: prices and limits of the study, with another budget or conditions of one's own."""
     config = posterior.study.config
-    people = {name: int(posterior.notes.get("people", {}).get(name, 0)) for name in config.modality_names}
-    problem = problem_from_config(config, people)
+    problem = problem_from_config(config, posterior.people)
     if budget is not None:
         problem = replace(problem, budget=Decimal(str(budget)))
     return constrained(problem, constraints)

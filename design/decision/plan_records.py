@@ -13,6 +13,7 @@ from brainworth.design.allocation import Allocation as Purchased
 from brainworth.design.allocation import AllocationResult, Problem
 from brainworth.design.allocation.result import Plan as BestPurchase
 from brainworth.design.common.checks import Check, overall
+from brainworth.design.common.records import Number
 from brainworth.design.common.summaries import Summary, spread
 from brainworth.design.common.version import __version__
 from brainworth.design.decision.exchange_rates import ExchangeRates
@@ -250,7 +251,7 @@ def _details(solved: Solved) -> detail.Details:
         learning=learning(posterior, result),
         exchange_curve=solved.rates.curves,
         posterior_draws=_draws(solved),
-        prior_draws=dict(posterior.notes.get("prior", {})),
+        prior_draws=dict(posterior.notes.prior),
         assumptions=assumptions(posterior, result),
         methods=methods(posterior, result, solved.problem),
         citations=citations(posterior),
@@ -263,7 +264,7 @@ def _samples(allocation: Purchased) -> dict[str, int]:
     return {name: bought.n_samples for name, bought in allocation.modalities.items()}
 
 
-def _draws(solved: Solved) -> dict[str, list[float]]:
+def _draws(solved: Solved) -> dict[str, list[Number]]:
     """Return some draws of what is believed, and of what single studies of the plan and of labels alone reach."""
     columns = dict(solved.posterior.columns()) | {"r2_plan": solved.tried.plan.outcomes}
     if solved.tried.labels_only is not None:
@@ -274,14 +275,13 @@ def _draws(solved: Solved) -> dict[str, list[float]]:
 
 def _pilot(posterior: Posterior) -> detail.PilotSummary:
     size, names = posterior.pilot, posterior.study.config.modality_names
-    people = posterior.notes.get("people", {})
     return detail.PilotSummary(
         n_task=float(size.labels),
         reused=posterior.study.config.budget.reuse_pilot and posterior.study.tables is not None,
         modalities={
             name: detail.PilotModality(
                 n_samples=float(size.samples[m]),
-                subjects=int(people.get(name, 0)),
+                subjects=posterior.people[name],
                 channels=float(posterior.draws.system.channels[m]),
             )
             for m, name in enumerate(names)

@@ -165,7 +165,7 @@ def assumptions(posterior: Posterior, result: AllocationResult) -> list[Assumpti
         said.append(
             ("The pilot's own data also train the final model.", False, "Set budget.reuse_pilot = false if not.")
         )
-    known = posterior.notes.get("likeness", {})
+    known = posterior.notes.likeness
     for modality in config.modality:
         together = modality.design.shared_stimuli or max(modality.design.repeats) > 1
         if together and modality.name not in known:
