@@ -17,7 +17,7 @@ import numpy as np
 
 from brainworth.design.study_file.config import StudyConfig
 from brainworth.models.posterior.hierarchy import Priors
-from brainworth.models.posterior.total_snr import prior_of_total
+from brainworth.models.posterior.total_snr import log_total_quantiles, prior_of_total
 
 Z95 = 1.6448536269514722
 """95 % quantile of the standard normal distribution."""
@@ -74,6 +74,17 @@ class TotalSnr:
     """Two quantiles."""
     levels: tuple[float, float]
     """Their probabilities."""
+
+    def interval(self, n_latents: int) -> tuple[float, float]:
+        """Return the 5 % and 95 % quantiles with ``n_latents`` latents: what a study would state to believe the same."""
+        level, spread = prior_of_total(self.ends, self.levels, n_latents)
+        low, high = np.exp(level + log_total_quantiles(spread, n_latents, (0.05, 0.95)))
+        return float(low), float(high)
+
+    def median(self, n_latents: int) -> float:
+        """Return the median with ``n_latents`` latents."""
+        level, spread = prior_of_total(self.ends, self.levels, n_latents)
+        return float(np.exp(level + log_total_quantiles(spread, n_latents, (0.5,))[0]))
 
 
 def total_snr(config: StudyConfig, name: str) -> TotalSnr:
