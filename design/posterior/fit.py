@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from brainworth.design.common.files import require_writable
 from brainworth.design.common.runtime import release_programs
 from brainworth.design.common.version import __version__
 from brainworth.design.performance.surface import PosteriorSurface
@@ -130,6 +131,10 @@ class Posterior:
         return table
 
 
+_RESULTS = ("plan.json", "details.json", "report.html")
+"""Files that a plan writes beside the posterior."""
+
+
 def fit_study(
     study: Study, seed: int, archive_path: Path | None = None, tell: Callable[[str], None] | None = None
 ) -> Posterior:
@@ -144,9 +149,14 @@ def fit_study(
         return _prior_alone(study, study.variance, seed)
     mark = fingerprint(study, seed)
     if archive_path is not None:
-        saved = archive.read_archive(archive_path, mark)
+        require_writable(archive_path.parent, (archive_path.name, *_RESULTS))
+        try:
+            saved = archive.read_archive(archive_path, mark)
+        except archive.DamagedArchive as error:
+            told = f"{archive_path.name} was damaged or edited ({error}); the posterior was computed again."
+            study, saved = replace(study, remarks=(*study.remarks, told)), None
         if saved is not None:
-            return _assemble(study, *saved, seed=seed, seconds={"reused": 0.0})
+            return _assemble(study, saved.chains, saved.constants, saved.notes, seed=seed, seconds={"reused": 0.0})
     unfinished = None if archive_path is None else archive_path.parent / "unfinished"
     fit = _reduced(study if unfinished is None else resumable(study, unfinished, tell), seed)
     with ThreadPoolExecutor(1) as beside:
