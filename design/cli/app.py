@@ -13,6 +13,7 @@ import threading
 import traceback
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -25,7 +26,7 @@ from brainworth.design.cli.plan import backtest, demo, plan, report, simulate
 from brainworth.design.cli.predict import predict
 from brainworth.design.cli.stimuli import stimuli
 from brainworth.design.cli.study import check, init, schema
-from brainworth.design.common.errors import BrainworthError
+from brainworth.design.common.errors import BadInput, BrainworthError
 from brainworth.design.common.outside import outside_allowed
 from brainworth.design.common.version import __version__
 
@@ -130,6 +131,13 @@ def _no_interruption_lost() -> Generator[None]:
         sys.unraisablehook = before
 
 
+def _refuse_empty(given: Sequence[str]) -> None:
+    """Raise ``BadInput`` for an option that was given nothing, as a variable of a script that is not set does."""
+    for option, value in pairwise([*given, "-"]):
+        if option.startswith("--") and (option.endswith("=") or (value == "" and "=" not in option)):
+            raise BadInput(f"{option.rstrip('=')}: it is empty. Give it a value, or leave the option out.")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
@@ -141,6 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     try:
+        _refuse_empty(given)
         with _no_interruption_lost(), outside_allowed(allowed="--allow-outside" in given):
             result = app(args=[a for a in given if a not in _ANYWHERE], prog_name="brainworth", standalone_mode=False)
         sys.stdout.flush()

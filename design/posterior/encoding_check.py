@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import norm
 
-from brainworth.design.pilot.checks import Check, Status
+from brainworth.design.common.checks import Check, Status
 from brainworth.design.posterior.literature import total_snr
 from brainworth.models.forecast.predictive import predictive
 
@@ -105,12 +105,14 @@ def encoding_checks(posterior: Posterior) -> Iterator[Check]:
         low, middle, high = evidence.snr
         verdict = _VERDICTS[status].format(name=evidence.name, expected=evidence.expected)
         yield Check(
-            f"source of the signal-to-noise ratio ({evidence.name})",
-            status,
-            evidence.accuracy,
-            evidence.chance,
-            f"Held-out encoding accuracy of {evidence.name} is r = {evidence.accuracy:.3f} (standard error {evidence.error:.3f}); "
+            name=f"source of the signal-to-noise ratio ({evidence.name})",
+            status=status,
+            value=evidence.accuracy,
+            threshold=evidence.chance,
+            sentence=f"Held-out encoding accuracy of {evidence.name} is r = {evidence.accuracy:.3f} (standard error {evidence.error:.3f}); "
             f"its signal-to-noise ratio is {middle:.2g} ({low:.2g} to {high:.2g}) after the pilot and was "
             f"{evidence.prior_snr:.2g} before. "
             f"{verdict}",
+            side="at least",
+            unit="correlation",
         )

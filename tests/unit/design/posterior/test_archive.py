@@ -49,9 +49,9 @@ def test_round_trip(saved: tuple[Chains, Path]) -> None:
     read = archive.read_archive(path, "mark")
     assert read is not None
     for name, value in chains.sites.items():
-        assert read[0].sites[name] == pytest.approx(value)
-    assert read[1]["samples"].tolist() == [1.0, 1.0]
-    assert read[2] == {"a": 1}
+        assert read.chains.sites[name] == pytest.approx(value)
+    assert read.constants["samples"].tolist() == [1.0, 1.0]
+    assert read.notes == {"a": 1}
     assert archive.read_archive(path, "another") is None
 
 
