@@ -6,6 +6,7 @@ a study is quick.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,17 +20,18 @@ if TYPE_CHECKING:
     from brainworth.design.allocation import Conditions
     from brainworth.design.common.workers import Team
     from brainworth.design.decision.compare import Comparison
+    from brainworth.design.decision.evaluate import Evaluation
     from brainworth.design.decision.records.plan import Plan
     from brainworth.design.posterior.fit import Posterior as PosteriorDraws
 
-_PLANNING = ("posterior", "allocation", "exchange rates", "rounds", "thresholds", "report")
+_PLANNING = ("posterior", "allocation", "rehearsals", "exchange rates", "rounds", "thresholds", "report")
 
 
 @dataclass(frozen=True)
 class Study(StudyData):
     """A validated study; build it with ``from_file``, ``from_frames`` or ``from_arrays``."""
 
-    def fit(self, seed: int | None = None, *, progress: Progress = False) -> Posterior:
+    def fit(self, seed: int | None = None, *, progress: Progress = False, out: Path | str | None = None) -> Posterior:
         """Return the posterior of the study's parameters.
 
         Parameters
@@ -38,12 +40,15 @@ class Study(StudyData):
             Seed of the sampler; default the study's.
         progress : bool or callable
             Whether to show what is being done; or a function that is called with each stage.
+        out : Path or str, optional
+            A folder that keeps the posterior; one that is there already is used again if nothing it depends on has changed.
         """
         from brainworth.design.posterior.fit import fit_study
 
+        kept = None if out is None else Path(out) / "posterior.nc"
         with shown(progress) as say:
             say("posterior")
-            return Posterior(fit_study(self, self.config.study.seed if seed is None else seed, tell=say))
+            return Posterior(fit_study(self, self.config.study.seed if seed is None else seed, kept, say))
 
     def backtest(self, splits: int = 3, *, progress: Progress = False, workers: Team | None = None) -> dict[str, Any]:
         """Fit parts of the pilot, forecast what the rest can check, and return the scored forecasts.
@@ -72,6 +77,7 @@ class Study(StudyData):
         out: Path | str,
         *,
         rounds: int | None = None,
+        rehearsals: int | None = None,
         force: bool = False,
         progress: Progress = False,
         workers: Team | None = None,
@@ -84,12 +90,14 @@ class Study(StudyData):
             The folder; made if it does not exist.
         rounds : int, optional
             2 or 3: also say what buying in so many rounds gains; the study's ``budget.rounds`` if not given.
+        rehearsals : int, optional
+            Most rehearsals of the plan and of labels alone (64 if not given); 0 for none.
         force : bool
             Plan even if the health check refuses.
         progress : bool or callable
             As for ``fit``.
         workers : Team, optional
-            Who simulates the first rounds; this process if not given.
+            Who works on rehearsals and simulated first rounds; this process if not given.
 
         Raises
         ------
@@ -98,12 +106,13 @@ class Study(StudyData):
         Infeasible
             If nothing fits budget and limits.
         """
-        from brainworth.design.decision.plan import plan_study
+        from brainworth.design.decision.plan import How, plan_study
+        from brainworth.design.decision.rehearse import REHEARSALS
         from brainworth.design.report import write_report
 
-        folder = Path(out)
+        folder, most = Path(out), REHEARSALS if rehearsals is None else rehearsals
         with shown(progress, _PLANNING) as say:
-            finished = plan_study(self, folder, rounds=rounds, force=force, progress=say, workers=workers)
+            finished = plan_study(self, folder, How(rounds, most, force, say, workers))
             say("report")
             write_report(folder)
         return finished
@@ -187,6 +196,7 @@ class Posterior:
         *,
         constraints: Conditions = (),
         rounds: int | None = None,
+        rehearsals: int | None = None,
         force: bool = False,
         progress: Progress = False,
     ) -> Plan:
@@ -200,6 +210,8 @@ class Posterior:
             Conditions beside the study's, e.g. ``lambda v: [v.sessions["EEG"] >= 2 * v.subjects["EEG"]]``.
         rounds : int, optional
             2 or 3: also say what buying in so many rounds gains; the study's ``budget.rounds`` if not given.
+        rehearsals : int, optional
+            Most rehearsals of the plan and of labels alone (64 if not given); 0 for none.
         force : bool
             Plan even if the health check refuses.
         progress : bool or callable
@@ -212,9 +224,44 @@ class Posterior:
         Infeasible
             If nothing fits budget and limits.
         """
-        from brainworth.design.decision.plan import make_plan
+        from brainworth.design.decision.plan import How, make_plan
+        from brainworth.design.decision.rehearse import REHEARSALS
 
-        with shown(progress, _PLANNING[1:4]) as say:
-            return make_plan(
-                self.fitted, budget=budget, constraints=constraints, rounds=rounds, force=force, progress=say
-            )
+        most = REHEARSALS if rehearsals is None else rehearsals
+        with shown(progress, _PLANNING[1:5]) as say:
+            return make_plan(self.fitted, budget=budget, constraints=constraints, how=How(rounds, most, force, say))
+
+    def evaluate(
+        self,
+        labels: int | None = None,
+        *,
+        people: Mapping[str, int] | None = None,
+        sessions: Mapping[str, int] | None = None,
+        brain: Mapping[str, int] | None = None,
+        repeats: Mapping[str, int] | None = None,
+    ) -> Evaluation:
+        """Return what a design of your own is worth: its bill, forecast, gain over labels alone, and loss against the best.
+
+        Parameters
+        ----------
+        labels : int, optional
+            New labelled stimuli; what the study's budget leaves if not given.
+        people : mapping of str to int, optional
+            People of each modality.
+        sessions : mapping of str to int, optional
+            Sessions of each person; 1 if people are given without.
+        brain : mapping of str to int, optional
+            Recorded samples of each modality, all people together; whole sessions if not given.
+        repeats : mapping of str to int, optional
+            Presentations of each stimulus; the fewest that the study allows if not given.
+
+        Raises
+        ------
+        BadInput
+            For an unknown modality, or people whose amount of recording is not said.
+        """
+        from brainworth.design.decision.evaluate import believed, evaluate
+        from brainworth.design.decision.wish import Wish
+
+        wish = Wish(labels, dict(brain or {}), dict(people or {}), dict(sessions or {}), dict(repeats or {}))
+        return evaluate(believed(self.fitted), wish)

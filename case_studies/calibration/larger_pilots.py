@@ -30,6 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 from pilot_tables import SCALED, STATED, results, texts
+from simulated_fits import PilotShape, draw_system
 
 from brainworth.design.allocation import AllocationOptions, Problem, allocate
 from brainworth.design.allocation.from_config import problem_from_config
@@ -52,7 +53,6 @@ from brainworth.models.posterior.hierarchy import Priors, systems_of_draws
 from brainworth.models.posterior.inference import SamplerOptions, sample_posterior, sample_prior
 from brainworth.models.theory.quadrature import compress
 from brainworth.models.theory.system import System
-from brainworth.models.worlds.calibration import PilotShape, draw_system
 from brainworth.models.worlds.simulate import Realism, SourceSize, StudySize, simulate_study
 
 sys.path.append(str(Path(__file__).parents[1]))

@@ -21,12 +21,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from report import figure, reliability, reliability_table, results, table
+from simulated_fits import PilotShape, Settings, Verdict, draw_system, draw_world, examine
 
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.common.workers import importable, team
 from brainworth.models.posterior.hierarchy import Priors
 from brainworth.models.posterior.inference import SamplerOptions
-from brainworth.models.worlds.calibration import PilotShape, Settings, Verdict, draw_system, draw_world, examine
 from brainworth.models.worlds.simulate import Realism
 
 JUDGED = ((400.0, 150.0), (400.0, 1000.0), (2000.0, 150.0), (2000.0, 1000.0), (10000.0, 3000.0))

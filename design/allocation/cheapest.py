@@ -8,7 +8,6 @@ within reach); steps that the time limit leaves undecided widen the gap, and the
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
 import numpy as np
 
@@ -68,9 +67,10 @@ class TargetSearch:
                 bracket = replace(bracket, low=middle)
             else:
                 undecided = middle
+        cent = float(self.problem.cent)
         gap = (bracket.high - bracket.low) / max(bracket.high, 1)
         complete = gap <= self.limits.tolerance or bracket.high - bracket.low <= 1
-        certificate = Certificate(bracket.high / 100, bracket.low / 100, gap, _METHOD, complete=complete)
+        certificate = Certificate(bracket.high * cent, bracket.low * cent, gap, _METHOD, complete=complete)
         return bracket.design, certificate
 
     def _first_bracket(self) -> Bracket:
@@ -157,4 +157,4 @@ def cheapest_plan(
     """
     asked = replace(problem, utility=Reliable(problem.confidence))
     design, certificate = TargetSearch(asked, thin, full, limits).run()
-    return replace(asked, budget=Decimal(int(asked.cents(design)[0])) / 100), design, certificate
+    return replace(asked, budget=int(asked.cents(design)[0]) * asked.cent), design, certificate

@@ -21,7 +21,7 @@ from functools import cached_property
 
 import numpy as np
 
-from brainworth.design.allocation.prices import FREE, NO_CHARGE, Counts, Price, Schedule, schedule
+from brainworth.design.allocation.prices import FREE, HUNDREDTH, NO_CHARGE, Counts, Price, Schedule, schedule
 from brainworth.design.common.errors import BadInput
 
 __all__ = ["Bill", "ModalityCost", "ModalityLimits", "Price", "Schedule", "TaskCost", "bill", "schedule"]
@@ -61,6 +61,8 @@ class TaskCost:
     """Yearly rise of all prices."""
     years_ahead: int = 0
     """Years until the labels are billed."""
+    cent: Decimal = HUNDREDTH
+    """The smallest amount that is told apart (``prices.cent_of``)."""
 
     def __post_init__(self) -> None:
         if self.raters < 1:
@@ -71,7 +73,8 @@ class TaskCost:
     def schedules(self) -> dict[str, Schedule]:
         """Price list of each line of the bill, at the price level of the work."""
         factor = (1 + self.escalation) ** self.years_ahead
-        return {"labels": self.per_label.escalated(factor), "setup": Schedule(self.setup).escalated(factor)}
+        lists = {"labels": self.per_label, "setup": Schedule(self.setup)}
+        return {line: prices.escalated(factor).counted_in(self.cent) for line, prices in lists.items()}
 
     def units(self, n_task: Counts) -> dict[str, Counts]:
         """Return the billed units of each line."""
@@ -120,6 +123,8 @@ class ModalityCost:
     """Yearly rise of all prices."""
     years_ahead: int = 0
     """Years until the work is billed."""
+    cent: Decimal = HUNDREDTH
+    """The smallest amount that is told apart (``prices.cent_of``)."""
 
     def __post_init__(self) -> None:
         if self.samples_per_session is not None and self.samples_per_session < 1:
@@ -157,7 +162,7 @@ class ModalityCost:
             "subjects": Schedule(self.per_subject),
             "setup": Schedule(self.setup),
         }
-        return {line: prices.escalated(self.factor) for line, prices in lists.items()}
+        return {line: prices.escalated(self.factor).counted_in(self.cent) for line, prices in lists.items()}
 
     def units(self, samples: Counts, sessions: Counts, new_subjects: Counts) -> dict[str, Counts]:
         """Return the billed units of each line: cancelled sessions and lost people are paid for."""
@@ -229,10 +234,10 @@ class Bill:
     """Lines of the bill: ``items["task"]["labels"]``, ``items["EEG"]["sessions"]``."""
 
 
-def bill(task: Mapping[str, int], modalities: Mapping[str, Mapping[str, int]]) -> Bill:
+def bill(task: Mapping[str, int], modalities: Mapping[str, Mapping[str, int]], cent: Decimal = HUNDREDTH) -> Bill:
     """Return the bill from its lines in cents; the total is their exact sum."""
     items = {"task": task, **modalities}
-    money = {owner: {line: Decimal(int(cents)) / 100 for line, cents in ls.items()} for owner, ls in items.items()}
+    money = {owner: {line: Decimal(int(count)) * cent for line, count in ls.items()} for owner, ls in items.items()}
     sums = {owner: sum(lines.values(), Decimal(0)) for owner, lines in money.items()}
     return Bill(
         total=sum(sums.values(), Decimal(0)),

@@ -45,10 +45,18 @@ def design_of(problem: Problem, bought: Allocation) -> Designs:
 
 def plans(problem: Problem, evaluator: Evaluator, designs: Designs) -> list[Plan]:
     """Return designs with their bills and their performance under every draw of the evaluator."""
-    values = evaluator.values(problem.purchase(designs))
+    purchase = problem.purchase(designs)
+    values, expected, outcomes = evaluator.values(purchase), evaluator.expected(purchase), evaluator.outcomes(purchase)
     utilities = evaluator.utility(values)
     return [
-        Plan(allocation(problem, designs, i), problem.bill(designs, i), float(utilities[i]), values[i])
+        Plan(
+            allocation(problem, designs, i),
+            problem.bill(designs, i),
+            float(utilities[i]),
+            values[i],
+            expected[i],
+            outcomes[i],
+        )
         for i in range(len(designs))
     ]
 

@@ -1,17 +1,18 @@
 """Calls of the surface: performance, utility, and bounds over ranges of people.
 
-In: designs of any number. Out: performance per draw, and utility. What can go wrong: a surface that returns a value
-that is not finite (``FloatingPointError`` with the design).
+In: designs of any number. Out: performance per draw, and utility. A surface that returns a value that is not finite raises
+``FloatingPointError`` with the design.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from brainworth.design.performance.purchase import PeopleSurface, Purchase, Surface
+from brainworth.design.performance.purchase import OutcomeSurface, PeopleSurface, Purchase, Surface
 from brainworth.design.performance.utilities import Utility
 
 _MOST = 4096
@@ -32,13 +33,36 @@ class Evaluator:
         """Whether performance is not monotone in the number of people."""
         return isinstance(self.surface, PeopleSurface)
 
+    @property
+    def luck_matters(self) -> bool:
+        """Whether values are outcomes of single studies, of which fewer data can make a lucky one luckier."""
+        return isinstance(self.surface, OutcomeSurface) and self.surface.single_studies
+
     def values(self, purchase: Purchase) -> Float[np.ndarray, "design draw"]:
-        """Return explainable R^2 per design and draw."""
+        """Return explainable R^2 per design and draw, as the utility is taken of it."""
+        return self._asked(self.surface.explainable_r2, purchase)
+
+    def expected(self, purchase: Purchase) -> Float[np.ndarray, "design draw"]:
+        """Return explainable R^2 on average over studies, per design and draw."""
+        surface = self.surface
+        return self._asked(
+            surface.expected if isinstance(surface, OutcomeSurface) else surface.explainable_r2, purchase
+        )
+
+    def outcomes(self, purchase: Purchase) -> Float[np.ndarray, "design study"]:
+        """Return explainable R^2 as single studies read it off, per design and study."""
+        surface = self.surface
+        return self._asked(
+            surface.outcomes if isinstance(surface, OutcomeSurface) else surface.explainable_r2, purchase
+        )
+
+    def _asked(
+        self, ask: Callable[[Purchase, slice | None], Float[np.ndarray, "design draw"]], purchase: Purchase
+    ) -> Float[np.ndarray, "design draw"]:
         count = int(np.shape(purchase.n_task)[0])
         self.evaluations += count
         parts = [
-            self.surface.explainable_r2(Purchase(*(a[i : i + _MOST] for a in _arrays(purchase))), self.draws)
-            for i in range(0, count, _MOST)
+            ask(Purchase(*(a[i : i + _MOST] for a in _arrays(purchase))), self.draws) for i in range(0, count, _MOST)
         ]
         return _finite(np.concatenate(parts), purchase) if parts else np.zeros((0, self.surface.n_draws))
 
@@ -47,13 +71,21 @@ class Evaluator:
         return self.utility(self.values(purchase))
 
     def bounds(
-        self, purchase: Purchase, fewest: Int[np.ndarray, "design modality"], most: Int[np.ndarray, "design modality"]
+        self,
+        purchase: Purchase,
+        least: Purchase,
+        fewest: Int[np.ndarray, "design modality"],
+        most: Int[np.ndarray, "design modality"],
     ) -> Float[np.ndarray, " design"]:
-        """Return upper bounds of the utility over ranges of people; the utility itself where people are known."""
-        if not isinstance(self.surface, PeopleSurface):
+        """Return upper bounds of the utility of all designs from ``least`` to ``purchase`` and over ranges of people."""
+        surface, people = self.surface, (fewest.astype(float), most.astype(float))
+        if not isinstance(surface, PeopleSurface):
             return self.utilities(purchase)
         self.evaluations += int(np.shape(purchase.n_task)[0])
-        values = self.surface.explainable_r2_bound(purchase, (fewest.astype(float), most.astype(float)), self.draws)
+        if isinstance(surface, OutcomeSurface):
+            values = surface.outcome_bound(purchase, least, people, self.draws)
+        else:
+            values = surface.explainable_r2_bound(purchase, people, self.draws)
         return self.utility(_finite(values, purchase))
 
 

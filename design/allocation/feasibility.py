@@ -84,6 +84,11 @@ def _bottom(problem: Problem, boxes: Boxes) -> Designs:
     return Designs(labels, design.stimuli, design.subjects, design.repeats)
 
 
+def amount(money: Decimal) -> str:
+    """Write an amount of money to the hundredth, or to four digits if it is smaller than one."""
+    return f"{money:.2f}" if money >= 1 or money == 0 else f"{float(money):.4g}"
+
+
 def _too_small(problem: Problem, needed: int) -> str:
     demands = ["at least one label or one brain sample"] if problem.task_limits.min_labels == 0 else []
     demands += [f"min_labels = {problem.task_limits.min_labels}"] * (problem.task_limits.min_labels > 0)
@@ -91,8 +96,8 @@ def _too_small(problem: Problem, needed: int) -> str:
     demands += [c.name for c in problem.constraints]
     wanted = demands[1:] if len(demands) > 1 and problem.task_limits.min_labels == 0 else demands
     return (
-        f"budget.total: {problem.budget:.2f} {problem.currency} is too small: the cheapest plan that holds "
-        f"{' and '.join(wanted)} costs {Decimal(needed) / 100:.2f} {problem.currency}, the nearest feasible budget."
+        f"budget.total: {amount(problem.budget or Decimal(0))} {problem.currency} is too small: the cheapest plan that holds "
+        f"{' and '.join(wanted)} costs {amount(needed * problem.cent)} {problem.currency}, the nearest feasible budget."
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
-from brainworth.design.allocation.prices import Price, Schedule, Tier
+from brainworth.design.allocation.prices import Price, Schedule, Tier, cent_of
 from brainworth.design.allocation.problem import LinearConstraint, Problem, TaskLimits
 from brainworth.design.performance.utilities import utility_from_name
 from brainworth.design.study_file.aim import Budget
@@ -32,6 +32,8 @@ def problem_from_config(study: StudyConfig, pilot_subjects: Mapping[str, int]) -
         modality enrols new people whatever ``new_subjects`` says.
     """
     budget, aim = study.budget, study.objective
+    total = None if budget.total is None else Decimal(str(budget.total))
+    cent = cent_of(total, _largest_price(study))
     return Problem(
         task=TaskCost(
             _schedule(study.task.cost_per_label, study.task.tiers, "task.cost_per_label"),
@@ -39,9 +41,10 @@ def problem_from_config(study: StudyConfig, pilot_subjects: Mapping[str, int]) -
             setup=Price.of(study.task.setup, "task.setup"),
             escalation=_exact(budget.escalation),
             years_ahead=budget.years_ahead,
+            cent=cent,
         ),
-        modalities=tuple(_modality(m, pilot_subjects.get(m.name, 0), budget) for m in study.modality),
-        budget=None if budget.total is None else Decimal(str(budget.total)),
+        modalities=tuple(_modality(m, pilot_subjects.get(m.name, 0), budget, cent) for m in study.modality),
+        budget=total,
         task_limits=TaskLimits(study.task.max_labels, study.task.min_labels),
         utility=utility_from_name(aim.utility, level=aim.level, target=aim.target),
         constraints=(*_hours(study), *map(_constraint, study.constraint)),
@@ -69,7 +72,19 @@ def _exact(number: float | None) -> Decimal:
     return Decimal(str(number or 0))
 
 
-def _modality(modality: Modality, pilot_subjects: int, budget: Budget) -> tuple[ModalityCost, ModalityLimits]:
+def _largest_price(study: StudyConfig) -> Decimal:
+    """Return the largest single price of a study."""
+    task = study.task
+    prices = [task.cost_per_label, task.setup, *(tier.price for tier in task.tiers)]
+    for cost in (m.cost for m in study.modality):
+        prices += [cost.per_sample, cost.per_session, cost.per_subject, cost.setup, cost.per_hour]
+        prices += [tier.price for tier in cost.tiers]
+    return max(Decimal(str(price.high)) for price in prices)
+
+
+def _modality(
+    modality: Modality, pilot_subjects: int, budget: Budget, cent: Decimal
+) -> tuple[ModalityCost, ModalityLimits]:
     prices, limits, name = modality.cost, modality.design, modality.name
     cost = ModalityCost(
         name=name,
@@ -87,6 +102,7 @@ def _modality(modality: Modality, pilot_subjects: int, budget: Budget) -> tuple[
         attrition=_exact(prices.attrition),
         escalation=_exact(budget.escalation if prices.escalation is None else prices.escalation),
         years_ahead=budget.years_ahead,
+        cent=cent,
     )
     return cost, ModalityLimits(
         max_samples=limits.max_samples,

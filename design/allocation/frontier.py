@@ -8,7 +8,6 @@ are found by search alone and carry no certificate; only the plan does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 import numpy as np
 
@@ -77,7 +76,7 @@ def frontier(search: Search, full: Evaluator, factors: Sequence[float], own: Fro
         labels = task_only(here)
         both = plans(here, full, Designs.concatenate([found, labels]))
         best = both[1] if both[1].utility > both[0].utility and here.feasible(labels)[0] else both[0]
-        points.append(FrontierPoint(Decimal(here.budget_cents) / 100, best, both[1]))
+        points.append(FrontierPoint(here.budget_cents * here.cent, best, both[1]))
     return points
 
 
@@ -113,6 +112,6 @@ def marginal_value(search: Search, shares: np.ndarray, options: np.ndarray) -> f
         if not np.all(options < [len(menu.options) for menu in near.menus]):
             return float("nan")
         utilities.append(near.polish(shares, options, 0.02, 1e-3)[2])
-    money = 2 * _MARGIN * problem.budget_cents / 100
+    money = 2 * _MARGIN * problem.budget_cents * float(problem.cent)
     usable = money > 0 and bool(np.all(np.isfinite(utilities)))
     return (utilities[1] - utilities[0]) / money if usable else float("nan")

@@ -1,13 +1,15 @@
-"""Prices and price lists: a number, or ``[low, high]`` as a 90 % interval; graduated tiers; exact to the cent.
+"""Prices and price lists: a number, or ``[low, high]`` as a 90 % interval; graduated tiers; exact in any unit of money.
 
-In: plain values. Out: ``Price`` and ``Schedule``, which charge whole-number counts in whole cents at the upper end of what
-is believed. What can go wrong: a negative, reversed or non-finite price, tiers out of order; a ``BadInput`` says which.
+In: plain values. Out: ``Price`` and ``Schedule``, which charge whole-number counts in whole cents at the upper end of what is
+believed. A cent is the smallest amount that is told apart: a hundredth of the currency unit, or what ``cent_of`` makes of the
+size of the budget, so that a study in millions, or in an inflated currency, is planned to the same number of digits. A negative,
+reversed or non-finite price, or tiers out of order, raise ``BadInput``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from functools import cached_property
 from itertools import pairwise
@@ -19,11 +21,16 @@ from brainworth.design.common.errors import BadInput
 
 Counts = Int[np.ndarray, "..."]
 CENT = 10_000
-"""Millionths of the currency unit, in which prices are kept, per cent."""
+"""Parts of a cent in which prices are kept."""
+HUNDREDTH = Decimal("0.01")
+"""The cent of a problem whose size is not known."""
+DIGITS = 10
+"""A budget is at least this power of ten cents."""
+PRICE_DIGITS = 4
+"""The largest price is at least this power of ten cents, where there is no budget."""
 MOST_CENTS = 10**14
 """Largest amount that is told apart from a larger one."""
 _MOST_MICRO = 2 * 10**18
-_MICRO = Decimal(1_000_000)
 _Z95 = 1.6448536269514722
 
 
@@ -63,10 +70,9 @@ class Price:
             raise BadInput(f"The interval '{name}' must be [low, high]. Got [{price.low}, {price.high}] instead.")
         return price
 
-    @property
-    def micro(self) -> int:
-        """The upper end in millionths of the currency unit, rounded up."""
-        return int((self.high * _MICRO).to_integral_value(rounding=ROUND_CEILING))
+    def parts(self, cent: Decimal) -> int:
+        """Return the upper end in parts of a cent, rounded up."""
+        return int((self.high * CENT / cent).to_integral_value(rounding=ROUND_CEILING))
 
     def scaled(self, factor: Decimal) -> Price:
         """Return the price times a factor (escalation, hours per session)."""
@@ -99,6 +105,8 @@ class Schedule:
 
     base: Price = Price()
     tiers: tuple[Tier, ...] = ()
+    cent: Decimal = HUNDREDTH
+    """The smallest amount that is told apart, in currency units."""
 
     def __post_init__(self) -> None:
         above = [tier.above for tier in self.tiers]
@@ -122,8 +130,10 @@ class Schedule:
 
     @cached_property
     def steps(self) -> tuple[tuple[int, int], ...]:
-        """Where the price changes, and by how many millionths: the charge is the sum of step * units above."""
-        micro = [min(price.micro, _MOST_MICRO) for price in (self.base, *(tier.price for tier in self.tiers))]
+        """Where the price changes, and by how many parts of a cent: the charge is the sum of step * units above."""
+        micro = [
+            min(price.parts(self.cent), _MOST_MICRO) for price in (self.base, *(tier.price for tier in self.tiers))
+        ]
         edges = [0, *(tier.above for tier in self.tiers)]
         changes = [micro[0], *(b - a for a, b in pairwise(micro))]
         return tuple((edge, change) for edge, change in zip(edges, changes, strict=True) if change)
@@ -147,11 +157,11 @@ class Schedule:
 
     @cached_property
     def _steepest(self) -> int:
-        """Millionths per unit that no partial sum of a charge exceeds."""
+        """Parts of a cent per unit that no partial sum of a charge exceeds."""
         return sum(abs(change) for _, change in self.steps)
 
     def _micro(self, units: Counts) -> Counts:
-        """Return the charge in millionths."""
+        """Return the charge in parts of a cent."""
         micro = units * self.steps[0][1] if self.steps[0][0] == 0 else np.zeros_like(units)
         for edge, change in self.steps[self.steps[0][0] == 0 :]:
             micro = micro + change * np.maximum(units - edge, 0)
@@ -166,12 +176,27 @@ class Schedule:
         """Return the list with all prices times a factor."""
         if factor == 1:
             return self
-        return Schedule(self.base.scaled(factor), tuple(Tier(t.above, t.price.scaled(factor)) for t in self.tiers))
+        tiers = tuple(Tier(t.above, t.price.scaled(factor)) for t in self.tiers)
+        return replace(self, base=self.base.scaled(factor), tiers=tiers)
+
+    def counted_in(self, cent: Decimal) -> Schedule:
+        """Return the list with charges in another cent."""
+        return self if cent == self.cent else replace(self, cent=cent)
 
 
 def schedule(price: object, tiers: Sequence[tuple[int, object]] = (), name: str = "price") -> Schedule:
     """Return a price list from plain values: ``schedule(0.12, [(5000, 0.10)])``."""
     return Schedule(Price.of(price, name), tuple(Tier(above, Price.of(p, name)) for above, p in tiers))
+
+
+def cent_of(budget: Decimal | None, largest: Decimal) -> Decimal:
+    """Return a power of ten that is small beside a budget, or beside the largest price if there is no budget.
+
+    A study whose amounts are all multiplied by a power of ten is planned alike.
+    """
+    if budget is not None and budget > 0:
+        return Decimal(1).scaleb(budget.adjusted() - DIGITS)
+    return Decimal(1).scaleb(largest.adjusted() - PRICE_DIGITS) if largest > 0 else HUNDREDTH
 
 
 FREE = Price()

@@ -106,6 +106,8 @@ class Problem:
     def __post_init__(self) -> None:
         if self.budget is not None and not (self.budget.is_finite() and self.budget >= 0):
             raise BadInput(f"The budget must be a finite amount of at least 0. Got {self.budget} instead.")
+        if any(cost.cent != self.task.cent for cost, _ in self.modalities):
+            raise BadInput("The cent of every modality must be that of the labels.")
         known = {"n_task", *(f"{name}.{q}" for name in self.names for q in QUANTITIES)}
         for constraint in self.constraints:
             unknown = [key for key in constraint.coefficients if key not in known]
@@ -130,7 +132,12 @@ class Problem:
         """Budget in whole cents, rounded down; at most ``MOST_CENTS``."""
         if self.budget is None:
             raise BadInput("The problem has no budget.")
-        return min(int((self.budget * 100).to_integral_value(rounding=ROUND_FLOOR)), MOST_CENTS)
+        return min(int((self.budget / self.cent).to_integral_value(rounding=ROUND_FLOOR)), MOST_CENTS)
+
+    @property
+    def cent(self) -> Decimal:
+        """The smallest amount that is told apart, in currency units; the same for every price."""
+        return self.task.cent
 
     @cached_property
     def max_labels(self) -> int:
@@ -145,7 +152,7 @@ class Problem:
 
     def with_budget_cents(self, cents: int) -> Problem:
         """Return the same problem with another budget."""
-        return replace(self, budget=Decimal(int(cents)) / 100)
+        return replace(self, budget=Decimal(int(cents)) * self.cent)
 
     # ------------------------------------------------------------------ quantities of designs
 
@@ -184,7 +191,7 @@ class Problem:
         for m, (cost, limits) in enumerate(self.modalities):
             counts = (samples[m], sessions[m], designs.subjects[index, m] * int(limits.new_subjects))
             lines[cost.name] = {k: int(v) for k, v in cost.lines(*map(np.asarray, counts)).items()}
-        return bill(task, lines)
+        return bill(task, lines, self.cent)
 
     # ------------------------------------------------------------------ feasibility
 

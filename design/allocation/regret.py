@@ -12,23 +12,37 @@ import numpy as np
 
 from brainworth.design.allocation.describe import plans
 from brainworth.design.allocation.evaluate import Evaluator
-from brainworth.design.allocation.problem import Designs, Problem, TaskLimits
-from brainworth.design.allocation.result import Alternative, NearOptimal, PerDraw, Plan
+from brainworth.design.allocation.problem import Designs, LinearConstraint, Problem
+from brainworth.design.allocation.result import Alternative, NearOptimal, PerDraw, Plan, Rival
 from brainworth.design.allocation.search import Search
 
 
-def without_brain(problem: Problem) -> Problem:
-    """Return the problem in which brain data are optional and only labels are limited: the frame of labels alone."""
-    optional = tuple((cost, replace(limits, min_samples=0)) for cost, limits in problem.modalities)
-    return replace(problem, modalities=optional, constraints=(), task_limits=TaskLimits(problem.task_limits.max_labels))
-
-
 def task_only(problem: Problem) -> Designs:
-    """Return the design that spends the whole budget on labels."""
-    free, count = without_brain(problem), len(problem.names)
+    """Return the design that spends the whole budget on labels, under every condition that labels alone can meet.
+
+    Conditions that force brain data on a plan (fewest samples, people or sessions of a modality) do not hold for it; those that
+    limit labels do.
+    """
+    count = len(problem.names)
     zero = np.zeros((1, count), dtype=np.int64)
-    labels = free.affordable_labels(np.array([free.budget_cents]), free.max_labels)
+    nothing = Designs.build(np.zeros(1, dtype=np.int64), zero, zero, zero + 1)
+    parts = problem.constraint_parts(nothing)
+    labels_only = [
+        c for c, (low, _) in zip(problem.constraints, parts, strict=True) if _without_brain(c, float(low[0]))
+    ]
+    free = replace(problem, constraints=tuple(labels_only))
+    _, most, _ = free.labels_within(free.constraint_parts(nothing))
+    labels = problem.affordable_labels(np.array([problem.budget_cents]), np.maximum(most, 0))
     return Designs.build(np.maximum(labels, 0), zero, zero, zero + 1)
+
+
+def _without_brain(constraint: LinearConstraint, rest: float) -> bool:
+    """Return whether a condition can be met without brain data by some number of labels."""
+    weight = constraint.coefficients.get("n_task", 0.0)
+    if weight == 0.0:
+        return constraint.lower <= rest <= constraint.upper
+    ends = ((constraint.lower - rest) / weight, (constraint.upper - rest) / weight)
+    return max(ends) >= 0.0
 
 
 def simple_rules(search: Search) -> dict[str, Designs]:
@@ -66,20 +80,20 @@ def alternatives(search: Search, evaluator: Evaluator, plan: Plan) -> dict[str, 
     return found
 
 
-def probability_worth(search: Search, evaluator: Evaluator, plan: Plan, labels_only: Plan) -> float:
-    """Return the share of draws in which brain data beat labels alone at the same budget.
+def rival(search: Search, evaluator: Evaluator, plan: Plan, labels_only: Plan) -> Rival:
+    """Return what brain data gain over labels alone at the same budget, draw by draw.
 
     The brain data are the plan's; if the plan holds none, those of the best design met that holds some.
     """
     if plan.allocation.holds_brain_data:
-        return float((plan.values > labels_only.values).mean())
+        return Rival(plan, plan.expected - labels_only.expected)
     designs, _, utilities = search.pool.stacked()
     brain = np.flatnonzero((designs.stimuli > 0).any(axis=1))
     if not brain.size:
-        return 0.0
+        return Rival(None, np.zeros_like(labels_only.expected))
     best = int(brain[utilities[brain].argmax()])
-    values = evaluator.values(search.problem.purchase(designs.take(slice(best, best + 1))))[0]
-    return float((values > labels_only.values).mean())
+    found = plans(search.problem, evaluator, designs.take(slice(best, best + 1)))[0]
+    return Rival(found, found.expected - labels_only.expected)
 
 
 def near_optimal(search: Search, design: Designs, tolerance: float) -> NearOptimal:

@@ -240,9 +240,9 @@ def extremes(problem: Problem) -> Extremes:
     """Return the most labels and the most samples of each modality within the budget."""
     program = build(problem)
     scale = _scale(problem)
-    cents = 0.005 * (2 + 5 * len(problem.names)) / scale
+    cents = 0.5 * float(problem.cent) * (2 + 5 * len(problem.names)) / scale
     conditions = [c for group in program.conditions.values() for c in group]
-    conditions.append(program.cost / scale <= problem.budget_cents / 100 / scale + cents)
+    conditions.append(program.cost / scale <= problem.budget_cents * float(problem.cent) / scale + cents)
     samples = list(program.symbols.samples.values())
     corners: list[tuple[int, ...]] = []
     best: list[int] = []
@@ -278,7 +278,9 @@ def conflicts(problem: Problem) -> dict[str, float]:
 
 
 def _scale(problem: Problem) -> float:
-    return max(1.0, problem.budget_cents / 100) if problem.budget is not None else 1000.0
+    """Return an amount of money of the size of the budget, or of many of the cheapest cents, that the solver counts in."""
+    cent = float(problem.cent)
+    return max(1, problem.budget_cents) * cent if problem.budget is not None else 1e5 * cent
 
 
 def _solve(objective: Any, conditions: list[Any], scale: float) -> float | None:

@@ -29,7 +29,7 @@ _TIE = 1e-6
 
 @dataclass(frozen=True)
 class PartSurface:
-    """The surface when only some modalities can be bought; implements ``purchase.PeopleSurface``."""
+    """The surface when only some modalities can be bought; implements ``purchase.OutcomeSurface``."""
 
     whole: PosteriorSurface
     kept: tuple[int, ...]
@@ -70,6 +70,30 @@ class PartSurface:
         """Return an upper bound over ranges of people."""
         ranges = (self._spread(people[0], 1.0), self._spread(people[1], 1.0))
         return self.whole.explainable_r2_bound(self.widened(purchase), ranges, draws)
+
+    @property
+    def single_studies(self) -> bool:
+        """Whether ``explainable_r2`` is the outcome of one study a draw."""
+        return self.whole.single_studies
+
+    def expected(self, purchase: Purchase, draws: slice | None = None) -> Float[np.ndarray, "design draw"]:
+        """Return explainable R^2 on average over studies."""
+        return self.whole.expected(self.widened(purchase), draws)
+
+    def outcomes(self, purchase: Purchase, draws: slice | None = None) -> Float[np.ndarray, "design study"]:
+        """Return explainable R^2 as single studies read it off."""
+        return self.whole.outcomes(self.widened(purchase), draws)
+
+    def outcome_bound(
+        self,
+        purchase: Purchase,
+        least: Purchase,
+        people: tuple[Float[np.ndarray, "design modality"], Float[np.ndarray, "design modality"]],
+        draws: slice | None = None,
+    ) -> Float[np.ndarray, "design draw"]:
+        """Return an upper bound of single studies between two purchases."""
+        ranges = (self._spread(people[0], 1.0), self._spread(people[1], 1.0))
+        return self.whole.outcome_bound(self.widened(purchase), self.widened(least), ranges, draws)
 
 
 def restricted(problem: Problem, kept: tuple[int, ...]) -> Problem:

@@ -50,12 +50,16 @@ class Plan:
     bill: Bill
     utility: float
     values: Float[np.ndarray, " draw"]
-    """Explainable R^2 per draw, at pilot + new."""
+    """Explainable R^2 per draw, at pilot + new, as the utility is taken of it."""
+    expected: Float[np.ndarray, " draw"]
+    """The same on average over studies of this size: what varies is what is not known of the parameters."""
+    outcomes: Float[np.ndarray, " study"]
+    """The same as single studies read it off."""
 
     @property
     def mean(self) -> float:
         """Expected explainable R^2."""
-        return float(self.values.mean())
+        return float(self.expected.mean())
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,20 @@ class Alternative:
     """Utility lost against the plan."""
     also: tuple[str, ...] = ()
     """Other rules that buy the same here."""
+
+
+@dataclass(frozen=True)
+class Rival:
+    """What brain data gain over labels alone at the same cost, on average over studies, draw by draw."""
+
+    plan: Plan | None
+    """The plan itself if it holds brain data, else the best design met that does; None if none can be bought."""
+    gain: Float[np.ndarray, " draw"]
+    """Explainable R^2 above that of labels alone."""
+
+    def probability(self, worthwhile: float) -> float:
+        """Return the share of draws in which the gain is at least ``worthwhile``."""
+        return float((self.gain >= worthwhile).mean())
 
 
 @dataclass(frozen=True)
@@ -116,8 +134,8 @@ class AllocationResult:
     certificate: Certificate
     alternatives: dict[str, Alternative]
     """``task_only`` and other simple rules; absent if the limits forbid it, or if another one (``also``) buys the same."""
-    probability_brain_worth: float
-    """Share of draws in which brain data (the plan's, or the best design's that holds any) beat labels alone."""
+    rival: Rival
+    """The brain data that labels alone are compared with."""
     near_optimal: NearOptimal
     per_draw: PerDraw
     share_curve: tuple[SharePoint, ...]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from brainworth.design.allocation.evaluate import Evaluator, thinned
 from brainworth.design.allocation.feasibility import require_feasible
 from brainworth.design.allocation.frontier import frontier, marginal_value, share_curve
 from brainworth.design.allocation.problem import Designs, Problem
-from brainworth.design.allocation.regret import alternatives, near_optimal, per_draw, probability_worth, task_only
+from brainworth.design.allocation.regret import alternatives, near_optimal, per_draw, rival, task_only
 from brainworth.design.allocation.relaxation import extremes
 from brainworth.design.allocation.result import AllocationResult, FrontierPoint
 from brainworth.design.allocation.search import Search
@@ -181,7 +180,7 @@ def describe(best: Optimum, options: AllocationOptions, watch: Stopwatch) -> All
     curve = share_curve(search, full, (shares, choice), options.share_points)
     search.scan(shares, choice)
     watch.lap("surroundings")
-    own = FrontierPoint(Decimal(problem.budget_cents) / 100, plan, rules["task_only"].plan)
+    own = FrontierPoint(problem.budget_cents * problem.cent, plan, rules["task_only"].plan)
     points = frontier(search, full, options.frontier_factors, own) if options.frontier_factors else []
     slope = marginal_value(search, shares, choice)
     watch.lap("frontier")
@@ -189,7 +188,7 @@ def describe(best: Optimum, options: AllocationOptions, watch: Stopwatch) -> All
         plan=plan,
         certificate=best.certificate,
         alternatives=rules,
-        probability_brain_worth=probability_worth(search, full, plan, rules["task_only"].plan),
+        rival=rival(search, full, plan, rules["task_only"].plan),
         near_optimal=near_optimal(search, design, options.near_tolerance),
         per_draw=per_draw(search, design),
         share_curve=tuple(curve),

@@ -26,10 +26,10 @@ def plain_text(text: str) -> str:
 
 def _safe_name(name: str) -> str:
     name = plain_text(name)
-    if any(c in name for c in '/\\:*?"<>|=') or name.startswith(".") or name.casefold() == "all":
+    if any(c in name for c in '/\\:*?"<>|=') or name[0] in ".+-@" or name.casefold() == "all":
         raise value_problem(
             f"the name {quoted(name)} cannot be used",
-            "A name must not be 'all', begin with a dot or hold one of / \\ : * ? \" < > | =.",
+            "A name must not be 'all', begin with one of . + - @, or hold one of / \\ : * ? \" < > | =.",
         )
     return name
 
@@ -44,7 +44,19 @@ def _interval(value: object) -> object:
     return (numbers[0], numbers[1])
 
 
+def _missing_values(values: list[float | str]) -> list[float | str]:
+    return [value.strip() if isinstance(value, str) else float(value) for value in values]
+
+
 Text = Annotated[str, Field(max_length=200), AfterValidator(plain_text)]
+Columns = Annotated[list[Text], Field(max_length=10_000)]
+"""Names of columns."""
+MissingValues = Annotated[
+    list[Annotated[float, Field(allow_inf_nan=False)] | Annotated[str, Field(max_length=200)]],
+    Field(max_length=100),
+    AfterValidator(_missing_values),
+]
+"""Numbers and texts that mean "no value"."""
 Name = Annotated[str, Field(max_length=MAX_NAME), AfterValidator(_safe_name)]
 RelativePath = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(plain_text)]
 Interval = Annotated[tuple[float, float], BeforeValidator(_interval)]

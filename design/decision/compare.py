@@ -154,7 +154,7 @@ def _curves(
 
 def _entry(posterior: Posterior, part: Restricted, best: Purchased, alone: Purchased) -> dict[str, Any]:
     """Return the record of one restricted plan."""
-    budget = part.problem.budget_cents / 100
+    budget = part.problem.budget_cents * float(part.problem.cent)
     shown = best if best.allocation.holds_brain_data else part.example()
     gain = best.values - alone.values
     entry: dict[str, Any] = {

@@ -210,13 +210,14 @@ def _learning_curve(posterior: Posterior) -> Iterator[Check]:
     for point in posterior.notes.learning_curve:
         share, size = point.share, posterior.pilot
         part = replace(size, samples=share * size.samples, labels=share * size.labels)
-        forecast = np.asarray(predictive(draws.system, draws.people, part, kept).r2)
+        found = predictive(draws.system, draws.people, part, kept)
+        rng = np.random.default_rng(0)
+        forecast = np.asarray(found.r2)
+        forecast = forecast + np.asarray(found.r2_deviation) * rng.standard_normal(forecast.size)
         spread = float(np.hypot(forecast.std(), point.error))
         off = (point.r2 - float(forecast.mean())) / max(spread, 1e-6)
         limits = Limits(2.5, 5.0) if off < 0.0 else Limits(2.5)
-        low, high = np.quantile(
-            forecast + point.error * np.random.default_rng(0).standard_normal(forecast.size), [0.05, 0.95]
-        )
+        low, high = np.quantile(forecast + point.error * rng.standard_normal(forecast.size), [0.05, 0.95])
         yield Check(
             name=f"backtest with {share:.0%} of the pilot",
             status=limits.judge(abs(off)),

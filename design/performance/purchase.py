@@ -57,3 +57,34 @@ class PeopleSurface(Surface, Protocol):
     ) -> Float[np.ndarray, "design draw"]:
         """Return an upper bound for every number of people within ranges (fewest, most), all else as purchased."""
         ...
+
+
+@runtime_checkable
+class OutcomeSurface(PeopleSurface, Protocol):
+    """A surface that tells the average over studies from the outcome of one study, and can be asked for both."""
+
+    @property
+    def single_studies(self) -> bool:
+        """Whether ``explainable_r2`` is the outcome of one study a draw instead of the average over studies."""
+        ...
+
+    def expected(self, purchase: Purchase, draws: slice | None = None) -> Float[np.ndarray, "design draw"]:
+        """Return explainable R^2 on average over studies of this size, per draw."""
+        ...
+
+    def outcomes(self, purchase: Purchase, draws: slice | None = None) -> Float[np.ndarray, "design draw"]:
+        """Return explainable R^2 as one study would read it off, per draw."""
+        ...
+
+    def outcome_bound(
+        self,
+        purchase: Purchase,
+        least: Purchase,
+        people: tuple[Float[np.ndarray, "design modality"], Float[np.ndarray, "design modality"]],
+        draws: slice | None = None,
+    ) -> Float[np.ndarray, "design draw"]:
+        """Return an upper bound for every design between ``least`` and ``purchase`` with people within ranges (fewest, most).
+
+        More data raise the average; single studies stray by no more than the larger of both ends.
+        """
+        ...

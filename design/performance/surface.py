@@ -1,28 +1,36 @@
 """The surface the allocation climbs: a batch of purchases in, explainable R^2 per posterior draw out.
 
-In: ``Draws`` and ``PilotSize`` of a posterior. Out: ``PosteriorSurface``, an implementation of ``purchase.Surface``.
-One compiled program serves every batch size (``models.batches``); results do not depend on the batching. What can go
-wrong: nothing; purchases are checked by the problem that makes them.
+In: ``Draws`` and ``PilotSize`` of a posterior. Out: ``PosteriorSurface``, an implementation of ``purchase.OutcomeSurface``.
+One compiled program serves every batch size (``models.forecast.batches``); results do not depend on the batching.
+
+A plan that maximises the mean needs the average over studies only. A quantile, a probability or a confidence is one of single
+studies: there, ``single_studies`` gives every draw a study of its own, luckier or less lucky than the average by a fixed number
+of standard deviations (a stratified normal sample, shuffled once), so that the same luck meets every purchase. A known system
+has one draw; it is repeated.
 """
 
 from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import jax
 import numpy as np
 from jaxtyping import Float
+from scipy.special import ndtri
 
 from brainworth.design.performance.purchase import Purchase
-from brainworth.models.forecast.batches import Blocks, Enrolment, batch_r2, in_blocks
+from brainworth.models.forecast.batches import Asked, Blocks, Enrolment, batch_r2, in_blocks
 from brainworth.models.forecast.forecast import Draws, Order, PilotSize
 
 _WORKERS = max(1, min(4, os.cpu_count() or 1))
 """Threads that share a batch; the compiled program runs outside of Python's lock."""
 _WORTH_SHARING = 8_000
 """Designs times draws from which on sharing costs less than it saves."""
+_STUDIES = 256
+"""Fewest single studies that a distribution of outcomes consists of."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +47,32 @@ class PosteriorSurface:
     """Variance factor of test stimuli along brain-insensitive directions."""
     shifts: tuple[float, ...] = ()
     """If given: the worst of these factors, draw by draw, instead of ``shift``."""
-    _blocks: dict[tuple[int, int, int], Blocks] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """Draws as the forecast wants them, by slice, filled as slices are asked for; never copied by ``replace``."""
+    single_studies: bool = False
+    """Whether ``explainable_r2`` is the outcome of one study a draw instead of the average over studies."""
+    blocks: dict[tuple[int, int, int, bool], Blocks] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """Draws as the forecast wants them, by slice; filled as slices are asked for, never copied to another surface."""
 
     @property
     def n_draws(self) -> int:
-        """Number of posterior draws."""
+        """Number of values a purchase has: posterior draws, repeated where there are too few to show how studies differ."""
+        return self._posterior_draws * (self.studies if self.single_studies else 1)
+
+    @property
+    def _posterior_draws(self) -> int:
         return int(self.draws.people.shape[0])
+
+    @property
+    def studies(self) -> int:
+        """Single studies per posterior draw."""
+        return -(-_STUDIES // self._posterior_draws)
+
+    @cached_property
+    def luck(self) -> Float[np.ndarray, " study"]:
+        """Standard deviations by which each study does better than the average: stratified, in an order that is shuffled once."""
+        count = self._posterior_draws * self.studies
+        return np.random.default_rng(count).permutation(np.asarray(ndtri((np.arange(count) + 0.5) / count)))
 
     def chosen(self, draws: slice | None) -> Draws:
         """Return a slice of the draws."""
@@ -68,9 +95,24 @@ class PosteriorSurface:
         )
 
     def explainable_r2(self, purchase: Purchase, draws: slice | None = None) -> Float[np.ndarray, "design draw"]:
-        """Return 1 - M / tau^2 at pilot + new, for all draws or a slice of them."""
-        people = np.maximum(np.asarray(purchase.subjects, dtype=np.float64), 1.0)
-        return self._evaluated(purchase, Enrolment(people, people), draws)
+        """Return explainable R^2 at pilot + new, for all draws or a slice of them: what the utility is taken of."""
+        return self._evaluated(purchase, _known(purchase), draws)
+
+    def expected(self, purchase: Purchase, draws: slice | None = None) -> Float[np.ndarray, "design draw"]:
+        """Return explainable R^2 on average over studies of this size, for all posterior draws or a slice of them."""
+        return self._averages.explainable_r2(purchase, draws)
+
+    def outcomes(self, purchase: Purchase, draws: slice | None = None) -> Float[np.ndarray, "design study"]:
+        """Return explainable R^2 as one study would read it off, for all studies or a slice of them."""
+        return self._single.explainable_r2(purchase, draws)
+
+    @cached_property
+    def _averages(self) -> PosteriorSurface:
+        return replace(self, single_studies=False) if self.single_studies else self
+
+    @cached_property
+    def _single(self) -> PosteriorSurface:
+        return self if self.single_studies else replace(self, single_studies=True)
 
     def explainable_r2_bound(
         self,
@@ -84,34 +126,57 @@ class PosteriorSurface:
         or many. The bound takes the best mean gain within the range; ``purchase.subjects`` only counts the channel
         patterns that must be learned.
         """
-        fewest, most = (np.maximum(np.asarray(p, dtype=np.float64), 1.0) for p in people)
-        return self._evaluated(purchase, Enrolment(fewest, most), draws)
+        return self._evaluated(purchase, _ranges(people), draws)
+
+    def outcome_bound(
+        self,
+        purchase: Purchase,
+        least: Purchase,
+        people: tuple[Float[np.ndarray, "design modality"], Float[np.ndarray, "design modality"]],
+        draws: slice | None = None,
+    ) -> Float[np.ndarray, "design draw"]:
+        """Return an upper bound for every design between ``least`` and ``purchase``, with new people within ranges.
+
+        An average is bounded by the most data. How far a study strays falls with labels and, where labels are few, can rise
+        with brain data: the larger of both ends is taken for lucky studies, the smaller for unlucky ones (tested, not proved).
+        """
+        return self._evaluated(purchase, _ranges(people), draws, least if self.single_studies else None)
 
     def _evaluated(
-        self, purchase: Purchase, people: Enrolment, draws: slice | None
+        self, purchase: Purchase, people: Enrolment, draws: slice | None, least: Purchase | None = None
     ) -> Float[np.ndarray, "design draw"]:
         rows = np.arange(self.n_draws)[slice(None) if draws is None else draws]
-        key = (rows[0].item(), rows.size, rows[-1].item())
-        if key not in self._blocks:
-            self._blocks[key] = in_blocks(self.draws, rows)
-            return self._solved(key, rows.size, purchase, people)  # may compile, which threads would do twice
+        key = (rows[0].item(), rows.size, rows[-1].item(), self.single_studies)
+        asked = Asked(_order(purchase), people, None if least is None else _order(least))
+        if key not in self.blocks:
+            luck = self.luck[rows] if self.single_studies else None
+            self.blocks[key] = in_blocks(self.draws, rows // self.studies if self.single_studies else rows, luck)
+            return self._solved(key, rows.size, asked)  # may compile, which threads would do twice
         parts = [part for part in np.array_split(np.arange(len(purchase.n_task)), _WORKERS) if part.size]
         if len(parts) < 2 or rows.size * len(purchase.n_task) < _WORTH_SHARING:
-            return self._solved(key, rows.size, purchase, people)
+            return self._solved(key, rows.size, asked)
         with ThreadPoolExecutor(len(parts)) as pool:
-            shares = [pool.submit(self._solved, key, rows.size, *_taken(purchase, people, part)) for part in parts]
+            shares = [pool.submit(self._solved, key, rows.size, _taken(asked, part)) for part in parts]
             return np.concatenate([share.result() for share in shares])
 
-    def _solved(
-        self, key: tuple[int, int, int], n_draws: int, purchase: Purchase, people: Enrolment
-    ) -> Float[np.ndarray, "design draw"]:
-        columns = (purchase.n_task, purchase.samples, np.maximum(purchase.subjects, 1), np.maximum(purchase.repeats, 1))
-        orders = Order(*(np.asarray(column, dtype=np.float64) for column in columns))  # pyright: ignore[reportArgumentType]
-        return batch_r2(self._blocks[key], n_draws, self.size, orders, people, self.shifts or (self.shift,))
+    def _solved(self, key: tuple[int, int, int, bool], n_draws: int, asked: Asked) -> Float[np.ndarray, "design draw"]:
+        return batch_r2(self.blocks[key], n_draws, self.size, asked, self.shifts or (self.shift,))
 
 
-def _taken(purchase: Purchase, people: Enrolment, rows: np.ndarray) -> tuple[Purchase, Enrolment]:
-    """Return some of the purchases."""
-    columns = (purchase.n_task, purchase.samples, purchase.subjects, purchase.repeats)
-    chosen = Purchase(*(np.asarray(column)[rows] for column in columns))
-    return chosen, Enrolment(np.asarray(people.fewest)[rows], np.asarray(people.most)[rows])
+def _order(purchase: Purchase) -> Order:
+    columns = (purchase.n_task, purchase.samples, np.maximum(purchase.subjects, 1), np.maximum(purchase.repeats, 1))
+    return Order(*(np.asarray(column, dtype=np.float64) for column in columns))  # pyright: ignore[reportArgumentType]
+
+
+def _known(purchase: Purchase) -> Enrolment:
+    people = np.maximum(np.asarray(purchase.subjects, dtype=np.float64), 1.0)
+    return Enrolment(people, people)
+
+
+def _ranges(people: tuple[np.ndarray, np.ndarray]) -> Enrolment:
+    return Enrolment(*(np.maximum(np.asarray(p, dtype=np.float64), 1.0) for p in people))
+
+
+def _taken(asked: Asked, rows: np.ndarray) -> Asked:
+    """Return some of the orders."""
+    return jax.tree.map(lambda column: np.asarray(column)[rows], asked)

@@ -15,6 +15,10 @@ from jaxtyping import Float, Int
 
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
 from brainworth.design.pilot.large import require_room, stored_person
+from brainworth.design.pilot.prepare import PilotTables, prepared
+from brainworth.design.pilot.rules.answers import either
+from brainworth.design.pilot.rules.losses import Loss, kept_out, sentences
+from brainworth.design.pilot.rules.spelling import options, unknown_spelling
 from brainworth.design.pilot.tables.tables import Table, Wanted
 from brainworth.models.pilot.pilot import Pilot, Recording
 
@@ -103,7 +107,11 @@ def _rows_of(table: Table, index: Mapping[str, int], stimuli: str) -> Int[np.nda
     if unknown.size:
         first = int(unknown[0])
         total = len(set(ids[unknown].tolist()))
+        near = unknown_spelling(ids[first], index)
         hint = did_you_mean(ids[first], index)
+        if near is not None:
+            asked = either("It differs from that only in its spelling.", options("stimulus")[:1])
+            hint = f" Did you mean {quoted(near)}? {asked}"
         raise problem(
             table.source,
             table.place(first, "stimulus"),
@@ -151,20 +159,6 @@ def _person(
     return values[:, there], names
 
 
-def _check_repeats(table: Table) -> None:
-    if "repeat" not in table.keys:
-        return
-    parts = [table.keys[n].tolist() for n in ("subject", "stimulus", "session", "repeat") if n in table.keys]
-    twice = _first_duplicate(list(zip(*parts, strict=True)))
-    if twice:
-        raise problem(
-            table.source,
-            table.place(twice[0]),
-            f"subject, stimulus, session and repeat are the same as in {table.place(twice[1])}",
-            "Number the presentations of a stimulus in the column repeat, or leave that column out.",
-        )
-
-
 @dataclass(frozen=True)
 class _Stimuli:
     """The stimulus table, indexed."""
@@ -181,7 +175,6 @@ def _recordings(
 ) -> tuple[list[Recording], dict[str, tuple[str, ...]], list[str]]:
     """Return the recordings of one modality by person, their channel names, and remarks."""
     rows = _rows_of(table, stimuli.index, stimuli.source)
-    _check_repeats(table)
     distinct = np.unique(rows).size
     if distinct < MIN_STIMULI:
         raise problem(
@@ -288,25 +281,35 @@ def _members(table: Table, recordings: Mapping[str, Table]) -> tuple[np.ndarray,
 
 
 @dataclass(frozen=True)
-class PilotTables:
-    """The tables of a study with a pilot."""
+class Built:
+    """A pilot and what there is to say of it."""
 
-    stimuli: Table
-    """Read as ``STIMULI``."""
-    labels: Table
-    """Read as ``LABELS`` or ``BINARY_LABELS``."""
-    recordings: Mapping[str, Table]
-    """By modality, read as ``RECORDINGS``; modalities without a pilot are absent."""
+    pilot: Pilot
+    """The pilot, as plain arrays."""
+    names: Names
+    """What its codes stand for."""
+    remarks: tuple[str, ...]
+    """Sentences about what was left out, mended or ignored."""
+    losses: tuple[Loss, ...]
+    """What was left out or changed, counted by reason and person."""
 
 
-def build_pilot(tables: PilotTables) -> tuple[Pilot, Names, tuple[str, ...]]:
+def build_pilot(tables: PilotTables, spelling: Mapping[str, str | None] | None = None) -> Built:
     """Return the pilot, the names behind its codes and remarks for the user.
+
+    Parameters
+    ----------
+    tables : PilotTables
+        As they were read.
+    spelling : mapping, optional
+        As ``prepare.prepared`` takes it.
 
     Raises
     ------
     BadInput
         See the module's docstring; the message names table, row and column.
     """
+    tables = prepared(tables, spelling or {})
     table = tables.stimuli
     _check_stimuli(table)
     ids = tuple(table.keys["stimulus"].tolist())
@@ -315,8 +318,9 @@ def build_pilot(tables: PilotTables) -> tuple[Pilot, Names, tuple[str, ...]]:
     stimuli = _Stimuli(table.source, {text: row for row, text in enumerate(ids)}, group, groups, len(table.columns))
     recordings: list[Recording] = []
     channels: dict[tuple[str, str], tuple[str, ...]] = {}
-    read = (table, tables.labels, *tables.recordings.values())
-    remarks = told + [f"{t.source}: not used: {listed(t.ignored)}." for t in read if t.ignored]
+    losses = tuple(loss for t in tables.all for loss in t.losses)
+    remarks = told + [kept_out(t.source, t.ignored) for t in tables.all if t.ignored]
+    remarks += [note for t in tables.all for note in t.notes] + sentences(losses)
     for modality, recorded in tables.recordings.items():
         people, names, more = _recordings(modality, recorded, stimuli)
         recordings += people
@@ -324,4 +328,4 @@ def build_pilot(tables: PilotTables) -> tuple[Pilot, Names, tuple[str, ...]]:
         remarks += more
     rows, values, classes = _labels(tables.labels, stimuli)
     pilot = Pilot(table.values, group, tuple(recordings), rows, values, binary=classes is not None)
-    return pilot, Names(ids, table.columns, groups, channels, classes), tuple(remarks)
+    return Built(pilot, Names(ids, table.columns, groups, channels, classes), tuple(remarks), losses)

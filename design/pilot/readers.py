@@ -9,6 +9,7 @@ unknown format, keys of the reader that mean nothing for it, and everything the 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,6 +23,7 @@ from brainworth.design.pilot.recordings.bids_epochs import RecordingReader
 from brainworth.design.pilot.recordings.epochs import epochs_table, is_epochs, read_epochs
 from brainworth.design.pilot.recordings.epochs_files import epochs_of_people, is_pattern, read_matching
 from brainworth.design.pilot.recordings.images import ImageReader
+from brainworth.design.pilot.rules.answers import Answers
 from brainworth.design.pilot.tables.arrays import is_labelled, labelled_table
 from brainworth.design.pilot.tables.containers import CONTAINERS, read_container
 from brainworth.design.pilot.tables.files import read_table
@@ -32,6 +34,18 @@ from brainworth.design.study_file.reader import Reader, check_meaning
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def answers_of(reader: Reader) -> Answers:
+    """Return what a modality's reader says about doubtful columns and values."""
+    missing = None if reader.missing is None else tuple(reader.missing)
+    return Answers("[modality.reader]", tuple(reader.ignore), tuple(reader.keep), missing, reader.duplicates)
+
+
+def wanted_of(reader: Reader) -> Wanted:
+    """Return which columns recordings must and may have."""
+    return replace(RECORDINGS, answers=answers_of(reader))
+
 
 _NOT_RAW = ("derivatives", "sourcedata", "code", "stimuli", ".git", ".datalad")
 
@@ -53,10 +67,11 @@ def read_recordings(folder: Folder, modality: Modality) -> Table:
         See the module's docstring.
     """
     relative, reader = cast("str", modality.recordings), modality.reader
+    wanted = wanted_of(reader)
     field = f"modality {quoted(modality.name)} > recordings"
     name = relative.lower().rstrip("/")
     if is_pattern(relative):
-        return read_matching(folder, relative, field, reader)
+        return replace(read_matching(folder, relative, field, reader), answers=wanted.answers)
     place = folder.place(relative, field)
     if place.is_dir():
         zarr = name.endswith(".zarr")
@@ -64,9 +79,9 @@ def read_recordings(folder: Folder, modality: Modality) -> Table:
     path = folder.path(relative, field)
     if name.endswith((".fif", ".fif.gz")):
         check_meaning(reader, "MNE epochs", relative)
-        return read_epochs(path, relative, RECORDINGS, reader)
+        return read_epochs(path, relative, wanted, reader)
     if name.endswith((".nii", ".nii.gz")):
-        return ImageReader(folder, field, reader, RECORDINGS).single(path, relative)
+        return ImageReader(folder, field, reader, wanted).single(path, relative)
     if name.endswith(".npy"):
         return _matrix(folder, path, field, modality)
     return _plain(path, relative, reader)
@@ -76,12 +91,13 @@ def _plain(path: Path, relative: str, reader: Reader) -> Table:
     """Return a table or the arrays of a container; its numbers stay on disk if they are too many for memory."""
     arrays = relative.lower().rstrip("/").endswith(CONTAINERS)
     check_meaning(reader, "arrays" if arrays else "a table", relative)
-    large = large_table(path, relative, RECORDINGS, reader)
+    wanted = wanted_of(reader)
+    large = large_table(path, relative, wanted, reader)
     if large is not None:
         return large
     if arrays:
-        return read_container(path, relative, RECORDINGS, reader.node)
-    return read_table(path, relative, RECORDINGS)
+        return read_container(path, relative, wanted, reader.node)
+    return read_table(path, relative, wanted)
 
 
 def _matrix(folder: Folder, path: Path, field: str, modality: Modality) -> Table:
@@ -91,7 +107,7 @@ def _matrix(folder: Folder, path: Path, field: str, modality: Modality) -> Table
         right = "Add ids = 'ids.csv' to [modality.reader]: a table with subject and stimulus of every row."
         raise problem(folder.file, field, f"{quoted(relative)} is a matrix without ids", right)
     place = f"modality {quoted(modality.name)} > reader > ids"
-    return matrix_table(path, relative, folder.table(reader.ids, place, IDS), reader)
+    return matrix_table(path, relative, folder.table(reader.ids, place, IDS), reader, answers_of(reader))
 
 
 def _bids(folder: Folder, place: Path, field: str, modality: Modality) -> Table:
@@ -104,8 +120,8 @@ def _bids(folder: Folder, place: Path, field: str, modality: Modality) -> Table:
         raise problem(folder.file, field, f"the folder {quoted(source)} holds no BIDS recording", right)
     datatype = "func" if reader.derivatives else choose_datatype(raw, reader, source)
     if datatype == "func":
-        return ImageReader(folder, field, reader, RECORDINGS).bids(raw, source)
-    return RecordingReader(folder, field, reader, RECORDINGS).bids(raw, datatype, source)
+        return ImageReader(folder, field, reader, wanted_of(reader)).bids(raw, source)
+    return RecordingReader(folder, field, reader, wanted_of(reader)).bids(raw, datatype, source)
 
 
 def _refuse_ctf(root: Path, reader: Reader, source: str) -> None:
@@ -117,8 +133,15 @@ def _refuse_ctf(root: Path, reader: Reader, source: str) -> None:
         raise problem(source, "", wrong, right)
 
 
-def _frame_columns(frame: pd.DataFrame, source: str) -> dict[str, np.ndarray]:
-    """Return the columns of a data frame; a named index counts as a column.
+def _with_keys(frame: pd.DataFrame, wanted: Wanted) -> tuple[pd.DataFrame, list[str]]:
+    """Return a frame with the levels of its index that are keys as columns, and the names of the other levels."""
+    levels = [str(name) for name in frame.index.names if name is not None]
+    keys = [n for n in levels if n in (*wanted.required, *wanted.optional) and n not in frame.columns]
+    return frame.reset_index(level=keys) if keys else frame, [n for n in levels if n not in keys]
+
+
+def _frame_columns(frame: pd.DataFrame, source: str, wanted: Wanted) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return the columns of a data frame, levels of its index that are keys included, and the levels that are not used.
 
     Raises
     ------
@@ -127,10 +150,11 @@ def _frame_columns(frame: pd.DataFrame, source: str) -> dict[str, np.ndarray]:
     """
     import pandas as pd
 
+    if type(frame).__module__.startswith("polars.") and hasattr(frame, "to_dict"):
+        frame = pd.DataFrame(cast("Any", frame).to_dict(as_series=False))
     if not isinstance(cast("object", frame), pd.DataFrame):
         raise problem(source, "", f"got a {type(frame).__name__}", "It must be a pandas DataFrame.")
-    if frame.index.name is not None and frame.index.name not in frame.columns:
-        frame = frame.reset_index()
+    frame, index = _with_keys(frame, wanted)
     columns: dict[str, np.ndarray] = {}
     for position, label in enumerate(frame.columns):
         series, name = frame.iloc[:, position], str(label)
@@ -140,24 +164,27 @@ def _frame_columns(frame: pd.DataFrame, source: str) -> dict[str, np.ndarray]:
             )
         plain = isinstance(series.dtype, np.dtype) and series.dtype.kind in "fiub"
         columns[name] = series.to_numpy() if plain else series.to_numpy(dtype=object)
-    return columns
+    return columns, index
 
 
 def recordings_in_memory(value: Any, source: str, reader: Reader) -> Table:
     """Return recordings of a data frame, ``mne.Epochs`` (of everyone, or by person), an xarray object, or a table."""
     if is_epochs(value):
         check_meaning(reader, "MNE epochs", source)
-        return epochs_table(value, source, RECORDINGS, reader)
+        return epochs_table(value, source, wanted_of(reader), reader)
     if isinstance(value, Mapping) and value and all(is_epochs(each) for each in value.values()):
-        return epochs_of_people(cast("Mapping[str, Any]", value), source, reader)
+        of_people = epochs_of_people(cast("Mapping[str, Any]", value), source, reader)
+        return replace(of_people, answers=answers_of(reader))
     check_meaning(reader, "a data frame", source)
     if isinstance(value, Table):
-        return value
-    return table_in_memory(value, source, RECORDINGS)
+        return replace(value, answers=answers_of(reader))
+    return table_in_memory(value, source, wanted_of(reader))
 
 
 def table_in_memory(value: Any, source: str, wanted: Wanted) -> Table:
     """Return the table in a data frame or an xarray object."""
     if is_labelled(value):
         return labelled_table(value, source, wanted)
-    return from_columns(_frame_columns(value, source), source, wanted)
+    columns, index = _frame_columns(value, source, wanted)
+    table = from_columns(columns, source, wanted)
+    return replace(table, ignored=(*table.ignored, *(f"index {name}" for name in index)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,6 +21,9 @@ from brainworth.design.common.toml_files import read_toml
 from brainworth.design.pilot.build import BINARY_LABELS, LABELS, STIMULI, Names, PilotTables, build_pilot
 from brainworth.design.pilot.folder import Folder
 from brainworth.design.pilot.readers import read_recordings, recordings_in_memory, table_in_memory
+from brainworth.design.pilot.rules.answers import Answers
+from brainworth.design.pilot.rules.cleaning import cleaned
+from brainworth.design.pilot.rules.losses import Loss
 from brainworth.design.pilot.tables.tables import Table, Wanted
 from brainworth.design.study_file.config import StudyConfig, parse_study
 from brainworth.design.study_file.system_file import NamedSystem, read_system
@@ -60,6 +63,8 @@ class Study:
     """Sentences about what was left out or ignored."""
     variance: Float[np.ndarray, " direction"] | None = None
     """Variances of the features' principal directions, of a study that is planned from priors alone."""
+    losses: tuple[Loss, ...] = ()
+    """What was left out, merged or changed on the way from the files to the pilot, by reason and person."""
 
     @property
     def pilot(self) -> Pilot:
@@ -82,13 +87,15 @@ class Study:
         return self.tables
 
     @classmethod
-    def from_file(cls, path: str | Path) -> Self:
+    def from_file(cls, path: str | Path, *, allow_outside: bool | None = None) -> Self:
         """Return the study described by a study file.
 
         Parameters
         ----------
         path : str or Path
             The study file (TOML).
+        allow_outside : bool, optional
+            Whether the study may name files outside of its folder; default no, or what ``--allow-outside`` says.
 
         Raises
         ------
@@ -98,12 +105,12 @@ class Study:
         path = Path(path)
         data = read_toml(path, path)
         config = parse_study(data, path)
-        folder = Folder(path)
+        folder = Folder(path, config.study.data_root, allow_outside=allow_outside)
         if config.system is not None:
             file = config.system.file
             system = read_system(folder.path(file, "system > file"), file).reordered(config.modality_names, file)
             skipped = [
-                *([config.stimuli.table] if config.stimuli else []),
+                *([config.stimuli.table] if config.stimuli and config.stimuli.table else []),
                 *([config.task.labels] if config.task.labels else []),
                 *(m.recordings for m in config.modality if m.recordings),
             ]
@@ -111,29 +118,31 @@ class Study:
             return cls(config, folder.digest, path.parent, None, system, remarks)
         if config.task.labels is None and all(m.recordings is None for m in config.modality):
             return cls._from_priors(config, folder, path)
-        if config.stimuli is None or config.task.labels is None:
-            lacking = "[stimuli] with table" if config.stimuli is None else "labels in [task]"
+        table = config.stimuli.table if config.stimuli else None
+        if table is None or config.task.labels is None:
+            lacking = "[stimuli] with table" if table is None else "labels in [task]"
             raise problem(
                 path, "", f"{lacking} is missing", f"Add {lacking}, or [system] with file to plan without a pilot."
             )
         tables = PilotTables(
-            stimuli=folder.table(config.stimuli.table, "stimuli > table", STIMULI),
+            stimuli=folder.table(table, "stimuli > table", _stimulus_columns(config)),
             labels=folder.table(config.task.labels, "task > labels", _label_columns(config)),
             recordings={m.name: read_recordings(folder, m) for m in config.modality if m.recordings is not None},
         )
-        pilot, names, remarks = build_pilot(tables)
-        return cls(config, folder.digest, path.parent, (pilot, names), None, remarks)
+        built = build_pilot(tables, config.study.spelling.model_dump())
+        data = (built.pilot, built.names)
+        return cls(config, folder.digest, path.parent, data, None, built.remarks, losses=built.losses)
 
     @classmethod
     def _from_priors(cls, config: StudyConfig, folder: Folder, path: Path) -> Self:
         """Return a study without labels and recordings: only the features' spectrum is known, or assumed."""
-        if config.stimuli is not None:
+        if config.stimuli is not None and config.stimuli.table is not None:
             from brainworth.models.pilot.statistics import (
                 FeatureBasis,  # JAX and scikit-learn, which reading files never needs
             )
             from brainworth.models.pilot.summary import population_variance
 
-            table = folder.table(config.stimuli.table, "stimuli > table", STIMULI)
+            table = cleaned(folder.table(config.stimuli.table, "stimuli > table", _stimulus_columns(config)), "stimuli")
             table.require_finite()
             basis = FeatureBasis.from_features(table.values, standardise=False)
             variance = population_variance(basis, table.values)
@@ -191,7 +200,7 @@ class Study:
                     f"Add it to the configuration.{hint}",
                 )
         tables = PilotTables(
-            stimuli=table_in_memory(stimuli, "stimuli", STIMULI),
+            stimuli=table_in_memory(stimuli, "stimuli", _stimulus_columns(parsed)),
             labels=table_in_memory(labels, "labels", _label_columns(parsed)),
             recordings={
                 m.name: recordings_in_memory(recordings[m.name], f"recordings[{quoted(m.name)}]", m.reader)
@@ -202,8 +211,8 @@ class Study:
         digest = {"stimuli": _digest_of(tables.stimuli), "labels": _digest_of(tables.labels)}
         digest |= {f"recordings/{name}": _digest_of(table) for name, table in tables.recordings.items()}
         digest["config"] = hashlib.sha256(parsed.model_dump_json().encode()).hexdigest()
-        pilot, names, remarks = build_pilot(tables)
-        return cls(parsed, digest, None, (pilot, names), None, remarks)
+        built = build_pilot(tables, parsed.study.spelling.model_dump())
+        return cls(parsed, digest, None, (built.pilot, built.names), None, built.remarks, losses=built.losses)
 
     @classmethod
     def from_arrays(
@@ -221,7 +230,7 @@ class Study:
         features : ndarray, shape (stimulus, feature)
             Features of every stimulus.
         labels : (ndarray, ndarray)
-            Rows of ``features`` and their labels, one each.
+            Rows of ``features`` (or a mask of them) and their labels, one each.
         recordings : mapping
             ``{modality: {subject: (rows of features, channels)}}`` with channels of shape (sample, channel): arrays, or
             memory-mapped, HDF5, zarr or Dask arrays, which are read in slices.
@@ -237,19 +246,33 @@ class Study:
         """
         import pandas as pd
 
-        from brainworth.design.pilot.arrays import array_frame, recordings_table
+        from brainworth.design.pilot.arrays import array_frame, labels_frame, recordings_table
 
         table = array_frame(features, "features", "feature")
         if group is not None:
+            if len(group) != len(table):
+                right = f"Give one for each of the {len(table)} stimuli."
+                raise problem("group", "", f"there are {len(group)} groups", right)
             table.insert(0, "group", pd.Series(list(group), dtype=object))
         table.insert(0, "stimulus", np.arange(len(table)))
         return cls.from_frames(
             stimuli=table,
-            labels=pd.DataFrame({"stimulus": np.asarray(labels[0]), "label": np.asarray(labels[1])}),
+            labels=labels_frame(labels, len(table)),
             recordings={name: recordings_table(name, people) for name, people in recordings.items()},
             config=config,
         )
 
 
 def _label_columns(config: StudyConfig) -> Wanted:
-    return BINARY_LABELS if config.task.kind == "binary" else LABELS
+    task = config.task
+    missing = None if task.missing is None else tuple(task.missing)
+    answers = Answers("[task]", missing=missing, duplicates=task.duplicates)
+    return replace(BINARY_LABELS if task.kind == "binary" else LABELS, answers=answers)
+
+
+def _stimulus_columns(config: StudyConfig) -> Wanted:
+    given = config.stimuli
+    if given is None:
+        return replace(STIMULI, answers=Answers("[stimuli]"))
+    missing = None if given.missing is None else tuple(given.missing)
+    return replace(STIMULI, answers=Answers("[stimuli]", tuple(given.ignore), tuple(given.keep), missing))

@@ -46,7 +46,7 @@ class Point:
     observed: float
     """R^2 on the held-out labels."""
     forecast: Float[np.ndarray, " draw"]
-    """Predictive draws of the same, the noise of the test set included."""
+    """Predictive draws of the same: parameters, worlds and samples, mean label, and the noise of the test set."""
     power_law: Float[np.ndarray, " draw"]
     """The same from the extrapolated learning curve without brain data."""
 
@@ -101,7 +101,7 @@ def _power_law(pilot: Pilot, sizes: Sequence[int], rng: np.random.Generator) -> 
 
 
 def _forecast(posterior: Posterior, extra: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
-    """Return R^2 draws (point, draw) at the part of the pilot plus further (brain share added, labels)."""
+    """Return R^2 of single studies (point, study) at the part of the pilot plus further (brain share added, labels)."""
     size = posterior.pilot
     samples = np.array([[share * float(n) for n in size.samples] for share, _ in extra])
     usable = np.asarray(size.usable)
@@ -115,7 +115,7 @@ def _forecast(posterior: Posterior, extra: Sequence[tuple[float, float]]) -> NDA
     surface = replace(returning.surface(), size=returning.pilot, shift=1.0)
     system = posterior.draws.system
     signal, noise = np.asarray(system.signal_variance), np.asarray(system.noise_variance)
-    return surface.explainable_r2(purchase) * signal / (signal + noise)
+    return surface.outcomes(purchase) * np.repeat(signal / (signal + noise), surface.studies)
 
 
 def one_split(study: Study, split: int, seed: int) -> list[Point]:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 FORECAST_DRAWS = 1000
 """Posterior draws a forecast averages over."""
-MODEL = 2
+MODEL = 3
 """Number of the model; a posterior saved by another one is fitted again."""
 PRIOR_DRAWS = 400
 """Prior draws of every quantity that a report draws beside its posterior."""
@@ -87,9 +87,13 @@ class Posterior:
     """Time spent, by stage."""
 
     def surface(self) -> PosteriorSurface:
-        """Return explainable R^2 as a function of a purchase, under the shifts the study plans for."""
-        aim = self.study.config.objective
-        return replace(self.surface_unshifted(), shift=aim.shift, shifts=tuple(aim.shifts))
+        """Return explainable R^2 as a function of a purchase, under the shifts the study plans for.
+
+        A plan for the mean looks at averages over studies; one for a quantile, a probability or a confidence at single studies.
+        """
+        aim, budget = self.study.config.objective, self.study.config.budget
+        single = aim.utility != "mean" or budget.total is None
+        return replace(self.surface_unshifted(), shift=aim.shift, shifts=tuple(aim.shifts), single_studies=single)
 
     def surface_unshifted(self) -> PosteriorSurface:
         """Return explainable R^2 as a function of a purchase on stimuli of the pilot's kind: what a lab can check."""

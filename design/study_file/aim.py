@@ -10,15 +10,23 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from brainworth.design.common.fields import OpenShare, Positive, Section, ShareBelowOne, plain_text
-from brainworth.design.common.messages import value_problem
+from brainworth.design.common.messages import quoted, value_problem
+
+
+def _currency(text: str) -> str:
+    """Return the name of a currency, or raise a ``value_problem`` if a spreadsheet would compute it as a formula."""
+    text = plain_text(text)
+    if text[0] in "=+-@":
+        raise value_problem(f"got {quoted(text)}", "A currency is a word or a sign, e.g. 'USD'; not a formula.")
+    return text
 
 
 class Budget(Section):
     """[budget]: what may be spent."""
 
-    total: Positive | None = None
+    total: Annotated[float, Field(gt=0, le=1e30)] | None = None
     """Money that may be spent; omit it and give `objective.target` to get the cheapest plan that reaches the target."""
-    currency: Annotated[str, Field(max_length=16), AfterValidator(plain_text)] = "USD"
+    currency: Annotated[str, Field(max_length=16), AfterValidator(_currency)] = "USD"
     """Currency of every price."""
     reuse_pilot: bool = True
     """Whether the pilot's data also train the final model."""
@@ -38,7 +46,7 @@ class Objective(Section):
     """[objective]: which plan is best."""
 
     utility: Literal["mean", "quantile", "cvar", "probability"] = "mean"
-    """Functional of the posterior of explainable R²."""
+    """What is maximised: the mean of explainable R², or a quantile, tail mean or probability of what one study reads off."""
     level: OpenShare = 0.1
     """Lower tail of quantile and cvar."""
     target: OpenShare | None = None
@@ -51,6 +59,9 @@ class Objective(Section):
         default_factory=list
     )
     """Instead of one shift: plan for the worst of these, draw by draw."""
+
+    worthwhile: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.01
+    """Smallest gain in explainable R² over labels alone that is worth the trouble of recording."""
 
     @model_validator(mode="after")
     def _one_kind_of_shift(self) -> Self:

@@ -11,13 +11,31 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from brainworth.design.common.fields import CountOrZero, RelativePath, Section, Text
+from brainworth.design.common.fields import Columns, CountOrZero, MissingValues, RelativePath, Section, Text
 from brainworth.design.common.messages import did_you_mean, explain, quoted, value_problem
 from brainworth.design.study_file.aim import Budget, Objective
 from brainworth.design.study_file.constraint import Constraint, check_constraints
 from brainworth.design.study_file.modality import FREE, Modality, Tiers
 from brainworth.design.study_file.money import Price
 from brainworth.design.study_file.priors import Priors
+
+
+class Spelling(Section):
+    """[study.spelling]: whether names that differ only in their spelling are one ("merge", called as the first) or not ("exact").
+
+    Spelling is capitals, zero-padding, "sub-", dashes and blanks. Without a word, such names are asked about where they occur.
+    """
+
+    subject: Literal["merge", "exact"] | None = None
+    """People: S1 and s1, 1 and 01, sub-1 and 1."""
+    stimulus: Literal["merge", "exact"] | None = None
+    """Ids of stimuli, within and between the tables."""
+    group: Literal["merge", "exact"] | None = None
+    """Groups of stimuli."""
+    session: Literal["merge", "exact"] | None = None
+    """Sessions of one person."""
+    label: Literal["merge", "exact"] | None = None
+    """Classes of a binary task: Yes and yes."""
 
 
 class About(Section):
@@ -27,14 +45,26 @@ class About(Section):
     """Title, shown in the report."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of every random number."""
+    data_root: Text | None = None
+    """Folder that the other paths start from; default the folder of the study file. A folder elsewhere (absolute, or by ..) is
+    only read if the one who runs the command allows it, by --allow-outside."""
+    spelling: Spelling = Spelling()
+    """Names that differ only in their spelling."""
 
 
 class Stimuli(Section):
     """[stimuli]: the features of every stimulus that was recorded or labelled."""
 
-    table: RelativePath
+    table: RelativePath | None = None
     """csv, tsv, parquet, npz, h5, nc or zarr: `stimulus` = unique id; optional `group` (never split across folds); every
     other column is one numeric feature."""
+    ignore: Columns = Field(default_factory=list)
+    """Columns that are no features, to leave out."""
+    keep: Columns = Field(default_factory=list)
+    """Columns that are features although they are called like bookkeeping (run, trial, ...), count the rows, or equal the label."""
+    missing: MissingValues | None = None
+    """Numbers or texts that mean "no value", e.g. [-999]: stimuli with such a cell are left out, with their labels and recordings.
+    An empty list: there are none, every number is real."""
 
 
 class Task(Section):
@@ -43,6 +73,10 @@ class Task(Section):
     labels: RelativePath | None = None
     """Table with the columns stimulus and label; several rows of a stimulus are repeated labels. Not needed with
     [system]."""
+    missing: MissingValues | None = None
+    """Labels that mean "no label", e.g. [-999] or ["n/a"]: such rows are left out. An empty list: there are none."""
+    duplicates: Literal["drop", "keep"] | None = None
+    """Labels that occur twice with the same value: drop the copies, or keep them as labels of their own."""
     kind: Literal["regression", "binary"] = "regression"
     """regression, or binary (two different labels)."""
     cost_per_label: Price

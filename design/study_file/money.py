@@ -12,9 +12,9 @@ from typing import Annotated, Any, cast
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-from brainworth.design.common.messages import value_problem
+from brainworth.design.common.messages import quoted, value_problem
 
-_MAX_PRICE = 1e15
+_MAX_PRICE = 1e30
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Money:
 def _amount(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise value_problem(f"got {value!r}", "A price is a number, or [low, high] as a 90 % interval.")
-    if not math.isfinite(value):
-        raise value_problem(f"the price {value} is not finite", "A price is a number of at least 0.")
     if value < 0:
-        raise value_problem(f"the price {value} is negative", "A price is a number of at least 0.")
+        raise value_problem(f"the price {quoted(value)} is negative", "A price is a number of at least 0.")
+    if not isinstance(value, int) and not math.isfinite(value):
+        raise value_problem(f"the price {value} is not finite", "A price is a number of at least 0.")
     if value > _MAX_PRICE:
-        raise value_problem(f"the price {value} is too large", f"A price is at most {_MAX_PRICE:g}.")
+        raise value_problem(f"the price {quoted(value)} is too large", f"A price is at most {_MAX_PRICE:g}.")
     return float(value)
 
 

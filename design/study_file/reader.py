@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from brainworth.design.common.fields import Count, Positive, RelativePath, Section, Text
+from brainworth.design.common.fields import Columns, Count, MissingValues, Positive, RelativePath, Section, Text
 from brainworth.design.common.messages import explain, listed, problem, quoted, value_problem
 
 
@@ -47,6 +47,15 @@ class Reader(Section):
     ids: RelativePath | None = None
     """A matrix (npy): table of the keys subject, stimulus, optional session and repeat, one row per row of the matrix."""
 
+    ignore: Columns = Field(default_factory=list)
+    """Tables, arrays: columns that are no channels, to leave out."""
+    keep: Columns = Field(default_factory=list)
+    """Tables, arrays: columns that are channels although they are called like bookkeeping (run, trial, ...) or count the rows."""
+    missing: MissingValues | None = None
+    """Numbers or texts that mean "no value", e.g. [-999]: samples with such a cell are left out. An empty list: there are none."""
+    duplicates: Literal["drop", "keep"] | None = None
+    """Samples with equal values in every channel: drop the copies, or keep them as samples of their own."""
+
     picks: Texts | None = None
     """EEG, MEG: channel names and kinds (eeg, mag, grad, seeg, ecog, ...) to use; default all good data channels."""
     windows: Annotated[list[Window], Field(min_length=1, max_length=1000)] | None = None
@@ -66,6 +75,11 @@ class Reader(Section):
     """BIDS: people to use, without 'sub-'; default all."""
     sessions: Texts | None = None
     """BIDS: sessions to use, without 'ses-'; default all."""
+    entities: dict[Text, Annotated[str, Field(max_length=64)]] = Field(default_factory=dict)
+    """BIDS: further entities of the file names, e.g. { echo = "2" } or { proc = "clean" }: only recordings with these; an empty
+    text means without this entity."""
+    ending: Text | None = None
+    """BIDS: ending of the recordings, e.g. ".vhdr"; needed only where one recording is there in several formats."""
     derivatives: RelativePath | None = None
     """BIDS fMRI: folder within the data set, e.g. derivatives/fmriprep, that holds preprocessed images, brain masks
     and confounds; events are taken from the data set itself."""
@@ -122,7 +136,9 @@ class Reader(Section):
         return self
 
 
-_IDS = {"stimulus", "subject", "where"}
+_VALUES = {"missing", "duplicates"}
+_IDS = {"stimulus", "subject", "where", *_VALUES}
+_COLUMNS = {"ignore", "keep", *_VALUES}
 _WINDOWS = {"picks", "windows", "time_step"}
 _SIGNAL = {
     "tr",
@@ -138,12 +154,12 @@ _SIGNAL = {
     "high_pass",
     "slice_time",
 }
-_BIDS = {"stimulus", "where", "datatype", "task", "subjects", "sessions"}
+_BIDS = {"stimulus", "where", "datatype", "task", "subjects", "sessions", "entities", "ending", *_VALUES}
 KEYS: dict[str, set[str]] = {
-    "a table": {"stream"},
-    "arrays": {"node", "stream"},
-    "a matrix": {"ids", "stream"},
-    "a data frame": set(),
+    "a table": {"stream"} | _COLUMNS,
+    "arrays": {"node", "stream"} | _COLUMNS,
+    "a matrix": {"ids", "stream"} | _COLUMNS,
+    "a data frame": _COLUMNS,
     "MNE epochs": _IDS | _WINDOWS,
     "images with a masker": _IDS | (_SIGNAL - {"mask", "atlas", "smoothing", "confounds"}),
     "an image": _IDS | _SIGNAL | {"events", "volumes_per_run", "confounds_file"},

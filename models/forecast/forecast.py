@@ -1,6 +1,7 @@
 """From posterior draws to the performance of a purchase: pilot and new data together, for every draw.
 
-In: draws of the system's parameters, the pilot's size, what is bought. Out: explainable R^2 and excess risk per draw.
+In: draws of the system's parameters, the pilot's size, what is bought. Out: explainable R^2 per draw, as one laboratory will read
+it off: its average over worlds and samples (the error of the mean label counted), and how far one study strays from it.
 A modality enters as two sources: the pilot's people, and the new ones, whose level is drawn from the population (the
 mean of as many exp(gain) as people are enrolled, one fixed set of gains a draw, so that forecasts are smooth in the
 numbers). Where the pilot's people return, the first source grows. What can go wrong: nothing is checked here.
@@ -19,6 +20,7 @@ from jaxtyping import Array, Float
 from brainworth.models.theory.encoding import encode
 from brainworth.models.theory.estimators import Optimal
 from brainworth.models.theory.shift import risk_inside
+from brainworth.models.theory.spread import mean_label_risk, risk_and_spread
 from brainworth.models.theory.system import Design, System
 
 MAX_PEOPLE = 64
@@ -132,27 +134,74 @@ def joined(
 
 
 def risk_of_order(system: System, people: Array, size: PilotSize, order: Order) -> Float[Array, ""]:
-    """Return the excess risk of the optimal learner at pilot + new, for one draw."""
+    """Return the excess risk M of the optimal learner at pilot + new, for one draw; the mean label known."""
     both, design = joined(system, people, size, order)
     return Optimal().risk(both, encode(both, design), design.n_task)
 
 
+@register_dataclass
+@dataclass(frozen=True)
+class Outcome:
+    """What one laboratory will read off, in explainable R^2: where it lies on average, and how far one study strays."""
+
+    mean: Float[Array, "*shift"]
+    """Average over worlds and samples; the error of the mean label is counted."""
+    deviation: Float[Array, "*shift"]
+    """Standard deviation over worlds and samples of the same size."""
+
+
+def outcome_of_order(system: System, people: Array, size: PilotSize, order: Order) -> Outcome:
+    """Return mean and standard deviation of realised explainable R^2 at pilot + new, for one draw.
+
+    Parameters
+    ----------
+    system : System
+        Parameters of one draw.
+    people : (modality, people)
+        Mean gains of the first new people.
+    size : PilotSize
+        The pilot.
+    order : Order
+        What is bought.
+
+    Notes
+    -----
+    THEORY section 9: realised risk is M plus the error of the mean label, (sigma^2 + M) / n; its variance over worlds and samples
+    is 2 tr Sigma_post^2, and 2 v^2 for a mean label whose squared error is v on average.
+    """
+    both, design = joined(system, people, size, order)
+    risk, variance = risk_and_spread(both, encode(both, design), design.n_task)
+    wrong_mean = mean_label_risk(both, risk, design.n_task)
+    return Outcome(
+        1.0 - (risk + wrong_mean) / system.signal_variance,
+        jnp.sqrt(variance + 2.0 * wrong_mean**2) / system.signal_variance,
+    )
+
+
 def order_r2(system: System, people: Array, size: PilotSize, order: Order) -> Float[Array, ""]:
-    """Return 1 - M / tau^2 at pilot + new, for one draw."""
-    return 1.0 - risk_of_order(system, people, size, order) / system.signal_variance
+    """Return explainable R^2 at pilot + new on average over worlds and samples, the error of the mean label counted."""
+    both, design = joined(system, people, size, order)
+    risk = Optimal().risk(both, encode(both, design), design.n_task)
+    return 1.0 - (risk + mean_label_risk(both, risk, design.n_task)) / system.signal_variance
 
 
-def shifted_order_r2(
+def shifted_outcome(
     system: System, people: Array, size: PilotSize, order: Order, factor: Float[Array, "*shift"]
-) -> Float[Array, "*shift"]:
-    """Return explainable R^2 where the variance along brain-insensitive directions is ``factor`` times the pilot's.
+) -> Outcome:
+    """Return what a laboratory reads off where the variance along brain-insensitive directions is ``factor`` times the pilot's.
 
     One draw, any number of factors: what is learned does not depend on them.
 
-    Relative to the explainable variance under the shift, tau^2 (rho^2 + factor (1 - rho^2)) (THEORY section 5).
+    Relative to the explainable variance under the shift, tau^2 (rho^2 + factor (1 - rho^2)) (THEORY section 5). One study strays
+    from the average by the same share of its risk as without a shift: our assumption.
     """
     both, design = joined(system, people, size, order)
-    inside, risk = risk_inside(both, encode(both, design), design.n_task)
+    encoding = encode(both, design)
+    inside, risk = risk_inside(both, encoding, design.n_task)
+    _, variance = risk_and_spread(both, encoding, design.n_task)
+    wrong_mean = mean_label_risk(both, risk, design.n_task)
     aligned = jnp.sum(system.alignment)
     test_variance = system.signal_variance * (aligned + factor * (1.0 - aligned))
-    return 1.0 - (inside + factor * (risk - inside)) / test_variance
+    shifted = inside + factor * (risk - inside)
+    spread = variance * (shifted / jnp.maximum(risk, 1e-300)) ** 2 + 2.0 * wrong_mean**2
+    return Outcome(1.0 - (shifted + wrong_mean) / test_variance, jnp.sqrt(spread) / test_variance)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
-from brainworth.models.forecast.forecast import SYSTEM_AXES, Order, PilotSize, risk_of_order
+from brainworth.models.forecast.forecast import SYSTEM_AXES, Order, PilotSize, outcome_of_order
 from brainworth.models.theory.encoding import encode, readout_overlaps, readout_snr
 from brainworth.models.theory.system import Design, System
 
@@ -29,9 +29,11 @@ class Predictive:
     noise_ceiling: Float[Array, "*draw modality latent"]
     """The same if the latents were predicted perfectly."""
     explainable_r2: Float[Array, "*draw"]
-    """1 - M / tau^2 of the optimal learner at the pilot's size."""
+    """Of the optimal learner at the pilot's size, on average over studies; the error of the mean label is counted."""
     r2: Float[Array, "*draw"]
-    """1 - (M + sigma^2) / (tau^2 + sigma^2) there."""
+    """The same of noisy labels."""
+    r2_deviation: Float[Array, "*draw"]
+    """Standard deviation of R^2 over studies of this size."""
     new_person_snr: Float[Array, "*draw modality"]
     """Signal-to-noise ratio of one new person, summed over latents."""
 
@@ -51,13 +53,14 @@ def _one(system: System, people: Array, size: PilotSize, kept: Array, fold_share
     ceiling = jnp.sqrt(effective / (1.0 + effective))
     nothing = jnp.zeros_like(size.samples)
     order = Order(n_task=jnp.zeros(()), samples=nothing, subjects=nothing + 1.0, repeats=nothing + 1.0)
-    risk = risk_of_order(system, people, size, order)
-    signal, noise = system.signal_variance, system.noise_variance
+    outcome = outcome_of_order(system, people, size, order)
+    share = system.signal_variance / (system.signal_variance + system.noise_variance)
     return Predictive(
         encoding_accuracy=ceiling * jnp.sqrt(encoding.encoding_r2),
         noise_ceiling=ceiling,
-        explainable_r2=1.0 - risk / signal,
-        r2=1.0 - (risk + noise) / (signal + noise),
+        explainable_r2=outcome.mean,
+        r2=outcome.mean * share,
+        r2_deviation=outcome.deviation * share,
         new_person_snr=jnp.sum(system.snr, axis=1) * people[:, 0],
     )
 

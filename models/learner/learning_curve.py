@@ -79,7 +79,7 @@ def learned(pilot: Pilot, test: NDArray[np.float64], recorded: Recorded | None =
     """
     known = Recorded.of(pilot) if recorded is None else recorded
     basis, _ = choose_basis(pilot, standardised_labels(pilot), known.fold, known.moments)
-    model = BrainInformedRegressor(standardise=bool(np.any(basis.scale != 1.0)))
+    model = BrainInformedRegressor(standardise=bool(np.ptp(basis.scale) > 0.0))
     model.fit(pilot.features[pilot.label_stimulus], pilot.label, brain=known.brain)
     return np.asarray(model.predict(test))
 

@@ -14,14 +14,13 @@ posterior mean.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
-from scipy import linalg, optimize
+from scipy import linalg
 
 from brainworth.models.pilot.threads import one_blas_thread
 
@@ -63,11 +62,18 @@ class LabelledDesign:
     """Posterior variances of the latents' weights."""
     group: Int[np.ndarray, " label"] | None = None
     """Group of each label; labels of a group share a random offset."""
+    held_out: Float[np.ndarray, "label latent"] | None = None
+    """Latents of the labelled stimuli, centred, where they were predicted without recordings of the same stimuli."""
+
+    @cached_property
+    def latents(self) -> Float[np.ndarray, "label latent"]:
+        """Predicted latents of the labelled stimuli."""
+        return self.coordinates @ self.maps if self.held_out is None else self.held_out
 
     @cached_property
     def columns(self) -> Float[np.ndarray, "label column"]:
         """Coordinates, predicted latents and group indicators."""
-        blocks = [self.coordinates, self.coordinates @ self.maps]
+        blocks = [self.coordinates, self.latents]
         if self.group is not None:
             codes = np.unique(self.group, return_inverse=True)[1].reshape(-1)
             indicator = np.eye(codes.max() + 1)[codes]
@@ -157,6 +163,8 @@ class SecondStage:
     """Variance components it rests on."""
     log_evidence: float
     """Log marginal likelihood of the labels."""
+    brain_probability: float = 0.0
+    """Probability that the predicted latents carry any of the task; 0 where it was not asked."""
 
 
 @one_blas_thread()
@@ -174,107 +182,6 @@ def posterior_mean(design: LabelledDesign, label: Float[np.ndarray, " label"], c
     """
     evidence = _MarginalLikelihood(design.columns, label)(design.prior(components), components.noise)
     return SecondStage(_collected(design, evidence.mean), components, evidence.value)
-
-
-@one_blas_thread()
-def fit_second_stage(design: LabelledDesign, label: Float[np.ndarray, " label"]) -> SecondStage:
-    """Return the posterior mean under the variance components of largest evidence.
-
-    Parameters
-    ----------
-    design
-        Labelled stimuli.
-    label
-        Centred labels.
-    """
-    power = float(np.mean(label**2))
-    if power <= 0.0:
-        blank = Components(misaligned=0.0, latent=np.zeros(design.maps.shape[1]), noise=1.0)
-        return SecondStage(np.zeros(len(design.variance)), blank, 0.0)
-    likelihood = _MarginalLikelihood(design.columns, label / np.sqrt(power))
-    objective = _penalised(design, likelihood)
-    found = [
-        optimize.minimize(
-            objective,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(-12.0, 4.0)] * (len(start) - 1) + [(-0.5, 3.0)],
-            options={"maxiter": 100},
-        )
-        for start in _starts(design)
-    ]
-    best = min(found, key=lambda result: float(result.fun))
-    components = _scaled(_components(design, np.asarray(best.x)), power)
-    unit = _scaled(components, 1.0 / power)
-    evidence = likelihood(design.prior(unit), unit.noise)
-    return SecondStage(
-        _collected(design, evidence.mean) * np.sqrt(power),
-        components,
-        evidence.value - 0.5 * len(label) * float(np.log(power)),
-    )
-
-
-def _starts(design: LabelledDesign) -> list[Vector]:
-    """Return starts in log components (misaligned, latents, offset if any, noise) and exponent."""
-    k = design.maps.shape[1]
-    offset = [] if design.group is None else [0.1]
-    task = np.log(np.array([0.4, *[0.02] * k, *offset, 0.5]))
-    if k == 0:
-        return [np.append(task, _EXPONENT[0])]
-    brain = np.log(np.array([0.05, *[0.4 / k] * k, *offset, 0.5]))
-    return [np.append(task, _EXPONENT[0]), np.append(brain, _EXPONENT[0])]
-
-
-def _components(design: LabelledDesign, parameters: Vector) -> Components:
-    k = design.maps.shape[1]
-    value = np.exp(parameters[:-1])
-    return Components(
-        misaligned=float(value[0]),
-        latent=value[1 : k + 1],
-        noise=float(value[-1]),
-        exponent=float(parameters[-1]),
-        offset=0.0 if design.group is None else float(value[k + 1]),
-    )
-
-
-def _scaled(components: Components, factor: float) -> Components:
-    return Components(
-        misaligned=components.misaligned * factor,
-        latent=components.latent * factor,
-        noise=components.noise * factor,
-        exponent=components.exponent,
-        offset=components.offset * factor,
-    )
-
-
-def _penalised(design: LabelledDesign, likelihood: _MarginalLikelihood) -> Callable[[Vector], tuple[float, Vector]]:
-    """Return the negative log posterior of the parameters, and its gradient."""
-    p, k = design.maps.shape
-    centre = _starts(design)[0].copy()
-    centre[1 : k + 1] = np.log(0.4 / max(k, 1))
-    spread = np.full(len(centre), _PRIOR_SPREAD)
-    centre[-1], spread[-1] = _EXPONENT
-    log_variance = np.log(design.variance)
-
-    def objective(parameters: Vector) -> tuple[float, Vector]:
-        components = _components(design, parameters)
-        prior = design.prior(components)
-        evidence = likelihood(prior, components.noise)
-        relative = evidence.by_log_prior / np.maximum(prior, 1e-290)
-        shares = design.shares(components.exponent)
-        misaligned = relative[:p] * components.misaligned * shares / design.variance
-        gradient = np.empty_like(parameters)
-        gradient[0] = misaligned.sum()
-        gradient[1 : k + 1] = components.latent * (design.map_variance.T @ relative[:p] + relative[p : p + k])
-        if design.group is not None:
-            gradient[k + 1] = evidence.by_log_prior[p + k :].sum()
-        gradient[-2] = evidence.by_log_noise
-        gradient[-1] = misaligned @ (log_variance - shares @ log_variance)
-        deviation = (parameters - centre) / spread
-        return 0.5 * float(deviation @ deviation) - evidence.value, deviation / spread - gradient
-
-    return objective
 
 
 def _collected(design: LabelledDesign, mean: Vector) -> Vector:

@@ -38,10 +38,13 @@ def _lagged(
 
 
 def projected(noise: Float[np.ndarray, "sample channel"]) -> Float[np.ndarray, "sample column"]:
-    """Return noise channels, or ``PROJECTIONS`` random combinations of them if there are more."""
+    """Return noise channels, or ``PROJECTIONS`` random combinations of them if there are more, each in units of its own spread."""
     if noise.shape[1] <= PROJECTIONS:
         return noise
-    return noise @ np.random.default_rng(0).standard_normal((noise.shape[1], PROJECTIONS))
+    spread = np.sqrt(np.mean(noise**2, axis=0))
+    return (noise / np.where(spread > 0.0, spread, 1.0)) @ np.random.default_rng(0).standard_normal(
+        (noise.shape[1], PROJECTIONS)
+    )
 
 
 def bartlett_factor(

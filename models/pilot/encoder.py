@@ -115,7 +115,10 @@ def fit_encoder(
     patterns: list[Float[np.ndarray, "latent channel"]] = []
     targets: list[tuple[float, Float[np.ndarray, " channel"]]] = []
     for _ in range(max(rounds, 1)):
-        targets = [shrinkage_target(a - b, source.n) for a, b, source in zip(totals, explained, stats, strict=True)]
+        targets = [
+            shrinkage_target(total - part, source.n, np.diagonal(total))
+            for total, part, source in zip(totals, explained, stats, strict=True)
+        ]
         sources = [
             _whitened(source, total, target, reduction, gram)
             for source, total, target, gram in zip(stats, totals, targets, reduction.grams, strict=True)

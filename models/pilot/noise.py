@@ -1,8 +1,8 @@
 """Shrinkage of a noise covariance, and read-out filters that whiten it.
 
 In: an empirical covariance and the number of samples it rests on. Out: the shrinkage intensity and target, and filters
-with unit noise variance. What can go wrong: channels without any variance get unit variance, so that nothing is divided
-by zero; they carry no signal either, and drop out.
+with unit noise variance. No channel is judged by another one: each may have a unit of its own. What can go wrong: channels without
+any variance get unit variance, so that nothing is divided by zero; they carry no signal either, and drop out.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 from scipy import linalg
+
+SMALLEST_SHARE = 1e-9
+"""Smallest share of a channel's variance that counts as noise."""
 
 
 def oas_intensity(covariance: Float[np.ndarray, "channel channel"], n: float) -> float:
@@ -28,12 +31,22 @@ def oas_intensity(covariance: Float[np.ndarray, "channel channel"], n: float) ->
 
 
 def shrinkage_target(
-    covariance: Float[np.ndarray, "channel channel"], n: float
+    covariance: Float[np.ndarray, "channel channel"], n: float, total: Float[np.ndarray, " channel"] | None = None
 ) -> tuple[float, Float[np.ndarray, " channel"]]:
-    """Return (intensity, diagonal of the target): OAS between the correlation matrix and the identity."""
+    """Return (intensity, diagonal of the target): OAS between the correlation matrix and the identity.
+
+    Parameters
+    ----------
+    covariance
+        Covariance of the noise.
+    n
+        Samples it rests on.
+    total
+        Variance of every channel, signal and noise; the noise's own if not given. At least ``SMALLEST_SHARE`` of it is noise.
+    """
     variance = np.diagonal(covariance)
-    floor = 1e-12 * max(float(np.max(variance, initial=0.0)), 1e-290)
-    variance = np.where(variance > floor, variance, np.maximum(float(np.mean(variance)), 1.0))
+    whole = variance if total is None else total
+    variance = np.where(whole > 0.0, np.maximum(variance, SMALLEST_SHARE * whole), 1.0)
     deviation = np.sqrt(variance)
     correlation = covariance / deviation[:, None] / deviation[None, :]
     intensity = oas_intensity(correlation, max(n, 2.0))
@@ -98,7 +111,8 @@ def filter_efficiency(
     size = max(round(n), 2)
     if size > 20 * q:
         return (size + 2.0 - q) / (size + 1.0)
-    root = linalg.cholesky(noise, lower=True)
+    spread = np.sqrt(np.diagonal(noise))
+    root = linalg.cholesky(noise / spread[:, None] / spread, lower=True)
     kept: list[float] = []
     for _ in range(repeats):
         drawn = rng.standard_normal((size, q)) @ root.T

@@ -147,10 +147,11 @@ def pilot_sources(
 
 
 def main_rows(source: Source) -> Rows:
-    """Return the main components of a source's channels as rows of a likelihood table."""
+    """Return the main components of a source's channels, each in units of its own spread, as rows of a likelihood table."""
     if isinstance(source, StreamedSource):
         return main_channels(source.statistics(), MAIN_CHANNELS)
-    left, values, _ = np.linalg.svd(source.channels, full_matrices=False)
+    spread = np.sqrt(np.mean(source.channels**2, axis=0))
+    left, values, _ = np.linalg.svd(source.channels / np.where(spread > 0.0, spread, 1.0), full_matrices=False)
     main = left[:, :MAIN_CHANNELS] * values[:MAIN_CHANNELS]
     return Rows.of(source.coordinates, main, np.ones(len(main)))
 

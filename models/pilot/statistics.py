@@ -29,7 +29,7 @@ class FeatureBasis:
     mean: Float[np.ndarray, " feature"]
     """Mean of each raw feature, in its own unit."""
     scale: Float[np.ndarray, " feature"]
-    """Standard deviation of each raw feature; 1 where a feature is constant."""
+    """What each raw feature is divided by (``unit_of``)."""
     rotation: Float[np.ndarray, "feature direction"]
     """Orthonormal principal directions of the standardised features."""
     variance: Float[np.ndarray, " direction"]
@@ -53,7 +53,8 @@ class FeatureBasis:
         tolerance
             Directions with less than this share of the largest variance are dropped.
         standardise
-            Whether every feature is divided by its standard deviation (constant ones never are).
+            Whether every feature is divided by its own standard deviation (constant ones never are), or all by one number, so
+            that a common unit does not count.
         count
             How often each row counts, as if it stood there so many times; once if not given.
 
@@ -66,10 +67,10 @@ class FeatureBasis:
         mean = np.average(values, axis=0, weights=count)
         centred = values - mean
         deviation = np.sqrt(np.average(centred**2, axis=0, weights=count))
-        varies = deviation > 1e-12 * max(float(np.max(np.abs(mean), initial=0.0)), 1e-290)
+        varies = deviation > 1e-12 * np.abs(mean)
         if not np.any(varies):
             raise ValueError("The features must vary over the stimuli. Got constant features only.")
-        scale = np.where(varies, deviation, 1.0) if standardise else np.ones_like(deviation)
+        scale = unit_of(deviation, varies, standardise=standardise)
         centred = np.where(varies, centred / scale, 0.0)
         if count is not None:
             centred *= np.sqrt(count / np.mean(count))[:, None]
@@ -86,6 +87,15 @@ class FeatureBasis:
     ) -> Float[np.ndarray, "feature *output"]:
         """Return coefficients on the raw (centred) features that equal the given ones on the coordinates."""
         return ((self.rotation @ coefficients).T / self.scale).T
+
+
+def unit_of(
+    deviation: Float[np.ndarray, " feature"], varies: Bool[np.ndarray, " feature"], *, standardise: bool
+) -> Float[np.ndarray, " feature"]:
+    """Return what features are divided by: their own standard deviation, or one for all, their root mean square."""
+    if standardise:
+        return np.where(varies, deviation, 1.0)
+    return np.full_like(deviation, np.sqrt(np.mean(deviation[varies] ** 2)))
 
 
 def _principal_directions(

@@ -89,12 +89,15 @@ def channel_accuracy(
 def main_channels(statistics: SourceStatistics, count: int = 8) -> Rows:
     """Return the main components of a source's channels as rows for ``evidence.readout_table``, from its statistics.
 
-    Equals ``Rows.of`` of the first left singular vectors times singular values of the centred channels, up to the signs.
+    Equals ``Rows.of`` of the first left singular vectors times singular values of the centred channels, each divided by its root
+    mean square, up to the signs.
     """
-    values, vectors = np.linalg.eigh(statistics.channel_gram)
+    spread = np.sqrt(np.diagonal(statistics.channel_gram) / statistics.n)
+    spread = np.where(spread > 0.0, spread, 1.0)
+    values, vectors = np.linalg.eigh(statistics.channel_gram / spread[:, None] / spread)
     main = vectors[:, ::-1][:, :count]
     squares = np.maximum(values[::-1][:count], 0.0)
-    return Rows(statistics.gram, statistics.cross @ main, squares, round(statistics.n) - 1)
+    return Rows(statistics.gram, (statistics.cross / spread) @ main, squares, round(statistics.n) - 1)
 
 
 def weighted_rows(

@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import linalg
 
-from brainworth.models.pilot.statistics import FeatureBasis, SourceStatistics
+from brainworth.models.pilot.statistics import FeatureBasis, SourceStatistics, unit_of
 
 PANEL = 768
 """Columns of one panel: products of two panels are independent tasks, the same whatever the number of threads."""
@@ -245,10 +245,10 @@ def streamed_basis(
     offset = moments.first[0, 0] / n
     covariance = _symmetric(moments.second[0]) / n - np.outer(offset, offset)
     deviation = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    varies = deviation > 1e-12 * max(float(np.max(np.abs(mean), initial=0.0)), 1e-290)
+    varies = deviation > 1e-12 * np.abs(mean)
     if not np.any(varies) or n < mean.size:
         raise ValueError(f"The features must vary, over at least as many stimuli. Got {n:.0f} stimuli.")
-    scale = np.where(varies, deviation, 1.0) if standardise else np.ones_like(deviation)
+    scale = unit_of(deviation, varies, standardise=standardise)
     seen = np.where(varies, 1.0 / scale, 0.0)
     values, vectors = linalg.eigh(covariance * np.outer(seen, seen))
     variance, rotation = np.maximum(values[::-1], 0.0), vectors[:, ::-1]

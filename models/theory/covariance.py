@@ -2,28 +2,21 @@
 
 In: a system, a design, by how much the variance of test stimuli differs along each principal direction, and outside of
 the brain's latents. Out: the shifted risks with and without brain data, and the robustness gain at equal labels or at
-equal cost. What can go wrong: latents that share directions, as in ``shift``; few directions, see the notes below.
+equal cost. What can go wrong: few directions, see the notes below.
 
 Derivation. Write the task's weights in coordinates in which training stimuli have unit variance. The posterior
-covariance of the weights is the resolvent (C^-1 + Z^T Z / sigma^2)^-1 with C = diag(v) + sum_j t_j b_j b_j^T, whose
-deterministic equivalent replaces Z^T Z / sigma^2 by n / x. By Sherman-Morrison its diagonal is
+covariance of the weights is the resolvent (C^-1 + Z^T Z / sigma^2)^-1 with C = diag(v) + sum_j b_j b_j^T. Its deterministic
+equivalent replaces Z^T Z / sigma^2 by n / x and averages over the learned directions b_j. It is diagonal, because the signs of a
+latent's weights are symmetric:
 
-    Omega_i = v_i z_i + sum_j t_j b_ji z_i^2 / (1 + n t_j zeta1_j / x),    sum_i Omega_i = M.
+    Omega_i = A_i z_i (``stage_two``),    sum_i Omega_i = M.
 
-The risk under a test covariance Sigma' is the trace of W Omega, W = Sigma^-1/2 Sigma' Sigma^-1/2: linear in Sigma'. The
-signs of the latents' weights are symmetric, so that the average Omega is diagonal in the eigenbasis of Sigma, and only
-the diagonal f_i of W matters:
+The risk under a test covariance Sigma' is the trace of W Omega, W = Sigma^-1/2 Sigma' Sigma^-1/2: linear in Sigma', and only the
+diagonal f_i of W matters:
 
     M' = sum_i f_i Omega_i.
 
-Together with the factor s outside of the brain's latents: the latents are F^1/2 a_j in the coordinates of the test
-stimuli, with energy H = sum_i f_i h_i, and the steps of THEORY section 5 give M_in' = sum_j (tau^2 e_j g_j^2 + V_j + L_j) / H,
-
-    g_j = sum_i f_i (s_ji z_i + gamma_j c_j^2 b_ji z_i),    L_j = sum_i f_i^2 h_i z_i^2 (v_i - tau^2 e_j s_ji),
-    V_j = (x / n) sum_i ((f_i (1 - z_i) + r_j z_i)^2 c_j^2 b_ji + f_i^2 (1 - z_i)^2 s_ji),
-    r_j = (n / x) gamma_j t_j sum_i f_i b_ji z_i
-
-and the risk M_in' + s (M' - M_in'). In V_j the shrinkage acts on F b_j, of which only the part along b_j has been learned.
+With a factor s outside of the brain's latents, too, the risk is M_in' + s (M' - M_in'); ``subspace`` derives M_in'.
 """
 
 from __future__ import annotations

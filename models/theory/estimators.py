@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import jax.numpy as jnp
-from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
 from brainworth.models.theory.encoding import Encoding
 from brainworth.models.theory.roots import unit_root
+from brainworth.models.theory.stage_two import after_labels, plain_prior, prior_after
 from brainworth.models.theory.system import System
 
 Scalar = Float[Array, ""]
@@ -28,55 +28,6 @@ class Estimator(Protocol):
     def risk(self, system: System, encoding: Encoding, n_task: Scalar) -> Scalar:
         """Return the excess risk, in squared units of the label."""
         ...
-
-
-@register_dataclass
-@dataclass(frozen=True)
-class PriorAfterStageOne:
-    """What is believed about the task once the encoder is known, on one direction of each node."""
-
-    remainder: Float[Array, " node"]
-    """v_i: variance that the learned latents do not explain."""
-    learned: Float[Array, "latent node"]
-    """t_j b_ji: variance along the j-th learned direction, tau^2 e_j (h_i - s_ji)."""
-
-
-def prior_after(system: System, encoding: Encoding) -> PriorAfterStageOne:
-    """Return the task prior of THEORY section 3; no division by c_j^2, so that unseen latents are harmless.
-
-    An average over latents drawn from their prior (random effects): for one given set of latents it holds up to their
-    overlap, of the order of sum h_i^2.
-    """
-    h = system.brain_shares
-    left = encoding.left(h)
-    share = system.alignment[:, None]
-    misaligned = (1.0 - jnp.sum(system.alignment)) * system.task_shares
-    return PriorAfterStageOne(
-        remainder=system.signal_variance * (misaligned + jnp.sum(share * left, axis=0)),
-        learned=system.signal_variance * share * (h - left),
-    )
-
-
-def shrunk(
-    prior: PriorAfterStageOne, count: Float[Array, " node"], n_task: Scalar, x: Scalar
-) -> tuple[Float[Array, " node"], Float[Array, " latent"]]:
-    """Return what n labels leave at x = sigma^2 + M: z_i of the remainder, 1 + n t_j zeta1_j / x of learned direction j.
-
-    THEORY section 3, learned directions one at a time; ``subspace.shrinkage`` lets them overlap.
-    """
-    z = 1.0 / (1.0 + n_task * prior.remainder / x)
-    return z, 1.0 + n_task * jnp.sum(count * prior.learned * z, axis=1) / x
-
-
-def unknown_variance(
-    prior: PriorAfterStageOne, count: Float[Array, " node"], n_task: Scalar, x: Scalar
-) -> Float[Array, " node"]:
-    """Return Omega_i = v_i z_i + sum_j t_j b_ji z_i^2 / (1 + n t_j zeta1_j / x), x = sigma^2 + M.
-
-    See ``posterior_variance`` for derivation and range.
-    """
-    z, along = shrunk(prior, count, n_task, x)
-    return prior.remainder * z + jnp.sum(prior.learned * (z * z) / along[:, None], axis=0)
 
 
 def posterior_variance(system: System, encoding: Encoding, n_task: Scalar) -> Float[Array, " node"]:
@@ -98,35 +49,27 @@ def posterior_variance(system: System, encoding: Encoding, n_task: Scalar) -> Fl
 
     Notes
     -----
-    The diagonal of the posterior covariance C (I + n C / x)^-1, C = diag(v) + sum_j t_j b_j b_j^T, of THEORY section 3; derived
-    in ``covariance``. As accurate as M itself, see ``Optimal``.
+    A_i z_i of THEORY section 3, the diagonal of the posterior covariance C (I + n C / x)^-1, C = diag(v) + sum_j b_j b_j^T,
+    averaged over the learned directions b_j. As accurate as M itself, see ``Optimal``.
     """
-    x = system.noise_variance + Optimal().risk(system, encoding, n_task)
-    return unknown_variance(prior_after(system, encoding), system.spectrum.count, n_task, x)
+    prior = prior_after(system, encoding)
+    return after_labels(prior, system.spectrum.count, system.noise_variance, n_task).variance
 
 
 @dataclass(frozen=True)
 class Optimal:
     """Posterior mean under the true variances: no linear learner does better on average.
 
-    Excess risk is the fixed point of THEORY section 3. Checked against Monte Carlo of the executed pipeline: median
-    deviation about 1 % (``case_studies/theory``); valid from no label to infinitely many and from no brain data to all, for 40
-    features or more. Up to 9 % too low (90 % quantile) for learners that keep latents below their detection threshold from
-    more channels than features: ``validity`` says where.
+    Excess risk is the joint fixed point of THEORY section 3 (``stage_two``), which never rises with any number of samples.
+    Checked against Monte Carlo of the executed pipeline: median deviation about 1 % (``case_studies/theory``); valid from no
+    label to infinitely many, from no brain data to all, and for latents that share directions, for 40 features or more. Up to
+    9 % too low (90 % quantile) for learners that keep latents below their detection threshold from more channels than
+    features: ``validity`` says where.
     """
 
     def risk(self, system: System, encoding: Encoding, n_task: Scalar) -> Scalar:
         """Return the excess risk of the posterior mean."""
-        prior = prior_after(system, encoding)
-        count, scale, noise = system.spectrum.count, system.signal_variance, system.noise_variance
-
-        def update(relative: Scalar) -> Scalar:
-            z, along = shrunk(prior, count, n_task, noise + scale * relative)
-            across = jnp.sum(count * prior.learned * z * z, axis=1)
-            risk = jnp.sum(count * prior.remainder * z) + jnp.sum(across / along)
-            return risk / scale
-
-        return scale * unit_root(lambda m: update(m) - m, update(jnp.ones(())))
+        return jnp.sum(system.spectrum.count * posterior_variance(system, encoding, n_task))
 
 
 @dataclass(frozen=True)
@@ -136,9 +79,11 @@ class TaskOnly:
     Within 1 % of Monte Carlo in the median; valid for any number of labels and 40 features or more (10 or 20: 2 to 3 % too low).
     """
 
-    def risk(self, system: System, encoding: Encoding, n_task: Scalar) -> Scalar:
-        """Return the excess risk without brain data; ``encoding`` only tells the number of latents."""
-        return Optimal().risk(system, encoding.forgotten(), n_task)
+    def risk(self, system: System, encoding: Encoding, n_task: Scalar) -> Scalar:  # noqa: ARG002 (protocol)
+        """Return the excess risk without brain data; ``encoding`` is not used."""
+        count = system.spectrum.count
+        after = after_labels(plain_prior(system), count, system.noise_variance, n_task)
+        return jnp.sum(count * after.variance)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from brainworth.models.theory.encoding import encode
+from brainworth.models.theory.encoding import Encoding, encode
 from brainworth.models.theory.estimators import Estimator, Optimal, TaskOnly
 from brainworth.models.theory.roots import unit_root
 from brainworth.models.theory.system import Design, System
@@ -87,8 +87,8 @@ def r2_from_risk(system: System, risk: Scalar) -> Scalar:
 
 def task_only_risk(system: System, n_task: Scalar) -> Scalar:
     """Return the excess risk of the optimal learner without brain data; valid where ``TaskOnly`` is."""
-    none = Design.simple(jnp.zeros_like(system.channels), n_task)
-    return TaskOnly().risk(system, encode(system, none), n_task)
+    k = system.alignment.shape[0]
+    return TaskOnly().risk(system, Encoding(residual=jnp.ones(k), precision=jnp.zeros(k)), n_task)
 
 
 def labels_for_risk(system: System, risk: Scalar) -> Scalar:

@@ -1,18 +1,14 @@
 """The part of the risk inside of the brain subspace, with all latents projected on together.
 
-In: a system, what stage 1 taught, labels. Out: M_in and M, as ``shift.risk_inside`` gives them. That function follows
-THEORY section 5, which treats the latents one at a time; where they share directions (k sum h_i^2 above 0.1) it counts
-what they have in common several times. This one does not, at the price of a fixed point for k numbers. It is not the
-default: ``predict`` prints the form of THEORY. What can go wrong: with k >= p latents everything is inside.
+In: a system, what stage 1 taught, labels. Out: M_in and M (THEORY section 5, our derivation). Latents may share directions:
+what they have in common is counted once. What can go wrong: with k >= p latents everything is inside.
 
 Derivation. The subspace is spanned by the columns of A (p x k, rows h_i^1/2 g_i, g_i standard normal); P = A (A^T A)^-1 A^T.
 
 * Diagonal of P. P_ii = h_i g_i^T (A^T A)^-1 g_i; leaving row i out, P_ii = D_i = h_i t / (1 + h_i t), where t = tr (A^T A)^-1
   is the root of sum_i D_i = k. One latent at a time would give k h_i instead, which exceeds 1 on strong directions.
 * Shrinkage. The error is -R beta + K eta, R = (I + C n / x)^-1, K = I - R. On the unknown part of a latent R is diag(z),
-  on the learned part gamma_j diag(z). With learned directions that overlap, the resolvent of diag(v) + B T B^T sees, on
-  direction i, what the others leave of it: z_i = 1 / (1 + (n/x)(v_i + sum_j gamma_j t_j b_ji)),
-  gamma_j = 1 / (1 + (n/x) t_j sum_i b_ji z_i).
+  on the learned part gamma_j diag(z), with the z and gamma of ``stage_two``.
 * Bias of the aligned part, sum_j w_j a_j. E |P (r a_j)|^2 for a diagonal r splits into equal and unequal rows,
   sum_i r_i^2 h_i D_i + (t / k) (sum_i r_i h_i / (1 + h_i t))^2, which is exactly 1 for r = 1: a residual along *another*
   latent is not counted again. r_i is gamma_j z_i on c_j^2 b_ji of the energy h_i, and z_i on s_ji.
@@ -24,34 +20,15 @@ of F b_j only the part along b_j has been learned: r_i f_i becomes f_i z_i - z_i
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import jax
 import jax.numpy as jnp
-from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
 from brainworth.models.theory.encoding import Encoding
-from brainworth.models.theory.estimators import Optimal, PriorAfterStageOne, prior_after, unknown_variance
 from brainworth.models.theory.roots import unit_root
+from brainworth.models.theory.stage_two import after_labels, prior_after
 from brainworth.models.theory.system import System
 
 Scalar = Float[Array, ""]
-Change = Callable[[Float[Array, " latent"]], Float[Array, " latent"]]
-MAX_STEPS = 500
-TOLERANCE = 1e-12
-
-
-@register_dataclass
-@dataclass(frozen=True)
-class Shrinkage:
-    """What n labels leave of the task's weights."""
-
-    unknown: Float[Array, " node"]
-    """z_i: of what the learned directions do not explain."""
-    learned: Float[Array, " latent"]
-    """gamma_j: further factor along the learned direction of latent j."""
 
 
 def span_share(energy: Float[Array, " node"], count: Float[Array, " node"], k: int) -> Float[Array, " node"]:
@@ -74,52 +51,10 @@ def span_share(energy: Float[Array, " node"], count: Float[Array, " node"], k: i
     return energy / (energy + unit_root(excess, 0.9 * jnp.ones(())) * total / k)
 
 
-def shrinkage(prior: PriorAfterStageOne, count: Float[Array, " node"], ratio: Scalar) -> Shrinkage:
-    """Return the shrinkage at n / x = ``ratio``, learned directions overlapping as they may.
-
-    Parameters
-    ----------
-    prior : PriorAfterStageOne
-        Task prior after stage 1.
-    count : (node,)
-        Directions of each node.
-    ratio : scalar
-        n / x, labels over label noise and excess risk.
-    """
-
-    def unknown(gamma: Float[Array, " latent"]) -> Float[Array, " node"]:
-        return 1.0 / (1.0 + ratio * (prior.remainder + jnp.sum(gamma[:, None] * prior.learned, axis=0)))
-
-    def change(gamma: Float[Array, " latent"]) -> Float[Array, " latent"]:
-        return 1.0 / (1.0 + ratio * jnp.sum(count * prior.learned * unknown(gamma), axis=1)) - gamma
-
-    gamma = jax.lax.custom_root(change, jnp.ones(prior.learned.shape[0]), _iterate, _linear_solve)
-    return Shrinkage(unknown=unknown(gamma), learned=gamma)
-
-
-def _iterate(change: Change, start: Float[Array, " latent"]) -> Float[Array, " latent"]:
-    """Return the fixed point; the map is monotone, so that the iteration from 1 falls towards it."""
-
-    def unfinished(state: tuple[Array, Array, Array]) -> Array:
-        step, _, size = state
-        return (step < MAX_STEPS) & (size > TOLERANCE)
-
-    def advance(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        step, value, _ = state
-        moved = change(value)
-        return step + 1, value + moved, jnp.max(jnp.abs(moved) / value)
-
-    return jax.lax.while_loop(unfinished, advance, (jnp.zeros((), dtype=int), start, jnp.ones(())))[1]
-
-
-def _linear_solve(linear: Change, value: Float[Array, " latent"]) -> Float[Array, " latent"]:
-    return jnp.linalg.solve(jax.jacobian(linear)(value), value)
-
-
-def risk_inside_span(
+def risk_inside(
     system: System, encoding: Encoding, n_task: Scalar, directions: Float[Array, " node"] | None = None
 ) -> tuple[Scalar, Scalar]:
-    """Return (M_in, M) of the optimal learner, the latents projected on together.
+    """Return (M_in, M) of the optimal learner, all latents projected on together.
 
     Parameters
     ----------
@@ -130,7 +65,7 @@ def risk_inside_span(
     n_task : scalar
         Labels.
     directions : (node,), optional
-        Variance factors f_i of test stimuli; 1 if not given.
+        Factor by which the variance of test stimuli differs on one direction of each spectrum node; 1 if not given.
 
     Notes
     -----
@@ -138,14 +73,11 @@ def risk_inside_span(
     configurations M - M_in is within 5 % or three standard errors in 97 %, against 83 % for the form of THEORY section 5.
     Needs no small k sum h_i^2; least accurate for latents at their detection threshold (12 %).
     """
-    risk = Optimal().risk(system, encoding, n_task)
     prior = prior_after(system, encoding)
     count, k = system.spectrum.count, system.alignment.shape[0]
     factor = jnp.ones_like(count) if directions is None else directions
-    x = system.noise_variance + risk
-    ratio = n_task / x
-    shrunk = shrinkage(prior, count, ratio)
-    z, own = shrunk.unknown, shrunk.learned[:, None] * shrunk.unknown
+    after = after_labels(prior, count, system.noise_variance, n_task)
+    ratio, z, own = after.ratio, after.unknown, after.learned[:, None] * after.unknown
     h = system.brain_shares
     left = encoding.left(h)
     share = span_share(factor * h, count, k)
@@ -158,12 +90,12 @@ def risk_inside_span(
     aligned = jnp.sum(system.signal_variance * system.alignment * (overlap + along))
     misaligned = system.signal_variance * (1.0 - jnp.sum(system.alignment)) * system.task_shares
     # Of F b_j only the part along b_j has been learned. Everything is divided by n / x, so that no label is a regular case.
-    learned = (shrunk.learned * jnp.sum(count * factor * prior.learned * z, axis=1))[:, None] * z
-    weak = factor * (prior.remainder + jnp.sum(shrunk.learned[:, None] * prior.learned, axis=0)) * z
+    learned = (after.learned * jnp.sum(count * factor * prior.learned * z, axis=1))[:, None] * z
+    weak = factor * after.variance
     noise = (weak + learned) ** 2 * (h - left) + weak**2 * left
     leak = (factor * z - ratio * learned) ** 2 * (h - left) + (factor * z) ** 2 * left
     per_energy = count * trace * (1.0 - share)
     spread = jnp.sum(per_energy * jnp.mean(misaligned * leak + ratio * noise, axis=0))
     inside = aligned + spread
-    total = risk if directions is None else jnp.sum(count * factor * unknown_variance(prior, count, n_task, x))
+    total = jnp.sum(count * weak)
     return jnp.minimum(inside, total), total

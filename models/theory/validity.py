@@ -12,7 +12,6 @@ linear and Gaussian (``case_studies/theory/results/nonlinear.md``), which no par
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +21,6 @@ from jaxtyping import Array, Float
 
 from brainworth.models.theory.encoding import encode
 from brainworth.models.theory.estimators import BrainRidge, Estimator
-from brainworth.models.theory.shift import risk_inside
-from brainworth.models.theory.subspace import risk_inside_span
 from brainworth.models.theory.system import Design, System, effective_channels
 
 ACCURATE = 0.03
@@ -73,25 +70,17 @@ class _Facts:
     """Channel weights to learn per latent; 0 for a latent that nothing records."""
     overlap: Float[Array, ""]
     """k sum h_i^2, latents per effective direction."""
-    too_low: Float[Array, ""]
-    """By how much the part outside is too low when latents are taken one at a time."""
 
 
-@partial(jax.jit, static_argnames="split")
-def _facts(system: System, design: Design, split: bool) -> _Facts:  # noqa: FBT001  (static argument of jit)
+@jax.jit
+def _facts(system: System, design: Design) -> _Facts:
     view, encoding = effective_channels(system, design), encode(system, design)
     recorded = view.samples[:, None] * view.snr > 0
     k, shares = system.alignment.shape[0], system.brain_shares
-    too_low = jnp.zeros(())
-    if split:
-        one_by_one, risk = risk_inside(system, encoding, design.n_task)
-        together, _ = risk_inside_span(system, encoding, design.n_task)
-        too_low = 1.0 - (risk - one_by_one) / jnp.maximum(risk - together, 1e-300)
     return _Facts(
         encoding_r2=encoding.encoding_r2,
         weights=jnp.sum(jnp.where(recorded, (view.multiplicity * view.channels)[:, None], 0.0), axis=0),
         overlap=k * jnp.sum(system.spectrum.count * shares**2),
-        too_low=too_low,
     )
 
 
@@ -116,7 +105,7 @@ def validity(
     tuple of Excursion
         Worst first.
     """
-    facts = jax.tree.map(np.asarray, _facts(system, design, split=shift is not None))
+    facts = jax.tree.map(np.asarray, _facts(system, design))
     features = float(np.sum(np.asarray(system.spectrum.count)))
     found = [*_size(features, system.alignment.shape[0]), *_ridge(features, float(design.n_task), estimator)]
     weak = _weak(facts, np.asarray(system.alignment), features, RISK_DEVIATION)
@@ -180,24 +169,15 @@ def _size(features: float, latents: int) -> list[Excursion]:
 
 
 def _split(facts: _Facts, shift: float, hidden: float) -> list[Excursion]:
-    """Return whether the part outside of the brain subspace is off: by the better form, and by what that form misses."""
-    too_low, overlap = float(facts.too_low), float(facts.overlap)
-    deviation = max(too_low, 0.0) + hidden
+    """Return whether the part outside of the brain subspace is off, and whether latents share more than was measured."""
+    overlap = float(facts.overlap)
     limit = ACCURATE if shift != 1.0 else ROUGH
-    if deviation <= limit:
+    if hidden <= limit and overlap <= MOST_OVERLAP:
         return []
-    beyond = f" More than {MOST_OVERLAP:g} was not measured." if overlap > MOST_OVERLAP else ""
-    return [
-        Excursion(
-            "shared directions",
-            overlap,
-            0.1,
-            deviation,
-            f"The part of the risk outside of the brain's directions, which a shift multiplies, is up to {deviation:.0%} too "
-            f"low: the latents share directions (k Σh² = {overlap:.2f}) or are barely learned. The risk without a shift "
-            f"is not concerned.{beyond}",
-        )
-    ]
+    words = f"The part of the risk outside of the brain's directions, which a shift multiplies, is up to {hidden:.0%} too low."
+    if overlap > MOST_OVERLAP:
+        words += f" Latents that share more directions than k Σh² = {MOST_OVERLAP:g} were not measured."
+    return [Excursion("shared directions", overlap, MOST_OVERLAP, hidden, words)]
 
 
 def _ridge(features: float, n_task: float, estimator: Estimator | None) -> list[Excursion]:

@@ -7,6 +7,9 @@ false-alarm rate of about 0.2 %.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -14,8 +17,11 @@ from scipy.stats import binom
 
 from brainworth.models.posterior.hierarchy import Priors
 from brainworth.models.posterior.inference import SamplerOptions
-from brainworth.models.worlds.calibration import PilotShape, Settings, Verdict, draw_system, draw_world, examine
 from brainworth.models.worlds.simulate import Realism
+
+sys.path.append(str(Path(__file__).parents[2] / "case_studies" / "calibration"))
+
+from simulated_fits import PilotShape, Settings, Verdict, draw_system, draw_world, examine
 
 WORLDS = 20
 FALSE_ALARM = 2e-4

@@ -31,11 +31,11 @@ from brainworth.design.allocation.bnb.incumbent import Incumbent
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.prices import Price, Schedule, schedule
-from brainworth.design.allocation.toy import ToyPeopleSurface, ToySurface
-from brainworth.design.allocation.worst_case import WorstCase
 from brainworth.design.common.errors import Infeasible
 from brainworth.design.performance.purchase import PeopleSurface, Purchase, Surface
 from brainworth.design.performance.utilities import CVaR, Mean, Probability, Quantile, Reliable, Utility
+from toy_surfaces import ToyPeopleSurface, ToySurface
+from worst_case import WorstCase
 
 INSTANCES = 300
 QUICK = AllocationOptions(

@@ -1,7 +1,7 @@
 """Boxes of designs: ranges of stimuli, people and repeats per modality, tightened by the budget, bounded by a corner.
 
-In: a ``Problem`` and a batch of boxes. Out: tightened boxes and the corner that no design of the box outperforms. What can go
-wrong: nothing; empty boxes are marked.
+In: a ``Problem`` and a batch of boxes. Out: tightened boxes, empty ones marked, with the corner that no design of the box
+outperforms and the least that a design of the box holds.
 
 Why the corner bounds the box. Data that include other data cannot serve the optimal learner worse, so performance grows
 with labels, with stimuli, with repeats of every stimulus, and, where everyone sees the same stimuli, with people. Where
@@ -14,7 +14,7 @@ labels that the budget leaves beside the cheapest brain data of the box.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -61,10 +61,14 @@ class Bounded:
     """False where the box holds no feasible design."""
     corner: Designs
     """A design (often too expensive) that none of the box outperforms."""
+    least: Designs
+    """The least data of a design of the box whose spare money went into labels: the other end for how far studies stray."""
     closed: Bool[np.ndarray, " box"]
     """True where the corner itself is feasible: then it is the best design of the box, if people do not matter."""
     one_number: Bool[np.ndarray, " box"]
     """True where the box leaves no choice of people."""
+    one_design: Bool[np.ndarray, " box"]
+    """True where the box leaves no choice at all."""
     lower: Int[np.ndarray, "box modality"]
     """Cents that each modality costs at least."""
 
@@ -100,7 +104,12 @@ def bound(problem: Problem, boxes: Boxes) -> Bounded:
     corner, labels_possible = _corner(problem, tight, lower)
     possible &= labels_possible
     single = ((tight.people_low == tight.people_high) | (tight.stimuli_high == 0)).all(axis=1)
-    return Bounded(tight, possible, corner, possible & problem.feasible(corner), single, lower)
+    closed = possible & problem.feasible(corner)
+    fixed = (tight.stimuli_low == tight.stimuli_high) & (
+        (tight.stimuli_high == 0) | (tight.people_low == tight.people_high) & (tight.repeat_low == tight.repeat_high)
+    )
+    least = _least(problem, tight, corner)
+    return Bounded(tight, possible, corner, least, closed, single, fixed.all(axis=1), lower)
 
 
 def _tighten(problem: Problem, array: np.ndarray, m: int) -> np.ndarray:
@@ -151,6 +160,18 @@ def _corner(problem: Problem, boxes: Boxes, lower: np.ndarray) -> tuple[Designs,
     labels = problem.affordable_labels(problem.budget_cents - lower.sum(axis=1), most)
     full = Designs(np.maximum(labels, 0), corner.stimuli, corner.subjects, corner.repeats)
     return full, (labels >= fewest) & (labels >= 0) & possible
+
+
+def _least(problem: Problem, boxes: Boxes, corner: Designs) -> Designs:
+    """Return the least data of each tightened box, with the labels that are left after paying for the most."""
+    shared = np.array([space.shared for space in problem.spaces], dtype=bool)
+    people = np.where(shared, boxes.people_low, boxes.people_high)
+    repeats = _repeats(problem, boxes.repeat_low)
+    fewest, _, _ = problem.labels_within(_constraint_ranges(problem, boxes))
+    dearest = replace(corner, subjects=np.where(corner.stimuli > 0, boxes.people_high, 0))
+    left = problem.affordable_labels(problem.budget_cents - problem.brain_cents(dearest), corner.n_task)
+    labels = np.minimum(np.maximum(left, np.maximum(fewest, 0)), corner.n_task)
+    return Designs.build(labels, np.maximum(boxes.stimuli_low, 0), people, repeats)
 
 
 def _repeats(problem: Problem, position: np.ndarray) -> np.ndarray:

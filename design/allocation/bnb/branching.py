@@ -101,8 +101,9 @@ class Scout:
         uppers = np.full(len(parts), -np.inf)
         inside = np.flatnonzero(known.possible)
         if inside.size:
-            tight, corner = known.boxes.take(inside), known.corner.take(inside)
-            uppers[inside] = few.bounds(self.problem.purchase(corner), tight.people_low, tight.people_high)
+            tight = known.boxes.take(inside)
+            most, least = (self.problem.purchase(end.take(inside)) for end in (known.corner, known.least))
+            uppers[inside] = few.bounds(most, least, tight.people_low, tight.people_high)
         return uppers
 
 

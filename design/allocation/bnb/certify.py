@@ -5,9 +5,11 @@ certified bound. What can go wrong: the work limit ends the search with a wider 
 counted in boxes, so that the plan does not depend on how busy the machine is, unless the time limit, a safety net, comes first.
 
 A box is bounded by the utility of its corner (``boxes``), which holds because data that include other data cannot serve
-worse; where the performance *formula* breaks this by its own error, ``slack`` widens the bound by as much. Boxes are
-taken best bound first, many at a time, cut where a few draws say that it lowers the bound most (``branching``), and dropped
-once their bound is within the tolerance of the best design met. What was dropped stays in the bound.
+worse: on average over studies for the formula as for the learner. A lucky study is bounded by the average of the most data and
+by the luck of that end of the box where studies stray further (tested, not proved: within a box they may stray further still,
+but ever less as boxes shrink). Boxes are taken best bound first, many at a time, cut where a few draws say that it lowers the
+bound most (``branching``), and dropped once their bound is within the tolerance of the best design met. What was dropped stays
+in the bound.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from brainworth.design.allocation.bnb.boxes import Boxes, bound, corner_brain, r
 from brainworth.design.allocation.bnb.branching import Children, Parents, Scout
 from brainworth.design.allocation.bnb.incumbent import Incumbent
 from brainworth.design.allocation.evaluate import Evaluator
-from brainworth.design.allocation.problem import Problem
+from brainworth.design.allocation.problem import Designs, Problem
 
 _SETTLE = 0.15
 """Share of the limits that may be added to bound what was put off."""
@@ -59,8 +61,6 @@ class SearchLimits:
 
     tolerance: float = 1e-3
     """Relative gap that is good enough."""
-    slack: float = 0.0
-    """By how much the surface may break monotonicity, in units of the utility."""
     seconds: float = 60.0
     boxes: int = 200_000
     work: int = 12_000_000
@@ -195,7 +195,10 @@ class BranchAndBound:
         """Try the first corners' brain data with the labels that are left after paying for them."""
         first = Boxes.unstack(parents.stack()[:2])
         designs, feasible = self.problem.complete(corner_brain(self.problem, first))
-        designs = designs.take(feasible)
+        self._offer(designs.take(feasible))
+
+    def _offer(self, designs: Designs) -> None:
+        """Try feasible designs."""
         if len(designs):
             self.incumbent.offer(designs, self.evaluator.utilities(self.problem.purchase(designs)))
 
@@ -208,6 +211,9 @@ class BranchAndBound:
         closed = known.closed
         if self.evaluator.people_matter:
             closed = closed & known.one_number
+        if self.evaluator.luck_matters:
+            self._offer(known.corner.take(closed & ~known.one_design))
+            closed = closed & known.one_design
         later = known.possible & ~closed & (np.minimum(children.guess, children.upper) > self.threshold)
         if later.any():
             self.open.push(known.boxes.take(later), children.upper[later], children.guess[later])
@@ -215,12 +221,11 @@ class BranchAndBound:
         if not rows.size:
             return
         tight, corner, closed = known.boxes.take(rows), known.corner.take(rows), closed[rows]
-        utilities = self.evaluator.bounds(self.problem.purchase(corner), tight.people_low, tight.people_high)
+        least = self.problem.purchase(known.least.take(rows))
+        utilities = self.evaluator.bounds(self.problem.purchase(corner), least, tight.people_low, tight.people_high)
         self.bounded += int(rows.size)
         self.incumbent.offer(corner.take(closed), utilities[closed])
-        upper = np.minimum(utilities + self.limits.slack, children.upper[rows])
-        if closed.any() and self.limits.slack:
-            self.dropped = max(self.dropped, float(upper[closed].max()))
+        upper = np.minimum(utilities, children.upper[rows])
         near = ~closed & (upper <= self.threshold)
         if near.any():
             self.dropped = max(self.dropped, float(upper[near].max()))

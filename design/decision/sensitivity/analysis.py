@@ -115,11 +115,11 @@ def sensitivity_study(
 
     With ``leave_one_out`` the pilot is fitted again without each person in turn. ``workers`` share independent tasks.
     """
-    from brainworth.design.decision.plan import plan_study
+    from brainworth.design.decision.plan import How, plan_study
 
     plan = saved_plan(study, out)
     if plan is None:
-        plan = plan_study(study, out, force=force, progress=progress)
+        plan = plan_study(study, out, How(force=force, progress=progress))
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc")
     decision = decision_of(posterior, plan)
     found = _analysed(posterior, decision, progress, workers)

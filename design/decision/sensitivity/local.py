@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from brainworth.design.decision.sensitivity.decision import Decision
 from brainworth.design.decision.sensitivity.parameters import median_system
-from brainworth.models.forecast.forecast import Draws, Order, PilotSize, order_r2, shifted_order_r2
+from brainworth.models.forecast.forecast import Draws, Order, PilotSize, order_r2, shifted_outcome
 from brainworth.models.theory.system import System
 
 
@@ -37,7 +37,7 @@ def _slopes(
         level = people * jnp.exp(log["people"])[:, None]
         if shift is None:
             return order_r2(system, level, size, order)
-        return shifted_order_r2(system, level, size, order, shift)
+        return shifted_outcome(system, level, size, order, shift).mean
 
     zero = jnp.zeros(())
     still = dict.fromkeys(("label_noise", "alignment", "brain_exponent", "task_exponent"), zero)

@@ -40,9 +40,9 @@ class Money:
             richer = problem.with_budget_cents(round(problem.budget_cents * factor))
             designs = purchases(richer, surface, decision.manner)
             if len(designs):
-                budgets.append(richer.budget_cents / 100)
+                budgets.append(richer.budget_cents * float(problem.cent))
                 best.append(float(evaluator.utilities(richer.purchase(designs)).max()))
-        return cls(np.array(budgets), np.maximum.accumulate(np.array(best)), problem.budget_cents / 100)
+        return cls(np.array(budgets), np.maximum.accumulate(np.array(best)), problem.budget_cents * float(problem.cent))
 
     def worth(self, gain: float) -> float | None:
         """Return the change of budget that changes the best utility by ``gain``."""

@@ -41,8 +41,8 @@ def unit_prices(decision: Decision, seed: int, modality: int | None = None) -> U
         return None
     samples = int(problem.samples(example).sum())
     labels = max(int(example.n_task[0]), 100)
-    brain = int(problem.brain_cents(example)[0]) / 100 / samples
-    label = int(problem.task.cents(np.asarray(labels))) / 100 / labels
+    brain = int(problem.brain_cents(example)[0]) * float(problem.cent) / samples
+    label = int(problem.task.cents(np.asarray(labels))) * float(problem.cent) / labels
     if brain <= 0 or label <= 0:
         return None
     rng = np.random.default_rng([seed, 11])

@@ -214,7 +214,7 @@ def _offer(decision: Decision, basis: Basis, larger: LargerPilot, designs: Desig
     values = payoff_of(decision, left)
     useful = _useful(values)
     people = int(design.subjects[0].sum())
-    return Offer(larger, people, cents / 100, *shown, left.take(useful), values[:, useful])
+    return Offer(larger, people, cents * float(problem.cent), *shown, left.take(useful), values[:, useful])
 
 
 def _with_the_best(choices: Choices) -> Choices:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,13 +20,15 @@ import numpy as np
 from jaxtyping import Float
 
 from brainworth.design.common.errors import BadInput
-from brainworth.design.common.messages import one_line, problem, quoted
+from brainworth.design.common.messages import listed, one_line, problem, quoted
+from brainworth.design.pilot.rules.identity import EMPTY_CELLS, MISSING_WORDS, clean_text
+from brainworth.design.pilot.rules.numbers import number_of_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-EMPTY = ("", "nan", "NaN", "NAN", "-nan", "-NaN", "NA", "N/A", "n/a", "#N/A", "null", "NULL", "None", "<NA>")
-"""Cells of a numeric column that are read as "no value"."""
+_EXCEL = re.compile(r"sep=.?", re.IGNORECASE)
+"""First line of Excel that names the separator: no header."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class CsvSource:
         with self.path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, delimiter=self.separator, strict=True)
             for record in reader:
-                if record:
+                if record and not (reader.line_num == 1 and _EXCEL.fullmatch(self.separator.join(record))):
                     yield reader.line_num, record
 
 
@@ -84,14 +87,9 @@ def _not_utf8(source: CsvSource) -> BadInput:
 
 
 def is_number(text: str) -> bool:
-    """Return whether a cell is empty or a decimal number (as pyarrow reads it)."""
-    text = text.strip()
-    if text in EMPTY:
-        return True
-    if "_" in text:
-        return False
+    """Return whether a cell is empty or a decimal number."""
     try:
-        float(text)
+        number_of_text(text)
     except ValueError:
         return False
     return True
@@ -130,31 +128,54 @@ def _explain(source: CsvSource, names: list[str], numbers: list[str], detail: st
 
 
 def _parse(source: CsvSource, header: tuple[int, list[str]], keys: list[str], numbers: list[str]) -> pa.Table:
+    """Return the columns of a file, numbers as doubles; as text if a cell is no number as pyarrow reads it."""
+    import pyarrow as pa
+
+    try:
+        return _columns(source, header, keys, numbers, pa.float64())
+    except (pa.ArrowException, OSError, ValueError) as error:
+        try:
+            return _columns(source, header, keys, numbers, pa.string())
+        except (pa.ArrowException, OSError, ValueError):
+            raise _explain(source, header[1], numbers, str(error)) from None
+
+
+def _columns(
+    source: CsvSource, header: tuple[int, list[str]], keys: list[str], numbers: list[str], kind: pa.DataType
+) -> pa.Table:
     import pyarrow as pa
     from pyarrow import csv as pa_csv
 
     line, names = header
-    types = {n: pa.string() for n in names} | {n: pa.float64() for n in numbers}
-    try:
-        return pa_csv.read_csv(
-            source.path,
-            read_options=pa_csv.ReadOptions(column_names=names, skip_rows=line, block_size=2**24),
-            parse_options=pa_csv.ParseOptions(delimiter=source.separator, newlines_in_values=True),
-            convert_options=pa_csv.ConvertOptions(
-                column_types=types,
-                null_values=list(EMPTY),
-                strings_can_be_null=False,
-                include_columns=[*keys, *numbers],
-            ),
-        )
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise _explain(source, names, numbers, str(error)) from None
+    types = {n: pa.string() for n in names} | dict.fromkeys(numbers, kind)
+    return pa_csv.read_csv(
+        source.path,
+        read_options=pa_csv.ReadOptions(column_names=names, skip_rows=line, block_size=2**24),
+        parse_options=pa_csv.ParseOptions(delimiter=source.separator, newlines_in_values=True),
+        convert_options=pa_csv.ConvertOptions(
+            column_types=types,
+            null_values=list(EMPTY_CELLS),
+            strings_can_be_null=False,
+            include_columns=[*keys, *numbers],
+        ),
+    )
+
+
+def _numbers(column: pa.ChunkedArray) -> tuple[Float[np.ndarray, " row"], bool]:
+    """Return the numbers of a column, and whether typographic signs or blanks were read as what they look like."""
+    import pyarrow as pa
+
+    if not pa.types.is_string(column.type):
+        return column.to_numpy(), False
+    texts = column.to_pylist()
+    odd = any(not text.isascii() and text.strip().casefold() not in MISSING_WORDS for text in texts)
+    return np.array([number_of_text(text) for text in texts]), odd
 
 
 def read(
     source: CsvSource, choose: Callable[[list[str]], tuple[list[str], list[str]]]
-) -> tuple[list[str], dict[str, np.ndarray], Float[np.ndarray, "row column"]]:
-    """Return the column names, the key columns (text) and the numbers (NaN where a cell is empty).
+) -> tuple[list[str], dict[str, np.ndarray], Float[np.ndarray, "row column"], tuple[str, ...]]:
+    """Return the column names, the key columns (text), the numbers (NaN where a cell is empty) and remarks.
 
     Parameters
     ----------
@@ -171,8 +192,14 @@ def read(
     header = _header(source)
     keys, numbers = choose(header[1])
     table = _parse(source, header, keys, numbers)
-    texts = {name: np.array([text.strip() for text in table.column(name).to_pylist()], dtype=object) for name in keys}
+    texts = {name: np.array([clean_text(t) for t in table.column(name).to_pylist()], dtype=object) for name in keys}
     values = np.empty((table.num_rows, len(numbers)))
+    odd: list[str] = []
     for i, name in enumerate(numbers):
-        values[:, i] = table.column(name).to_numpy()
-    return header[1], texts, values
+        try:
+            values[:, i], mended = _numbers(table.column(name))
+        except ValueError as error:
+            raise _explain(source, header[1], numbers, str(error)) from None
+        odd += [name] * mended
+    told = f"{source.name}: typographic signs or blanks in {listed(odd)} were read as the numbers they look like."
+    return header[1], texts, values, (told,) if odd else ()

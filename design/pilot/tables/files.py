@@ -42,7 +42,7 @@ def _load_parquet(path: Path, source: str, wanted: Wanted) -> tuple[dict[str, np
         rows = file.metadata.num_rows
     check_columns(names, wanted, source)
     check_size(rows, len(names), source)
-    keys, numbers, ignored = split_columns(names, wanted)
+    keys, numbers, ignored = split_columns(names, wanted, source)
     loaded = pq.read_table(path, columns=[*keys, *numbers], read_dictionary=keys)
     return {n: np.asarray(loaded.column(n).to_pandas()) for n in (*keys, *numbers)}, ignored
 
@@ -64,17 +64,20 @@ def _read_archive(path: Path, source: str, wanted: Wanted) -> Table:
     """Read parquet or npz; damaged files make pyarrow, zipfile, zlib and numpy raise a dozen types of errors."""
     kind = "npz" if path.suffix.lower() == ".npz" else "parquet"
     ignored: list[str] = []
+    read = wanted
     try:
         if kind == "npz":
             columns = _load_npz(path, source)
         else:
             columns, ignored = _load_parquet(path, source, wanted)
+            numbers = tuple(name for name in columns if name not in (*wanted.required, *wanted.optional))
+            read = replace(wanted, answers=replace(wanted.answers, ignore=(), keep=numbers))
     except BadInput:
         raise
     except Exception as error:
         raise _unreadable(source, kind, error) from None
-    table = from_columns(columns, source, wanted)
-    return replace(table, ignored=(*table.ignored, *ignored))
+    table = from_columns(columns, source, read)
+    return replace(table, ignored=(*table.ignored, *ignored), answers=wanted.answers)
 
 
 def _unreadable(source: str, kind: str, error: Exception) -> BadInput:
@@ -88,14 +91,13 @@ def _read_text(path: Path, source: str, wanted: Wanted, separator: str) -> Table
 
     def names_ok(names: list[str]) -> tuple[list[str], list[str]]:
         check_columns(names, wanted, source)
-        return split_columns(names, wanted)[:2]
+        return split_columns(names, wanted, source)[:2]
 
-    names, keys, values = read_csv(text, names_ok)
+    names, keys, values, notes = read_csv(text, names_ok)
     check_size(values.shape[0], len(names), source)
-    _, numbers, ignored = split_columns(names, wanted)
-    return check_keys(
-        Table(source, keys, tuple(numbers), values, tuple(ignored), locate=lambda row: record_line(text, row))
-    )
+    _, numbers, ignored = split_columns(names, wanted, source)
+    table = Table(source, keys, tuple(numbers), values, tuple(ignored), answers=wanted.answers, notes=notes)
+    return check_keys(replace(table, locate=lambda row: record_line(text, row)))
 
 
 def read_table(path: Path, source: str, wanted: Wanted) -> Table:

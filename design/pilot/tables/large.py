@@ -18,6 +18,8 @@ import numpy as np
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.messages import one_line, problem, quoted
 from brainworth.design.pilot.large import MAX_ROWS, STREAM_BYTES
+from brainworth.design.pilot.rules.answers import Answers
+from brainworth.design.pilot.rules.identity import measured, require_known
 from brainworth.design.pilot.tables.arrays import axis_labels
 from brainworth.design.pilot.tables.containers import (
     hdf5_datasets,
@@ -120,7 +122,7 @@ def _parquet(path: Path, source: str, wanted: Wanted, reader: Reader) -> Table |
         schema, rows = file.schema_arrow, file.metadata.num_rows
     names = list(schema.names)
     check_columns(names, wanted, source)
-    keys, numbers, ignored = split_columns(names, wanted)
+    keys, numbers, ignored = split_columns(names, wanted, source)
     if _is_small(rows, len(numbers), reader):
         return None
     _check_rows(rows, len(numbers), source)
@@ -132,18 +134,25 @@ def _parquet(path: Path, source: str, wanted: Wanted, reader: Reader) -> Table |
     loaded = pq.read_table(path, columns=keys, read_dictionary=keys)
     texts = {name: _texts(loaded.column(name).to_pandas().to_numpy(dtype=object)) for name in keys}
     stored = ParquetRows(path, source, tuple(numbers), (rows, len(numbers)))
-    return _streamed(source, texts, tuple(numbers), stored, tuple(ignored))
+    return _streamed(
+        Table(source, texts, tuple(numbers), _nothing(stored), tuple(ignored), rows=stored, answers=wanted.answers)
+    )
 
 
 def _texts(values: np.ndarray) -> np.ndarray:
     return np.array([text_of(v) for v in values.tolist()], dtype=object)
 
 
-def _streamed(
-    source: str, keys: dict[str, np.ndarray], columns: tuple[str, ...], rows: RowSource, ignored: tuple[str, ...] = ()
-) -> Table:
-    empty = np.empty((rows.shape[0], 0))
-    return check_keys(Table(source, keys, columns, empty, ignored, rows=rows))
+def _nothing(rows: RowSource) -> np.ndarray:
+    return np.empty((rows.shape[0], 0))
+
+
+def _streamed(table: Table) -> Table:
+    """Return a table whose numbers stay on disk, after its keys and the names of its columns were checked."""
+    if table.answers.missing:
+        right = "Replace such values when the file is written, or read it into memory by stream = false."
+        raise problem(table.source, f"{table.answers.section} missing", "the numbers are read in slices", right)
+    return check_keys(table)
 
 
 _Rows = Callable[[tuple[str, ...], tuple[int, int], int], RowSource]
@@ -226,17 +235,31 @@ def _table(arrays: Mapping[str, _Array], rows: _Rows, source: str, wanted: Wante
         fits &= (array.dims is None) == (not first) and (array.dims or ())[:1] == first
     if not fits or not numbers:
         return _not(source, reader, "its ids and numbers are not laid out row by row, so that it cannot", right)
+    single = [name for name, array in numbers.items() if len(array.shape) == 1]
+    left_out = measured(single, wanted.answers, source, wanted.number_word)[1]
+    numbers = {name: array for name, array in numbers.items() if name not in left_out}
     widths = {name: array.shape[1] if len(array.shape) == 2 else 1 for name, array in numbers.items()}
     if _is_small(length[0], sum(widths.values()), reader):
         return None
     _check_rows(length[0], sum(widths.values()), source)
     columns = tuple(c for n in numbers for c in _names(n, numbers[n], arrays, alone=len(numbers) == 1))
     check_columns([*keys, *columns], wanted, source)
+    require_known([*columns, *left_out], wanted.answers, source)
+    _require_whole(columns, wanted.answers, source)
     texts = {name: _texts(array.load()) for name, array in keys.items()}
     native = max(array.native for array in numbers.values())
     stored = rows(tuple(numbers), (length[0], len(columns)), native)
     ignored = tuple(n for n in arrays if n not in keys and n not in numbers and n not in labels)
-    return _streamed(source, texts, columns, stored, ignored)
+    return _streamed(Table(source, texts, columns, _nothing(stored), ignored, rows=stored, answers=wanted.answers))
+
+
+def _require_whole(columns: tuple[str, ...], answers: Answers, source: str) -> None:
+    """Raise ``BadInput`` if a column to leave out is part of a matrix, which is read as a whole."""
+    inside = [name for name in columns if name in answers.ignore]
+    if inside:
+        right = "Leave it out of the file, or read the file into memory by stream = false."
+        place = f"{answers.section} ignore"
+        raise problem(source, place, f"{quoted(inside[0])} is a column of a matrix that is read in slices", right)
 
 
 def _names(name: str, array: _Array, arrays: Mapping[str, _Array], *, alone: bool) -> list[str]:
@@ -252,7 +275,7 @@ def _names(name: str, array: _Array, arrays: Mapping[str, _Array], *, alone: boo
     return [f"{prefix}{label}" for label in axis_labels(dim, array.shape[1], values)]
 
 
-def matrix_table(path: Path, source: str, ids: Table, reader: Reader) -> Table:
+def matrix_table(path: Path, source: str, ids: Table, reader: Reader, answers: Answers) -> Table:
     """Return the table of a matrix on disk (.npy) and the ids of its rows, from a table beside it.
 
     Raises
@@ -268,7 +291,11 @@ def matrix_table(path: Path, source: str, ids: Table, reader: Reader) -> Table:
     if not columns:
         raise problem(source, "", "the matrix has no column", "Every column is a channel.")
     if reader.stream is False or _is_small(*rows.shape, reader):
-        values = np.asarray(rows.read(0, rows.shape[0]), dtype=np.float64)
-        return Table(source, ids.keys, columns, values)
+        require_known(columns, answers, source)
+        used = tuple(name for name in columns if name not in answers.ignore)
+        where = [columns.index(name) for name in used]
+        values = np.asarray(rows.read(0, rows.shape[0]), dtype=np.float64)[:, where]
+        return check_keys(Table(source, ids.keys, used, values, (*ids.ignored, *answers.ignore), answers=answers))
     _check_rows(*rows.shape, source)
-    return _streamed(source, ids.keys, columns, rows)
+    _require_whole(columns, answers, source)
+    return _streamed(Table(source, ids.keys, columns, _nothing(rows), ids.ignored, rows=rows, answers=answers))

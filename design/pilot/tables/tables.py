@@ -9,13 +9,19 @@ place. No pickle is ever loaded.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
+from brainworth.design.common.errors import BadInput
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
+from brainworth.design.pilot.rules.answers import Answers, either
+from brainworth.design.pilot.rules.identity import clean_text, is_missing, measured, require_known
+from brainworth.design.pilot.rules.losses import Loss
+from brainworth.design.pilot.rules.numbers import number_of
 
 if TYPE_CHECKING:
     from brainworth.design.pilot.tables.rows import RowSource
@@ -40,6 +46,8 @@ class Wanted:
     """Numeric columns that must be there; ``None``: all columns that are no keys, at least one."""
     number_word: str = "numeric"
     """What a numeric column is called: feature, channel, label."""
+    answers: Answers = field(default_factory=Answers)
+    """What the study file says about doubtful columns and values."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,14 @@ class Table:
     """Whether the sessions are runs of a continuous recording, whose neighbouring samples are not independent."""
     rows: RowSource | None = field(default=None, repr=False)
     """Where the numbers are, if there are too many for memory; ``values`` has no column then."""
+    answers: Answers = field(default_factory=Answers)
+    """What the study file says about doubtful columns and values."""
+    losses: tuple[Loss, ...] = ()
+    """What was left out or changed while the table was read."""
+    notes: tuple[str, ...] = ()
+    """Sentences about what was mended while the table was read."""
+    number: np.ndarray | None = field(default=None, repr=False)
+    """Number of every row in the file, from 0, if some were left out."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -73,9 +89,20 @@ class Table:
 
     def place(self, row: int, column: str | None = None) -> str:
         """Return "row 5 (line 6), column 'f1'" for a 0-based row; of a table put together, its origin and the column."""
+        row = row if self.number is None else int(self.number[row])
         line = f" (line {self.locate(row)})" if self.locate else ""
         where = self.origin(row) if self.origin else f"row {row + 1}{line}"
         return where + (f", column {quoted(column)}" if column else "")
+
+    def _may_leave_out(self) -> str:
+        """Return how the study file says that rows with an empty cell are to be left out."""
+        return f", or say {self.answers.lines('missing', ['nan'])}" if self.answers.section else ""
+
+    def take(self, rows: np.ndarray) -> Table:
+        """Return some of the rows, which messages still call by their place in the file."""
+        number = rows if self.number is None else self.number[rows]
+        keys = {name: column[rows] for name, column in self.keys.items()}
+        return replace(self, keys=keys, values=self.values[rows], number=number)
 
     def require_finite(self, rows: np.ndarray | None = None) -> None:
         """Raise ``BadInput`` for the first cell that is empty, NaN or infinite (among ``rows``, a mask, if given)."""
@@ -91,7 +118,7 @@ class Table:
                 self.source,
                 self.place(row, self.columns[column]),
                 f"the cell {what}{more}",
-                "Every cell must hold a finite number; leave out rows without data.",
+                f"Every cell must hold a finite number; leave out rows without data{self._may_leave_out()}.",
             )
 
 
@@ -127,12 +154,25 @@ def check_columns(names: Sequence[str], wanted: Wanted, source: str) -> None:
         )
 
 
-def split_columns(names: Iterable[str], wanted: Wanted) -> tuple[list[str], list[str], list[str]]:
-    """Return the names of the key, the numeric and the ignored columns."""
+def split_columns(names: Iterable[str], wanted: Wanted, source: str) -> tuple[list[str], list[str], list[str]]:
+    """Return the names of the key, the numeric and the ignored columns.
+
+    Raises
+    ------
+    BadInput
+        It is doubtful whether a column holds numbers of the study (``rules.identity.measured``), or none is left.
+    """
     names = list(names)
     keys = [n for n in names if n in wanted.required or n in wanted.optional]
-    numbers = [n for n in names if n not in keys and (wanted.numbers is None or n in wanted.numbers)]
-    return keys, numbers, [n for n in names if n not in keys and n not in numbers]
+    others = [n for n in names if n not in keys]
+    if wanted.numbers is not None:
+        return keys, [n for n in others if n in wanted.numbers], [n for n in others if n not in wanted.numbers]
+    require_known(others, wanted.answers, source)
+    numbers, ignored = measured(others, wanted.answers, source, wanted.number_word)
+    if others and not numbers:
+        right = f"Of its columns, {listed(ignored)} are left out; add at least one."
+        raise problem(source, "", f"the table has no {wanted.number_word} column", right)
+    return keys, numbers, ignored
 
 
 def text_of(value: Any) -> str:
@@ -141,27 +181,9 @@ def text_of(value: Any) -> str:
         return ""
     if isinstance(value, float | np.floating):
         return "" if np.isnan(value) else str(int(value)) if float(value).is_integer() else repr(float(value))
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace").strip()
-    return str(value).strip()
-
-
-def _number_of(value: Any) -> float:
-    """Return a cell as a number, NaN for a missing one; ``ValueError`` for anything else."""
-    if value is None or type(value).__name__ == "NAType":
-        return np.nan
-    if isinstance(value, str | bytes):
-        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-        if not text.strip():
-            return np.nan
-        if "_" in text:
-            raise ValueError(text)
-        return float(text)
-    if isinstance(value, bool | int | float | np.number | np.bool_) and not isinstance(
-        value, complex | np.complexfloating
-    ):
-        return float(value)
-    raise ValueError(str(value))
+    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+        return str(int(value))
+    return clean_text(value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value))
 
 
 def _as_numbers(column: np.ndarray, name: str, source: str) -> Float[np.ndarray, " row"]:
@@ -177,7 +199,7 @@ def _as_numbers(column: np.ndarray, name: str, source: str) -> Float[np.ndarray,
     out = np.empty(column.size)
     for row, value in enumerate(column.tolist()):
         try:
-            out[row] = _number_of(value)
+            out[row] = number_of(value)
         except ValueError:
             raise problem(
                 source,
@@ -189,14 +211,40 @@ def _as_numbers(column: np.ndarray, name: str, source: str) -> Float[np.ndarray,
 
 
 def check_keys(table: Table) -> Table:
-    """Return the table, or raise ``BadInput`` for the first key that is empty, too long or not printable."""
+    """Return the table, or raise ``BadInput`` for the first key that is missing, too long or not printable."""
     for name, column in table.keys.items():
+        verdicts: dict[str, bool] = {}
         for row, text in enumerate(column):
-            if not text or len(text) > MAX_ID or not text.isprintable():
-                wrong = "the cell is empty" if not text else f"{quoted(text)} is too long or holds control characters"
-                right = f"Every row needs a {name}, printable text of at most {MAX_ID} characters."
-                raise problem(table.source, table.place(row, name), wrong, right)
+            if text not in verdicts:
+                verdicts[text] = is_missing(text, name) or len(text) > MAX_ID or not text.isprintable()
+            if verdicts[text] and not _told_missing(table, name, text):
+                raise _bad_key(table, name, row)
     return table
+
+
+def _told_missing(table: Table, name: str, text: str) -> bool:
+    """Return whether the study file says what this text means: rows without a label may be left out."""
+    said = table.answers.missing is not None and name == "label" and len(text) <= MAX_ID and text.isprintable()
+    return said and bool(text or table.answers.missing)
+
+
+def _bad_key(table: Table, name: str, row: int) -> BadInput:
+    text = table.keys[name][row]
+    right = f"Every row needs a {name}, printable text of at most {MAX_ID} characters."
+    if not text:
+        return problem(table.source, table.place(row, name), "the cell is empty", right)
+    if not is_missing(text, name):
+        wrong = f"{quoted(text)} is too long or holds control characters"
+        return problem(table.source, table.place(row, name), wrong, right)
+    right = f"Every row needs a {name}: leave the row out, or call it something else if {quoted(text)} is a name."
+    if name == "label":
+        found = sorted({t for t in table.keys[name].tolist() if is_missing(t, name)})
+        options = [
+            (table.answers.lines("missing", found), "leave such rows out"),
+            (table.answers.lines("missing", []), "it is a class"),
+        ]
+        right = either("Every row needs a label.", options)
+    return problem(table.source, table.place(row, name), f"{quoted(text)} means that there is no value", right)
 
 
 def from_columns(columns: Mapping[str, np.ndarray], source: str, wanted: Wanted) -> Table:
@@ -218,13 +266,13 @@ def from_columns(columns: Mapping[str, np.ndarray], source: str, wanted: Wanted)
                 f"it has {size} rows, {quoted(wanted.required[0])} has {length}",
                 "All columns must have the same length.",
             )
-    keys, numbers, ignored = split_columns(columns, wanted)
+    keys, numbers, ignored = split_columns(columns, wanted, source)
     check_size(length, len(columns), source)
     texts = {n: np.array([text_of(v) for v in columns[n].tolist()], dtype=object) for n in keys}
     matrix = np.empty((length, len(numbers)))
     for i, name in enumerate(numbers):
         matrix[:, i] = _as_numbers(columns[name], name, source)
-    return check_keys(Table(source, texts, tuple(numbers), matrix, tuple(ignored)))
+    return check_keys(Table(source, texts, tuple(numbers), matrix, tuple(ignored), answers=wanted.answers))
 
 
 def check_size(rows: int, columns: int, source: str) -> None:

@@ -27,11 +27,11 @@ from brainworth.design.allocation.prices import Price, schedule
 from brainworth.design.allocation.problem import Designs
 from brainworth.design.allocation.relaxation import Symbols, constrained, extremes, from_expressions, least_cost
 from brainworth.design.allocation.search import Search
-from brainworth.design.allocation.toy import ToyPeopleSurface, ToySurface
 from brainworth.design.common.errors import BadInput, Infeasible
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.performance.utilities import Probability
 from brainworth.design.study_file.config import parse_study
+from toy_surfaces import ToyPeopleSurface, ToySurface
 
 QUICK = AllocationOptions(search_draws=20, starts=2, share_points=5, frontier_factors=(0.5, 1.0, 2.0), program=False)
 BARE = replace(QUICK, share_points=0, frontier_factors=())

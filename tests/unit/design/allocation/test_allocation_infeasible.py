@@ -20,8 +20,8 @@ from brainworth.design.allocation import (
 )
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.prices import Price, schedule
-from brainworth.design.allocation.toy import ToySurface
 from brainworth.design.common.errors import Infeasible
+from toy_surfaces import ToySurface
 
 QUICK = AllocationOptions(
     SearchLimits(seconds=5.0, boxes=3000), search_draws=8, starts=1, share_points=0, frontier_factors=(), program=False

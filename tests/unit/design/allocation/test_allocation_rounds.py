@@ -14,10 +14,10 @@ from brainworth.design.allocation import AllocationOptions, Problem, allocate
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.prices import schedule
 from brainworth.design.allocation.rounds import RoundsOptions, plan_rounds
-from brainworth.design.allocation.toy import ToyPeopleSurface, ToySurface
-from brainworth.design.allocation.worst_case import WorstCase
 from brainworth.design.common.errors import BadInput, Infeasible
 from brainworth.design.decision.round_plan import rounds_record
+from toy_surfaces import ToyPeopleSurface, ToySurface
+from worst_case import WorstCase
 
 PROBLEM = Problem(
     TaskCost(schedule(1)), ((ModalityCost("A", schedule(1)), ModalityLimits(max_subjects=1)),), Decimal(2000)

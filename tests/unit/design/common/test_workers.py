@@ -20,9 +20,9 @@ from brainworth.design.allocation import Problem
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.prices import schedule
 from brainworth.design.allocation.rounds import RoundsOptions, plan_rounds
-from brainworth.design.allocation.toy import ToySurface
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.workers import Alone, Cluster, WorkersLost, team, told
+from toy_surfaces import ToySurface
 
 pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")

@@ -19,7 +19,7 @@ from brainworth.models.forecast.forecast import (
     Order,
     PilotSize,
     order_r2,
-    shifted_order_r2,
+    shifted_outcome,
 )
 from brainworth.models.theory.system import Spectrum, System
 
@@ -72,7 +72,7 @@ def test_blocks_equal_the_plain_route(shift: float, draws: slice | None) -> None
     def plain(system: System, people: jax.Array, size: PilotSize, order: Order) -> jax.Array:
         if shift == 1.0:
             return order_r2(system, people, size, order)
-        return shifted_order_r2(system, people, size, order, jnp.asarray(shift))
+        return shifted_outcome(system, people, size, order, jnp.asarray(shift)).mean
 
     slow = jax.jit(jax.vmap(plain, in_axes=(SYSTEM_AXES, 0, None, None)))
     for row in (0, 64, 129):

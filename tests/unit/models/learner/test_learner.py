@@ -11,8 +11,9 @@ from scipy import stats
 from sklearn.linear_model import RidgeCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from brainworth.models.learner.averaging import fit_second_stage
 from brainworth.models.learner.learner import BrainInformedClassifier, BrainInformedRegressor
-from brainworth.models.learner.second_stage import Components, LabelledDesign, fit_second_stage, posterior_mean
+from brainworth.models.learner.second_stage import Components, LabelledDesign, posterior_mean
 from brainworth.models.theory.performance import excess_risk
 from brainworth.models.theory.system import Design, Spectrum, System
 from brainworth.models.worlds.simulate import Realism, SourceSize, StudySize, simulate_study

@@ -1,0 +1,238 @@
+"""What a design of one's own is worth: its bill, its forecast, what it gains over labels alone, what the best would add.
+
+In: what is believed and a ``Wish`` (``wish``). Out: ``Evaluation``, a frozen record. A wish that breaks limits or budget is still
+evaluated; ``broken`` says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+import numpy as np
+from jaxtyping import Float
+
+from brainworth.design.allocation.costs import Bill
+from brainworth.design.allocation.describe import plans
+from brainworth.design.allocation.evaluate import Evaluator, thinned
+from brainworth.design.allocation.from_config import problem_from_config
+from brainworth.design.allocation.frontier import best_at
+from brainworth.design.allocation.problem import Designs, Problem
+from brainworth.design.allocation.regret import task_only
+from brainworth.design.allocation.result import Allocation
+from brainworth.design.allocation.result import Plan as Purchased
+from brainworth.design.common.summaries import spread
+from brainworth.design.decision.verdict import Gain
+from brainworth.design.decision.wish import Wish, broken, wished
+from brainworth.design.performance.surface import PosteriorSurface
+from brainworth.design.posterior.fit import Posterior
+
+_DRAWS = 128
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Explainable R^2 and R^2 of one purchase: as one study reads them off, and on average over studies."""
+
+    explainable_r2: Mapping[str, float]
+    r2: Mapping[str, float]
+    expected_explainable_r2: Mapping[str, float]
+    expected_r2: Mapping[str, float]
+    reaches_target: float | None = None
+    """Probability that one study reaches ``objective.target``, if there is one."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return the block ``performance`` of a JSON file."""
+        expected = {"explainable_r2": dict(self.expected_explainable_r2), "r2": dict(self.expected_r2)}
+        found: dict[str, object] = {
+            "explainable_r2": dict(self.explainable_r2),
+            "r2": dict(self.r2),
+            "expected": expected,
+        }
+        return found if self.reaches_target is None else found | {"probability_of_target": self.reaches_target}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a design of one's own is worth."""
+
+    allocation: Allocation
+    bill: Bill
+    currency: str
+    broken: tuple[str, ...]
+    """Limits that the design breaks, each with its number and the limit's."""
+    performance: Forecast
+    today: Forecast
+    """With the pilot and nothing bought."""
+    labels_alone: Allocation
+    labels_alone_performance: Forecast
+    """Labels alone, for the same money."""
+    best: Allocation
+    best_performance: Forecast
+    """The best plan found for the same money, within the study's limits."""
+    gain: Gain
+    """Of the design over labels alone for the same money."""
+    worthwhile: float
+    loss_against_best: float
+    """Expected explainable R^2 that the best plan has more."""
+
+    @property
+    def feasible(self) -> bool:
+        """Whether the design keeps every limit of the study and its budget."""
+        return not self.broken
+
+    def to_json(self) -> dict[str, object]:
+        """Return what ``brainworth evaluate --json`` prints."""
+        return {
+            "schema": "brainworth.evaluate/1",
+            "allocation": _allocation_json(self.allocation),
+            "cost": _bill_json(self.bill, self.currency),
+            "feasible": self.feasible,
+            "broken": list(self.broken),
+            "performance": self.performance.to_json() | {"today": self.today.to_json()},
+            "labels_alone": {
+                "allocation": _allocation_json(self.labels_alone),
+                "performance": self.labels_alone_performance.to_json(),
+            },
+            "best": {"allocation": _allocation_json(self.best), "performance": self.best_performance.to_json()},
+            "gain": {
+                "mean": self.gain.mean,
+                "q05": self.gain.q05,
+                "q95": self.gain.q95,
+                "probability": self.gain.probability,
+            },
+            "worthwhile": self.worthwhile,
+            "loss_against_best": self.loss_against_best,
+        }
+
+    def __repr__(self) -> str:
+        lines = [
+            f"Evaluation: {describe(self.allocation)} for {self.bill.total:,.2f} {self.currency}",
+            f"  explainable R²  {_range(self.performance.explainable_r2)}",
+            f"  today           {_range(self.today.explainable_r2)}",
+            f"  labels alone    {_range(self.labels_alone_performance.explainable_r2)} ({describe(self.labels_alone)})",
+            f"  best            {_range(self.best_performance.explainable_r2)} ({describe(self.best)})",
+            f"  gain over labels alone {self.gain.mean:+.3f} ({self.gain.q05:+.3f} to {self.gain.q95:+.3f}), "
+            f"probability of at least {self.worthwhile:g}: {self.gain.probability:.0%}",
+        ]
+        return "\n".join([*lines, *(f"  breaks {limit}" for limit in self.broken)])
+
+
+@dataclass(frozen=True)
+class Believed:
+    """What an evaluation needs of a posterior."""
+
+    problem: Problem
+    surface: PosteriorSurface
+    signal: Float[np.ndarray, " draw"]
+    noise: Float[np.ndarray, " draw"]
+    worthwhile: float
+
+
+def believed(posterior: Posterior) -> Believed:
+    """Return what an evaluation needs of a posterior: its study's prices, limits and objective, and its surface."""
+    config, system = posterior.study.config, posterior.draws.system
+    return Believed(
+        problem=problem_from_config(config, posterior.people),
+        surface=posterior.surface(),
+        signal=np.asarray(system.signal_variance),
+        noise=np.asarray(system.noise_variance),
+        worthwhile=config.objective.worthwhile,
+    )
+
+
+def evaluate(known: Believed, wish: Wish) -> Evaluation:
+    """Return what a design of one's own is worth.
+
+    Parameters
+    ----------
+    known : Believed
+        The study's prices, limits and objective, and the posterior's surface.
+    wish : Wish
+        The design.
+
+    Raises
+    ------
+    BadInput
+        If a modality is unknown, or a wish does not say how much is recorded.
+    """
+    problem = known.problem
+    design = wished(problem, wish)
+    cents = int(problem.cents(design)[0])
+    there = replace(problem, budget=Decimal(cents) / 100)
+    full = Evaluator(known.surface, problem.utility)
+    nothing = Designs(*(np.zeros_like(a) for a in (design.n_task, design.stimuli, design.subjects)), design.repeats)
+    rows = Designs.concatenate([design, nothing, task_only(there), _best(there, known.surface, design)])
+    own, today, alone, best = plans(problem, full, rows)
+    return Evaluation(
+        allocation=own.allocation,
+        bill=own.bill,
+        currency=problem.currency,
+        broken=broken(problem, design),
+        performance=forecast(known, own),
+        today=forecast(known, today),
+        labels_alone=alone.allocation,
+        labels_alone_performance=forecast(known, alone),
+        best=best.allocation,
+        best_performance=forecast(known, best),
+        gain=Gain.of(own.expected - alone.expected, known.worthwhile),
+        worthwhile=known.worthwhile,
+        loss_against_best=best.mean - own.mean,
+    )
+
+
+def forecast(known: Believed, plan: Purchased) -> Forecast:
+    """Return the forecast of one purchase."""
+    share = known.signal / (known.signal + known.noise)
+    studies = np.repeat(share, plan.outcomes.size // share.size)
+    target = known.problem.target
+    return Forecast(
+        explainable_r2=spread(plan.outcomes),
+        r2=spread(plan.outcomes * studies),
+        expected_explainable_r2=spread(plan.expected),
+        expected_r2=spread(plan.expected * share),
+        reaches_target=None if target is None else float((plan.outcomes >= target).mean()),
+    )
+
+
+def _best(problem: Problem, surface: PosteriorSurface, own: Designs) -> Designs:
+    """Return the best of the plans found for the money, labels alone and, if it is allowed, the design itself."""
+    thin = Evaluator(surface, problem.utility, thinned(surface.n_draws, _DRAWS))
+    found = best_at(problem, thin, [])
+    others = [d for d in (own, task_only(problem)) if bool(problem.feasible(d)[0])]
+    designs = Designs.concatenate([*([] if found is None else [found]), *others]) if found or others else own
+    full = Evaluator(surface, problem.utility)
+    best = int(np.argmax(full.utilities(problem.purchase(designs))))
+    return designs.take(slice(best, best + 1))
+
+
+def describe(bought: Allocation) -> str:
+    """Return a purchase in words: people, sessions, samples, labels."""
+    parts = [
+        f"{row.subjects} {name} {'person' if row.subjects == 1 else 'people'} in {row.sessions:,} "
+        f"session{'' if row.sessions == 1 else 's'} ({row.n_samples:,} samples)"
+        for name, row in bought.modalities.items()
+        if row.n_samples
+    ]
+    return " and ".join([*parts, f"{bought.n_task:,} labels"])
+
+
+def _range(summary: Mapping[str, float]) -> str:
+    return f"{summary['mean']:.3f} ({summary['q05']:.3f} to {summary['q95']:.3f})"
+
+
+def _allocation_json(bought: Allocation) -> dict[str, object]:
+    return {"n_task": bought.n_task, "modalities": {name: vars(row) for name, row in bought.modalities.items()}}
+
+
+def _bill_json(bill: Bill, currency: str) -> dict[str, object]:
+    return {
+        "total": float(bill.total),
+        "task": float(bill.task),
+        "modalities": {name: float(money) for name, money in bill.modalities.items()},
+        "currency": currency,
+        "items": {
+            owner: {line: float(money) for line, money in lines.items() if money} for owner, lines in bill.items.items()
+        },
+    }

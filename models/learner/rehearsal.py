@@ -1,0 +1,164 @@
+"""Rehearsal: a purchase is carried out on paper, many times, and the learner that the plan promises is trained and scored.
+
+In: posterior draws, the pilot's size, a few orders. Out: ``Rehearsed``: for every order and rehearsal the explainable R^2 and
+the R^2 that a laboratory would read off, on the same worlds for all orders. A rehearsal draws parameters from the posterior,
+a world from the parameters (latents, channel patterns, task), pilot-sized and purchased data from the world
+(``worlds/gram.py``; a larger order holds the data of a smaller one), trains the told learner (``told_encoder``,
+``told_task``), and scores it exactly, with its intercept. What can go wrong: nothing is checked here; without any label the
+learner guesses the mean, at R^2 = 0.
+
+Explainable R^2 is 1 - M / tau^2 with the realised excess risk M, error of the intercept included, and tau^2 of the parameters
+drawn: averaged over worlds it is what the formula of THEORY section 3 says, apart from the intercept. (The explainable
+variance of one world differs from tau^2; a quotient of two realised numbers has another mean.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+
+from brainworth.models.forecast.forecast import Order, PilotSize
+from brainworth.models.learner.belief import Parameters, Source, Stage1, Told
+from brainworth.models.learner.rehearsed_data import Amount, Data, Material, Setting, data_of
+from brainworth.models.learner.told_task import TaskFit
+from brainworth.models.pilot.threads import one_blas_thread
+
+Matrix = NDArray[np.float64]
+
+LOOKS = (0.25, 0.5, 0.75)
+"""Shares of the rehearsals after which they may stop."""
+BOUNDARY = 2.609
+"""O'Brien and Fleming (1979): four looks with a false-alarm rate of 1 % in all; |mean| / se > BOUNDARY / sqrt(share)."""
+FEWEST = 16
+"""Rehearsals before they may stop."""
+BELIEF_DRAWS = 24
+"""Posterior draws that the learner averages over."""
+
+
+class _Learner:
+    """The told learner, for the designs of one world; stage 1 is shared between designs with the same recordings."""
+
+    def __init__(self, setting: Setting, material: Material) -> None:
+        self.told, self.material = Told(setting.belief, setting.effort), material
+        self.known: dict[tuple[Amount, ...], Stage1] = {}
+
+    def fitted(self, data: Data) -> TaskFit:
+        """Return the task that is learned from a design's data."""
+        if data.brain not in self.known:
+            sources = [
+                Source(found, amount.modality, amount.repeats, own_gain=amount.fresh)
+                for amount in data.brain
+                for found in self.material.recorded(amount)
+            ]
+            self.known[data.brain] = self.told.recorded(sources)
+        pilot, labels = self.material.labels(data)
+        return self.told.labelled(self.known[data.brain], labels, pilot)
+
+
+@one_blas_thread()
+def rehearse_once(setting: Setting, index: int) -> tuple[Float[np.ndarray, " design"], Float[np.ndarray, " design"]]:
+    """Return explainable R^2 and R^2 of every design in one world; the same whoever computes it."""
+    material = Material(setting, index)
+    learner, world = _Learner(setting, material), material.world
+    fits = [learner.fitted(data) for data in setting.designs]
+    explainable = np.array([min(world.explainable_r2(fit, s) for s in setting.shifts) for fit in fits])
+    plain = np.array([world.explainable_r2(fit, 1.0) for fit in fits])
+    total = world.signal_variance + world.noise_variance
+    return explainable, 1.0 - (world.signal_variance * (1.0 - plain) + world.noise_variance) / total
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """What rehearsals brought."""
+
+    explainable_r2: Float[np.ndarray, "design world"]
+    """1 - M / tau^2, intercept included."""
+    r2: Float[np.ndarray, "design world"]
+    """1 - (M + sigma^2) / (tau^2 + sigma^2) on stimuli of the pilot's kind."""
+
+    @property
+    def n(self) -> int:
+        """Rehearsals."""
+        return self.explainable_r2.shape[1]
+
+    def gain(self, design: int = 0, against: int = 1) -> Float[np.ndarray, " world"]:
+        """Return how much more one design reaches than another, world by world."""
+        return self.explainable_r2[design] - self.explainable_r2[against]
+
+
+Mapped = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]], tuple[Any, ...]], Iterator[Any]]
+"""Who computes: (function, tasks, common arguments) to results in the order of the tasks."""
+
+
+def alone(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], common: tuple[Any, ...]) -> Iterator[Any]:
+    """Yield the results one after another, in this process."""
+    return (function(*common, *task) for task in tasks)
+
+
+def setting_of(draws: Parameters, size: PilotSize, orders: Sequence[Order], n: int = 64, seed: int = 0) -> Setting:
+    """Return the setting of n rehearsals: draws that worlds are made from, and other draws that the learner knows.
+
+    Parameters
+    ----------
+    draws
+        Posterior draws, or the one of a known system.
+    size, orders
+        The pilot, and what is bought in each design; the first against the second decides when rehearsals stop.
+    n
+        Rehearsals.
+    seed
+        Seed of everything.
+    """
+    truth, belief = rehearsed_draws(draws.n_draws, n, seed)
+    designs = tuple(data_of(size, order) for order in orders)
+    return Setting(draws.taken(truth), draws.taken(belief), designs, seed)
+
+
+def rehearsed_draws(n_draws: int, n: int, seed: int) -> tuple[Int[np.ndarray, " world"], Int[np.ndarray, " belief"]]:
+    """Return which draws n worlds are made from, and which others the learner knows; a known system's one draw is both."""
+    if n_draws == 1:
+        return np.zeros(n, dtype=np.int64), np.zeros(1, dtype=np.int64)
+    order = np.random.default_rng([seed, 0]).permutation(n_draws)
+    known = min(BELIEF_DRAWS, max(n_draws // 2, 1))
+    return np.resize(order[known:], n), order[:known]
+
+
+def rehearse(
+    setting: Setting,
+    mapped: Mapped = alone,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    early: bool = True,
+) -> Rehearsed:
+    """Return the rehearsals of a setting; they stop early when the sign of the first design's gain over the second is clear.
+
+    Parameters
+    ----------
+    setting
+        ``setting_of`` draws and orders.
+    mapped
+        Who computes; the result does not depend on it.
+    progress
+        Told how many rehearsals are done, of how many.
+    early
+        Whether they may stop.
+    """
+    n = setting.truth.n_draws
+    looks = sorted({max(round(share * n), min(FEWEST, n)) for share in LOOKS} | {n}) if early else [n]
+    done: list[tuple[Matrix, Matrix]] = []
+    for start, stop in zip([0, *looks[:-1]], looks, strict=True):
+        for result in mapped(rehearse_once, [(index,) for index in range(start, stop)], (setting,)):
+            done.append(result)
+            if progress is not None:
+                progress(len(done), n)
+        if len(setting.designs) > 1 and stop < n:
+            gain = np.array([explainable[0] - explainable[1] for explainable, _ in done])
+            error = float(gain.std(ddof=1)) / np.sqrt(stop)
+            if abs(float(gain.mean())) > BOUNDARY / np.sqrt(stop / n) * error > 0.0:
+                break
+    return Rehearsed(np.stack([row for row, _ in done], axis=1), np.stack([row for _, row in done], axis=1))
