@@ -106,9 +106,8 @@ class Study(StudyData):
         Infeasible
             If nothing fits budget and limits.
         """
-        from brainworth.design.decision.rehearse import REHEARSALS
-
         from brainworth.design.decision.plan import How, plan_study
+        from brainworth.design.decision.rehearse import REHEARSALS
         from brainworth.design.report import write_report
 
         folder, most = Path(out), REHEARSALS if rehearsals is None else rehearsals
@@ -225,9 +224,8 @@ class Posterior:
         Infeasible
             If nothing fits budget and limits.
         """
-        from brainworth.design.decision.rehearse import REHEARSALS
-
         from brainworth.design.decision.plan import How, make_plan
+        from brainworth.design.decision.rehearse import REHEARSALS
 
         most = REHEARSALS if rehearsals is None else rehearsals
         with shown(progress, _PLANNING[1:5]) as say:

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from brainworth.design.decision.rehearse import Rehearsal
 from jaxtyping import Float, Int
 from scipy.special import ndtri
 
 from brainworth.design.allocation.result import Plan as Purchased
+from brainworth.design.decision.rehearse import Rehearsal
 from brainworth.models.learner.rehearsal import rehearsed_draws
 
 FEWEST = 8
