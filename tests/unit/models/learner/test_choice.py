@@ -75,7 +75,9 @@ def test_first_choice_is_the_best_single_stimulus() -> None:
     x, beliefs = _world(3)
     found = greedy_choice(beliefs, _pool(x), 1)
     after = [
-        np.mean([_risk(c, row[None], s, beliefs.target) for c, s in zip(beliefs.covariance, beliefs.noise[0], strict=True)])
+        np.mean(
+            [_risk(c, row[None], s, beliefs.target) for c, s in zip(beliefs.covariance, beliefs.noise[0], strict=True)]
+        )
         for row in x
     ]
     assert found.groups[0] == int(np.argmin(after))
