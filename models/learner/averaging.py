@@ -256,9 +256,7 @@ def _log_size_prior(member: Bool[np.ndarray, "subset latent"]) -> Vector:
     return -np.log(np.count_nonzero(alike)) - np.log(alike[size])
 
 
-def _averaged(
-    design: LabelledDesign, found: list[tuple[_Points, _Rotated, _Spectrum, float]]
-) -> SecondStage:
+def _averaged(design: LabelledDesign, found: list[tuple[_Points, _Rotated, _Spectrum, float]]) -> SecondStage:
     """Return the average over all grid points by posterior probability."""
     log_evidence = float(special.logsumexp(np.concatenate([points.log_weight.ravel() for points, *_ in found])))
     p, k = design.maps.shape
