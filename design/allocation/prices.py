@@ -1,9 +1,9 @@
 """Prices and price lists: a number, or ``[low, high]`` as a 90 % interval; graduated tiers; exact in any unit of money.
 
 In: plain values. Out: ``Price`` and ``Schedule``, which charge whole-number counts in whole cents at the upper end of what is
-believed. A cent is the smallest amount that is told apart: a hundredth of the currency unit, or what ``cent_of`` makes of the size of
-the budget, so that a study in millions, or in an inflated currency, is planned to the same number of digits. What can go wrong: a
-negative, reversed or non-finite price, tiers out of order; a ``BadInput`` says which.
+believed. A cent is the smallest amount that is told apart: a hundredth of the currency unit, or what ``cent_of`` makes of the
+size of the budget, so that a study in millions, or in an inflated currency, is planned to the same number of digits. A negative,
+reversed or non-finite price, or tiers out of order, raise ``BadInput``.
 """
 
 from __future__ import annotations

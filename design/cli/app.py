@@ -23,10 +23,13 @@ from brainworth.design.cli.evaluate import evaluate
 from brainworth.design.cli.output import one_paragraph
 from brainworth.design.cli.plan import backtest, demo, plan, report, simulate
 from brainworth.design.cli.predict import predict
+from brainworth.design.cli.stimuli import stimuli
 from brainworth.design.cli.study import check, init, schema
 from brainworth.design.common.errors import BrainworthError
+from brainworth.design.common.outside import outside_allowed
 from brainworth.design.common.version import __version__
 
+_ANYWHERE = ("--debug", "--allow-outside")
 INTERRUPTED = 130
 USAGE = 2
 BUG = 1
@@ -59,9 +62,16 @@ def root(
         bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")] = False,
+    allow_outside: Annotated[
+        bool, typer.Option("--allow-outside", help="Let the study file name files outside of its folder.")
+    ] = False,
 ) -> None:
     """How many brain recordings and how many task labels to buy next, from a small pilot."""
-    del version, debug  # the first acts by its callback, the second is taken out of the arguments by main
+    del (
+        version,
+        debug,
+        allow_outside,
+    )  # the first acts by its callback, the others are taken out of the arguments by main
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -77,6 +87,7 @@ app.command("sensitivity")(sensitivity)
 app.command("predict")(predict)
 app.command("report")(report)
 app.command("simulate")(simulate)
+app.command("stimuli")(stimuli)
 app.command("schema")(schema)
 app.add_typer(datasets_app, name="datasets")
 
@@ -125,13 +136,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        Without the program's name; default those of the process. ``--debug`` is accepted anywhere.
+        Without the program's name; default those of the process. ``--debug`` and ``--allow-outside`` are accepted anywhere.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     try:
-        with _no_interruption_lost():
-            result = app(args=[a for a in given if a != "--debug"], prog_name="brainworth", standalone_mode=False)
+        with _no_interruption_lost(), outside_allowed(allowed="--allow-outside" in given):
+            result = app(args=[a for a in given if a not in _ANYWHERE], prog_name="brainworth", standalone_mode=False)
         sys.stdout.flush()
     except BrainworthError as error:
         return _fail(one_paragraph(error), error.exit_code, debug=debug)

@@ -66,12 +66,14 @@ def overview(study: Study) -> dict[str, Any]:
     from brainworth.design.common.checks import overall
     from brainworth.design.common.records import plain
     from brainworth.design.pilot.checks import data_checks
+    from brainworth.design.pilot.rules import losses
 
     found: dict[str, Any] = {
         "title": study.config.study.title,
         "status": "ok",
         "files": dict(study.digest),
         "remarks": list(study.remarks),
+        "losses": losses.record(study.losses),
     }
     if study.system is not None:
         system = study.system.system

@@ -19,6 +19,8 @@ def read_toml(path: Path, name: object) -> dict[str, Any]:
             raise problem(
                 name, "", "this is a folder", f"Name the file in it, e.g. {one_line(path / 'study.toml', 200)}."
             )
+        if path.exists() and not path.is_file():
+            raise problem(name, "", "this is a device or a pipe", "Name a regular file.")
         if path.stat().st_size > MAX_BYTES:
             raise problem(name, "", "the file is larger than 1 MiB", "Tables belong into files of their own.")
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))

@@ -159,20 +159,6 @@ def _person(
     return values[:, there], names
 
 
-def _check_repeats(table: Table) -> None:
-    if "repeat" not in table.keys:
-        return
-    parts = [table.keys[n].tolist() for n in ("subject", "stimulus", "session", "repeat") if n in table.keys]
-    twice = _first_duplicate(list(zip(*parts, strict=True)))
-    if twice:
-        raise problem(
-            table.source,
-            table.place(twice[0]),
-            f"subject, stimulus, session and repeat are the same as in {table.place(twice[1])}",
-            "Number the presentations of a stimulus in the column repeat, or leave that column out.",
-        )
-
-
 @dataclass(frozen=True)
 class _Stimuli:
     """The stimulus table, indexed."""
@@ -189,7 +175,6 @@ def _recordings(
 ) -> tuple[list[Recording], dict[str, tuple[str, ...]], list[str]]:
     """Return the recordings of one modality by person, their channel names, and remarks."""
     rows = _rows_of(table, stimuli.index, stimuli.source)
-    _check_repeats(table)
     distinct = np.unique(rows).size
     if distinct < MIN_STIMULI:
         raise problem(

@@ -72,6 +72,7 @@ def prepared(tables: PilotTables, spelling: Mapping[str, str | None]) -> PilotTa
         recordings[name] = _measured(_of_stimuli(_renamed(spelled, known, spelling), gone, "samples"))
     stimuli = _noted_features(stimuli)
     target = _mean_label(labels)
+    stimuli = _noted_label(stimuli, target) if len(stimuli.columns) == 1 else stimuli
     _refuse_label(stimuli, target, "feature")
     for table in recordings.values():
         _refuse_label(_head(table), target, "channel")
@@ -124,6 +125,7 @@ def _of_stimuli(table: Table, gone: set[str], unit: str) -> Table:
 
 def _measured(table: Table) -> Table:
     """Return recordings after their values were checked; of a table left on disk, the first rows are looked at here."""
+    _require_numbered(table)
     table = without_copies(cleaned(table, "samples"))
     head = _head(table)
     if table.rows is not None:
@@ -133,6 +135,19 @@ def _measured(table: Table) -> Table:
             raise problem(table.source, f"{table.answers.section} duplicates", "the numbers are read in slices", right)
     _refuse_counters(head, "channel")
     return table
+
+
+def _require_numbered(table: Table) -> None:
+    """Raise ``BadInput`` if presentations of a stimulus are numbered, but two have one number."""
+    if "repeat" not in table.keys:
+        return
+    parts = [table.keys[n].tolist() for n in ("subject", "stimulus", "session", "repeat") if n in table.keys]
+    seen: dict[tuple[str, ...], int] = {}
+    for row, key in enumerate(zip(*parts, strict=True)):
+        if seen.setdefault(key, row) != row:
+            wrong = f"subject, stimulus, session and repeat are the same as in {table.place(seen[key])}"
+            right = "Number the presentations of a stimulus in the column repeat, or leave that column out."
+            raise problem(table.source, table.place(row), wrong, right)
 
 
 def _head(table: Table) -> Table:
@@ -234,6 +249,17 @@ def _mean_label(table: Table) -> dict[str, float]:
         return {}
     means = np.bincount(where, weights=values) / np.bincount(where)
     return dict(zip(ids.tolist(), means.tolist(), strict=True))
+
+
+def _noted_label(table: Table, target: Mapping[str, float]) -> Table:
+    """Return the stimuli with a remark if their only feature is the label, which cannot be left out then."""
+    try:
+        _refuse_label(table, target, "feature")
+    except BadInput:
+        note = f"{table.source}: the only feature, {quoted(table.columns[0])}, is the label itself, but for its unit."
+        answers = replace(table.answers, keep=(*table.answers.keep, *table.columns))
+        return replace(table, notes=(*table.notes, note), answers=answers)
+    return table
 
 
 def _refuse_label(table: Table, target: Mapping[str, float], word: str) -> None:

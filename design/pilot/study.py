@@ -87,13 +87,15 @@ class Study:
         return self.tables
 
     @classmethod
-    def from_file(cls, path: str | Path) -> Self:
+    def from_file(cls, path: str | Path, *, allow_outside: bool | None = None) -> Self:
         """Return the study described by a study file.
 
         Parameters
         ----------
         path : str or Path
             The study file (TOML).
+        allow_outside : bool, optional
+            Whether the study may name files outside of its folder; default no, or what ``--allow-outside`` says.
 
         Raises
         ------
@@ -103,7 +105,7 @@ class Study:
         path = Path(path)
         data = read_toml(path, path)
         config = parse_study(data, path)
-        folder = Folder(path)
+        folder = Folder(path, config.study.data_root, allow_outside=allow_outside)
         if config.system is not None:
             file = config.system.file
             system = read_system(folder.path(file, "system > file"), file).reordered(config.modality_names, file)
@@ -228,7 +230,7 @@ class Study:
         features : ndarray, shape (stimulus, feature)
             Features of every stimulus.
         labels : (ndarray, ndarray)
-            Rows of ``features`` and their labels, one each.
+            Rows of ``features`` (or a mask of them) and their labels, one each.
         recordings : mapping
             ``{modality: {subject: (rows of features, channels)}}`` with channels of shape (sample, channel): arrays, or
             memory-mapped, HDF5, zarr or Dask arrays, which are read in slices.
@@ -244,15 +246,18 @@ class Study:
         """
         import pandas as pd
 
-        from brainworth.design.pilot.arrays import array_frame, recordings_table
+        from brainworth.design.pilot.arrays import array_frame, labels_frame, recordings_table
 
         table = array_frame(features, "features", "feature")
         if group is not None:
+            if len(group) != len(table):
+                right = f"Give one for each of the {len(table)} stimuli."
+                raise problem("group", "", f"there are {len(group)} groups", right)
             table.insert(0, "group", pd.Series(list(group), dtype=object))
         table.insert(0, "stimulus", np.arange(len(table)))
         return cls.from_frames(
             stimuli=table,
-            labels=pd.DataFrame({"stimulus": np.asarray(labels[0]), "label": np.asarray(labels[1])}),
+            labels=labels_frame(labels, len(table)),
             recordings={name: recordings_table(name, people) for name, people in recordings.items()},
             config=config,
         )

@@ -75,6 +75,11 @@ class Reader(Section):
     """BIDS: people to use, without 'sub-'; default all."""
     sessions: Texts | None = None
     """BIDS: sessions to use, without 'ses-'; default all."""
+    entities: dict[Text, Annotated[str, Field(max_length=64)]] = Field(default_factory=dict)
+    """BIDS: further entities of the file names, e.g. { echo = "2" } or { proc = "clean" }: only recordings with these; an empty
+    text means without this entity."""
+    ending: Text | None = None
+    """BIDS: ending of the recordings, e.g. ".vhdr"; needed only where one recording is there in several formats."""
     derivatives: RelativePath | None = None
     """BIDS fMRI: folder within the data set, e.g. derivatives/fmriprep, that holds preprocessed images, brain masks
     and confounds; events are taken from the data set itself."""
@@ -149,7 +154,7 @@ _SIGNAL = {
     "high_pass",
     "slice_time",
 }
-_BIDS = {"stimulus", "where", "datatype", "task", "subjects", "sessions", *_VALUES}
+_BIDS = {"stimulus", "where", "datatype", "task", "subjects", "sessions", "entities", "ending", *_VALUES}
 KEYS: dict[str, set[str]] = {
     "a table": {"stream"} | _COLUMNS,
     "arrays": {"node", "stream"} | _COLUMNS,

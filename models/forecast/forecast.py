@@ -14,13 +14,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from brainworth.models.theory.spread import mean_label_risk, risk_and_spread
 from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
 from brainworth.models.theory.encoding import encode
 from brainworth.models.theory.estimators import Optimal
 from brainworth.models.theory.shift import risk_inside
+from brainworth.models.theory.spread import mean_label_risk, risk_and_spread
 from brainworth.models.theory.system import Design, System
 
 MAX_PEOPLE = 64

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from brainworth.models.forecast.forecast import Order, PilotSize
@@ -114,16 +114,18 @@ def setting_of(draws: Parameters, size: PilotSize, orders: Sequence[Order], n: i
     seed
         Seed of everything.
     """
-    rng = np.random.default_rng([seed, 0])
-    if draws.n_draws == 1:
-        truth, belief = np.zeros(n, dtype=np.int64), np.zeros(1, dtype=np.int64)
-    else:
-        order = rng.permutation(draws.n_draws)
-        known = min(BELIEF_DRAWS, max(draws.n_draws // 2, 1))
-        belief = order[:known]
-        truth = np.resize(order[known:], n)
+    truth, belief = rehearsed_draws(draws.n_draws, n, seed)
     designs = tuple(data_of(size, order) for order in orders)
     return Setting(draws.taken(truth), draws.taken(belief), designs, seed)
+
+
+def rehearsed_draws(n_draws: int, n: int, seed: int) -> tuple[Int[np.ndarray, " world"], Int[np.ndarray, " belief"]]:
+    """Return which draws n worlds are made from, and which others the learner knows; a known system's one draw is both."""
+    if n_draws == 1:
+        return np.zeros(n, dtype=np.int64), np.zeros(1, dtype=np.int64)
+    order = np.random.default_rng([seed, 0]).permutation(n_draws)
+    known = min(BELIEF_DRAWS, max(n_draws // 2, 1))
+    return np.resize(order[known:], n), order[:known]
 
 
 def rehearse(

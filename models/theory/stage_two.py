@@ -179,7 +179,7 @@ def _unknowns(prior: PriorAfterStageOne, count: Float[Array, " node"], noise: Sc
         return jax.lax.while_loop(unfinished, advance, (jnp.zeros((), dtype=int), start, jnp.ones(())))[1]
 
     def tangent(linear: Callable[[Unknowns], Unknowns], value: Unknowns) -> Unknowns:
-        return _eliminate(jax.vmap(linear, out_axes=1)(jnp.eye(value.shape[0])), value)
+        return jnp.linalg.solve(jax.vmap(linear, out_axes=1)(jnp.eye(value.shape[0])), value)
 
     top = noise + jnp.sum(count * (prior.remainder + jnp.sum(prior.learned, axis=0)))
     start = jnp.concatenate([top[None], jnp.ones(prior.learned.shape[0])])
@@ -208,12 +208,15 @@ def _jacobian(
 def _eliminate(matrix: Float[Array, "unknown unknown"], value: Unknowns) -> Unknowns:
     """Solve a small linear system by Gauss-Jordan elimination, vectorised over a batch.
 
-    An M-matrix needs no pivots, and LAPACK would solve one system of a batch after the other.
+    An M-matrix needs no pivots, and LAPACK would solve one system of a batch after the other. Each step uses the first row, and
+    rotates the table so that the next one comes first.
     """
-    # The right-hand side is kept apart, so that reverse mode sees an expression that is linear in it.
-    for pivot in range(value.shape[0]):
-        row, entry = matrix[pivot] / matrix[pivot, pivot], value[pivot] / matrix[pivot, pivot]
-        column = matrix[:, pivot].at[pivot].set(0.0)
-        matrix = (matrix - column[:, None] * row).at[pivot].set(row)
-        value = (value - column * entry).at[pivot].set(entry)
-    return value
+
+    def step(state: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
+        table, side = state
+        row, entry, column = table[0] / table[0, 0], side[0] / table[0, 0], table[1:, 0]
+        table = jnp.concatenate([table[1:] - column[:, None] * row, row[None]])
+        side = jnp.concatenate([side[1:] - column * entry, entry[None]])
+        return (jnp.roll(table, -1, axis=1), side), None
+
+    return jax.lax.scan(step, (matrix, value), None, length=value.shape[0])[0][1]

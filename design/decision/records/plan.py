@@ -175,6 +175,8 @@ class Provenance(Record):
     version: str = ""
     seed: int | None = None
     inputs: dict[str, str] = Field(default_factory=dict)
+    losses: list[dict[str, Any]] = Field(default_factory=list)
+    """What was left out, merged or changed on the way from the files to the pilot, by source, reason and person."""
     created: str = ""
     seconds: dict[str, float] = Field(default_factory=dict)
 

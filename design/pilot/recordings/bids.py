@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
 from brainworth.design.pilot.folder import Folder
+from brainworth.design.pilot.rules.answers import either, lines
 from brainworth.design.study_file.reader import Reader
 
 _NAME = re.compile(r"^((?:[a-z0-9]+-[a-z0-9+]+_)*)([a-zA-Z0-9]+)(\.[a-zA-Z0-9.]+)$", re.IGNORECASE)
@@ -151,6 +152,9 @@ def recordings(layout: Layout, datatype: str, reader: Reader, source: str) -> li
     files = [f for f in layout.files if _is_recording(f, datatype)]
     for entity, wanted in (("space", reader.space), ("desc", reader.description)):
         files = [f for f in files if wanted is None or f.entities.get(entity) == wanted]
+    for entity, value in reader.entities.items():
+        files = [f for f in files if f.entities.get(entity, "") == value]
+    files = [f for f in files if reader.ending in {None, f.ending}]
     files = [f for f in files if f.entities.get("split", "01").lstrip("0") in {"", "1"}]
     tasks = sorted({f.entities.get("task", "") for f in files})
     if reader.task is None and len(tasks) > 1:
@@ -164,9 +168,41 @@ def recordings(layout: Layout, datatype: str, reader: Reader, source: str) -> li
         if f.entities.get("task", "") in task and f.entities["sub"] in people and f.entities.get("ses", "") in sessions
     ]
     if not chosen:
-        right = "Check task, subjects, sessions, space and description."
+        right = "Check task, subjects, sessions, space, description, entities and ending."
         raise problem(source, "", f"no {datatype} recording fits the reader", right)
+    _require_distinct(chosen, source)
     return chosen
+
+
+def _require_distinct(files: Sequence[BidsFile], source: str) -> None:
+    """Raise ``BadInput`` if two files hold one recording: another format, another version, another echo."""
+    seen: dict[tuple[str, str], BidsFile] = {}
+    for file in files:
+        key = (file.entities["sub"], file.run_name)
+        if key in seen:
+            wrong = f"{listed([seen[key].path.name, file.path.name])} are files of the same run"
+            raise problem(source, "", wrong, either("A run is read once.", _choices(seen[key], file)))
+        seen[key] = file
+
+
+def _choices(first: BidsFile, second: BidsFile) -> list[tuple[str, str]]:
+    """Return the lines of the study file that choose one of two files of a run, and which one it is then."""
+    section = "[modality.reader]"
+    if first.ending != second.ending:
+        return [(lines(section, "ending", file.ending), file.path.name) for file in (first, second)]
+    own = {"space": "space", "desc": "description"}
+    for entity in sorted({*first.entities, *second.entities}):
+        values = [file.entities.get(entity, "") for file in (first, second)]
+        if values[0] != values[1]:
+            named = entity in own and all(values)
+            return [
+                (
+                    lines(section, own[entity], value) if named else f'{section} entities = {{ {entity} = "{value}" }}',
+                    file.path.name,
+                )
+                for value, file in zip(values, (first, second), strict=True)
+            ]
+    return [(lines(section, "sessions", [file.entities.get("ses", "")]), file.path.name) for file in (first, second)]
 
 
 def sidecar(folder: Folder, layout: Layout, file: BidsFile, field: str) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from brainworth.design.common.messages import one_line, problem
 from brainworth.design.common.optional import need
 from brainworth.design.pilot.folder import Folder
 from brainworth.design.pilot.recordings.bids import BidsFile, Layout, recordings
-from brainworth.design.pilot.recordings.epochs import window_means
-from brainworth.design.pilot.recordings.events import Events, read_events
+from brainworth.design.pilot.recordings.epochs import dropped, window_means
+from brainworth.design.pilot.recordings.events import Events, left_out, read_events, refuse_simultaneous
 from brainworth.design.pilot.tables.stack import Part, stacked
 from brainworth.design.pilot.tables.tables import MAX_CELLS, Table, Wanted
 from brainworth.design.study_file.reader import Reader, check_meaning
@@ -73,7 +73,9 @@ class RecordingReader:
             raise _no_epoch(source)
         names, values = window_means(epochs, self.reader, source)
         ids = tuple(epochs.metadata["stimulus"].tolist())
-        return Part(file.entities["sub"], file.run_name, ids, names, values, events.advice)
+        who = file.entities["sub"]
+        losses = dropped(epochs, source, who) + left_out(events, who)
+        return Part(who, file.run_name, ids, names, values, events.advice, losses)
 
     def _raw(self, root: Path, file: BidsFile, datatype: str, source: str) -> Any:
         """Return the recording, not yet loaded, after all files that hold it were checked and hashed."""
@@ -113,7 +115,9 @@ class RecordingReader:
         if len(events) * len(raw.ch_names) * ((stop - start) * rate + 1) > MAX_CELLS:
             right = f"At most {MAX_CELLS} can be read; resample, or use shorter epochs."
             raise problem(events.source, "", "the epochs hold too many values", right)
+        _require_within(events, raw.n_times / rate, rate)
         samples = np.round(events.onset * rate).astype(np.int64) + raw.first_samp
+        refuse_simultaneous(events, samples, "at the same sample")
         if not np.any((samples + start * rate >= raw.first_samp) & (samples + stop * rate <= raw.last_samp)):
             raise _no_epoch(events.source)
         table = np.column_stack([samples, np.zeros_like(samples), np.ones_like(samples)])
@@ -128,6 +132,19 @@ class RecordingReader:
             reject_by_annotation=True,
             verbose="error",
         )
+
+
+def _require_within(events: Events, seconds: float, rate: float) -> None:
+    """Raise ``BadInput`` for an event before the beginning or after the end of the recording."""
+    outside = np.flatnonzero((events.onset < -1.0 / rate) | (events.onset > seconds + 1.0 / rate))
+    if outside.size:
+        event = int(outside[0])
+        more = f" ({outside.size} such events in all)" if outside.size > 1 else ""
+        wrong = f"the onset of {events.onset[event]:g} s lies outside of the recording, 0 to {seconds:g} s{more}"
+        right = (
+            "Onsets are in seconds from the first sample; are these milliseconds, or samples? Or leave such rows out."
+        )
+        raise problem(events.source, f"{events.place(event)}, column 'onset'", wrong, right)
 
 
 def _no_epoch(source: str) -> BadInput:

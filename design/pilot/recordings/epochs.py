@@ -24,6 +24,7 @@ from brainworth.design.common.errors import BadInput
 from brainworth.design.common.messages import did_you_mean, listed, one_line, problem, quoted
 from brainworth.design.common.optional import need
 from brainworth.design.pilot.recordings.events import id_advice
+from brainworth.design.pilot.rules.losses import Loss
 from brainworth.design.pilot.tables.tables import MAX_CELLS, MAX_FILE_BYTES, Table, Wanted, from_columns, text_of
 from brainworth.design.study_file.reader import Reader
 
@@ -161,12 +162,52 @@ def epochs_table(epochs: Any, source: str, wanted: Wanted, reader: Reader | None
         No metadata, no ids, no data channels, an empty window, or too many values.
     """
     reader = reader or Reader()
+    epochs = _loaded(epochs, source)
     columns, used = _keys(epochs, reader, source, wanted)
     names, values = window_means(epochs, reader, source)
     for i, name in enumerate(names):
         columns[name] = values[used, i]
     advice = id_advice(reader.stimulus or "stimulus", "the metadata")
-    return replace(from_columns(columns, source, wanted), advice=advice)
+    channels = replace(wanted, answers=replace(wanted.answers, ignore=(), keep=names))
+    table = from_columns(columns, source, channels)
+    people = set(table.keys["subject"].tolist())
+    losses = dropped(epochs, source, people.pop() if len(people) == 1 else None)
+    if not used.all():
+        losses += (Loss(source, "left out by reader.where", int(np.sum(~used)), used.size, None, "epochs"),)
+    return replace(table, advice=advice, answers=wanted.answers, losses=losses)
+
+
+def _loaded(epochs: Any, source: str) -> Any:
+    """Return epochs whose rejected ones are gone from the metadata, too: those that were not loaded still hold them."""
+    if epochs.preload:
+        return epochs
+    import mne
+
+    _check_size(len(epochs.events) * len(epochs.ch_names) * len(epochs.times), source)
+    with mne.use_log_level("error"):
+        return epochs.copy().load_data()
+
+
+def dropped(epochs: Any, source: str, subject: str | None) -> tuple[Loss, ...]:
+    """Return the losses that the drop log of epochs tells, by reason."""
+    asked = [entry for entry in epochs.drop_log if entry != ("IGNORED",)]
+    reasons: dict[str, int] = {}
+    for entry in asked:
+        if entry:
+            reasons[_reason(entry)] = reasons.get(_reason(entry), 0) + 1
+    return tuple(Loss(source, reason, count, len(asked), subject, "epochs") for reason, count in reasons.items())
+
+
+def _reason(entry: Sequence[str]) -> str:
+    """Return why an epoch was dropped, in words, from its entry in the drop log."""
+    first = str(entry[0])
+    if first in {"NO_DATA", "TOO_SHORT"}:
+        return "left out, because the epoch leaves the recording"
+    if first.upper().startswith("BAD"):
+        return "left out, because the recording is marked bad there"
+    if first == "USER":
+        return "left out by hand before"
+    return "rejected, because a channel's amplitude is too large or too small"
 
 
 def _check_size(values: int, source: str) -> None:

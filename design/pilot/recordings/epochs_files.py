@@ -60,8 +60,22 @@ def read_matching(folder: Folder, pattern: str, field: str, reader: Reader) -> T
     if not found or len(found) > MAX_MATCHES:
         wrong = f"{len(found)} files fit the pattern {quoted(pattern)}"
         raise problem(folder.file, field, wrong, f"It must name 1 to {MAX_MATCHES} files within the study's folder.")
+    _refuse_copies(found, pattern, folder.file, field)
     parts = [part for path in found for part in _parts(folder, path, field, reader)]
     return stacked(parts, pattern, RECORDINGS)
+
+
+def _refuse_copies(found: list[Path], pattern: str, file: str, field: str) -> None:
+    """Raise ``BadInput`` if two files are versions of one recording: their names differ in proc-, desc- or rec- only."""
+    seen: dict[str, Path] = {}
+    for path in found:
+        plain = re.sub(r"_(proc|desc|rec)-[A-Za-z0-9+]+", "", path.name)
+        key = (path.parent / plain).as_posix()
+        if key in seen:
+            wrong = f"{quoted(seen[key].name)} and {quoted(path.name)} are versions of one recording"
+            right = f"Name the one to use in the pattern, e.g. 'sub-*_desc-clean-epo.fif' instead of {quoted(pattern)}."
+            raise problem(file, field, wrong, right)
+        seen[key] = path
 
 
 def _matching(folder: Folder, pattern: str, field: str) -> Iterator[Path]:
@@ -99,8 +113,10 @@ def _divided(table: Table, session: str) -> Iterator[Part]:
     """Yield the samples of every person and session of a table; ``session`` is its name where the table does not say."""
     sessions = table.keys.get("session", np.full(len(table), session, dtype=object))
     table.require_finite()
+    first = True
     pairs = list(zip(table.keys["subject"].tolist(), sessions.tolist(), strict=True))
     for who, when in dict.fromkeys(pairs):
         rows = [i for i, pair in enumerate(pairs) if pair == (who, when)]
         ids = tuple(table.keys["stimulus"][rows].tolist())
-        yield Part(who, when, ids, table.columns, table.values[rows], table.advice)
+        yield Part(who, when, ids, table.columns, table.values[rows], table.advice, table.losses if first else ())
+        first = False

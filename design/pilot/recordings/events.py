@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
+from brainworth.design.pilot.rules.losses import Loss
 from brainworth.design.pilot.tables.tables import text_of
 from brainworth.design.study_file.reader import Reader
 
@@ -41,6 +42,14 @@ class Events:
     """All columns, as text."""
     named_by: str
     """The column that holds the stimulus ids."""
+    row: tuple[int, ...] = ()
+    """Row of each event in its table, from 1."""
+    total: int = 0
+    """Rows of the table, those left out by ``where`` included."""
+
+    def place(self, event: int) -> str:
+        """Return "row 5" for an event, as its table counts."""
+        return f"row {self.row[event]}" if self.row else f"event {event + 1}"
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -55,6 +64,8 @@ class Events:
             tuple(self.stimulus[i] for i in rows),
             {name: tuple(column[i] for i in rows) for name, column in self.columns.items()},
             self.named_by,
+            tuple(self.row[i] for i in rows) if self.row else (),
+            self.total,
         )
 
     @property
@@ -123,13 +134,36 @@ def events_of(columns: Mapping[str, Sequence[object]], source: str, reader: Read
     ids = tuple(texts[stimulus][i] for i in rows)
     for row, text in zip(rows, ids, strict=True):
         if text in _NONE:
+            if all(texts[stimulus][i] in _NONE for i in rows):
+                others = [name for name in texts if name not in {stimulus, "onset", "duration"}]
+                right = f"Name the column with the ids of the stimuli by stimulus in [modality.reader]; there are {listed(others)}."
+                raise problem(source, f"column {quoted(stimulus)}", "all its cells are empty or n/a", right)
             right = (
                 f"Every event needs a stimulus id; leave others out by reader.where{_telling(texts, stimulus, rows)}."
             )
             raise problem(source, f"row {row + 1}, column {quoted(stimulus)}", "the cell is empty", right)
-    return Events(
-        source, onset, duration, ids, {name: tuple(c[i] for i in rows) for name, c in texts.items()}, stimulus
-    )
+    chosen = {name: tuple(c[i] for i in rows) for name, c in texts.items()}
+    numbers = tuple(int(i) + 1 for i in rows)
+    return Events(source, onset, duration, ids, chosen, stimulus, numbers, len(texts["onset"]))
+
+
+def refuse_simultaneous(events: Events, moment: np.ndarray, when: str) -> None:
+    """Raise ``BadInput`` for the first event that begins with another one, by onset or by sample."""
+    seen: dict[float, int] = {}
+    for event, at in enumerate(moment.tolist()):
+        if at in seen:
+            first = seen[at]
+            names = f"{quoted(events.stimulus[first])} and {quoted(events.stimulus[event])}"
+            wrong = f"{names} ({events.place(first)}) begin {when}, {events.onset[event]:g} s"
+            right = "No recording tells them apart: leave one out by where in [modality.reader], or correct the onset."
+            raise problem(events.source, f"{events.place(event)}, column 'onset'", wrong, right)
+        seen[at] = event
+
+
+def left_out(events: Events, subject: str) -> tuple[Loss, ...]:
+    """Return how many rows of the table ``where`` has left out."""
+    lost = events.total - len(events)
+    return (Loss(events.source, "left out by reader.where", lost, events.total, subject, "events"),) if lost else ()
 
 
 def _telling(texts: Mapping[str, tuple[str, ...]], stimulus: str, rows: np.ndarray) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,12 +30,17 @@ from brainworth.design.pilot.recordings.single_trials import (
     whitened,
     without,
 )
+from brainworth.design.pilot.rules.losses import Loss
 from brainworth.design.pilot.tables.stack import Part, stacked
 from brainworth.design.pilot.tables.tables import Wanted
 from brainworth.design.study_file.reader import Reader, check_meaning, parse_reader
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_EMPTY = 0.5
+"""Share of channels without a value above which a volume is left out rather than the channels."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +67,18 @@ def samples_of_run(series: Float[np.ndarray, "volume channel"], run: Run, names:
     """Return the samples of one run: one per event, or one per volume."""
     if len(series) != run.timing.volumes:
         raise problem(run.source, "", f"it gives {len(series)} volumes of {run.timing.volumes}", "Check the image.")
+    series, run, losses = _without_empty_volumes(series, run, reader)
     varies = np.all(np.isfinite(series), axis=0)
     varies &= np.ptp(np.where(varies, series, 0.0), axis=0) > 1e-10 * np.max(np.abs(np.nan_to_num(series)), axis=0)
     kept = tuple(name for name, keep in zip(names, varies, strict=True) if keep)
+    partly = int(np.sum(~np.all(np.isfinite(series), axis=0)))
+    reason = "left out, because some of their volumes hold no value"
+    losses += (Loss(run.source, reason, partly, len(names), run.subject, "channels"),) if partly else ()
+    if not np.all(varies) and int(np.sum(~varies)) > partly:
+        constant = int(np.sum(~varies)) - partly
+        losses += (
+            Loss(run.source, "left out, because they are constant", constant, len(names), run.subject, "channels"),
+        )
     nuisance = nuisance_regressors(run.timing, reader, run.confounds)
     if run.timing.volumes < nuisance.shape[1] + 5 or not kept:
         wrong = (
@@ -75,13 +89,39 @@ def samples_of_run(series: Float[np.ndarray, "volume channel"], run: Run, names:
     if reader.standardise:
         clean = clean / np.maximum(clean.std(axis=0), 1e-290)
     if run.events is None:
-        ids = tuple(f"{run.name}:{i + 1}" for i in range(len(clean)))
-        return Part(run.subject, run.name, ids, kept, clean)
+        ids = tuple(f"{run.name}:{i + 1}" for i in np.flatnonzero(run.timing.used))
+        return Part(run.subject, run.name, ids, kept, clean, losses=losses)
     amplitudes = _amplitudes(clean, run.events, run.timing, nuisance, reader)
     delays = reader.fir_delays or [0]
     columns = tuple(f"{name} +{d}" if len(delays) > 1 else name for name in kept for d in delays)
     values = amplitudes.reshape(len(run.events), -1)
-    return Part(run.subject, run.name, run.events.stimulus, columns, values, run.events.advice)
+    return Part(run.subject, run.name, run.events.stimulus, columns, values, run.events.advice, losses)
+
+
+def _without_empty_volumes(
+    series: Float[np.ndarray, "volume channel"], run: Run, reader: Reader
+) -> tuple[Float[np.ndarray, "volume channel"], Run, tuple[Loss, ...]]:
+    """Return series and run without the volumes in which most channels hold no value (scrubbed, or never written)."""
+    share = np.mean(~np.isfinite(series), axis=1)
+    empty = share > _EMPTY
+    if not empty.any():
+        return series, run, ()
+    if reader.noise_model == "ar1" or empty.all():
+        first = int(np.flatnonzero(empty)[0]) + 1
+        wrong = f"{int(empty.sum())} of its {len(empty)} volumes hold no values in most voxels (NaN)"
+        right = "Correct the image, or use noise_model = 'ols', which leaves such volumes out."
+        raise problem(run.source, f"volume {first}", wrong, right)
+    loss = Loss(
+        run.source,
+        "left out, because most of their voxels hold no value",
+        int(empty.sum()),
+        len(empty),
+        run.subject,
+        "volumes",
+    )
+    confounds = None if run.confounds is None else run.confounds[~empty]
+    timing = replace(run.timing, volumes=int(np.sum(~empty)), frame=tuple(np.flatnonzero(~empty).tolist()))
+    return series[~empty], replace(run, timing=timing, confounds=confounds), (loss,)
 
 
 def _amplitudes(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from brainworth.design.common.messages import listed, problem
+from brainworth.design.common.messages import problem
 from brainworth.design.common.optional import need
 from brainworth.design.pilot.folder import Folder
 from brainworth.design.pilot.recordings.bids import BidsFile, Layout, recordings, sidecar
@@ -28,6 +28,7 @@ from brainworth.design.pilot.recordings.nifti import (
     open_image,
     read_confounds,
     repetition_time,
+    require_one_tr,
 )
 from brainworth.design.pilot.recordings.single_trials import Timing
 from brainworth.design.pilot.tables.stack import stacked
@@ -152,7 +153,6 @@ class ImageReader:
             people.setdefault(file.entities["sub"], []).append(file)
         prepared: list[tuple[Run, Channels]] = []
         for subject, mine in people.items():
-            self._require_distinct(mine, source)
             runs = [self._bids_run(subject, file, layout, raw) for file in mine]
             masks = [self._found(m.path, 3) for file in mine for m in self._brain_masks(layout, file)]
             channels = self._channels([run.image for run in runs], masks, f"{source}/sub-{subject}")
@@ -164,22 +164,13 @@ class ImageReader:
         found = [m for m in layout.beside(file, "mask", ".nii.gz", ("desc",)) if m.entities.get("desc") == "brain"]
         return found[:1]
 
-    @staticmethod
-    def _require_distinct(files: Sequence[BidsFile], source: str) -> None:
-        seen: dict[str, BidsFile] = {}
-        for file in files:
-            if file.run_name in seen:
-                right = "Choose one by reader.space, reader.description or reader.sessions."
-                wrong = f"{listed([seen[file.run_name].path.name, file.path.name])} are images of the same run"
-                raise problem(source, "", wrong, right)
-            seen[file.run_name] = file
-
     def _bids_run(self, subject: str, file: BidsFile, layout: Layout, raw: Layout) -> Run:
         image, source = self._found(file.path, 4), self.folder.relative(file.path)
         given = self.reader.tr
         if given is None:
             value = sidecar(self.folder, layout, file, self.field).get("RepetitionTime")
             given = float(value) if isinstance(value, int | float) and 0.01 <= value <= 60 else None
+            require_one_tr(image, given, source)
         timing = Timing(repetition_time(image, given, source), int(image.shape[3]), self.reader.slice_time)
         events: Events | None = None
         if self.reader.estimate != "volumes":

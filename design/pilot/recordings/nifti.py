@@ -22,9 +22,12 @@ from brainworth.design.common.errors import BadInput
 from brainworth.design.common.messages import listed, one_line, problem, quoted
 from brainworth.design.common.optional import need
 from brainworth.design.pilot.recordings.events import text_columns
+from brainworth.design.pilot.rules.answers import either, lines
 
 MAX_VOXELS = 20_000
 """Most channels of one person: a noise covariance of their square is estimated."""
+_SAME_TR = 0.005
+"""Relative difference between two statements of the time between volumes that counts as rounding."""
 MAX_VALUES = 1_000_000_000
 """Most values of one image (voxels times volumes)."""
 
@@ -73,6 +76,28 @@ def repetition_time(image: Any, given: float | None, source: str) -> float:
     return seconds
 
 
+def require_one_tr(image: Any, stated: float | None, source: str) -> None:
+    """Raise ``BadInput`` if the JSON beside an image states another time between volumes than the image's header.
+
+    A header without a unit of time says nothing.
+    """
+    if stated is None or image.header.get_xyzt_units()[1] not in {"sec", "msec", "usec"}:
+        return
+    zooms = image.header.get_zooms()
+    if len(zooms) < 4 or not float(zooms[3]) > 0:
+        return
+    header = repetition_time(image, None, source)
+    if abs(header - stated) > _SAME_TR * stated:
+        wrong = f"its header says {header:g} s per volume, the JSON beside it {stated:g} s"
+        options = [
+            (lines("[modality.reader]", "tr", float(f"{t:.6g}")), where)
+            for t, where in ((header, "header"), (stated, "JSON"))
+        ]
+        raise problem(
+            source, "header", wrong, either("Onsets count in seconds, so one of them must be right.", options)
+        )
+
+
 @dataclass(frozen=True)
 class Channels:
     """Which voxels are used, and which of them are averaged."""
@@ -85,7 +110,40 @@ class Channels:
     """Channel of each voxel, for an atlas."""
 
     def series(self, image: Any, source: str) -> Float[np.ndarray, "volume channel"]:
-        """Return the series of all channels of an image, in its unit."""
+        """Return the series of all channels of an image, in its unit; NaN where a voxel of the channel has no value.
+
+        nilearn reads a voxel without a value as 0, which no later step could tell from a measurement.
+        """
+        absent = self._absent(image, source)
+        if absent is None:
+            return self._series(image, source)
+        values = self._series(image, source)
+        values[absent] = np.nan
+        return values
+
+    def _absent(self, image: Any, source: str) -> np.ndarray | None:
+        """Return which volumes of which channels hold a voxel without a value; None if there is none."""
+        try:
+            data = np.asanyarray(image.dataobj)
+            if data.dtype.kind not in "fc":
+                return None
+            inside = np.asarray(self.masker.mask_img_.dataobj).astype(bool)
+            if inside.shape != data.shape[:3]:
+                return None
+            lacking = ~np.isfinite(data[inside].T)
+        except Exception as error:
+            raise _unreadable(source, error) from None
+        lacking &= ~lacking.all(axis=0)  # a voxel that never has a value is no measurement at all, and constant
+        if not lacking.any():
+            return None
+        if self.region is None:
+            return lacking
+        held = np.zeros((len(lacking), len(self.names)), dtype=bool)
+        for voxel in np.flatnonzero(lacking.any(axis=0)):
+            held[:, self.region[voxel]] |= lacking[:, voxel]
+        return held
+
+    def _series(self, image: Any, source: str) -> Float[np.ndarray, "volume channel"]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of nilearn, about resampling and its own future
             try:

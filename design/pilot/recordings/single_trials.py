@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from brainworth.design.common.messages import problem, quoted
-from brainworth.design.pilot.recordings.events import Events
+from brainworth.design.pilot.recordings.events import Events, refuse_simultaneous
 from brainworth.design.study_file.reader import Reader
 
 _RANK = 1e-8
@@ -32,11 +32,27 @@ class Timing:
     """Number of volumes."""
     slice_time: float = 0.0
     """When within a TR, as a share of it."""
+    frame: tuple[int, ...] | None = None
+    """Numbers of the volumes from 0, if some were left out."""
 
     @property
-    def frames(self) -> Float[np.ndarray, " volume"]:
-        """Time of every volume, in seconds from the start of the run."""
-        return (np.arange(self.volumes) + self.slice_time) * self.tr
+    def used(self) -> np.ndarray:
+        """Which volumes there are: true up to the last, but for those left out."""
+        used = np.ones(self.volumes if self.frame is None else self.frame[-1] + 1, dtype=bool)
+        if self.frame is not None:
+            used[:] = False
+            used[list(self.frame)] = True
+        return used
+
+    @property
+    def seconds(self) -> float:
+        """How long the run lasts."""
+        return self.used.size * self.tr
+
+    @property
+    def grid(self) -> Float[np.ndarray, " frame"]:
+        """Time of every volume, those left out included, in seconds from the start of the run."""
+        return (np.arange(self.used.size) + self.slice_time) * self.tr
 
 
 def event_regressors(events: Events, timing: Timing, reader: Reader) -> Float[np.ndarray, "volume event delay"]:
@@ -49,31 +65,43 @@ def event_regressors(events: Events, timing: Timing, reader: Reader) -> Float[np
     """
     from nilearn.glm.first_level import compute_regressor
 
+    _require_plausible(events, timing)
     columns: list[np.ndarray] = []
     for row in range(len(events)):
         one = np.array([[events.onset[row]], [events.duration[row]], [1.0]])
         if reader.fir_delays is not None:
             shape = _impulses(events.onset[row], timing, reader.fir_delays)
         else:
-            shape, _ = compute_regressor(one, reader.hrf, timing.frames, oversampling=16)
+            shape = compute_regressor(one, reader.hrf, timing.grid, oversampling=16)[0][timing.used]
         if not np.all(np.any(np.abs(shape) > 1e-12, axis=0)):
             raise problem(
                 events.source,
-                f"event {row + 1} ({quoted(events.stimulus[row])}, at {events.onset[row]:g} s)",
+                f"{events.place(row)} ({quoted(events.stimulus[row])}, at {events.onset[row]:g} s)",
                 "its response lies outside of the run, in part or as a whole",
-                f"The run lasts {timing.volumes * timing.tr:g} s ({timing.volumes} volumes of {timing.tr:g} s).",
+                f"The run lasts {timing.seconds:g} s ({timing.used.size} volumes of {timing.tr:g} s).",
             )
         columns.append(np.asarray(shape, dtype=np.float64))
     return np.stack(columns, axis=1)
+
+
+def _require_plausible(events: Events, timing: Timing) -> None:
+    """Raise ``BadInput`` for an event that outlasts the run, or that begins with another one."""
+    long = np.flatnonzero(events.duration > timing.seconds)
+    if long.size:
+        wrong = f"the duration of {events.duration[long[0]]:g} s is longer than the run of {timing.seconds:g} s"
+        right = "Durations are in seconds; are these milliseconds, or volumes?"
+        raise problem(events.source, f"{events.place(int(long[0]))}, column 'duration'", wrong, right)
+    refuse_simultaneous(events, events.onset, "at the same onset")
 
 
 def _impulses(onset: float, timing: Timing, delays: list[int]) -> Float[np.ndarray, "volume delay"]:
     """Return 1 in the volume of the onset plus each delay."""
     shape = np.zeros((timing.volumes, len(delays)))
     first = int(np.floor(onset / timing.tr + 1e-6))
+    place = np.cumsum(timing.used) - 1
     for column, delay in enumerate(delays):
-        if 0 <= first + delay < timing.volumes:
-            shape[first + delay, column] = 1.0
+        if 0 <= first + delay < timing.used.size and timing.used[first + delay]:
+            shape[place[first + delay], column] = 1.0
     return shape
 
 
@@ -84,8 +112,8 @@ def nuisance_regressors(
     from nilearn.glm.first_level import make_first_level_design_matrix
 
     drift = "cosine" if reader.high_pass > 0 else None
-    frame = make_first_level_design_matrix(timing.frames, None, drift_model=drift, high_pass=reader.high_pass)
-    columns = frame.to_numpy(dtype=np.float64)
+    frame = make_first_level_design_matrix(timing.grid, None, drift_model=drift, high_pass=reader.high_pass)
+    columns = frame.to_numpy(dtype=np.float64)[timing.used]
     if confounds is not None and confounds.shape[1]:
         spread = confounds.std(axis=0)
         scaled = (confounds - confounds.mean(axis=0)) / np.where(spread > 0, spread, 1.0)

@@ -55,8 +55,12 @@ def by_chance(values: Float[np.ndarray, "row column"]) -> bool:
 
 
 def equal_rows(values: Float[np.ndarray, "row column"]) -> Int[np.ndarray, " row"]:
-    """Return for every row the first row that holds the same measurement; its own number everywhere if equality may be chance."""
-    first, own = first_equal(values), np.arange(len(values))
+    """Return for every row the first row that holds the same measurement; its own number everywhere if equality may be chance.
+
+    A row without a single number holds no measurement.
+    """
+    own = np.arange(len(values))
+    first = np.where(np.isfinite(values).any(axis=1), first_equal(values), own)
     if np.array_equal(first, own) or by_chance(values[first == own]):
         return own
     return first

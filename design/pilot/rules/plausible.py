@@ -95,6 +95,7 @@ def counters(values: Float[np.ndarray, "row column"], person: Sequence[object]) 
 
     No noisy measurement takes equal steps; ten equal ones in a row are a row number, a trial number or a clock.
     """
+    values = np.where(np.isfinite(values), values, 0.0)
     rows = np.arange(len(values))
     people = np.asarray([str(p) for p in person], dtype=object)
     groups = [rows, *([np.flatnonzero(people == who) for who in dict.fromkeys(people.tolist())])]

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from brainworth.design.common.messages import problem, quoted
+from brainworth.design.pilot.rules.losses import Loss
 from brainworth.design.pilot.tables.tables import MAX_COLUMNS, Table, Wanted, check_keys, check_size
 
 
@@ -34,6 +35,8 @@ class Part:
     """The recording."""
     advice: str = ""
     """As ``Table.advice``."""
+    losses: tuple[Loss, ...] = ()
+    """What did not become a sample."""
 
 
 def _common(parts: Sequence[Part]) -> tuple[list[Part], list[str]]:
@@ -91,7 +94,8 @@ def stacked(parts: Sequence[Part], source: str, wanted: Wanted, *, runs: bool = 
     origin = partial(_origin, keys["subject"], keys["session"])
     advice = next((part.advice for part in kept if part.advice), "")
     whole = Table(source, keys, tuple(columns), values, lost, origin=origin, advice=advice, runs=runs)
-    return check_keys(replace(whole, answers=wanted.answers))
+    losses = tuple(loss for part in parts for loss in part.losses)
+    return check_keys(replace(whole, answers=wanted.answers, losses=losses))
 
 
 def _origin(subject: np.ndarray, session: np.ndarray, row: int) -> str:

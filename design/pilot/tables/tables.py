@@ -94,6 +94,10 @@ class Table:
         where = self.origin(row) if self.origin else f"row {row + 1}{line}"
         return where + (f", column {quoted(column)}" if column else "")
 
+    def _may_leave_out(self) -> str:
+        """Return how the study file says that rows with an empty cell are to be left out."""
+        return f", or say {self.answers.lines('missing', ['nan'])}" if self.answers.section else ""
+
     def take(self, rows: np.ndarray) -> Table:
         """Return some of the rows, which messages still call by their place in the file."""
         number = rows if self.number is None else self.number[rows]
@@ -114,7 +118,7 @@ class Table:
                 self.source,
                 self.place(row, self.columns[column]),
                 f"the cell {what}{more}",
-                "Every cell must hold a finite number; leave out rows without data.",
+                f"Every cell must hold a finite number; leave out rows without data{self._may_leave_out()}.",
             )
 
 

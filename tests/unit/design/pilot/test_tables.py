@@ -87,10 +87,12 @@ def test_both_parsers_agree_on_what_a_number_is(text: str) -> None:
     import pyarrow as pa
     from pyarrow import csv
 
-    from brainworth.design.pilot.tables.csv_files import EMPTY
+    from brainworth.design.pilot.rules.identity import EMPTY_CELLS
 
     cell = '"' + text.replace('"', '""') + '"'
-    options = csv.ConvertOptions(column_types={"x": pa.float64()}, null_values=list(EMPTY), strings_can_be_null=False)
+    options = csv.ConvertOptions(
+        column_types={"x": pa.float64()}, null_values=list(EMPTY_CELLS), strings_can_be_null=False
+    )
     try:
         csv.read_csv(io.BytesIO(f"x,y\n{cell},1\n".encode()), convert_options=options)
         accepted = True

@@ -11,8 +11,8 @@ from scipy import stats
 from sklearn.linear_model import RidgeCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from brainworth.models.learner.learner import BrainInformedClassifier, BrainInformedRegressor
 from brainworth.models.learner.averaging import fit_second_stage
+from brainworth.models.learner.learner import BrainInformedClassifier, BrainInformedRegressor
 from brainworth.models.learner.second_stage import Components, LabelledDesign, posterior_mean
 from brainworth.models.theory.performance import excess_risk
 from brainworth.models.theory.system import Design, Spectrum, System
