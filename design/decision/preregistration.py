@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from brainworth import __version__
+from brainworth.design.common.version import __version__
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.files import write_atomic
 from brainworth.design.common.messages import explain, problem, quoted

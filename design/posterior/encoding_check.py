@@ -109,7 +109,8 @@ def encoding_checks(posterior: Posterior) -> Iterator[Check]:
             status=status,
             value=evidence.accuracy,
             threshold=evidence.chance,
-            sentence=f"Held-out encoding accuracy of {evidence.name} is r = {evidence.accuracy:.3f} (standard error {evidence.error:.3f}); "
+            sentence=f"Held-out encoding accuracy of {evidence.name} is r = {evidence.accuracy:.3f} "
+            f"(standard error {evidence.error:.3f}); "
             f"its signal-to-noise ratio is {middle:.2g} ({low:.2g} to {high:.2g}) after the pilot and was "
             f"{evidence.prior_snr:.2g} before. "
             f"{verdict}",

@@ -86,8 +86,8 @@ def rules() -> tuple[Rule, ...]:
         ),
         Rule(
             "Copies",
-            "Samples that equal another one in every channel (rows given twice, a person copied, one sample of two stimuli), if fewer "
-            f"than {CHANCE:g} such coincidences are expected by chance",
+            "Samples that equal another one in every channel (rows given twice, a person copied, one sample of two stimuli), if "
+            f"fewer than {CHANCE:g} such coincidences are expected by chance",
             "asked about",
             f"{lines(_READER, 'duplicates', 'drop')} or {lines(_READER, 'duplicates', 'keep')}",
         ),
