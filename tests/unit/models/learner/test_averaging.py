@@ -62,9 +62,8 @@ def test_average_equals_that_of_dense_matrices(n: int, grouped: bool, monkeypatc
             covariance = signal + (1 - explained) * (np.eye(n) + offset * same)
             log_weights.append(np.log(prior * probability * (1 if chosen else 0.5)) + _log_evidence(covariance, label))
             inverse = np.linalg.inv(covariance)
-            ones = np.ones(n)
-            centred = inverse - np.outer(inverse @ ones, inverse @ ones) / (ones @ inverse @ ones)
-            pull = centred @ label
+            column = inverse.sum(axis=1)
+            pull = inverse @ label - column * (column @ label) / column.sum()
             weights.append(spread * (x.T @ pull) + maps @ (own * (held_out.T @ pull)))
             carries.append(bool(chosen))
     total = special.logsumexp(log_weights)
@@ -114,10 +113,8 @@ def test_few_labels_alone_do_not_fail() -> None:
         ours = BrainInformedRegressor().fit(x, y)
         design = LabelledDesign(x - x.mean(axis=0), variance, np.zeros((p, 0)), np.zeros((p, 0)))
         label = y - y.mean()
-        learned = [ours.coef_]
-        known = Components(SIGNAL, np.zeros(0), NOISE)
-        for components in (known, _most_likely(design, label)):
-            learned.append(posterior_mean(design, label, components).coefficients)
+        told = (Components(SIGNAL, np.zeros(0), NOISE), _most_likely(design, label))
+        learned = [ours.coef_, *(posterior_mean(design, label, given).coefficients for given in told)]
         for column, found in enumerate(learned):
             intercept = y.mean() - x.mean(axis=0) @ found - MEAN
             reached[seed, column] = 1.0 - (variance @ (found - weights) ** 2 + intercept**2) / SIGNAL
