@@ -40,8 +40,8 @@ Monte Carlo error of the sampler, which the report states.
 
 What does count is the **proportion of the features to each other**. An embedding says by its variances which directions matter;
 features in unlike units (letters, decibels) say nothing by them. brainworth tries both, raw and standardised features, and keeps
-what explains recordings and labels better. To multiply one feature by ten changes the raw variant, and can change the plan; standardise
-features of unlike units yourself if you want to rule that out."""
+what explains recordings and labels better. To multiply one feature by ten changes the raw variant, and can change the plan;
+standardise features of unlike units yourself if you want to rule that out."""
 MODULES_INTRO = """\
 # Modules
 
