@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from brainworth.design.decision.records.plan import Plan
     from brainworth.design.posterior.fit import Posterior as PosteriorDraws
 
-_PLANNING = ("posterior", "allocation", "exchange rates", "rounds", "thresholds", "report")
+_PLANNING = ("posterior", "allocation", "rehearsals", "exchange rates", "rounds", "thresholds", "report")
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ class Study(StudyData):
         out: Path | str,
         *,
         rounds: int | None = None,
+        rehearsals: int | None = None,
         force: bool = False,
         progress: Progress = False,
         workers: Team | None = None,
@@ -89,12 +90,14 @@ class Study(StudyData):
             The folder; made if it does not exist.
         rounds : int, optional
             2 or 3: also say what buying in so many rounds gains; the study's ``budget.rounds`` if not given.
+        rehearsals : int, optional
+            Most rehearsals of the plan and of labels alone (64 if not given); 0 for none.
         force : bool
             Plan even if the health check refuses.
         progress : bool or callable
             As for ``fit``.
         workers : Team, optional
-            Who simulates the first rounds; this process if not given.
+            Who works on rehearsals and simulated first rounds; this process if not given.
 
         Raises
         ------
@@ -103,12 +106,13 @@ class Study(StudyData):
         Infeasible
             If nothing fits budget and limits.
         """
-        from brainworth.design.decision.plan import plan_study
+        from brainworth.design.decision.plan import How, plan_study
+        from brainworth.design.decision.rehearse import REHEARSALS
         from brainworth.design.report import write_report
 
-        folder = Path(out)
+        folder, most = Path(out), REHEARSALS if rehearsals is None else rehearsals
         with shown(progress, _PLANNING) as say:
-            finished = plan_study(self, folder, rounds=rounds, force=force, progress=say, workers=workers)
+            finished = plan_study(self, folder, How(rounds, most, force, say, workers))
             say("report")
             write_report(folder)
         return finished
@@ -192,6 +196,7 @@ class Posterior:
         *,
         constraints: Conditions = (),
         rounds: int | None = None,
+        rehearsals: int | None = None,
         force: bool = False,
         progress: Progress = False,
     ) -> Plan:
@@ -205,6 +210,8 @@ class Posterior:
             Conditions beside the study's, e.g. ``lambda v: [v.sessions["EEG"] >= 2 * v.subjects["EEG"]]``.
         rounds : int, optional
             2 or 3: also say what buying in so many rounds gains; the study's ``budget.rounds`` if not given.
+        rehearsals : int, optional
+            Most rehearsals of the plan and of labels alone (64 if not given); 0 for none.
         force : bool
             Plan even if the health check refuses.
         progress : bool or callable
@@ -217,12 +224,12 @@ class Posterior:
         Infeasible
             If nothing fits budget and limits.
         """
-        from brainworth.design.decision.plan import make_plan
+        from brainworth.design.decision.plan import How, make_plan
+        from brainworth.design.decision.rehearse import REHEARSALS
 
-        with shown(progress, _PLANNING[1:4]) as say:
-            return make_plan(
-                self.fitted, budget=budget, constraints=constraints, rounds=rounds, force=force, progress=say
-            )
+        most = REHEARSALS if rehearsals is None else rehearsals
+        with shown(progress, _PLANNING[1:5]) as say:
+            return make_plan(self.fitted, budget=budget, constraints=constraints, how=How(rounds, most, force, say))
 
     def evaluate(
         self,

@@ -25,8 +25,7 @@ from worlds import Errors, measured
 
 from brainworth.models.theory.encoding import encode
 from brainworth.models.theory.performance import excess_risk, task_only_risk
-from brainworth.models.theory.shift import risk_inside
-from brainworth.models.theory.subspace import risk_inside_span
+from brainworth.models.theory.subspace import risk_inside
 from brainworth.models.theory.system import Design, System
 
 NAMES = ("informed", "outside", "task_only")
@@ -145,7 +144,7 @@ def formulas(system: System, design: Design) -> dict[str, Array]:
     """Return every formula that is compared."""
     encoding = encode(system, design)
     inside, risk = risk_inside(system, encoding, design.n_task)
-    together, _ = risk_inside_span(system, encoding, design.n_task)
+    together, _ = risk_inside(system, encoding, design.n_task)
     return {
         "informed": excess_risk(system, design),
         "outside": risk - inside,

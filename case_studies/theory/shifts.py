@@ -24,7 +24,7 @@ from worlds import Errors, measured
 from brainworth.models.theory.covariance import CovarianceShift, risks_under, robustness_gain
 from brainworth.models.theory.encoding import encode
 from brainworth.models.theory.estimators import Optimal
-from brainworth.models.theory.subspace import risk_inside_span
+from brainworth.models.theory.subspace import risk_inside
 from brainworth.models.theory.system import Design, Spectrum, System
 
 SIZE = 160
@@ -73,7 +73,7 @@ def formulas(system: System, design: Design, shift: CovarianceShift) -> dict[str
     """Return the closed forms at one shift."""
     price = jnp.full(1, PRICE)
     found = risks_under(system, design, shift)
-    inside, total = risk_inside_span(system, encode(system, design), design.n_task, shift.directions)
+    inside, total = risk_inside(system, encode(system, design), design.n_task, shift.directions)
     return {
         "informed": found.excess_risk,
         "informed, jointly": inside + shift.outside * (total - inside),
@@ -192,7 +192,7 @@ def write_shifts(frame: pd.DataFrame, path: Path) -> None:
 @jax.jit
 def _together(system: System, design: Design) -> Array:
     encoding = encode(system, design)
-    return Optimal().risk(system, encoding, design.n_task) - risk_inside_span(system, encoding, design.n_task)[0]
+    return Optimal().risk(system, encoding, design.n_task) - risk_inside(system, encoding, design.n_task)[0]
 
 
 def write_inside(main: pd.DataFrame, path: Path) -> None:

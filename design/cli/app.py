@@ -24,6 +24,8 @@ from brainworth.design.cli.evaluate import evaluate
 from brainworth.design.cli.output import one_paragraph
 from brainworth.design.cli.plan import backtest, demo, plan, report, simulate
 from brainworth.design.cli.predict import predict
+from brainworth.design.cli.preregister import preregister
+from brainworth.design.cli.stimuli import stimuli
 from brainworth.design.cli.study import check, init, schema
 from brainworth.design.common.errors import BadInput, BrainworthError
 from brainworth.design.common.outside import outside_allowed
@@ -87,6 +89,8 @@ app.command("sensitivity")(sensitivity)
 app.command("predict")(predict)
 app.command("report")(report)
 app.command("simulate")(simulate)
+app.command("stimuli")(stimuli)
+app.command("preregister")(preregister)
 app.command("schema")(schema)
 app.add_typer(datasets_app, name="datasets")
 

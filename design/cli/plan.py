@@ -63,11 +63,23 @@ Rounds = Annotated[
 ]
 
 
+Rehearsals = Annotated[
+    int,
+    typer.Option(
+        "--rehearsals",
+        min=0,
+        max=4096,
+        help="Most rehearsals: simulated studies in which the plan and labels alone are carried out. 0 for none.",
+    ),
+]
+
+
 def plan(  # noqa: PLR0913  (one parameter per option of the command)
     study: StudyPath,
     *,
     out: Out = Path("plan"),
     rounds: Rounds = None,
+    rehearsals: Rehearsals = 64,
     workers: WorkerCount = 1,
     scheduler: Scheduler = None,
     force: Force = False,
@@ -76,7 +88,7 @@ def plan(  # noqa: PLR0913  (one parameter per option of the command)
 ) -> None:
     """Fit the pilot, find the best purchase, write plan.json, report.html, posterior.nc and figures.
 
-    Workers share the simulated rounds of --rounds.
+    Workers share the rehearsals and the simulated rounds of --rounds.
 
     Example: brainworth plan study.toml --out plan
     """
@@ -90,7 +102,7 @@ def plan(  # noqa: PLR0913  (one parameter per option of the command)
 
     with team(workers, scheduler) as people:
         visible = show_progress(quiet=quiet or as_json)
-        finished = loaded.plan(out, rounds=rounds, force=force, progress=visible, workers=people)
+        finished = loaded.plan(out, rounds=rounds, rehearsals=rehearsals, force=force, progress=visible, workers=people)
     show_plan(finished, out, quiet=quiet, as_json=as_json)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -23,6 +23,17 @@ class Record(BaseModel):
         if key in names:
             return getattr(self, names[key])
         return (self.model_extra or {})[key]
+
+
+R = TypeVar("R", bound=Record)
+
+
+def with_fields(record: R, **fields: Any) -> R:
+    """Return a record with some fields set; a name that it does not have is an error."""
+    unknown = fields.keys() - type(record).model_fields.keys()
+    if unknown:
+        raise TypeError(f"{type(record).__name__} has no field {', '.join(sorted(unknown))}.")
+    return record.model_copy(update=fields)
 
 
 def plain(value: Any) -> Any:

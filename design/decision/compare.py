@@ -91,8 +91,7 @@ def compare(posterior: Posterior, progress: Callable[[str], None] | None = None)
         If nothing fits budget and limits.
     """
     config = posterior.study.config
-    people = {name: int(posterior.notes.get("people", {}).get(name, 0)) for name in config.modality_names}
-    problem, surface = problem_from_config(config, people), posterior.surface()
+    problem, surface = problem_from_config(config, posterior.people), posterior.surface()
     if problem.budget is None:
         cheapest = allocate(problem, surface, AllocationOptions(frontier_factors=(), share_points=0))
         problem = replace(problem, budget=Decimal(cheapest.plan.bill.total))

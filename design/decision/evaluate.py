@@ -133,9 +133,8 @@ class Believed:
 def believed(posterior: Posterior) -> Believed:
     """Return what an evaluation needs of a posterior: its study's prices, limits and objective, and its surface."""
     config, system = posterior.study.config, posterior.draws.system
-    people = {name: int(posterior.notes.get("people", {}).get(name, 0)) for name in config.modality_names}
     return Believed(
-        problem=problem_from_config(config, people),
+        problem=problem_from_config(config, posterior.people),
         surface=posterior.surface(),
         signal=np.asarray(system.signal_variance),
         noise=np.asarray(system.noise_variance),

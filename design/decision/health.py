@@ -15,6 +15,7 @@ import numpy as np
 
 from brainworth.design.common.checks import Check, Expected, Limits
 from brainworth.design.pilot.checks import data_checks
+from brainworth.design.posterior.encoding_check import encoding_checks
 from brainworth.design.posterior.fit import Posterior
 from brainworth.design.posterior.literature import study_priors
 from brainworth.models.forecast.predictive import predictive
@@ -46,24 +47,27 @@ def pilot_checks(posterior: Posterior) -> list[Check]:
         *_likeness(posterior),
         *_conflict(posterior),
         *_encoding(posterior),
+        *encoding_checks(posterior),
         *_learning_curve(posterior),
     ]
 
 
 def _sampler(posterior: Posterior) -> Iterator[Check]:
-    found = posterior.notes["sampler"]
+    found = posterior.notes.sampler
+    if found is None:
+        return
     limits = Limits(1.01, 1.05)
     yield Check(
         name="convergence",
-        status=limits.judge(found["rhat"]),
-        value=found["rhat"],
+        status=limits.judge(found.rhat),
+        value=found.rhat,
         threshold=limits.warn,
         side="at most",
         unit="R-hat",
-        sentence=f"The chains agree with each other: worst R-hat {found['rhat']:.3f}; above 1.01 they would need longer runs.",
+        sentence=f"The chains agree with each other: worst R-hat {found.rhat:.3f}; above 1.01 they would need longer runs.",
     )
-    for name in ("bulk", "tail"):
-        limits, value = Limits(400, 100), found[f"ess_{name}"]
+    for name, value in (("bulk", found.ess_bulk), ("tail", found.ess_tail)):
+        limits = Limits(400, 100)
         yield Check(
             name=f"effective sample size ({name})",
             status=limits.judge_low(value),
@@ -74,7 +78,7 @@ def _sampler(posterior: Posterior) -> Iterator[Check]:
             kind="count",
             sentence=f"The posterior is described by {value:.0f} effectively independent draws; below 400 its ends are coarse.",
         )
-    limits, value = Limits(0.005, 0.05), found["divergences"]
+    limits, value = Limits(0.005, 0.05), found.divergences
     yield Check(
         name="divergences",
         status=limits.judge(value),
@@ -85,7 +89,7 @@ def _sampler(posterior: Posterior) -> Iterator[Check]:
         kind="share",
         sentence=f"{value:.2%} of the sampler's steps diverged; many would mean regions of the posterior that it cannot reach.",
     )
-    limits, value = Limits(0.3), found["bfmi"]
+    limits, value = Limits(0.3), found.bfmi
     yield Check(
         name="energy",
         status=limits.judge_low(value),
@@ -99,7 +103,7 @@ def _sampler(posterior: Posterior) -> Iterator[Check]:
 
 def _pilot(posterior: Posterior) -> Iterator[Check]:
     notes = posterior.notes
-    if not notes["encoder_converged"] or not notes["folds_converged"]:
+    if not notes.encoder_converged or not notes.folds_converged:
         yield Check(
             name="encoder",
             status="warn",
@@ -107,9 +111,9 @@ def _pilot(posterior: Posterior) -> Iterator[Check]:
             threshold=1.0,
             sentence="The encoding model did not converge; its read-outs are weaker than they could be.",
         )
-    for name, people in notes["people"].items():
+    for name, people in notes.people.items():
         if people > 1:
-            share = notes["leverage"].get(name, 0.0) / people
+            share = notes.leverage.get(name, 0.0) / people
             yield Check(
                 name=f"leverage of one person ({name})",
                 status=Limits(max(0.5, 2.0 / people)).judge(share),
@@ -124,7 +128,7 @@ def _pilot(posterior: Posterior) -> Iterator[Check]:
 
 def _likeness(posterior: Posterior) -> Iterator[Check]:
     """Say what presentations of one stimulus have in common beyond its features, where any stimulus was shown twice."""
-    for name, (share, error) in posterior.notes.get("likeness", {}).items():
+    for name, (share, error) in posterior.notes.likeness.items():
         ten = float(precision_of_mean(np.array(10.0), share))
         yield Check(
             name=f"same stimulus ({name})",
@@ -162,11 +166,11 @@ def _conflict(posterior: Posterior) -> Iterator[Check]:
 
 def _encoding(posterior: Posterior) -> Iterator[Check]:
     """Posterior predictive check of encoding accuracy, and the noise ceiling, for the strongest latent."""
-    draws, kept = posterior.draws, jnp.asarray(posterior.notes["fold_efficiency"])
+    draws, kept = posterior.draws, jnp.asarray(posterior.notes.fold_efficiency)
     expected = predictive(draws.system, draws.people, posterior.pilot, kept)
     accuracy, ceiling = np.asarray(expected.encoding_accuracy), np.asarray(expected.noise_ceiling)
     for m, name in enumerate(posterior.study.config.modality_names):
-        seen = posterior.notes["readout_accuracy"].get(name)
+        seen = posterior.notes.readout_accuracy.get(name)
         if not seen:
             continue
         predicted = accuracy[:, m, 0]
@@ -204,18 +208,18 @@ def _encoding(posterior: Posterior) -> Iterator[Check]:
 
 def _learning_curve(posterior: Posterior) -> Iterator[Check]:
     """Backtest within the pilot: what the model says of parts of the pilot against what the learner reached with them."""
-    draws, kept = posterior.draws, jnp.asarray(posterior.notes["fold_efficiency"])
-    for point in posterior.notes["learning_curve"]:
-        share, size = point["share"], posterior.pilot
+    draws, kept = posterior.draws, jnp.asarray(posterior.notes.fold_efficiency)
+    for point in posterior.notes.learning_curve:
+        share, size = point.share, posterior.pilot
         part = replace(size, samples=share * size.samples, labels=share * size.labels)
         found = predictive(draws.system, draws.people, part, kept)
         rng = np.random.default_rng(0)
         forecast = np.asarray(found.r2)
         forecast = forecast + np.asarray(found.r2_deviation) * rng.standard_normal(forecast.size)
-        spread = float(np.hypot(forecast.std(), point["error"]))
-        off = (point["r2"] - float(forecast.mean())) / max(spread, 1e-6)
+        spread = float(np.hypot(forecast.std(), point.error))
+        off = (point.r2 - float(forecast.mean())) / max(spread, 1e-6)
         limits = Limits(2.5, 5.0) if off < 0.0 else Limits(2.5)
-        low, high = np.quantile(forecast + point["error"] * rng.standard_normal(forecast.size), [0.05, 0.95])
+        low, high = np.quantile(forecast + point.error * rng.standard_normal(forecast.size), [0.05, 0.95])
         yield Check(
             name=f"backtest with {share:.0%} of the pilot",
             status=limits.judge(abs(off)),
@@ -224,10 +228,10 @@ def _learning_curve(posterior: Posterior) -> Iterator[Check]:
             side="at most",
             unit="standard errors",
             share=share,
-            observed=point["r2"],
+            observed=point.r2,
             forecast=Expected(mean=float(forecast.mean()), low=float(low), high=float(high), probability=0.9),
             sentence=(
-                f"Trained on {share:.0%} of the pilot, the learner reached R² = {point['r2']:.2f} on the rest; the model says "
+                f"Trained on {share:.0%} of the pilot, the learner reached R² = {point.r2:.2f} on the rest; the model says "
                 f"{low:.2f} to {high:.2f}, {abs(off):.1f} standard errors {'above' if off < 0.0 else 'below'} what was seen."
             ),
         )

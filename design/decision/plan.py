@@ -5,20 +5,20 @@ Files are written whole or not at all; the posterior is saved first, so that a r
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from brainworth.design.allocation import Conditions, Problem, allocate, constrained
 from brainworth.design.allocation.from_config import problem_from_config
+from brainworth.design.allocation.solve import Stopwatch
 from brainworth.design.common.checks import overall
 from brainworth.design.common.errors import BadInput, HealthRefusal
 from brainworth.design.common.files import remove_leftovers
 from brainworth.design.common.progress import silent
-from brainworth.design.common.records import plain
+from brainworth.design.common.records import plain, with_fields
 from brainworth.design.common.workers import Team, told
 from brainworth.design.decision import health
 from brainworth.design.decision.exchange_rates import exchange_rates
@@ -26,10 +26,28 @@ from brainworth.design.decision.plan_records import Solved, plan_record
 from brainworth.design.decision.records.details import Details, Sensitivity
 from brainworth.design.decision.records.files import load, save
 from brainworth.design.decision.records.plan import Plan
+from brainworth.design.decision.rehearse import REHEARSALS
+from brainworth.design.decision.rehearsed_plan import Effort, tried
 from brainworth.design.decision.round_plan import rounds_record
 from brainworth.design.decision.theory_range import theory_range
 from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.fit import Posterior, fit_study
+
+
+@dataclass(frozen=True)
+class How:
+    """How a plan is made: nothing of it changes what is best."""
+
+    rounds: int | None = None
+    """2 or 3: also say what buying in so many rounds gains; the study's ``budget.rounds`` if not given."""
+    rehearsals: int = REHEARSALS
+    """Most rehearsals of the plan and of labels alone; 0 for none."""
+    force: bool = False
+    """Plan even if the health check refuses."""
+    progress: Callable[[str], None] | None = None
+    """Called with the name of each stage."""
+    workers: Team | None = None
+    """Who works on rehearsals and simulated first rounds; this process if not given."""
 
 
 def make_plan(
@@ -37,9 +55,7 @@ def make_plan(
     *,
     budget: float | None = None,
     constraints: Conditions = (),
-    rounds: int | None = None,
-    force: bool = False,
-    progress: Callable[[str], None] | None = None,
+    how: How | None = None,
 ) -> Plan:
     """Return the plan of a posterior.
 
@@ -52,91 +68,81 @@ def make_plan(
     constraints : sequence of LinearConstraint, or callable
         Conditions beside the study's: linear ones, or a function of CVXPY variables (``allocation.Symbols``) that returns
         CVXPY constraints, e.g. ``lambda v: [v.samples["EEG"] >= 2 * v.n_task]``.
-    rounds : int, optional
-        2 or 3: also say what buying in so many rounds gains; the study's ``budget.rounds`` if not given.
-    force : bool
-        Plan even if the health check refuses.
-    progress : callable, optional
-        Called with the name of each stage.
+    how : How, optional
+        Rounds, rehearsals, force, progress.
 
     Raises
     ------
     HealthRefusal
-        If a check refuses and ``force`` is false.
+        If a check refuses and ``how.force`` is false.
     Infeasible
         If nothing fits budget and limits.
     """
-    say = progress or silent
+    how = how or How()
+    say = how.progress or silent
     config = posterior.study.config
     checks = health.pilot_checks(posterior)
-    if overall(checks) == "refuse" and not force:
+    if overall(checks) == "refuse" and not how.force:
         reasons = " ".join(check.sentence for check in checks if check.status == "refuse")
         raise HealthRefusal(f"The pilot's health check refuses to plan. {reasons} Use --force to plan anyway.")
     problem = _problem(posterior, budget, constraints)
     say("allocation")
-    watch = time.perf_counter()
+    watch = Stopwatch.start()
     result = allocate(problem, posterior.surface())
-    allocated = time.perf_counter()
+    watch.lap("allocation")
+    say("rehearsals")
+    found = tried(posterior, problem, result, Effort(how.rehearsals, config.study.seed, how.workers, how.progress))
+    result = found.result
+    watch.lap("rehearsals")
     say("exchange rates")
     rates = exchange_rates(posterior, result)
+    watch.lap("exchange")
     bought = {name: entry.n_samples for name, entry in result.plan.allocation.modalities.items()}
     checks += health.plan_checks(posterior, result.plan.allocation.n_task, bought)
-    checks.append(theory_range(posterior, result.plan.allocation))
-    seconds = dict(posterior.seconds) | {"allocation": allocated - watch, "exchange": time.perf_counter() - allocated}
-    forced = force and overall(checks) == "refuse"
-    plan = plan_record(Solved(posterior, problem, result, rates, checks, forced, seconds))
-    wanted = config.budget.rounds if rounds is None else rounds
+    checks += [theory_range(posterior, result.plan.allocation), *found.checks()]
+    forced = how.force and overall(checks) == "refuse"
+    seconds = {**posterior.seconds, **watch.seconds}
+    plan = plan_record(Solved(posterior, problem, found, rates, checks, forced, seconds))
+    wanted = config.budget.rounds if how.rounds is None else how.rounds
     if wanted > 1:
         say("rounds")
-        plan = with_details(plan, rounds=rounds_record(problem, posterior, wanted))
+        team = told(how.workers, how.progress, "first rounds")
+        plan = with_details(plan, rounds=rounds_record(problem, posterior, wanted, team))
     return plan
 
 
 def with_details(plan: Plan, **update: Any) -> Plan:
     """Return a plan with some fields of its details set."""
     details = plan.details or Details(frontier=[], share_curve=[])
-    return plan.model_copy(update={"details": details.model_copy(update=update)})
+    return with_fields(plan, details=with_fields(details, **update))
 
 
 def _problem(posterior: Posterior, budget: float | None, constraints: Conditions) -> Problem:
     """Return what is to be solved: prices and limits of the study, with another budget or conditions of one's own."""
     config = posterior.study.config
-    people = {name: int(posterior.notes.get("people", {}).get(name, 0)) for name in config.modality_names}
-    problem = problem_from_config(config, people)
+    problem = problem_from_config(config, posterior.people)
     if budget is not None:
         problem = replace(problem, budget=Decimal(str(budget)))
     return constrained(problem, constraints)
 
 
-def plan_study(
-    study: Study,
-    out: Path,
-    *,
-    rounds: int | None = None,
-    force: bool = False,
-    progress: Callable[[str], None] | None = None,
-    workers: Team | None = None,
-) -> Plan:
+def plan_study(study: Study, out: Path, how: How | None = None) -> Plan:
     """Fit, plan and write ``posterior.nc``, ``plan.json`` and ``details.json`` to a folder.
 
-    A posterior already in the folder is reused if neither inputs nor seed nor priors have changed. ``workers`` share the
+    A posterior already in the folder is reused if neither inputs nor seed nor priors have changed. Workers share rehearsals and
     simulated first rounds; the plan is the same whoever works.
     """
     from brainworth.design.decision.sensitivity import flips
 
-    say = progress or silent
+    how = how or How()
+    say = how.progress or silent
     out.mkdir(parents=True, exist_ok=True)
     remove_leftovers(out)
     say("posterior")
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc", say)
-    plan = make_plan(posterior, rounds=1, force=force, progress=progress)
+    plan = make_plan(posterior, how=how)
     kept = _kept(out, plan)
     plan = with_details(plan, **kept)
-    wanted = study.config.budget.rounds if rounds is None else rounds
-    if wanted > 1:
-        say("rounds")
-        team = told(workers, progress, "first rounds")
-        plan = with_details(plan, rounds=rounds_record(_problem(posterior, None, ()), posterior, wanted, team))
     if "sensitivity" not in kept:
         say("thresholds")
         plan = with_details(plan, sensitivity=Sensitivity(thresholds=flips(posterior, plan)))

@@ -13,13 +13,24 @@ from brainworth.design.allocation import Allocation as Purchased
 from brainworth.design.allocation import AllocationResult, Problem
 from brainworth.design.allocation.result import Plan as BestPurchase
 from brainworth.design.common.checks import Check, overall
+from brainworth.design.common.records import Number
 from brainworth.design.common.summaries import Summary, spread
 from brainworth.design.common.version import __version__
 from brainworth.design.decision.exchange_rates import ExchangeRates
 from brainworth.design.decision.learning import learning
 from brainworth.design.decision.records import details as detail
 from brainworth.design.decision.records import plan as record
-from brainworth.design.decision.wording import assumptions, citations, methods, stimuli_planned_for, verdict_sentence
+from brainworth.design.decision.rehearse import Rehearsal
+from brainworth.design.decision.rehearsed_plan import Tried
+from brainworth.design.decision.wording import (
+    Judged,
+    assumptions,
+    citations,
+    methods,
+    stimuli_planned_for,
+    verdict_sentence,
+)
+from brainworth.design.performance.purchase import Purchase
 from brainworth.design.pilot.rules import losses
 from brainworth.design.posterior.fit import Posterior
 from brainworth.design.study_file.modality import Modality
@@ -34,13 +45,18 @@ class Solved:
 
     posterior: Posterior
     problem: Problem
-    result: AllocationResult
+    tried: Tried
     rates: ExchangeRates
     checks: Sequence[Check]
     forced: bool
     """Planned although the health check refuses."""
     seconds: Mapping[str, float]
     """By stage."""
+
+    @property
+    def result(self) -> AllocationResult:
+        """The allocation that is planned."""
+        return self.tried.result
 
     @property
     def budget(self) -> float:
@@ -52,30 +68,23 @@ class Solved:
 def plan_record(solved: Solved) -> record.Plan:
     """Return the plan of a solved problem."""
     result, posterior, currency = solved.result, solved.posterior, solved.problem.currency
-    alone = result.alternatives.get("task_only")
     certificate, near = result.certificate, result.near_optimal
-    forecast = _forecast(posterior, result.plan.values)
     return record.Plan(
         schema_="brainworth.plan/1",
         allocation=_allocation(result.plan.allocation),
         cost=_cost(result.plan, currency),
-        performance=record.Performance(explainable_r2=forecast.explainable_r2, r2=forecast.r2, expected=forecast),
+        performance=_performance(solved),
         alternatives={
             name: record.Alternative(
                 allocation=_allocation(other.plan.allocation),
                 cost=_cost(other.plan, currency),
-                performance=_performance(posterior, other.plan.values),
+                performance=_rival(solved, name, other.plan),
                 regret=other.regret,
                 also=list(other.also),
             )
             for name, other in result.alternatives.items()
         },
-        verdict=record.Verdict(
-            collect_brain_data=result.plan.allocation.holds_brain_data,
-            probability=result.probability_brain_worth,
-            gain=None if alone is None else spread(result.plan.values - alone.plan.values),
-            sentence=verdict_sentence(result, currency, stimuli_planned_for(posterior.study.config.objective)),
-        ),
+        verdict=_verdict(solved),
         exchange_rate=solved.rates.rates,
         near_optimal=record.NearOptimal(tolerance=near.tolerance, n_task=near.n_task, modalities=dict(near.modalities)),
         certificate=record.Certificate(
@@ -98,15 +107,77 @@ def plan_record(solved: Solved) -> record.Plan:
     )
 
 
+def _verdict(solved: Solved) -> record.Verdict:
+    tried, aim = solved.tried, solved.posterior.study.config.objective
+    judged = Judged(
+        tried.decision,
+        tried.gain,
+        tried.worthwhile,
+        tried.binding,
+        solved.problem.currency,
+        stimuli_planned_for(aim),
+    )
+    return record.Verdict(
+        decision=tried.decision,
+        collect_brain_data=solved.result.plan.allocation.holds_brain_data,
+        probability=tried.gain.probability,
+        gain=spread(tried.gains),
+        worthwhile=tried.worthwhile,
+        binding=list(tried.binding),
+        sentence=verdict_sentence(solved.result, judged),
+    )
+
+
 def _forecast(posterior: Posterior, explainable: NDArray[np.float64]) -> record.Forecast:
+    """Return the forecast of draws, or of single studies (so many a draw)."""
     system = posterior.draws.system
     signal, noise = np.asarray(system.signal_variance), np.asarray(system.noise_variance)
-    return record.Forecast(explainable_r2=spread(explainable), r2=spread(explainable * signal / (signal + noise)))
+    share = np.repeat(signal / (signal + noise), explainable.size // signal.size)
+    return record.Forecast(explainable_r2=spread(explainable), r2=spread(explainable * share))
 
 
-def _performance(posterior: Posterior, explainable: NDArray[np.float64]) -> record.Performance:
-    forecast = _forecast(posterior, explainable)
-    return record.Performance(explainable_r2=forecast.explainable_r2, r2=forecast.r2)
+def _single_studies(
+    posterior: Posterior, plan: BestPurchase, outcomes: NDArray[np.float64], rehearsal: Rehearsal | None
+) -> record.Performance:
+    """Return what one laboratory reads off, and beside it the average over such laboratories."""
+    forecast = _forecast(posterior, outcomes)
+    return record.Performance(
+        explainable_r2=forecast.explainable_r2,
+        r2=forecast.r2,
+        expected=_forecast(posterior, plan.expected),
+        rehearsal=None if rehearsal is None else _rehearsal(rehearsal),
+    )
+
+
+def _performance(solved: Solved) -> record.Performance:
+    found = solved.tried.plan
+    shown = _single_studies(solved.posterior, solved.result.plan, found.outcomes, found.rehearsal)
+    return shown.model_copy(update={"today": _today(solved.posterior)})
+
+
+def _rival(solved: Solved, name: str, plan: BestPurchase) -> record.Performance:
+    found = solved.tried.labels_only
+    if name == "task_only" and found is not None:
+        return _single_studies(solved.posterior, plan, found.outcomes, found.rehearsal)
+    return _single_studies(solved.posterior, plan, plan.outcomes, None)
+
+
+def _today(posterior: Posterior) -> record.Forecast:
+    """Return the forecast with the pilot alone; without any label nothing is predicted, and R^2 is 0."""
+    surface = posterior.surface()
+    if float(surface.size.labels) <= 0.0:
+        return _forecast(posterior, np.zeros(int(posterior.draws.people.shape[0])))
+    nothing = np.zeros((1, len(surface.modalities)))
+    return _forecast(posterior, surface.outcomes(Purchase(np.zeros(1), nothing, nothing + 1.0, nothing + 1.0))[0])
+
+
+def _rehearsal(found: Rehearsal) -> record.Rehearsal:
+    return record.Rehearsal(
+        n=found.n,
+        learner=found.learner,
+        explainable_r2=record.RehearsedScore(**vars(found.explainable_r2)),
+        gain=None if found.gain is None else record.RehearsedGain(**vars(found.gain)),
+    )
 
 
 def _allocation(allocation: Purchased) -> record.Allocation:
@@ -163,8 +234,8 @@ def _details(solved: Solved) -> detail.Details:
                 budget=float(point.budget),
                 n_task=point.plan.allocation.n_task,
                 modalities=_samples(point.plan.allocation),
-                explainable_r2=spread(point.plan.values),
-                task_only=spread((point.task_only or point.plan).values),
+                explainable_r2=spread(point.plan.outcomes),
+                task_only=spread((point.task_only or point.plan).outcomes),
             )
             for point in result.frontier
         ],
@@ -173,14 +244,14 @@ def _details(solved: Solved) -> detail.Details:
                 brain_share=point.share,
                 n_task=point.plan.allocation.n_task,
                 modalities=_samples(point.plan.allocation),
-                explainable_r2=spread(point.plan.values),
+                explainable_r2=spread(point.plan.outcomes),
             )
             for point in result.share_curve
         ],
         learning=learning(posterior, result),
         exchange_curve=solved.rates.curves,
-        posterior_draws=_draws(posterior, result),
-        prior_draws=dict(posterior.notes.get("prior", {})),
+        posterior_draws=_draws(solved),
+        prior_draws=dict(posterior.notes.prior),
         assumptions=assumptions(posterior, result),
         methods=methods(posterior, result, solved.problem),
         citations=citations(posterior),
@@ -193,25 +264,24 @@ def _samples(allocation: Purchased) -> dict[str, int]:
     return {name: bought.n_samples for name, bought in allocation.modalities.items()}
 
 
-def _draws(posterior: Posterior, result: AllocationResult) -> dict[str, list[float]]:
-    """Return some draws of what is believed, and of what the plan and labels alone reach."""
-    thin = max(1, len(result.plan.values) // SHOWN_DRAWS)
-    columns = {**posterior.columns(), "r2_plan": result.plan.values}
-    if "task_only" in result.alternatives:
-        columns["r2_task_only"] = result.alternatives["task_only"].plan.values
-    return {name: values[::thin].tolist() for name, values in columns.items()}
+def _draws(solved: Solved) -> dict[str, list[Number]]:
+    """Return some draws of what is believed, and of what single studies of the plan and of labels alone reach."""
+    columns = dict(solved.posterior.columns()) | {"r2_plan": solved.tried.plan.outcomes}
+    if solved.tried.labels_only is not None:
+        columns["r2_task_only"] = solved.tried.labels_only.outcomes
+    thin = {name: max(1, len(values) // SHOWN_DRAWS) for name, values in columns.items()}
+    return {name: values[:: thin[name]].tolist() for name, values in columns.items()}
 
 
 def _pilot(posterior: Posterior) -> detail.PilotSummary:
     size, names = posterior.pilot, posterior.study.config.modality_names
-    people = posterior.notes.get("people", {})
     return detail.PilotSummary(
         n_task=float(size.labels),
         reused=posterior.study.config.budget.reuse_pilot and posterior.study.tables is not None,
         modalities={
             name: detail.PilotModality(
                 n_samples=float(size.samples[m]),
-                subjects=int(people.get(name, 0)),
+                subjects=posterior.people[name],
                 channels=float(posterior.draws.system.channels[m]),
             )
             for m, name in enumerate(names)

@@ -30,7 +30,7 @@ def rounds_record(problem: Problem, posterior: Posterior, rounds: int, workers: 
     workers : Team, optional
         Who simulates the first rounds; this process if not given.
     """
-    if posterior.surface().n_draws == 1:
+    if posterior.draws.people.shape[0] == 1:
         return RoundsGain(rounds=rounds, sentence="Nothing is uncertain here, so a first round would teach nothing.")
     system = posterior.draws.system
     signal, noise = np.asarray(system.signal_variance), np.asarray(system.noise_variance)

@@ -13,7 +13,6 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from brainworth.design.allocation import AllocationResult
 from brainworth.design.allocation.problem import Problem
 from brainworth.design.allocation.result import Allocation
 
@@ -117,8 +116,3 @@ def _tight(problem: Problem, bought: Allocation) -> list[str]:
         if abs(total - constraint.lower) < near or abs(total - constraint.upper) < near:
             said.append(constraint.name)
     return said
-
-
-def gain_of(result: AllocationResult, worthwhile: float) -> Gain:
-    """Return what brain data gain over labels alone at the same cost, on average over studies, from a finished allocation."""
-    return Gain.of(result.rival.gain, worthwhile)

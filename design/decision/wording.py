@@ -6,14 +6,15 @@ nothing; text is escaped where it is shown.
 
 from __future__ import annotations
 
-from brainworth.design.allocation import AllocationResult, Problem
+from dataclasses import dataclass
+
+from brainworth.design.allocation import Allocation, AllocationResult, Problem
 from brainworth.design.decision.records.details import Assumption
+from brainworth.design.decision.verdict import Decision, Gain
 from brainworth.design.posterior.fit import Posterior
 from brainworth.design.posterior.literature import kind_of, literature
 from brainworth.design.study_file.aim import Objective
 
-PRACTICALLY = 0.002
-"""Gain in explainable R² below which labels alone do practically as well."""
 THEORY = "Lewis, Wang, Schwab & Pitkow, How Much is Brain Data Worth for Machine Learning? arXiv:2605.09243"
 
 
@@ -51,39 +52,75 @@ def aimed_at(aim: Objective, *, budgeted: bool) -> str:
     return f"It maximises {best[aim.utility]}"
 
 
-def verdict_sentence(result: AllocationResult, currency: str, stimuli: str = "") -> str:
-    """Return the plan in one sentence, with the probability that brain data are worth their money.
+@dataclass(frozen=True)
+class Judged:
+    """A plan and what was decided about its brain data: what the verdict's sentence is made of."""
+
+    decision: Decision
+    gain: Gain
+    """Of the plan over labels alone; of the best plan with brain data if it holds none."""
+    worthwhile: float
+    binding: tuple[str, ...]
+    currency: str
+    stimuli: str = ""
+    """Test stimuli the performance is for (``stimuli_planned_for``), if they are not of the pilot's kind."""
+
+
+def bought_in_words(allocation: Allocation) -> str:
+    """Return a purchase in words: people, sessions and samples of each modality, and labels."""
+    parts = [
+        f"{row.n_samples:,} {name} samples ({_counted(row.subjects, 'person', 'people')}, {_counted(row.sessions, 'session')})"
+        for name, row in allocation.modalities.items()
+        if row.n_samples > 0
+    ]
+    return " and ".join([*parts, f"{allocation.n_task:,} labels"])
+
+
+def _counted(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def verdict_sentence(result: AllocationResult, judged: Judged) -> str:
+    """Return the verdict in a few sentences: what to buy, what brain data gain, how likely a worthwhile gain is.
 
     Parameters
     ----------
     result : AllocationResult
         The plan and the alternatives.
-    currency : str
-        Of the bill.
-    stimuli : str
-        Test stimuli the performance is for (``stimuli_planned_for``), if they are not of the pilot's kind.
+    judged : Judged
+        The decision and the gain it follows from.
     """
-    allocation, probability = result.plan.allocation, chance(result.probability_brain_worth)
-    total = f"{float(result.plan.bill.total):,.2f} {currency}"
-    where = f", on {stimuli}," if stimuli else ""
-    if not allocation.holds_brain_data:
-        return (
-            f"Do not collect brain data: spend {total} on {allocation.n_task:,} labels; the probability that brain data "
-            f"would beat them at the same budget{where} is {probability}."
-        )
-    parts = [
-        f"{bought.n_samples:,} {name} samples from {bought.subjects} {'person' if bought.subjects == 1 else 'people'}"
-        for name, bought in allocation.modalities.items()
-        if bought.n_samples > 0
-    ]
-    rival = result.alternatives.get("task_only")
-    gain = "" if rival is None else f" (expected gain in explainable R² {result.plan.mean - rival.plan.mean:+.3f})"
-    if rival is not None and result.plan.mean - rival.plan.mean < PRACTICALLY:
-        gain += "; labels alone do practically as well"
-    return (
-        f"Buy {' and '.join(parts)} and {allocation.n_task:,} labels for {total}; the probability that this beats labels "
-        f"alone at the same budget{where} is {probability}{gain}."
+    plan, money = result.plan, f"{float(result.plan.bill.total):,.2f} {judged.currency}"
+    what, where = bought_in_words(plan.allocation), f" on {judged.stimuli}" if judged.stimuli else ""
+    gain = judged.gain
+    gains = (
+        f"{gain.mean:+.3f} in explainable R²{where} on average (90 % interval {gain.q05:+.3f} to {gain.q95:+.3f}), and at least "
+        f"{judged.worthwhile:g} with probability {chance(gain.probability)}"
     )
+    held = f" These conditions of the study bind: {'; '.join(judged.binding)}." if judged.binding else ""
+    if not plan.allocation.holds_brain_data:
+        return f"{_without_recordings(result, judged, f'{what} for {money}', gains)}{held}"
+    against = f"Against labels alone for the same money that gains {gains}."
+    if judged.decision == "collect":
+        return f"Collect brain data: buy {what} for {money}. {against}{held}"
+    brain = f"{float(sum(plan.bill.modalities.values())):,.2f} {judged.currency}"
+    if judged.decision == "toss_up":
+        return (
+            f"Toss-up: the plan buys {what} for {money}, {brain} of it for recordings. {against} Without recordings you save that "
+            f"work and give up that gain.{held}"
+        )
+    return f"Labels alone do as well or better: the plan buys {what} for {money}, {brain} of it for recordings. {against}{held}"
+
+
+def _without_recordings(result: AllocationResult, judged: Judged, what: str, gains: str) -> str:
+    """Return the verdict on a plan that buys labels only."""
+    rival = result.rival.plan
+    if rival is None:
+        return f"Do not collect brain data: buy {what}. No brain data can be bought within the limits."
+    other = f"The best plan with brain data, {bought_in_words(rival.allocation)}, would gain {gains}."
+    if judged.decision == "labels_only":
+        return f"Do not collect brain data: buy {what}. {other}"
+    return f"Toss-up: the plan buys {what}, and no brain data. {other}"
 
 
 def assumptions(posterior: Posterior, result: AllocationResult) -> list[Assumption]:
@@ -128,7 +165,7 @@ def assumptions(posterior: Posterior, result: AllocationResult) -> list[Assumpti
         said.append(
             ("The pilot's own data also train the final model.", False, "Set budget.reuse_pilot = false if not.")
         )
-    known = posterior.notes.get("likeness", {})
+    known = posterior.notes.likeness
     for modality in config.modality:
         together = modality.design.shared_stimuli or max(modality.design.repeats) > 1
         if together and modality.name not in known:

@@ -36,8 +36,6 @@ MAX_ROWS = 50_000_000
 """Most samples of a streamed file: their ids are kept in memory."""
 MAX_MOMENT_BYTES = 4 * 2**30
 """Most memory for the moments of all people of a modality: folds times (features + channels) squared doubles each."""
-FOLDS = 5
-"""Folds whose moments are kept (``models.pooling.N_FOLDS``)."""
 SAMPLED_ROWS = 20_000
 """Samples that stand for a large recording where a check looks at raw values."""
 HEAD_ROWS = 256
@@ -185,7 +183,9 @@ def stored_person(table: Table, where: np.ndarray, subject: str) -> StoredChanne
 
 def require_room(people: int, features: int, channels: int, source: str) -> None:
     """Raise ``BadInput`` if the moments of a modality would not fit into memory."""
-    size = people * FOLDS * 8 * (features + channels) ** 2
+    from brainworth.models.pilot.pooling import N_FOLDS  # of whose folds the moments are kept
+
+    size = people * N_FOLDS * 8 * (features + channels) ** 2
     if size > MAX_MOMENT_BYTES:
         wrong = (
             f"{people} people with {channels} channels and {features} features need {size / 2**30:.1f} GiB of moments"

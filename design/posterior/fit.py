@@ -20,13 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainworth.design.common.files import require_writable
+from brainworth.design.common.records import Number, with_fields
 from brainworth.design.common.runtime import release_programs
 from brainworth.design.common.version import __version__
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.design.pilot.large import forget, resumable
 from brainworth.design.posterior import archive
 from brainworth.design.posterior.literature import study_priors
-from brainworth.design.posterior.notes import people_with_gains, pilot_notes, predictive_groups
+from brainworth.design.posterior.notes import Learned, Notes, Sampler, people_with_gains, pilot_notes, predictive_groups
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.forecast.people import new_people
 from brainworth.models.learner.learning_curve import learning_curve
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
 FORECAST_DRAWS = 1000
 """Posterior draws a forecast averages over."""
-MODEL = 2
+MODEL = 3
 """Number of the model; a posterior saved by another one is fitted again."""
 PRIOR_DRAWS = 400
 """Prior draws of every quantity that a report draws beside its posterior."""
@@ -81,7 +82,7 @@ class Posterior:
     """Standard deviation of the labels, in their unit; variances are in squares of it."""
     data: Any = None
     """ArviZ data: ``InferenceData`` or ``DataTree``; ``None`` for a known system."""
-    notes: Mapping[str, Any] = field(default_factory=dict)
+    notes: Notes = field(default_factory=Notes)
     """What the health checks read: diagnostics, accuracies, sizes."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Time spent, by stage."""
@@ -101,6 +102,11 @@ class Posterior:
         if not self.study.config.budget.reuse_pilot:
             size = replace(size, samples=jnp.zeros_like(size.samples), labels=jnp.zeros(()))
         return PosteriorSurface(self.study.config.modality_names, self.draws, size)
+
+    @property
+    def people(self) -> dict[str, int]:
+        """People in the pilot of each modality; 0 without a pilot."""
+        return {name: self.notes.people.get(name, 0) for name in self.study.config.modality_names}
 
     def columns(self) -> dict[str, NDArray[np.float64]]:
         """Return draws of the quantities that the plan file summarises, in the labels' unit."""
@@ -156,28 +162,30 @@ def fit_study(
             told = f"{archive_path.name} was damaged or edited ({error}); the posterior was computed again."
             study, saved = replace(study, remarks=(*study.remarks, told)), None
         if saved is not None:
-            return _assemble(study, saved.chains, saved.constants, saved.notes, seed=seed, seconds={"reused": 0.0})
+            notes = Notes.model_validate(saved.notes)
+            return _assemble(study, saved.chains, saved.constants, notes, seed=seed, seconds={"reused": 0.0})
     unfinished = None if archive_path is None else archive_path.parent / "unfinished"
     fit = _reduced(study if unfinished is None else resumable(study, unfinished, tell), seed)
     with ThreadPoolExecutor(1) as beside:
         curve = beside.submit(learning_curve, study.pilot, seed)
         chains, seconds = _sampled(fit, seed)
-        points = [vars(point) for point in curve.result()]
-    notes = pilot_notes(study, fit.summary) | {
-        "fold_efficiency": np.asarray(fit.evidence.brain.fold_efficiency).tolist(),
-        "learning_curve": points,
-    }
+        points = [Learned(**vars(point)) for point in curve.result()]
+    efficiency = np.asarray(fit.evidence.brain.fold_efficiency).tolist()
+    notes = with_fields(pilot_notes(study, fit.summary), fold_efficiency=efficiency, learning_curve=points)
     posterior = _assemble(study, chains, fit.constants, notes, seed=seed, seconds=seconds)
     prior = sample_prior(fit.priors, fit.summary.modality_of, fit.n_latents, seed)
     prior_chains = Chains({name: value[None] for name, value in prior.items()}, {})
-    before = _assemble(study, prior_chains, fit.constants, {}, seed=seed, seconds={})
-    notes["prior"] = {name: values[:PRIOR_DRAWS].tolist() for name, values in before.columns().items()}
+    before = _assemble(study, prior_chains, fit.constants, Notes(), seed=seed, seconds={})
+    plausible: dict[str, list[Number]] = {
+        name: values[:PRIOR_DRAWS].tolist() for name, values in before.columns().items()
+    }
     names = archive.Names(study.config.modality_names, people_with_gains(study), fit.n_latents)
     forecasts = (before.draws, before.pilot), (posterior.draws, posterior.pilot)
     extras = predictive_groups(study, notes, fit.evidence, prior, forecasts)
     data = archive.to_arviz(chains, names, fit.constants, extras)
-    notes |= {"sampler": archive.diagnostics(data)}
-    data["posterior"].attrs.update({"fingerprint": mark, "notes": json.dumps(notes), "version": __version__})
+    notes = with_fields(notes, prior=plausible, sampler=Sampler(**archive.diagnostics(data)))
+    written = json.dumps(notes.model_dump(exclude_unset=True))
+    data["posterior"].attrs.update({"fingerprint": mark, "notes": written, "version": __version__})
     if archive_path is not None:
         archive.write_archive(data, archive_path)
     if unfinished is not None:
@@ -192,7 +200,7 @@ def fit_for_forecast(study: Study, seed: int) -> Posterior:
     """
     fit = _reduced(study, seed)
     chains, seconds = _sampled(fit, seed)
-    return _assemble(study, chains, fit.constants, {}, seed=seed, seconds=seconds)
+    return _assemble(study, chains, fit.constants, Notes(), seed=seed, seconds=seconds)
 
 
 @dataclass(frozen=True)
@@ -255,7 +263,7 @@ def _assemble(
     study: Study,
     chains: Chains,
     constants: Mapping[str, np.ndarray],
-    notes: Mapping[str, Any],
+    notes: Notes,
     *,
     seed: int,
     seconds: Mapping[str, float],
@@ -314,7 +322,7 @@ def _prior_alone(study: Study, variance: NDArray[np.float64], seed: int) -> Post
     }
     chains = Chains({name: value[None] for name, value in draws.items()}, {})
     seconds = {"prior": time.perf_counter() - watch}
-    return _assemble(study, chains, constants, {"remarks": list(study.remarks)}, seed=seed, seconds=seconds)
+    return _assemble(study, chains, constants, Notes(remarks=list(study.remarks)), seed=seed, seconds=seconds)
 
 
 def _known(study: Study) -> Posterior:

@@ -1,18 +1,16 @@
-"""What is kept of a pilot beside its posterior: for the health checks, and for whoever opens the archive.
-
-In: a study, the summary of its pilot, draws of prior and posterior. Out: notes (plain numbers, for JSON), the people whose
-gains the model has, the predictive groups of the archive. What can go wrong: nothing here.
-"""
+"""What is kept of a pilot beside its posterior: for the health checks, and for whoever opens the archive."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
+from brainworth.design.common.records import Number, Record
 from brainworth.design.posterior.archive import Extras
 from brainworth.models.forecast.forecast import Draws, PilotSize
 from brainworth.models.forecast.predictive import predictive
@@ -23,7 +21,57 @@ if TYPE_CHECKING:
     from brainworth.design.pilot.study import Study
 
 
-def pilot_notes(study: Study, summary: Summary) -> dict[str, Any]:
+class Sampler(Record):
+    """How well the chains mixed, the worst of all parameters."""
+
+    rhat: float
+    ess_bulk: float
+    ess_tail: float
+    divergences: float
+    """Share of the steps."""
+    bfmi: float
+    """Energy fraction of the worst chain."""
+
+
+class Learned(Record):
+    """What the learner reached with a part of the pilot."""
+
+    share: float
+    """Of the pilot."""
+    r2: float
+    """On the rest."""
+    error: float
+    """Its standard error."""
+
+
+class Notes(Record):
+    """What the health checks read; all empty where there is no pilot."""
+
+    encoder_converged: bool = True
+    folds_converged: bool = True
+    readout_accuracy: dict[str, list[float]] = Field(default_factory=dict)
+    """Held-out correlation of each latent's read-outs, mean over people, by modality."""
+    leverage: dict[str, float] = Field(default_factory=dict)
+    """Share of the most informative person in a modality's signal, in multiples of an equal share."""
+    likeness: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    """Share of the noise that presentations of one stimulus have in common, and its standard error, by modality."""
+    groups: int = 0
+    stimuli: int = 0
+    features: int = 0
+    people: dict[str, int] = Field(default_factory=dict)
+    """By modality."""
+    remarks: list[str] = Field(default_factory=list)
+    fold_efficiency: list[float] = Field(default_factory=list)
+    """Share of the signal that read-outs of the folds keep."""
+    learning_curve: list[Learned] = Field(default_factory=list)
+    """Tests inside the pilot, the smallest part first."""
+    prior: dict[str, list[Number]] = Field(default_factory=dict)
+    """Draws of what was plausible before the pilot, by column of the posterior."""
+    sampler: Sampler | None = None
+    """None without a pilot."""
+
+
+def pilot_notes(study: Study, summary: Summary) -> Notes:
     """Return sizes, accuracies and whose signal it is: what the health checks read."""
     config, readouts = study.config, summary.readouts
     accuracy: dict[str, list[float]] = {}
@@ -37,22 +85,22 @@ def pilot_notes(study: Study, summary: Summary) -> dict[str, Any]:
             len(study.pilot.recordings[i].stimulus) for i in rows
         ]
         leverage[name] = float(weight.max() / max(weight.sum(), 1e-12)) * len(rows)
-    return {
-        "encoder_converged": summary.encoder is None or summary.encoder.converged,
-        "folds_converged": readouts is None or readouts.converged,
-        "readout_accuracy": accuracy,
-        "leverage": leverage,
-        "likeness": {
-            name: [found.share, found.error]
+    return Notes(
+        encoder_converged=summary.encoder is None or summary.encoder.converged,
+        folds_converged=readouts is None or readouts.converged,
+        readout_accuracy=accuracy,
+        leverage=leverage,
+        likeness={
+            name: (found.share, found.error)
             for name, found in zip(config.modality_names, summary.likeness, strict=True)
             if np.isfinite(found.error)
         },
-        "groups": int(np.unique(study.pilot.group).size),
-        "stimuli": int(study.pilot.features.shape[0]),
-        "features": int(study.pilot.features.shape[1]),
-        "people": {name: sum(r.modality == name for r in study.pilot.recordings) for name in config.modality_names},
-        "remarks": list(study.remarks),
-    }
+        groups=int(np.unique(study.pilot.group).size),
+        stimuli=int(study.pilot.features.shape[0]),
+        features=int(study.pilot.features.shape[1]),
+        people={name: sum(r.modality == name for r in study.pilot.recordings) for name in config.modality_names},
+        remarks=list(study.remarks),
+    )
 
 
 def people_with_gains(study: Study) -> tuple[str, ...]:
@@ -68,7 +116,7 @@ def people_with_gains(study: Study) -> tuple[str, ...]:
 
 def predictive_groups(
     study: Study,
-    notes: Mapping[str, Any],
+    notes: Notes,
     evidence: PilotEvidence,
     prior: Mapping[str, NDArray[np.float64]],
     forecasts: tuple[tuple[Draws, PilotSize], tuple[Draws, PilotSize]],
@@ -79,7 +127,7 @@ def predictive_groups(
     ----------
     study : Study
         Names and number of latents.
-    notes : mapping
+    notes : Notes
         ``pilot_notes``, and the fold efficiency.
     evidence : PilotEvidence
         Slopes of the people.
@@ -88,11 +136,11 @@ def predictive_groups(
     forecasts : pair of (draws, pilot size)
         Of the prior, of the posterior.
     """
-    kept = jnp.asarray(notes["fold_efficiency"])
+    kept = jnp.asarray(notes.fold_efficiency)
     expected = [predictive(draws.system, draws.people, size, kept) for draws, size in forecasts]
     first, second = ({k: np.asarray(v)[None] for k, v in vars(found).items()} for found in expected)
     latents = study.config.priors.max_latents
-    seen = [notes["readout_accuracy"].get(name, [np.nan] * latents) for name in study.config.modality_names]
+    seen = [notes.readout_accuracy.get(name, [np.nan] * latents) for name in study.config.modality_names]
     accuracy = np.array(
         [np.pad(np.asarray(row, float), (0, latents - len(row)), constant_values=np.nan) for row in seen]
     )

@@ -135,8 +135,8 @@ def fit_second_stage(design: LabelledDesign, label: Float[np.ndarray, " label"])
 
 def _without_offsets(design: LabelledDesign, label: Vector) -> Iterator[tuple[float, _Data]]:
     """Yield the data for every ratio of offset variance to noise; the offsets' covariance is taken off by whitening."""
-    latents = design.coordinates @ design.maps
-    plain = _Data(design.coordinates, latents, label, 0.0)
+    latents = design.latents
+    plain = _Data(design.coordinates, latents, label)
     yield 0.0, plain
     if design.group is None:
         return

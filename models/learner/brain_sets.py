@@ -2,8 +2,10 @@
 
 In: brain sets (stimulus features and recorded channels, one per person and modality), as arrays, or as moments where the
 values do not fit into memory. Out: a ``FeatureBasis`` of all stimuli and an ``Encoder`` with as many latents as held-out
-recordings confirm; both ways give the same to rounding. What can go wrong: brain sets with other features than the labelled
-stimuli or with as few as one sample (``ValueError``).
+recordings confirm; both ways give the same to rounding. With it come the latents of every recorded stimulus as predicted
+without its own recordings: what the features do not explain of the response to a stimulus may be what they do not explain
+of its label, and a latent that was fitted to the former would look as if it carried the latter. What can go wrong: brain sets
+with other features than the labelled stimuli or with as few as one sample (``ValueError``).
 """
 
 from __future__ import annotations
@@ -14,13 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike, NDArray
+from scipy import linalg
 from sklearn.utils import check_array, check_consistent_length
 
 from brainworth.models.pilot.coded_rows import CodedRows
 from brainworth.models.pilot.encoder import Encoder, EncoderOptions, fit_encoder
 from brainworth.models.pilot.folds import group_folds
 from brainworth.models.pilot.pilot import Coding, LargeChannels
-from brainworth.models.pilot.readouts import cross_fitted_readouts
+from brainworth.models.pilot.readouts import Readouts, cross_fitted_readouts
 from brainworth.models.pilot.sources import Source, StreamedSource
 from brainworth.models.pilot.statistics import CentredSource, FeatureBasis, SourceStatistics
 from brainworth.models.pilot.streaming import Moments
@@ -36,6 +39,8 @@ N_FOLDS = 5
 """Folds on which latents are confirmed."""
 MINIMUM_STIMULI = 50
 """Different stimuli of every brain set below which latents are not tested."""
+MINIMUM_HELD_OUT = 20
+"""Different stimuli of every brain set below which no latent is predicted without a stimulus' own recordings."""
 
 
 @dataclass(frozen=True)
@@ -123,19 +128,78 @@ def common_basis(
     return FeatureBasis(mean=features[0], scale=np.ones(p), rotation=np.eye(p)[:, :1], variance=np.ones(1))
 
 
+@dataclass(frozen=True)
+class FirstStage:
+    """What brain sets teach about the latents."""
+
+    encoder: Encoder
+    """Fit to all recordings."""
+    stimuli: Float[np.ndarray, "stimulus feature"]
+    """Raw features of the recorded stimuli."""
+    held_out: Float[np.ndarray, "stimulus latent"] | None
+    """Latents of these stimuli as recordings of other stimuli predict them; None with too few stimuli."""
+
+    def latents(
+        self, basis: FeatureBasis, features: Float[np.ndarray, "row feature"]
+    ) -> Float[np.ndarray, "row latent"]:
+        """Return the latents of stimuli as predicted without recordings of the same stimuli, up to a constant."""
+        predicted = basis.transform(features) @ self.encoder.maps
+        if self.held_out is None:
+            return predicted
+        _, code = np.unique(np.vstack([self.stimuli, features]), axis=0, return_inverse=True)
+        place = np.full(len(self.stimuli) + len(features), -1)
+        place[code.reshape(-1)[: len(self.stimuli)]] = np.arange(len(self.stimuli))
+        row = place[code.reshape(-1)[len(self.stimuli) :]]
+        predicted[row >= 0] = self.held_out[row[row >= 0]]
+        return predicted
+
+
 def confirmed_encoder(basis: FeatureBasis, sets: Sequence[CheckedSet], n_latents: int) -> Encoder | None:
+    """Return the encoder with as many latents as held-out recordings confirm; None if they confirm none."""
+    found = first_stage(basis, sets, n_latents)
+    return None if found is None else found.encoder
+
+
+def first_stage(basis: FeatureBasis, sets: Sequence[CheckedSet], n_latents: int) -> FirstStage | None:
     """Return stage 1 with as many latents as held-out recordings confirm; None if they confirm none."""
     stimuli, shown = Stimuli.of([given.features for given in sets])
     sources = [given.source(basis, rows, stimuli) for given, rows in zip(sets, shown, strict=True)]
     statistics = [source.statistics() for source in sources]
     shares = _shares(basis, statistics, n_latents)
     encoder = fit_encoder(statistics, basis.variance, shares, n_latents)
-    confirmed = encoder.maps.shape[1]
-    if min(np.unique(source.stimulus).size for source in sources) >= MINIMUM_STIMULI:
-        confirmed = cross_fitted_readouts(sources, stimuli.fold, encoder, basis.variance, shares).confirmed
-    if confirmed in (0, encoder.maps.shape[1]):
-        return encoder if confirmed else None
-    return fit_encoder(statistics, basis.variance, shares, confirmed)
+    least = min(np.unique(source.stimulus).size for source in sources)
+    if least < MINIMUM_HELD_OUT:
+        return FirstStage(encoder, stimuli.features, None)
+    readouts = cross_fitted_readouts(sources, stimuli.fold, encoder, basis.variance, shares)
+    kept = encoder.maps.shape[1] if least < MINIMUM_STIMULI else readouts.confirmed
+    if not kept:
+        return None
+    final = encoder if kept == encoder.maps.shape[1] else fit_encoder(statistics, basis.variance, shares, kept)
+    coordinates = basis.transform(stimuli.features)
+    turn = _turn(encoder, final, basis.variance)
+    return FirstStage(final, stimuli.features, _held_out(coordinates, sources, readouts, final, turn))
+
+
+def _turn(encoder: Encoder, final: Encoder, variance: Float[np.ndarray, " direction"]) -> Float[np.ndarray, "old new"]:
+    """Return the rotation from the leading latents of one encoder to those of another with fewer."""
+    root = np.sqrt(variance)[:, None]
+    kept = final.maps.shape[1]
+    return linalg.orthogonal_procrustes(root * encoder.maps[:, :kept], root * final.maps)[0]
+
+
+def _held_out(
+    coordinates: Float[np.ndarray, "stimulus direction"],
+    sources: Sequence[Source],
+    readouts: Readouts,
+    encoder: Encoder,
+    turn: Float[np.ndarray, "old new"],
+) -> Float[np.ndarray, "stimulus latent"]:
+    """Return the latents of every stimulus from the folds without it; each source's samples are centred on their mean."""
+    result = coordinates @ encoder.maps
+    for source, predicted in zip(sources, readouts.predictions, strict=True):
+        own = predicted[:, : len(turn)] @ turn
+        result[source.stimulus] = own + result[source.stimulus].mean(axis=0) - own.mean(axis=0)
+    return result
 
 
 def _shares(basis: FeatureBasis, statistics: Sequence[SourceStatistics], n_latents: int) -> Matrix:

@@ -21,7 +21,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from brainworth.models.learner.averaging import fit_second_stage
-from brainworth.models.learner.brain_sets import BrainSet, checked_set, common_basis, confirmed_encoder
+from brainworth.models.learner.brain_sets import BrainSet, checked_set, common_basis, first_stage
 from brainworth.models.learner.probability import ProbitLink, probit_link
 from brainworth.models.learner.second_stage import LabelledDesign, SecondStage
 from brainworth.models.pilot.encoder import Encoder
@@ -55,7 +55,9 @@ class _TwoStageLinear(BaseEstimator):
         self.basis_ = common_basis(stacked, count, standardise=self.standardise)
         coordinates = self.basis_.transform(features)
         variance = self.basis_.variance
-        self.encoder_ = confirmed_encoder(self.basis_, sets, self.n_latents) if sets else None
+        learned = first_stage(self.basis_, sets, self.n_latents) if sets else None
+        self.encoder_ = None if learned is None else learned.encoder
+        latents = None if learned is None else learned.latents(self.basis_, features)
         empty = np.zeros((len(variance), 0))
         codes = None
         if groups is not None:
@@ -68,6 +70,7 @@ class _TwoStageLinear(BaseEstimator):
             maps=empty if self.encoder_ is None else self.encoder_.maps,
             map_variance=empty if self.encoder_ is None else self.encoder_.map_covariance_diag,
             group=codes,
+            held_out=None if latents is None else latents - latents.mean(axis=0),
         )
         means = targets.mean(axis=0)
         self.second_stages_ = [fit_second_stage(design, target) for target in (targets - means).T]

@@ -62,11 +62,18 @@ class LabelledDesign:
     """Posterior variances of the latents' weights."""
     group: Int[np.ndarray, " label"] | None = None
     """Group of each label; labels of a group share a random offset."""
+    held_out: Float[np.ndarray, "label latent"] | None = None
+    """Latents of the labelled stimuli, centred, where they were predicted without recordings of the same stimuli."""
+
+    @cached_property
+    def latents(self) -> Float[np.ndarray, "label latent"]:
+        """Predicted latents of the labelled stimuli."""
+        return self.coordinates @ self.maps if self.held_out is None else self.held_out
 
     @cached_property
     def columns(self) -> Float[np.ndarray, "label column"]:
         """Coordinates, predicted latents and group indicators."""
-        blocks = [self.coordinates, self.coordinates @ self.maps]
+        blocks = [self.coordinates, self.latents]
         if self.group is not None:
             codes = np.unique(self.group, return_inverse=True)[1].reshape(-1)
             indicator = np.eye(codes.max() + 1)[codes]

@@ -8,7 +8,7 @@ maps: c^2) is computed from the parameters by the same stage-1 theory that later
 =====================  ================================================================================
 site                   meaning and prior
 =====================  ================================================================================
-``log_snr``            log phi per modality and latent: Normal(literature value, wide), decaying over latents
+``log_snr``            log phi per modality and latent: Normal, decaying over latents (``total_snr``)
 ``brain_exponent``     source exponent of the latents: Normal(1, 0.35), inside [0, 2]
 ``gain_spread``        spread of log signal-to-noise over people: HalfNormal(0.6)
 ``gain``               a person's own log gain: Normal(0, gain_spread)
@@ -52,10 +52,9 @@ from brainworth.models.posterior.likelihoods import (
     slope_log_likelihood,
     task_log_likelihood,
 )
+from brainworth.models.posterior.total_snr import LATENT_DECAY
 from brainworth.models.theory.system import Spectrum, System
 
-LATENT_DECAY = 0.5
-"""Prior decay of log phi from one latent to the next."""
 EXPONENT_SCALE = 0.5
 """Prior standard deviation of the misaligned part's source exponent around 1."""
 SCALE_SPREAD = 0.5
@@ -68,7 +67,7 @@ class Priors:
     """Prior locations and scales; defaults by kind of modality come from the literature."""
 
     log_snr: Float[Array, " modality"]
-    """Mean of log phi of the first latent in one sample."""
+    """Mean of log phi of the first latent in one sample (``total_snr.prior_of_total`` gives it from the total)."""
     log_snr_scale: Float[Array, " modality"]
     """Standard deviation of log phi."""
     gain_spread: Float[Array, " modality"]
@@ -100,16 +99,38 @@ def system_of(
 def systems_of_draws(
     sites: Mapping[str, np.ndarray], spectrum: Spectrum, channels: Float[Array, " modality"], unit: float = 1.0
 ) -> System:
-    """Return draws of the sites (leading axis) as a batch of systems; variances times ``unit``, the squared unit of a label."""
-    total, loading = np.exp(sites["scale"]) * unit, sites["loading"]
+    """Return draws of the sites (leading axis) as a batch of systems of the world that the pilot is of.
+
+    The sites ``loading`` and ``explainable`` are of the average over worlds. In one world latent j has the variance P_j
+    (``latent_power``), which the labels' likelihood puts before its weight: it contributes tau^2 e_j P_j. A forecast is about
+    that same world, so it has the explainable variance tau^2 (1 - rho^2 + sum_l e_l P_l), of which latent j carries
+    e_j P_j / (1 - rho^2 + sum_l e_l P_l). The read-outs measure the latents as they are in that world: ``log_snr`` stays.
+
+    Parameters
+    ----------
+    sites : mapping
+        Draws by name of the site, draw axis first.
+    spectrum : Spectrum
+        Spectrum of the features.
+    channels : (modality,)
+        Channels of one sample.
+    unit : float
+        Squared unit of a label, by which variances are multiplied.
+    """
+    total, loading = jnp.asarray(np.exp(sites["scale"]) * unit), jnp.asarray(sites["loading"])
+    exponent, explainable = jnp.asarray(sites["brain_exponent"]), jnp.asarray(sites["explainable"])
+    average = jax.vmap(alignment_of)(loading)
+    power = jax.vmap(latent_power, in_axes=(None, 0, 0))(spectrum, exponent, jnp.asarray(sites["latent_power_raw"]))
+    carried = average * power
+    here = 1.0 - jnp.sum(average, axis=1) + jnp.sum(carried, axis=1)
     return System(
         spectrum=spectrum,
-        signal_variance=jnp.asarray(total * sites["explainable"]),
-        noise_variance=jnp.asarray(total * (1.0 - sites["explainable"])),
-        alignment=jnp.asarray(loading**2 / (1.0 + np.sum(loading**2, axis=1, keepdims=True))),
+        signal_variance=total * explainable * here,
+        noise_variance=total * (1.0 - explainable),
+        alignment=carried / here[:, None],
         snr=jnp.asarray(np.exp(sites["log_snr"])),
         channels=channels,
-        brain_exponent=jnp.asarray(sites["brain_exponent"]),
+        brain_exponent=exponent,
         task_exponent=jnp.asarray(sites["task_exponent"]),
     )
 
@@ -182,7 +203,7 @@ def pilot_model(evidence: PilotEvidence, priors: Priors, modality_of: Array, n_l
     numpyro.factor("slope", slope_log_likelihood(evidence.brain, sites["gain"], modality_of))
     noisy = replace(system, snr=system.snr * jnp.exp(evidence.brain.level_error * sites["noise_level_raw"])[:, None])
     numpyro.factor("brain", brain_log_likelihood(evidence.brain, noisy, sites["gain"], modality_of))
-    power = latent_power(system, sites["latent_power_raw"])
+    power = latent_power(evidence.spectrum, sites["brain_exponent"], sites["latent_power_raw"])
     by_exponent = task_log_likelihood(evidence, system, sites["loading"], power)
     log_prior = -0.5 * ((jnp.asarray(EXPONENTS) - 1.0) / EXPONENT_SCALE) ** 2
     weights = by_exponent + log_prior - jax.nn.logsumexp(log_prior)

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int
 
 from brainworth.models.pilot.evidence import BrainEvidence, PilotEvidence, look_up
 from brainworth.models.theory.encoding import encode, readout_overlaps, readout_snr
-from brainworth.models.theory.system import Design, System
+from brainworth.models.theory.system import Design, Spectrum, System
 
 SLOPE_LEVEL = 2.0
 """Prior standard deviation of the common level of people's slopes."""
@@ -177,11 +177,22 @@ def task_log_likelihood(
     return -0.5 * (jnp.sum(inside, axis=1) + outside)
 
 
-def latent_power(system: System, standard: Float[Array, " latent"]) -> Float[Array, " latent"]:
+def latent_power(
+    spectrum: Spectrum, exponent: Float[Array, ""], standard: Float[Array, " latent"]
+) -> Float[Array, " latent"]:
     """Return the variance of each latent in this world, mean 1, from standard normal variables.
 
     With a_ij ~ N(0, g_i), sum_i d_i a_ij^2 has variance 2 sum_i h_i^2: little where many directions carry a latent, a lot
     where the spectrum is steep. A log-normal variable with these moments.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        Spectrum of the features.
+    exponent : float
+        Source exponent of the latents.
+    standard : (latent,)
+        Standard normal variables.
     """
-    spread = jnp.log1p(2.0 * jnp.sum(system.spectrum.count * system.brain_shares**2))
+    spread = jnp.log1p(2.0 * jnp.sum(spectrum.count * spectrum.shares(exponent) ** 2))
     return jnp.exp(jnp.sqrt(spread) * standard - 0.5 * spread)

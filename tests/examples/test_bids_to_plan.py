@@ -323,7 +323,7 @@ ACCURATE = 0.3
 def _accuracy(study: Study) -> dict[str, float]:
     """Return how well the strongest latent of each modality predicts recordings that it was not learned from."""
     notes = pilot_notes(study, summarise(study.pilot, study.config.modality_names, LATENTS, seed=0))
-    return {name: max(values) for name, values in notes["readout_accuracy"].items()}
+    return {name: max(values) for name, values in notes.readout_accuracy.items()}
 
 
 def test_wrong_words_are_noticed(lab: tuple[Path, Truth], tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_streamed_study_gets_the_same_plan(planned: tuple[Path, list[Plan]]) -
     assert [(c["name"], c["status"]) for c in streamed["health"]["checks"]] == [
         (c["name"], c["status"]) for c in read["health"]["checks"]
     ]
-    draws = [pd.DataFrame(plan.details["posterior_draws"]) for plan in plans]
+    draws = [pd.DataFrame(plan.details.posterior_draws) for plan in plans if plan.details]
     assert list(draws[0]) == list(draws[1])
     for name in draws[0]:
         a, b = (np.asarray(frame[name]) for frame in draws)
@@ -85,7 +85,7 @@ def test_maps_do_not_care_who_works(studies: tuple[Study, Study], planned: tuple
     streamed = studies[1]
     posterior = fit_study(streamed, 0, folder / "1" / "posterior.nc")
     decision = decision_of(posterior, plans[1])
-    problem = problem_from_config(streamed.config, posterior.notes["people"])
+    problem = problem_from_config(streamed.config, posterior.people)
     maps: dict[str, Callable[[Team | None], Any]] = {
         "backtest": lambda team: backtest(streamed, splits=2, workers=team),
         "Sobol sweep": lambda team: sobol(decision, 0, 32, team),

@@ -37,8 +37,7 @@ from brainworth.design.posterior.fit import Posterior, fit_study, kept_draws
 def decision_of(posterior: Posterior, plan: Plan) -> Decision:
     """Return the decision behind a plan: its budget (its price, where the study only has a target) and its purchase."""
     config = posterior.study.config
-    people = {name: int(posterior.notes.get("people", {}).get(name, 0)) for name in config.modality_names}
-    problem = problem_from_config(config, people)
+    problem = problem_from_config(config, posterior.people)
     if problem.budget is None:
         problem = replace(problem, budget=Decimal(str(plan.cost.total)))
     return Decision.of(problem, posterior.surface(), allocation_of(plan))
@@ -97,7 +96,7 @@ def _analysed(
     say("regime")
     area = regime(decision, seed, told(workers, progress, "regime map"))
     say("information")
-    effective = float(posterior.notes.get("sampler", {}).get("ess_bulk", float("inf")))
+    effective = float("inf") if posterior.notes.sampler is None else posterior.notes.sampler.ess_bulk
     basis = Basis(posterior.pilot, config.budget.reuse_pilot, effective, left=doubt_left(posterior))
     worth = value_of_information(decision, basis, seed)
     return {"sensitivity": moved | {"thresholds": flips}, "regime": area, "voi": worth}
@@ -116,11 +115,11 @@ def sensitivity_study(
 
     With ``leave_one_out`` the pilot is fitted again without each person in turn. ``workers`` share independent tasks.
     """
-    from brainworth.design.decision.plan import plan_study
+    from brainworth.design.decision.plan import How, plan_study
 
     plan = saved_plan(study, out)
     if plan is None:
-        plan = plan_study(study, out, force=force, progress=progress)
+        plan = plan_study(study, out, How(force=force, progress=progress))
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc")
     decision = decision_of(posterior, plan)
     found = _analysed(posterior, decision, progress, workers)

@@ -92,7 +92,8 @@ def _forecast(
     moved = {name: np.quantile(column, points[:, i]) for i, (name, column) in enumerate(seen.items())}
     slices = [slice(start, start + _CHUNK) for start in range(0, len(points), _CHUNK)]
     tasks = [(rows[here], {name: values[here] for name, values in moved.items()}) for here in slices]
-    return np.concatenate(list(workers.results(forecast_points, tasks, (replace(surface), bought))), axis=1)
+    sent = replace(surface)  # without what it keeps between calls, which would be pickled too
+    return np.concatenate(list(workers.results(forecast_points, tasks, (sent, bought))), axis=1)
 
 
 def forecast_points(

@@ -107,7 +107,7 @@ def test_power_of_a_latent_has_the_moments_of_a_quadratic_form() -> None:
     """20,000 draws; limits are five standard errors."""
     rng, system = np.random.default_rng(0), _system([1.0])
     shares = np.repeat(np.asarray(system.brain_shares), np.asarray(system.spectrum.count).astype(int))
-    drawn = np.asarray(latent_power(system, jnp.asarray(rng.standard_normal(20_000))))
+    drawn = np.asarray(latent_power(system.spectrum, system.brain_exponent, jnp.asarray(rng.standard_normal(20_000))))
     form = rng.standard_normal((20_000, shares.size)) ** 2 @ shares
     limit = 5.0 * float(form.std()) / np.sqrt(20_000)
     assert drawn.mean() == pytest.approx(1.0, abs=limit)

@@ -1,0 +1,110 @@
+"""What one laboratory will read off: the formula's forecast, corrected by what rehearsals of the same draws reached.
+
+In: purchases with their forecasts, draw by draw, and their rehearsals. Out: outcomes of single studies, and the gain over labels
+alone. A rehearsal trains the learner in a world made from one posterior draw; the formula has a forecast for the same draw. The
+mean difference says what the formula leaves out (the learner does not know the parameters), and is known much better than the
+mean of the rehearsals alone. A difference within its Monte Carlo error is shrunk towards 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.special import ndtri
+
+from brainworth.design.allocation.result import Plan as Purchased
+from brainworth.design.decision.rehearse import Rehearsal
+from brainworth.models.learner.rehearsal import rehearsed_draws
+
+FEWEST = 8
+"""Rehearsals below which nothing is corrected."""
+_WIDEST = 3.0
+"""Most by which the spread of single studies is widened."""
+
+
+@dataclass(frozen=True)
+class Correction:
+    """By how much trained learners miss the formula, in explainable R^2."""
+
+    shift: float
+    """Mean difference, shrunk by its error."""
+    raw: float
+    """Mean difference as measured."""
+    error: float
+    """Its Monte Carlo standard error."""
+    deviation: float
+    """Standard deviation of the differences: how far one study strays from the formula."""
+
+    @classmethod
+    def of(cls, missed: Float[np.ndarray, " world"]) -> Correction:
+        """Return the correction that differences between rehearsals and formula ask for."""
+        raw, deviation = float(missed.mean()), float(missed.std(ddof=1))
+        error = deviation / float(np.sqrt(missed.size))
+        kept = max(0.0, 1.0 - (error / raw) ** 2) if raw else 0.0
+        return cls(kept * raw, raw, error, deviation)
+
+
+@dataclass(frozen=True)
+class Realised:
+    """Single studies of one purchase."""
+
+    outcomes: Float[np.ndarray, " study"]
+    """Explainable R^2."""
+    correction: Correction | None
+    rehearsal: Rehearsal | None
+
+
+def rows_of(draws: int, rehearsal: Rehearsal, seed: int, asked: int) -> Int[np.ndarray, " world"]:
+    """Return the posterior draws that the worlds of a rehearsal were made from."""
+    return rehearsed_draws(draws, asked, seed)[0][: rehearsal.n]
+
+
+def realised(plan: Purchased, rehearsal: Rehearsal | None, rows: Int[np.ndarray, " world"]) -> Realised:
+    """Return the single studies of a purchase: the formula's, moved and widened to what rehearsals reached.
+
+    Parameters
+    ----------
+    plan : Plan
+        The purchase, with explainable R^2 on average over studies (``expected``) and of single studies (``outcomes``).
+    rehearsal : Rehearsal or None
+        What trained learners reached.
+    rows : (world,)
+        The posterior draw of each rehearsal.
+    """
+    if rehearsal is None or rehearsal.n < FEWEST:
+        return Realised(plan.outcomes, None, rehearsal)
+    correction = Correction.of(rehearsal.values - plan.expected[rows])
+    average = np.repeat(plan.expected, plan.outcomes.size // plan.expected.size)
+    strayed = plan.outcomes - average
+    usual = float(np.sqrt(np.mean(strayed**2)))
+    wider = float(np.clip(correction.deviation / usual, 1.0, _WIDEST)) if usual > 0.0 else 1.0
+    return Realised(average + correction.shift + wider * strayed, correction, rehearsal)
+
+
+def realised_gain(
+    pair: Sequence[Purchased], rehearsals: Sequence[Rehearsal | None], rows: Int[np.ndarray, " world"]
+) -> Float[np.ndarray, " study"]:
+    """Return what single studies gain in explainable R^2: the first purchase over the second, in the same world.
+
+    Parameters
+    ----------
+    pair : two of Plan
+        Brain data and labels; labels alone.
+    rehearsals : two of Rehearsal
+        In the same worlds; None: the gain on average over studies, draw by draw.
+    rows : (world,)
+        The posterior draw of each rehearsal.
+    """
+    first, second = pair
+    expected = first.expected - second.expected
+    one, other = rehearsals
+    if one is None or other is None or one.n < FEWEST:
+        return expected
+    correction = Correction.of(one.values - other.values - expected[rows])
+    studies = np.repeat(expected, first.outcomes.size // expected.size)
+    luck = np.asarray(ndtri((np.arange(studies.size) + 0.5) / studies.size))
+    luck = np.random.default_rng(studies.size + 1).permutation(luck)
+    return studies + correction.shift + correction.deviation * luck

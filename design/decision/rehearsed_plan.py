@@ -1,0 +1,169 @@
+"""A plan is carried out on paper before it is stated: what it brings, what brain data gain, and whether they stay in the plan.
+
+In: a posterior, a problem, its allocation. Out: ``Tried``: the allocation (labels alone where rehearsals say that brain data do not
+pay), single studies of plan and labels alone, the gain and the decision. For a target without a budget the plan is bought anew,
+once, if rehearsals say that it falls short of the confidence asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from brainworth.design.allocation import AllocationResult, Problem, allocate
+from brainworth.design.allocation.bnb.certify import relative_gap
+from brainworth.design.allocation.describe import design_of
+from brainworth.design.allocation.result import Plan as Purchased
+from brainworth.design.common.checks import Check
+from brainworth.design.common.workers import Team
+from brainworth.design.decision.realised import Realised, realised, realised_gain, rows_of
+from brainworth.design.decision.rehearse import Rehearsal, RehearsalOptions, rehearse_purchases
+from brainworth.design.decision.verdict import Decision, Gain, binding, decide
+from brainworth.design.performance.purchase import Purchase
+from brainworth.design.posterior.fit import Posterior
+
+_NOISE = 0.02
+"""By how much the probability of a target may fall short before the plan is bought anew."""
+DISAGREE = (2.5, 0.02)
+"""Formula and rehearsal disagree beyond so many standard errors and so much explainable R^2."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A plan that was rehearsed."""
+
+    result: AllocationResult
+    plan: Realised
+    labels_only: Realised | None
+    """Labels alone, rehearsed in the same worlds."""
+    gain: Gain
+    """Of the brain data that were compared with labels alone: the plan's, or the best there are."""
+    gains: Float[np.ndarray, " study"]
+    decision: Decision
+    binding: tuple[str, ...]
+    worthwhile: float
+
+    def checks(self) -> list[Check]:
+        """Return whether formula and rehearsal agree, if there were rehearsals."""
+        found = self.plan.correction
+        if found is None or self.plan.rehearsal is None:
+            return []
+        errors, least = DISAGREE
+        apart = abs(found.raw) > errors * found.error and abs(found.raw) > least
+        reached = self.plan.rehearsal.explainable_r2.mean
+        return [
+            Check(
+                name="rehearsal",
+                status="warn" if apart else "ok",
+                value=found.raw,
+                threshold=least,
+                sentence=f"In {self.plan.rehearsal.n} rehearsals the learner reached an explainable R² of {reached:.3f}, "
+                f"{found.raw:+.3f} (standard error {found.error:.3f}) from the formula in the same worlds. Forecasts move by "
+                f"{found.shift:+.3f}.",
+                unit="explainable R²",
+                observed=reached,
+            )
+        ]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How a plan is rehearsed."""
+
+    n: int
+    seed: int
+    workers: Team | None = None
+    progress: Callable[[str], None] | None = None
+
+
+def tried(posterior: Posterior, problem: Problem, result: AllocationResult, effort: Effort) -> Tried:
+    """Return a plan with what rehearsals say of it.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        What is believed.
+    problem : Problem
+        What was solved.
+    result : AllocationResult
+        Its solution by the formula.
+    effort : Effort
+        How many rehearsals (0: none), and who works.
+    """
+    found = _once(posterior, problem, result, effort)
+    if problem.budget is None and problem.target is not None and found.plan.correction is not None:
+        reached = float((found.plan.outcomes >= problem.target).mean())
+        if reached < problem.confidence - _NOISE:
+            quantile = float(np.quantile(found.plan.outcomes, 1.0 - problem.confidence))
+            higher = replace(problem, target=problem.target + (problem.target - quantile))
+            found = _once(posterior, problem, allocate(higher, posterior.surface()), effort)
+    return found
+
+
+def _once(posterior: Posterior, problem: Problem, result: AllocationResult, effort: Effort) -> Tried:
+    worthwhile = posterior.study.config.objective.worthwhile
+    alone = result.alternatives["task_only"].plan if "task_only" in result.alternatives else None
+    brain = result.rival.plan
+    purchases = [plan for plan in (brain, alone) if plan is not None]
+    rehearsals = _rehearsed(posterior, problem, purchases, effort, worthwhile)
+    draws = int(posterior.draws.people.shape[0])
+    first = next((r for r in rehearsals if r is not None), None)
+    rows = np.zeros(0, dtype=np.int64) if first is None else rows_of(draws, first, effort.seed, effort.n)
+    shown = {id(plan): realised(plan, r, rows) for plan, r in zip(purchases, rehearsals, strict=True)}
+    gains = result.rival.gain
+    if brain is not None and alone is not None:
+        gains = realised_gain((brain, alone), rehearsals, rows)
+    gain = Gain.of(gains, worthwhile)
+    decision = decide(gain, worthwhile)
+    chosen = result
+    if brain is result.plan and alone is not None and gain.mean <= 0.0 and _may_be_left_out(problem, alone):
+        chosen = _labels_instead(result, alone)
+    plan = shown.get(id(chosen.plan)) or realised(chosen.plan, None, rows)
+    labels = alone.allocation if alone is not None else None
+    return Tried(
+        result=chosen,
+        plan=plan,
+        labels_only=None if alone is None else shown[id(alone)],
+        gain=gain,
+        gains=gains,
+        decision=decision,
+        binding=binding(problem, chosen.plan.allocation, labels),
+        worthwhile=worthwhile,
+    )
+
+
+def _rehearsed(
+    posterior: Posterior, problem: Problem, plans: list[Purchased], effort: Effort, worthwhile: float
+) -> list[Rehearsal | None]:
+    """Return the rehearsal of each purchase, in the same worlds; nothing if there are to be none."""
+    if effort.n < 1 or not plans:
+        return [None] * len(plans)
+    rows = [problem.purchase(design_of(problem, plan.allocation)) for plan in plans]
+    together = Purchase(
+        *(np.concatenate([np.asarray(getattr(row, name)) for row in rows])
+          for name in ("n_task", "samples", "subjects", "repeats"))
+    )  # fmt: skip
+    options = RehearsalOptions(
+        n=effort.n, seed=effort.seed, labels_alone=len(plans) - 1 if len(plans) > 1 else None, worthwhile=worthwhile
+    )
+    return list(rehearse_purchases(posterior, together, options, effort.workers, effort.progress))
+
+
+def _may_be_left_out(problem: Problem, alone: Purchased) -> bool:
+    """Return whether labels alone meet every condition of the study."""
+    return problem.budget is not None and bool(problem.feasible(design_of(problem, alone.allocation))[0])
+
+
+def _labels_instead(result: AllocationResult, alone: Purchased) -> AllocationResult:
+    """Return the result with labels alone as its plan; the certificate keeps the formula's bound."""
+    certificate = result.certificate
+    certificate = replace(
+        certificate,
+        objective=alone.utility,
+        gap=relative_gap(alone.utility, certificate.bound),
+        method=f"{certificate.method}; labels alone are planned because rehearsals gained nothing by brain data",
+    )
+    return replace(result, plan=alone, certificate=certificate)
