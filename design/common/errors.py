@@ -6,6 +6,8 @@ stderr. What can go wrong: nothing here; an unexpected exception is a bug and ke
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 
 class BrainworthError(Exception):
     """Base of every failure that has an explanation for the user."""
@@ -20,9 +22,27 @@ class BadInput(BrainworthError):
 
 
 class Infeasible(BrainworthError):
-    """No design satisfies the constraints: names the binding one and the nearest feasible value."""
+    """No design satisfies the constraints: names the binding one and the nearest feasible value.
+
+    Parameters
+    ----------
+    message : str
+        A sentence for the user.
+    binding : sequence of str
+        Keys of the study file that stand in the way, e.g. ``budget.total``.
+    nearest : mapping of str to float
+        By such a key, the nearest value with which there is a plan; for a condition that several limits share, by how much each
+        is to be loosened.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, binding: Sequence[str] = (), nearest: Mapping[str, float] | None = None) -> None:
+        super().__init__(message)
+        self.binding = tuple(binding)
+        """Keys of the study file that stand in the way."""
+        self.nearest = dict(nearest or {})
+        """By key, the nearest value with which there is a plan."""
 
 
 class HealthRefusal(BrainworthError):

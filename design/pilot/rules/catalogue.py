@@ -86,8 +86,8 @@ def rules() -> tuple[Rule, ...]:
         ),
         Rule(
             "Copies",
-            "Samples that equal another one in every channel (rows given twice, a person copied, one sample of two stimuli), if "
-            f"fewer than {CHANCE:g} such coincidences are expected by chance",
+            "Samples that equal another one in every channel (rows or people given twice, one sample of two stimuli), if fewer "
+            f"than {CHANCE:g} such coincidences are expected by chance",
             "asked about",
             f"{lines(_READER, 'duplicates', 'drop')} or {lines(_READER, 'duplicates', 'keep')}",
         ),
@@ -160,5 +160,6 @@ def rules() -> tuple[Rule, ...]:
         ),
         Rule("Files", "Devices and pipes, damaged containers, links and codecs that could run code", "refused"),
         Rule("Files", "A posterior.nc that was damaged or edited", "computed again, with a remark"),
-        Rule("Money", "A budget below every price; a currency that a spreadsheet would compute", "refused"),
+        Rule("Money", "A budget below the price of a single label, sample or session (8.000 is eight)", "a remark"),
+        Rule("Money", "A currency that a spreadsheet would compute as a formula", "refused"),
     )
