@@ -160,7 +160,7 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         facts=front.facts(saved),
         steps=front.steps(saved),
         sure=front.sure(saved),
-        both_sides=front.both_sides(saved),
+        instead=front.instead(saved),
         inside=front.inside_line(saved),
         health_line=front.health_line(saved),
         turned=changes.turned(saved),
@@ -199,9 +199,9 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         methods=methods(saved),
         references=references(saved),
     )
-    first = fill(terms=[], contents=_Contents([], []))
-    terms = glossary.occurring(first)
-    return glossary.linked(fill(terms=terms, contents=_contents(first)))
+    empty = _Contents([], [])
+    terms = glossary.occurring(fill(terms=[], contents=empty))
+    return glossary.linked(fill(terms=terms, contents=_contents(fill(terms=terms, contents=empty))))
 
 
 @dataclass(frozen=True)
