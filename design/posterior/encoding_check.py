@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import norm
 
-from brainworth.design.pilot.checks import Check, Status
+from brainworth.design.pilot.checks import Check, Limits, Status
 from brainworth.design.posterior.literature import total_snr
 from brainworth.models.forecast.predictive import predictive
 
@@ -31,6 +31,13 @@ FALSE_ALARM = 0.025
 """Share of pilots of pure noise whose recordings seem to show a signal."""
 CONTRADICTED = 4.0
 """Standard errors by which the median expected accuracy may be missed."""
+
+
+CLEAR = 3.0
+"""Difference of log marginal likelihoods, a ratio of twenty, from which on the pilot prefers one representation of the features."""
+
+SAME = 1.5
+"""Ratio of the features' largest to their smallest standard deviation below which both representations are nearly the same."""
 
 
 @dataclass(frozen=True)
@@ -114,3 +121,19 @@ def encoding_checks(posterior: Posterior) -> Iterator[Check]:
             f"{evidence.prior_snr:.2g} before. "
             f"{verdict}",
         )
+
+
+def representation_checks(posterior: Posterior) -> Iterator[Check]:
+    """Say how clearly the pilot prefers raw or standardised features, where they differ; nothing without the notes of a pilot."""
+    margin, spread = posterior.notes.get("basis_margin"), posterior.notes.get("feature_spread")
+    if margin is None or spread is None or spread < SAME:
+        return
+    yield Check(
+        "raw or standardised features",
+        Limits(CLEAR).judge_low(margin),
+        margin,
+        CLEAR,
+        f"Recordings and labels prefer one of raw and standardised features by {margin:.1f} units of log likelihood; the features' "
+        f"standard deviations differ by a factor of {spread:.3g}. Below {CLEAR:.0f} units the pilot cannot tell, and the choice, "
+        "which moves forecasts, is hardly better than a coin: give the features in the units in which you will use them.",
+    )

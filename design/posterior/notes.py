@@ -47,12 +47,21 @@ def pilot_notes(study: Study, summary: Summary) -> dict[str, Any]:
             for name, found in zip(config.modality_names, summary.likeness, strict=True)
             if np.isfinite(found.error)
         },
+        "basis_margin": summary.basis_margin,
+        "feature_spread": _spread(study.pilot.features),
         "groups": int(np.unique(study.pilot.group).size),
         "stimuli": int(study.pilot.features.shape[0]),
         "features": int(study.pilot.features.shape[1]),
         "people": {name: sum(r.modality == name for r in study.pilot.recordings) for name in config.modality_names},
         "remarks": list(study.remarks),
     }
+
+
+def _spread(features: NDArray[np.float64]) -> float:
+    """Return the ratio of the largest to the smallest standard deviation of the features that vary."""
+    deviation = features.std(axis=0)
+    varying = deviation[deviation > 1e-12 * max(float(deviation.max()), 1e-300)]
+    return float(varying.max() / varying.min()) if varying.size else 1.0
 
 
 def people_with_gains(study: Study) -> tuple[str, ...]:
