@@ -28,10 +28,10 @@ def require_feasible(problem: Problem) -> None:
     if cheapest is None:
         if not settled:
             return
-        raise Infeasible(_conflict(problem))
+        raise _conflict(problem)
     needed = int(problem.cents(cheapest)[0])
     if problem.budget is not None and needed > problem.budget_cents:
-        raise Infeasible(_too_small(problem, needed))
+        raise Infeasible(_too_small(problem, needed), ["budget.total"], {"budget.total": needed / 100})
 
 
 def cheapest_design(problem: Problem) -> Designs | None:
@@ -101,17 +101,18 @@ def _too_small(problem: Problem, needed: int) -> str:
     )
 
 
-def _conflict(problem: Problem) -> str:
+def _conflict(problem: Problem) -> Infeasible:
     from brainworth.design.allocation.relaxation import conflicts
 
     broken = conflicts(problem)
     if not broken:
-        return _whole_numbers(problem)
+        return Infeasible(_whole_numbers(problem), [constraint.name for constraint in problem.constraints])
     parts = [f"'{name}' (by {amount:g})" for name, amount in broken.items()]
-    return (
+    message = (
         "The limits contradict each other at any budget. The nearest feasible values loosen "
         f"{' and '.join(parts)}, other limits unchanged."
     )
+    return Infeasible(message, list(broken), broken)
 
 
 def _whole_numbers(problem: Problem) -> str:

@@ -6,6 +6,8 @@ stderr. What can go wrong: nothing here; an unexpected exception is a bug and ke
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 
 class BrainworthError(Exception):
     """Base of every failure that has an explanation for the user."""
@@ -19,10 +21,33 @@ class BadInput(BrainworthError):
     exit_code = 2
 
 
+class UnknownName(BadInput, KeyError):
+    """A name that a result does not have."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class Infeasible(BrainworthError):
-    """No design satisfies the constraints: names the binding one and the nearest feasible value."""
+    """No design satisfies the constraints.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong and what would be right.
+    binding : sequence of str
+        The limits that cannot be met together, as the study file names them.
+    nearest : mapping of str to float
+        The nearest feasible value of each, where it is known: money for ``budget.total``; by how much to loosen a limit
+        otherwise.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, binding: Sequence[str] = (), nearest: Mapping[str, float] | None = None) -> None:
+        super().__init__(message)
+        self.binding = tuple(binding)
+        self.nearest = dict(nearest or {})
 
 
 class HealthRefusal(BrainworthError):
