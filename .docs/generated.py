@@ -24,6 +24,24 @@ COMMANDS_INTRO = """\
 
 Exit codes: 0 done · 2 bad input · 3 infeasible (names the binding constraint and the nearest feasible value) · 4 the pilot's health
 check refuses · 130 interrupted. Errors are one paragraph on stderr; `--debug` adds the traceback."""
+CHECKS_INTRO = """\
+# What brainworth checks in your data
+
+A wrong plan from a file that looks fine is the worst thing a planner can do. So all formats (csv, parquet, npz, HDF5, netCDF, zarr,
+MNE epochs, BIDS, NIfTI, frames and arrays in memory, read at once or in slices) are checked by the same rules. What is certain is
+refused, or mended with a remark. What is doubtful is asked about, and the message shows the lines of `study.toml` that answer it.
+This page is made from the rules."""
+CHECKS_UNITS = """\
+## What may change a plan, and what may not
+
+Units do not count: each channel may have its own (tesla beside volt), and so may the labels, all features together, and money. The
+order of rows, channels, people and files, other ids, and offsets of channels do not count either. The plans then agree within the
+Monte Carlo error of the sampler, which the report states.
+
+What does count is the **proportion of the features to each other**. An embedding says by its variances which directions matter;
+features in unlike units (letters, decibels) say nothing by them. brainworth tries both, raw and standardised features, and keeps
+what explains recordings and labels better. To multiply one feature by ten changes the raw variant, and can change the plan;
+standardise features of unlike units yourself if you want to rule that out."""
 MODULES_INTRO = """\
 # Modules
 
@@ -95,6 +113,7 @@ def _section(title: str, schema: Mapping[str, Any]) -> str:
 
 SECTIONS = {
     "[study]": "About",
+    "[study.spelling]": "Spelling",
     "[stimuli]": "Stimuli",
     "[task]": "Task",
     "[[modality]]": "Modality",
@@ -122,6 +141,27 @@ def study_keys() -> str:
     parts = [STUDY_INTRO]
     parts += [_section(title, definitions[name]) for title, name in SECTIONS.items()]
     return "\n\n".join(parts) + "\n"
+
+
+# ---------------------------------------------------------------------------------------------- rules
+
+
+def checks() -> str:
+    """Return the page on what is checked in data, from the catalogue of the rules."""
+    from brainworth.design.pilot.rules.catalogue import rules
+
+    parts, head = (
+        [CHECKS_INTRO],
+        "| what is looked for | what is done | the answer in `study.toml` |\n| --- | --- | --- |",
+    )
+    for topic in dict.fromkeys(rule.topic for rule in rules()):
+        rows = [
+            f"| {_cell(rule.what)} | {_cell(rule.done)} | {f'`{_cell(rule.answer)}`' if rule.answer else '–'} |"
+            for rule in rules()
+            if rule.topic == topic
+        ]
+        parts.append("\n".join([f"## {topic}", "", head, *rows]))
+    return "\n\n".join([*parts, CHECKS_UNITS]) + "\n"
 
 
 # ---------------------------------------------------------------------------------------------- commands

@@ -35,6 +35,7 @@ def on_files(files: Files, config: Any) -> Files:
     """Add the pages that are made from the project, and the files that case studies show."""
     made = {
         "reference/study.md": generated.study_keys(),
+        "reference/checks.md": generated.checks(),
         "reference/commands.md": generated.commands(),
         "reference/modules.md": generated.modules(),
         "case_studies/index.md": generated.cases_index(),

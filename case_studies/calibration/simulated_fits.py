@@ -22,9 +22,10 @@ from brainworth.models.forecast.forecast import MAX_PEOPLE, SYSTEM_AXES, Order, 
 from brainworth.models.forecast.people import new_people
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.summary import Summary, summarise
-from brainworth.models.posterior.hierarchy import LATENT_DECAY, Priors, systems_of_draws
+from brainworth.models.posterior.hierarchy import Priors, systems_of_draws
 from brainworth.models.posterior.inference import SamplerOptions, sample_posterior
 from brainworth.models.posterior.likelihoods import PRESENCE
+from brainworth.models.posterior.total_snr import LATENT_DECAY
 from brainworth.models.theory.performance import explainable_r2
 from brainworth.models.theory.system import Design, Spectrum, System
 from brainworth.models.worlds.simulate import Realism, SourceSize, StudySize, linear_equivalent, simulate_study

@@ -20,11 +20,11 @@ from brainworth.design.allocation.restricted import PartSurface, Restricted, res
 from brainworth.design.allocation.result import ModalityPurchase
 from brainworth.design.allocation.result import Plan as Purchased
 from brainworth.design.posterior.fit import Posterior
-from brainworth.design.posterior.literature import literature
+from brainworth.design.posterior.literature import total_snr
+from brainworth.design.study_file.config import parse_study
 
 CROWD = [0.03, 0.27]
 """USD for a rating of 10 to 60 seconds, at 8 to 12 USD an hour and a fee of a third of it."""
-KINDS = {"fMRI": "fmri_3t", "EEG": "eeg", "MEG": "meg", "ECoG": "ecog"}
 LABELS, ALL = "labels only", "all four"
 BELIEFS = {
     "snr 1": "as in the literature priors",
@@ -40,10 +40,10 @@ def changed(record: Mapping[str, Any], belief: str) -> dict[str, Any]:
     """Return the study with other beliefs or prices; ``belief`` is one of ``BELIEFS``."""
     config = {**record, "priors": {**record["priors"]}, "task": {**record["task"]}}
     if belief.startswith("snr"):
-        factor, table = float(belief.removeprefix("snr")), literature()
-        spread = {name: (table[kind]["snr"] * factor, table[kind]["factor"]) for name, kind in KINDS.items()}
+        factor, plain = float(belief.removeprefix("snr")), parse_study(dict(record))
+        stated = {name: total_snr(plain, name).interval(plain.priors.max_latents) for name in plain.modality_names}
         config["priors"]["modality"] = {
-            name: {"snr": [middle / wide, middle * wide]} for name, (middle, wide) in spread.items()
+            name: {"snr": [factor * low, factor * high]} for name, (low, high) in stated.items()
         }
     elif belief.startswith("alignment"):
         config["priors"]["alignment"] = [float(part) for part in belief.split()[1:]]

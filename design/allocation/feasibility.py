@@ -15,15 +15,17 @@ import numpy as np
 
 from brainworth.design.allocation.bnb.boxes import Boxes, bound, root
 from brainworth.design.allocation.bnb.cuts import halves
+from brainworth.design.allocation.costs import ModalityLimits
 from brainworth.design.allocation.problem import Designs, Problem
 from brainworth.design.common.errors import Infeasible
 
-_ENDLESS = 10**13
+_ENDLESS = 10**14
 _MOST_BOXES = 3000
 
 
 def require_feasible(problem: Problem) -> None:
     """Return if the budget buys at least one design, or if that takes a longer search; raise ``Infeasible`` otherwise."""
+    _require_something_to_buy(problem)
     cheapest, settled = _cheapest(problem)
     if cheapest is None:
         if not settled:
@@ -31,7 +33,29 @@ def require_feasible(problem: Problem) -> None:
         raise _conflict(problem)
     needed = int(problem.cents(cheapest)[0])
     if problem.budget is not None and needed > problem.budget_cents:
-        raise Infeasible(_too_small(problem, needed), ["budget.total"], {"budget.total": needed / 100})
+        nearest = {"budget.total": float(needed * problem.cent)}
+        raise Infeasible(_too_small(problem, needed), ("budget.total",), nearest)
+
+
+def _require_something_to_buy(problem: Problem) -> None:
+    """Raise ``Infeasible`` if the limits forbid labels and recordings alike."""
+    closed = {f"{cost.name}: design.{key}": 1.0 for cost, limits in problem.modalities if (key := _closed(limits))}
+    if problem.max_labels > 0 or len(closed) < len(problem.modalities):
+        return
+    nearest = {"task.max_labels": 1.0} | closed
+    raise Infeasible(
+        f"{' = 0, '.join(nearest)} = 0 leave nothing to buy. The nearest feasible value is 1 for any one of them.",
+        tuple(nearest),
+        nearest,
+    )
+
+
+def _closed(limits: ModalityLimits) -> str | None:
+    """Return the limit that forbids every recording of a modality, if there is one."""
+    keys = ("max_samples", "max_subjects", "max_stimuli", "max_sessions", "max_sessions_per_subject")
+    return next(
+        (key for key in keys if getattr(limits, key) == 0 and (key != "max_subjects" or limits.new_subjects)), None
+    )
 
 
 def cheapest_design(problem: Problem) -> Designs | None:
@@ -106,13 +130,14 @@ def _conflict(problem: Problem) -> Infeasible:
 
     broken = conflicts(problem)
     if not broken:
-        return Infeasible(_whole_numbers(problem), [constraint.name for constraint in problem.constraints])
+        return Infeasible(_whole_numbers(problem), tuple(rule.name for rule in problem.constraints))
     parts = [f"'{name}' (by {amount:g})" for name, amount in broken.items()]
-    message = (
+    return Infeasible(
         "The limits contradict each other at any budget. The nearest feasible values loosen "
-        f"{' and '.join(parts)}, other limits unchanged."
+        f"{' and '.join(parts)}, other limits unchanged.",
+        tuple(broken),
+        broken,
     )
-    return Infeasible(message, list(broken), broken)
 
 
 def _whole_numbers(problem: Problem) -> str:

@@ -24,7 +24,7 @@ CENT = 10_000
 """Parts of a cent in which prices are kept."""
 HUNDREDTH = Decimal("0.01")
 """The cent of a problem whose size is not known."""
-DIGITS = 10
+DIGITS = 8
 """A budget is at least this power of ten cents."""
 PRICE_DIGITS = 4
 """The largest price is at least this power of ten cents, where there is no budget."""

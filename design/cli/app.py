@@ -13,6 +13,7 @@ import threading
 import traceback
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -23,9 +24,10 @@ from brainworth.design.cli.evaluate import evaluate
 from brainworth.design.cli.output import one_paragraph
 from brainworth.design.cli.plan import backtest, demo, plan, report, simulate
 from brainworth.design.cli.predict import predict
+from brainworth.design.cli.preregister import preregister
 from brainworth.design.cli.stimuli import stimuli
 from brainworth.design.cli.study import check, init, schema
-from brainworth.design.common.errors import BrainworthError
+from brainworth.design.common.errors import BadInput, BrainworthError
 from brainworth.design.common.outside import outside_allowed
 from brainworth.design.common.version import __version__
 
@@ -88,6 +90,7 @@ app.command("predict")(predict)
 app.command("report")(report)
 app.command("simulate")(simulate)
 app.command("stimuli")(stimuli)
+app.command("preregister")(preregister)
 app.command("schema")(schema)
 app.add_typer(datasets_app, name="datasets")
 
@@ -130,6 +133,13 @@ def _no_interruption_lost() -> Generator[None]:
         sys.unraisablehook = before
 
 
+def _refuse_empty(given: Sequence[str]) -> None:
+    """Raise ``BadInput`` for an option that was given nothing, as a variable of a script that is not set does."""
+    for option, value in pairwise([*given, "-"]):
+        if option.startswith("--") and (option.endswith("=") or (value == "" and "=" not in option)):
+            raise BadInput(f"{option.rstrip('=')}: it is empty. Give it a value, or leave the option out.")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
@@ -141,6 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     try:
+        _refuse_empty(given)
         with _no_interruption_lost(), outside_allowed(allowed="--allow-outside" in given):
             result = app(args=[a for a in given if a not in _ANYWHERE], prog_name="brainworth", standalone_mode=False)
         sys.stdout.flush()

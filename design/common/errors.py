@@ -29,17 +29,17 @@ class UnknownName(BadInput, KeyError):
 
 
 class Infeasible(BrainworthError):
-    """No design satisfies the constraints.
+    """No design satisfies the constraints: names the binding one and the nearest feasible value.
 
     Parameters
     ----------
     message : str
-        What is wrong and what would be right.
+        A sentence for the user.
     binding : sequence of str
-        The limits that cannot be met together, as the study file names them.
+        Keys of the study file that stand in the way, e.g. ``budget.total``.
     nearest : mapping of str to float
-        The nearest feasible value of each, where it is known: money for ``budget.total``; by how much to loosen a limit
-        otherwise.
+        By such a key, the nearest value with which there is a plan; for a condition that several limits share, by how much each
+        is to be loosened.
     """
 
     exit_code = 3
@@ -47,7 +47,9 @@ class Infeasible(BrainworthError):
     def __init__(self, message: str, binding: Sequence[str] = (), nearest: Mapping[str, float] | None = None) -> None:
         super().__init__(message)
         self.binding = tuple(binding)
+        """Keys of the study file that stand in the way."""
         self.nearest = dict(nearest or {})
+        """By key, the nearest value with which there is a plan."""
 
 
 class HealthRefusal(BrainworthError):

@@ -7,13 +7,20 @@ is reported as `BadInput` with the path and the system's reason.
 from __future__ import annotations
 
 import os
+import re
 import secrets
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from platform import node
 from typing import BinaryIO
 
 from brainworth.design.common.errors import BadInput
+
+_HERE = f"{zlib.crc32(node().encode()):08x}"
+"""This machine, in the names of temporary files."""
+_TEMPORARY = re.compile(rf"\..+\.{_HERE}-(\d+)-[0-9a-f]{{8}}\.tmp")
 
 
 def write_atomic(path: Path, content: bytes) -> Path:
@@ -59,7 +66,7 @@ def stream_atomic(path: Path, write: Callable[[BinaryIO], object]) -> Path:
     BadInput
         If the folder cannot be created or written.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{_HERE}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:
@@ -78,7 +85,43 @@ def stream_atomic(path: Path, write: Callable[[BinaryIO], object]) -> Path:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what killed runs left under temporary names in a folder of results; one run at a time writes to it."""
-    for path in folder.glob(".*.????????.tmp"):
-        with suppress(OSError):  # another name's file, or already gone: nothing is lost
-            path.unlink()
+    """Remove what killed runs of this machine left under temporary names; what a living run is writing stays."""
+    for path in folder.glob(".*.tmp"):
+        found = _TEMPORARY.fullmatch(path.name)
+        if found is not None and not _lives(int(found[1])):
+            with suppress(OSError):  # already gone: nothing is lost
+                path.unlink()
+
+
+def _lives(process: int) -> bool:
+    """Return whether a process of this machine is running."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it belongs to somebody else
+        return True
+    return True
+
+
+def require_writable(folder: Path, names: Iterable[str]) -> None:
+    """Raise ``BadInput`` if files of these names cannot be written to a folder: known before hours of work, not after.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it does not exist.
+    names : iterable of str
+        Files that will be written; none may be the name of a folder that is there.
+    """
+    for name in names:
+        if (folder / name).is_dir():
+            raise BadInput(f"{folder / name} cannot be written: it is a folder. Remove it, or choose another --out.")
+    trial = folder / f".trial.{_HERE}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    write_atomic(trial, b"x" * TRIAL_BYTES)
+    with suppress(OSError):  # it can be written, which is all that was asked
+        trial.unlink()
+
+
+TRIAL_BYTES = 2**20
+"""Size of the file that is written to see whether a folder can be written, about that of a small study's results."""

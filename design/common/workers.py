@@ -9,6 +9,7 @@ its task runs again. Client and workers exchange pickles: give only addresses of
 
 from __future__ import annotations
 
+import shutil
 import sys
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -276,6 +277,9 @@ def _scheduler(distributed: Any, stack: ExitStack, count: int, scheduler: str | 
         return scheduler, WAIT_SECONDS
     queue = need("dask_jobqueue", "cluster", "a SLURM profile", "--scheduler")
     profile = _profile(Path(scheduler.removeprefix("slurm:")))
+    if shutil.which("sbatch") is None:
+        right = "Run this on a login node of the cluster, or use --workers."
+        raise problem("--scheduler", "", "the command sbatch is not on this machine, so no job can be queued", right)
     options = profile.model_dump(exclude={"wait"}, exclude_none=True)
     cluster = stack.enter_context(queue.SLURMCluster(**options, scheduler_options={"dashboard_address": None}))
     cluster.scale(jobs=count)

@@ -15,6 +15,7 @@ import numpy as np
 
 from brainworth.design.common.checks import Check, Expected, Limits
 from brainworth.design.pilot.checks import data_checks
+from brainworth.design.posterior.encoding_check import encoding_checks
 from brainworth.design.posterior.fit import Posterior
 from brainworth.design.posterior.literature import study_priors
 from brainworth.models.forecast.predictive import predictive
@@ -46,6 +47,7 @@ def pilot_checks(posterior: Posterior) -> list[Check]:
         *_likeness(posterior),
         *_conflict(posterior),
         *_encoding(posterior),
+        *encoding_checks(posterior),
         *_learning_curve(posterior),
     ]
 

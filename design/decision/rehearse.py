@@ -77,7 +77,7 @@ class Rehearsal:
     """On noisy labels of stimuli of the pilot's kind."""
     gain: RehearsedGain | None
     """Over labels alone; none if there was nothing to compare with."""
-    values: Float[np.ndarray, " world"]
+    realised: Float[np.ndarray, " world"]
     """Explainable R^2 of every rehearsal."""
 
 
@@ -169,7 +169,7 @@ def _records(found: Rehearsed, options: RehearsalOptions) -> tuple[Rehearsal, ..
             explainable_r2=RehearsedValue.of(row),
             r2=RehearsedValue.of(found.r2[index]),
             gain=None if alone is None else RehearsedGain.of(found.gain(index, alone), options.worthwhile),
-            values=row,
+            realised=row,
         )
         for index, row in enumerate(found.explainable_r2)
     )

@@ -49,7 +49,7 @@ class PosteriorSurface:
     """If given: the worst of these factors, draw by draw, instead of ``shift``."""
     single_studies: bool = False
     """Whether ``explainable_r2`` is the outcome of one study a draw instead of the average over studies."""
-    blocks: dict[tuple[int, int, int, bool], Blocks] = field(
+    _blocks: dict[tuple[int, int, int, bool], Blocks] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
     """Draws as the forecast wants them, by slice; filled as slices are asked for, never copied to another surface."""
@@ -148,9 +148,9 @@ class PosteriorSurface:
         rows = np.arange(self.n_draws)[slice(None) if draws is None else draws]
         key = (rows[0].item(), rows.size, rows[-1].item(), self.single_studies)
         asked = Asked(_order(purchase), people, None if least is None else _order(least))
-        if key not in self.blocks:
+        if key not in self._blocks:
             luck = self.luck[rows] if self.single_studies else None
-            self.blocks[key] = in_blocks(self.draws, rows // self.studies if self.single_studies else rows, luck)
+            self._blocks[key] = in_blocks(self.draws, rows // self.studies if self.single_studies else rows, luck)
             return self._solved(key, rows.size, asked)  # may compile, which threads would do twice
         parts = [part for part in np.array_split(np.arange(len(purchase.n_task)), _WORKERS) if part.size]
         if len(parts) < 2 or rows.size * len(purchase.n_task) < _WORTH_SHARING:
@@ -160,7 +160,7 @@ class PosteriorSurface:
             return np.concatenate([share.result() for share in shares])
 
     def _solved(self, key: tuple[int, int, int, bool], n_draws: int, asked: Asked) -> Float[np.ndarray, "design draw"]:
-        return batch_r2(self.blocks[key], n_draws, self.size, asked, self.shifts or (self.shift,))
+        return batch_r2(self._blocks[key], n_draws, self.size, asked, self.shifts or (self.shift,))
 
 
 def _order(purchase: Purchase) -> Order:

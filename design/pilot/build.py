@@ -202,7 +202,7 @@ def _recordings(
         if table.rows is None:
             values, names = _person(table, subject, mask)
         else:
-            values = stored_person(table.rows, np.flatnonzero(mask), table.columns, table.source, subject)
+            values = stored_person(table, np.flatnonzero(mask), subject)
             names = values.names
         missing = len(table.columns) - len(names)
         if missing:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -18,8 +18,12 @@ import numpy as np
 from jaxtyping import Float
 
 from brainworth.design.common.messages import problem, quoted
-from brainworth.design.pilot.tables.rows import RowSource, SlicedRows, native_rows, read_ahead, slices
+from brainworth.design.pilot.rules.answers import Answers, either
+from brainworth.design.pilot.rules.cleaning import require_plausible
+from brainworth.design.pilot.rules.duplicates import by_chance, row_hashes
+from brainworth.design.pilot.tables.rows import SlicedRows, native_rows, read_ahead, slices
 from brainworth.design.pilot.tables.rows_stored import TakenRows
+from brainworth.design.pilot.tables.tables import Table
 from brainworth.models.pilot.pilot import Coding, Pilot
 
 if TYPE_CHECKING:
@@ -55,6 +59,8 @@ class StoredChannels:
     """Where an interrupted pass is kept; nowhere by default."""
     tell: Callable[[str], None] | None = None
     """Called with a word on how far a pass is."""
+    answers: Answers = field(default_factory=Answers)
+    """What the study file says about doubtful values."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -98,8 +104,16 @@ class StoredChannels:
         features = SlicedRows(coding.features, "features")
         recording = LargeRecording(features, self.rows, coding.fold, coding.block, coding.stimulus, coding.n_folds)
         checkpoint = None if self.folder is None else self.folder / f"{recording.identity[:24]}.npz"
-        how = Pass(checkpoint, keep=True, refuse=self._refuse, progress=lambda done, _: self._say(done, "Reading"))
+        seen: list[np.ndarray] = []
+
+        def looked_at(chunk: Chunk, start: int) -> None:
+            self._refuse(chunk, start)
+            if self.answers.duplicates != "keep":
+                seen.append(row_hashes(chunk.channels))
+
+        how = Pass(checkpoint, keep=True, refuse=looked_at, progress=lambda done, _: self._say(done, "Reading"))
         moments = stream_moments(recording, how)
+        self._require_distinct(seen)
         self._require_varying(moments)
         return moments
 
@@ -116,6 +130,17 @@ class StoredChannels:
             place = f"row {row + 1}, column {quoted(column)}"
             right = "Every cell must hold a finite number; leave out rows without data."
             raise problem(self.source, place, f"the cell {what}", right)
+        values, rows = np.asarray(chunk.channels, dtype=np.float64), self.rows.rows[start : start + len(chunk.channels)]
+        require_plausible(Table(self.source, {}, self.names, values, answers=self.answers, number=rows), "samples")
+
+    def _require_distinct(self, seen: list[np.ndarray]) -> None:
+        """Raise ``BadInput`` if rows of this pass equal each other in every channel, and that is no chance."""
+        hashes = np.concatenate(seen) if seen else np.empty(0, dtype=np.uint64)
+        twice = len(hashes) - np.unique(hashes).size
+        if twice and not by_chance(self.first(SAMPLED_ROWS)):
+            wrong = f"{twice} samples of subject {quoted(self.subject)} equal another one in every channel: they are given twice"
+            options = [(self.answers.lines("duplicates", "keep"), "they are measurements of their own")]
+            raise problem(self.source, "", wrong, either("Leave the copies out of the file.", options))
 
     def _require_varying(self, moments: Moments) -> None:
         means = moments.session_means()[:, moments.n_features :]
@@ -133,29 +158,27 @@ class StoredChannels:
             raise problem(self.source, f"column {quoted(name)}", wrong, right)
 
 
-def stored_person(
-    rows: RowSource, where: np.ndarray, columns: tuple[str, ...], source: str, subject: str
-) -> StoredChannels:
+def stored_person(table: Table, where: np.ndarray, subject: str) -> StoredChannels:
     """Return the channels of one person; one without a value in the first samples is missing for them and left out.
 
     Parameters
     ----------
-    rows : RowSource
-        Rows of everyone.
+    table : Table
+        Rows of everyone, on disk.
     where : ndarray
         Numbers of this person's rows, rising.
-    columns : tuple of str
-        Names of the columns.
-    source, subject : str
-        How messages call file and person.
+    subject : str
+        How messages call the person.
     """
+    rows, columns, source = table.rows, table.columns, table.source
+    assert rows is not None
     head = np.asarray(TakenRows(rows, where).read(0, min(HEAD_ROWS, len(where))), dtype=np.float64)
     there = ~np.all(np.isnan(head), axis=0)
     if not there.any():
         wrong = f"subject {quoted(subject)} has no value in any channel"
         raise problem(source, f"row {int(where[0]) + 1}", wrong, "Leave out rows without data.")
     names = tuple(name for name, keep in zip(columns, there, strict=True) if keep)
-    return StoredChannels(TakenRows(rows, where, np.flatnonzero(there)), source, subject, names)
+    return StoredChannels(TakenRows(rows, where, np.flatnonzero(there)), source, subject, names, answers=table.answers)
 
 
 def require_room(people: int, features: int, channels: int, source: str) -> None:

@@ -26,6 +26,7 @@ from brainworth.design.pilot.rules.cleaning import cleaned
 from brainworth.design.pilot.rules.losses import Loss
 from brainworth.design.pilot.tables.tables import Table, Wanted
 from brainworth.design.study_file.config import StudyConfig, parse_study
+from brainworth.design.study_file.plausible import unlikely
 from brainworth.design.study_file.system_file import NamedSystem, read_system
 from brainworth.models.pilot.pilot import Pilot
 
@@ -131,7 +132,8 @@ class Study:
         )
         built = build_pilot(tables, config.study.spelling.model_dump())
         data = (built.pilot, built.names)
-        return cls(config, folder.digest, path.parent, data, None, built.remarks, losses=built.losses)
+        remarks = (*built.remarks, *unlikely(config))
+        return cls(config, folder.digest, path.parent, data, None, remarks, losses=built.losses)
 
     @classmethod
     def _from_priors(cls, config: StudyConfig, folder: Folder, path: Path) -> Self:
@@ -158,7 +160,7 @@ class Study:
                 "priors alone; or [system] with file.",
             )
         remark = f"{path.name}: no labels and no recordings are given; everything is planned from priors alone."
-        return cls(config, folder.digest, path.parent, None, None, (remark,), variance)
+        return cls(config, folder.digest, path.parent, None, None, (remark, *unlikely(config)), variance)
 
     @classmethod
     def from_frames(
@@ -212,7 +214,8 @@ class Study:
         digest |= {f"recordings/{name}": _digest_of(table) for name, table in tables.recordings.items()}
         digest["config"] = hashlib.sha256(parsed.model_dump_json().encode()).hexdigest()
         built = build_pilot(tables, parsed.study.spelling.model_dump())
-        return cls(parsed, digest, None, (built.pilot, built.names), None, built.remarks, losses=built.losses)
+        remarks = (*built.remarks, *unlikely(parsed))
+        return cls(parsed, digest, None, (built.pilot, built.names), None, remarks, losses=built.losses)
 
     @classmethod
     def from_arrays(

@@ -21,6 +21,8 @@ from brainworth.design.study_file.system_file import NamedSystem, read_system
 from brainworth.models.pilot.pilot import Pilot, Recording
 from brainworth.models.worlds.simulate import SourceSize, StudySize, simulate_study
 
+_FILES = ("stimuli", "labels")
+"""Tables of a simulated study beside the recordings of each source."""
 PRICES: dict[str, dict[str, Any]] = {
     "fMRI": {
         "per_session": 600.0,
@@ -130,6 +132,10 @@ def _write(named: NamedSystem, size: StudySize, folder: Path, seed: int, config:
     kept = [index for index, source in enumerate(size.sources) if source.samples]
     pilot, _ = simulate_study(named.system, size, seed)
     folder.mkdir(parents=True, exist_ok=True)
+    taken = sorted({name for name in (m["name"] for m in config["modality"]) if name.casefold() in _FILES})
+    if taken:
+        right = "Call the source of the system file something else."
+        raise problem("source", "name", f"{listed(taken)} is the name of another file of the study", right)
     write_atomic(folder / "stimuli.csv", _stimuli(pilot))
     write_atomic(folder / "labels.csv", _labels(pilot))
     for index in kept:

@@ -2,24 +2,38 @@
 
 In: ``Chains`` with names for their axes, draws from the prior, predictive draws, and the constants a forecast needs.
 Out: ArviZ data (``InferenceData`` with ArviZ 0.x, ``DataTree`` with 1.x), a table of diagnostics, a file.
-What can go wrong: a file that is not a posterior of
-this version; ``read_archive`` returns nothing then, and the posterior is computed again.
+What can go wrong: a file that is not a posterior of this study and version (``read_archive`` returns nothing then), or that was
+damaged or edited (``DamagedArchive``); the posterior is computed again either way.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
-import os
-import tempfile
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
+from brainworth.design.common.files import write_atomic
+from brainworth.design.common.messages import one_line
 from brainworth.models.posterior.inference import Chains
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_KEPT = ("posterior", "sample_stats", "constant_data")
+"""Groups that are read again."""
+
+
+class DamagedArchive(Exception):
+    """An archive that cannot be trusted; the posterior is computed again."""
+
 
 DIMS: dict[str, list[str]] = {
     "log_snr": ["modality", "latent"],
@@ -159,15 +173,51 @@ def _bfmi(energy: Float[np.ndarray, "chain draw"]) -> Float[np.ndarray, " chain"
 
 
 def write_archive(data: Any, path: Path) -> None:
-    """Write netCDF whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".nc")
-    os.close(handle)
-    try:
-        data.to_netcdf(temporary, engine="h5netcdf")
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    """Write netCDF whole or not at all, with a hash of its content.
+
+    The file is made in memory: a library that meets a full disk half-way leaves the process in no state to go on.
+
+    Raises
+    ------
+    BadInput
+        The folder cannot be written, or the disk is full.
+    """
+    groups = _groups(data)
+    data["posterior"].attrs["content"] = _content({name: groups[name] for name in _KEPT}, data["posterior"].attrs)
+    write_atomic(path, _image(_groups(data)))
+
+
+def _groups(data: Any) -> dict[str, xr.Dataset]:
+    """Return the groups of ArviZ data as datasets, with ArviZ 0.x and 1.x alike."""
+    names = data.groups() if callable(data.groups) else data.children
+    return {str(name): data[name].to_dataset() if hasattr(data[name], "to_dataset") else data[name] for name in names}
+
+
+def _image(groups: Mapping[str, xr.Dataset]) -> bytes:
+    """Return the bytes of a netCDF file of some groups."""
+    import h5netcdf
+    from xarray.backends import H5NetCDFStore
+
+    image = io.BytesIO()
+    with h5netcdf.File(image, "w") as file:
+        for name, group in groups.items():
+            packed = {
+                str(v): {"zlib": True} for v in group.variables if group[v].ndim and group[v].dtype.kind in "fiub"
+            }
+            group.dump_to_store(H5NetCDFStore(file.create_group(name)), encoding=packed)
+    return image.getvalue()
+
+
+def _content(groups: Mapping[str, xr.Dataset], attrs: Mapping[str, Any]) -> str:
+    """Return a hash of everything that is read from an archive."""
+    state = hashlib.sha256(f"{attrs['fingerprint']}:{attrs['notes']}".encode())
+    for group in _KEPT:
+        for name in sorted(str(n) for n in groups[group].data_vars):
+            values = groups[group][name].values
+            state.update(f"{group}/{name}:{values.shape}".encode())
+            text = values.dtype.kind in "OUS"
+            state.update("\x1f".join(map(str, values.ravel())).encode() if text else values.astype("<f8").tobytes())
+    return state.hexdigest()
 
 
 def log_densities(path: Path) -> dict[str, Float[np.ndarray, " draw"]]:
@@ -183,23 +233,42 @@ def log_densities(path: Path) -> dict[str, Float[np.ndarray, " draw"]]:
     return found
 
 
-def read_archive(path: Path, fingerprint: str) -> tuple[Chains, dict[str, np.ndarray], dict[str, Any]] | None:
-    """Return chains, constants and notes of a posterior with this fingerprint, or ``None`` if there is no such file."""
+@dataclass(frozen=True)
+class Archive:
+    """What is read from an archive."""
+
+    chains: Chains
+    """Chains of the sampler."""
+    constants: dict[str, np.ndarray]
+    """What a forecast needs besides."""
+    notes: dict[str, Any]
+    """What was noted of the fit."""
+
+
+def read_archive(path: Path, fingerprint: str) -> Archive | None:
+    """Return the posterior with this fingerprint, or ``None`` if there is no such file.
+
+    Raises
+    ------
+    DamagedArchive
+        The file was damaged or edited: it cannot be read, lacks a part, or its content has another hash.
+    """
     import xarray as xr
 
     if not path.is_file():
         return None
     try:
-        groups = {
-            name: xr.load_dataset(path, group=name, engine="h5netcdf")
-            for name in ("posterior", "sample_stats", "constant_data")
-        }
-    except (OSError, KeyError, ValueError):
-        return None
-    attrs = groups["posterior"].attrs
-    if attrs.get("fingerprint") != fingerprint:
-        return None
+        groups = {name: xr.load_dataset(path, group=name, engine="h5netcdf") for name in _KEPT}
+        attrs = groups["posterior"].attrs
+        if attrs["fingerprint"] != fingerprint:
+            return None
+        notes = json.loads(attrs["notes"])
+        whole = attrs.get("content") == _content(groups, attrs) and isinstance(notes, dict)
+    except Exception as error:  # damaged files make h5py and xarray raise a dozen types of errors
+        raise DamagedArchive(one_line(error, 200)) from error
     sites = {str(name): value.values for name, value in groups["posterior"].items()}
+    if not whole or not all(np.all(np.isfinite(value)) for value in sites.values()):
+        raise DamagedArchive("its content is not what was written")
     statistics = {str(name): value.values.astype(float) for name, value in groups["sample_stats"].items()}
     constants = {str(name): value.values for name, value in groups["constant_data"].items()}
-    return Chains(sites=sites, statistics=statistics), constants, json.loads(attrs["notes"])
+    return Archive(Chains(sites=sites, statistics=statistics), constants, notes)

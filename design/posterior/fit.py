@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from brainworth.design.common.files import require_writable
 from brainworth.design.common.records import Number, with_fields
 from brainworth.design.common.runtime import release_programs
 from brainworth.design.common.version import __version__
@@ -136,6 +137,10 @@ class Posterior:
         return table
 
 
+_RESULTS = ("plan.json", "details.json", "report.html")
+"""Files that a plan writes beside the posterior."""
+
+
 def fit_study(
     study: Study, seed: int, archive_path: Path | None = None, tell: Callable[[str], None] | None = None
 ) -> Posterior:
@@ -150,10 +155,15 @@ def fit_study(
         return _prior_alone(study, study.variance, seed)
     mark = fingerprint(study, seed)
     if archive_path is not None:
-        saved = archive.read_archive(archive_path, mark)
+        require_writable(archive_path.parent, (archive_path.name, *_RESULTS))
+        try:
+            saved = archive.read_archive(archive_path, mark)
+        except archive.DamagedArchive as error:
+            told = f"{archive_path.name} was damaged or edited ({error}); the posterior was computed again."
+            study, saved = replace(study, remarks=(*study.remarks, told)), None
         if saved is not None:
-            chains, constants, notes = saved
-            return _assemble(study, chains, constants, Notes.model_validate(notes), seed=seed, seconds={"reused": 0.0})
+            notes = Notes.model_validate(saved.notes)
+            return _assemble(study, saved.chains, saved.constants, notes, seed=seed, seconds={"reused": 0.0})
     unfinished = None if archive_path is None else archive_path.parent / "unfinished"
     fit = _reduced(study if unfinished is None else resumable(study, unfinished, tell), seed)
     with ThreadPoolExecutor(1) as beside:

@@ -6,8 +6,8 @@ pilot. What can go wrong: nothing; the configuration is validated and the data f
 
 from __future__ import annotations
 
-import math
 import tomllib
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 
 from brainworth.design.study_file.config import StudyConfig
 from brainworth.models.posterior.hierarchy import Priors
+from brainworth.models.posterior.total_snr import log_total_quantiles, prior_of_total
 
 Z95 = 1.6448536269514722
 """95 % quantile of the standard normal distribution."""
@@ -65,28 +66,54 @@ def _beta(interval: tuple[float, float] | None) -> tuple[float, float]:
     return mean * total, (1.0 - mean) * total
 
 
+@dataclass(frozen=True)
+class TotalSnr:
+    """What is believed of a modality's signal-to-noise ratio before its pilot: one sample, all latents and channels together."""
+
+    ends: tuple[float, float]
+    """Two quantiles."""
+    levels: tuple[float, float]
+    """Their probabilities."""
+
+    def interval(self, n_latents: int) -> tuple[float, float]:
+        """Return the 5 % and 95 % quantiles with ``n_latents`` latents: what a study would state to believe the same."""
+        level, spread = prior_of_total(self.ends, self.levels, n_latents)
+        low, high = np.exp(level + log_total_quantiles(spread, n_latents, (0.05, 0.95)))
+        return float(low), float(high)
+
+    def median(self, n_latents: int) -> float:
+        """Return the median with ``n_latents`` latents."""
+        level, spread = prior_of_total(self.ends, self.levels, n_latents)
+        return float(np.exp(level + log_total_quantiles(spread, n_latents, (0.5,))[0]))
+
+
+def total_snr(config: StudyConfig, name: str) -> TotalSnr:
+    """Return the prior of a modality's total signal-to-noise ratio: the study's 90 % interval, or the literature's."""
+    override = config.priors.modality.get(name)
+    if override is not None and override.snr is not None:
+        return TotalSnr((max(override.snr[0], 1e-4), override.snr[1]), (0.05, 0.95))
+    entry = literature()[kind_of(config, name)]
+    return TotalSnr((entry["snr"], entry["snr"] * entry["factor"]), (0.5, 0.95))
+
+
 def study_priors(config: StudyConfig) -> tuple[Priors, np.ndarray]:
     """Return the priors of a study and the default number of channels of each modality."""
     table = literature()
     log_snr, scale, channels = [], [], []
     for name in config.modality_names:
-        entry = table[kind_of(config, name)]
+        stated = total_snr(config, name)
+        level, spread = prior_of_total(stated.ends, stated.levels, config.priors.max_latents)
+        log_snr.append(level)
+        scale.append(spread)
         override = config.priors.modality.get(name)
-        if override is not None and override.snr is not None:
-            low, high = max(override.snr[0], 1e-4), override.snr[1]
-            log_snr.append(0.5 * (math.log(low) + math.log(high)))
-            scale.append((math.log(high) - math.log(low)) / (2 * Z95))
-        else:
-            log_snr.append(math.log(entry["snr"]))
-            scale.append(math.log(entry["factor"]) / Z95)
         given = override.channels if override is not None else None
-        channels.append(float(given or entry["channels"]))
+        channels.append(float(given or table[kind_of(config, name)]["channels"]))
     alignment = table["alignment"]["beta"] if config.priors.alignment is None else _beta(config.priors.alignment)
-    spread = [table["people"]["gain_spread"]] * len(log_snr)
+    people = [table["people"]["gain_spread"]] * len(log_snr)
     priors = Priors(
         log_snr=jnp.asarray(log_snr),
         log_snr_scale=jnp.asarray(scale),
-        gain_spread=jnp.asarray(spread),
+        gain_spread=jnp.asarray(people),
         alignment=jnp.asarray(alignment),
         explainable=jnp.asarray(_beta(config.priors.explainable)),
     )

@@ -83,11 +83,11 @@ class Backtest:
 def backtests(saved: Saved) -> list[Backtest]:
     """Return the tests inside the pilot, the smallest part first."""
     pilot = saved.details.pilot
-    if pilot is None or not pilot.n_task:
+    if pilot is None or not saved.pilot_labels:
         return []
     return [
         Backtest(
-            round(check.share * pilot.n_task),
+            round(check.share * saved.pilot_labels),
             *(f"{value:.2f}".replace("-", "−") for value in (check.observed, forecast.low, forecast.high)),
             above=forecast.mean > check.observed,
         )
@@ -103,15 +103,15 @@ def tested(saved: Saved) -> str:
         return ""
     last = found[-1]
     return (
-        f"Tested inside the pilot, with about {last.labels} labels: R² {last.reached} reached, {last.low} to {last.high} forecast "
-        f"(of all label variance). The plan, with {count(labels_in_all(saved))} labels, is beyond what the pilot can test"
+        f"Tested inside the pilot with about {last.labels} labels: R² of {last.reached} reached, {last.low} to {last.high} "
+        f"forecast (share of all label variance). No pilot can test the plan itself, which has {count(labels_in_all(saved))} labels"
     )
 
 
 def labels_in_all(saved: Saved) -> float:
     """Labels that the final model learns from: the pilot's, where they are used, and those bought."""
     pilot = saved.details.pilot
-    return saved.plan.allocation.n_task + ((pilot.n_task or 0.0) if pilot and pilot.reused else 0.0)
+    return saved.plan.allocation.n_task + (saved.pilot_labels if pilot and pilot.reused else 0.0)
 
 
 def belonging(saved: Saved) -> list[str]:

@@ -13,9 +13,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-ALIKE = "Numbers that look alike"
-"""Heading of the table of the numbers that could be taken for each other; its name in any text leads there."""
-
 
 @dataclass(frozen=True)
 class Term:
@@ -55,8 +52,8 @@ TERMS = (
         "break-even price",
         r"break-even prices?",
         "The price at which brain data and labels are worth the same. As believed: one price for the decision, everything "
-        "uncertain averaged over; the one to negotiate with. State by state: worked out in every plausible state as if it were "
-        "known; its interval shows how unsure the worth is.",
+        "uncertain averaged over; the one to negotiate with. Its interval: the same price worked out in every plausible state "
+        "as if that state were known.",
     ),
     Term(
         "chains",
@@ -208,16 +205,13 @@ TERMS = (
 """Every term that is explained."""
 
 _PIECES = re.compile(r"(<svg\b.*?</svg>|<script\b.*?</script>|<style\b.*?</style>|<[^>]*>)", re.DOTALL)
-_CLOSED = {"a", "code", "dfn", "dl", "h1", "h2", "h3", "header", "label", "output", "summary", "title"}
+_CLOSED = {"a", "button", "code", "dfn", "dl", "h1", "h2", "h3", "header", "label", "nav", "output", "summary", "title"}
 """Elements whose text is left as it is."""
 _ELEMENT = re.compile(r"<(/?)([a-z0-9]+)")
 _WORDS = re.compile(
     "|".join(
-        [rf"(?P<alike>{ALIKE})"]
-        + [
-            rf"\b(?P<{term.key.replace('-', '_')}>{term.pattern})(?!\w)"
-            for term in sorted(TERMS, key=lambda term: -len(term.pattern))
-        ]
+        rf"\b(?P<{term.key.replace('-', '_')}>{term.pattern})(?!\w)"
+        for term in sorted(TERMS, key=lambda term: -len(term.pattern))
     ),
     re.IGNORECASE,
 )
@@ -237,7 +231,7 @@ def _texts(page: str) -> Iterator[tuple[str, bool, bool]]:
             inside.pop() if closing else inside.append(name)
         elif not inside and not closing and (name in _CLOSED or 'class="prose' in piece):
             inside.append(name)
-        yield piece, False, name == "section" and not closing
+        yield piece, False, name in ("section", "details") and not closing
 
 
 def occurring(page: str) -> list[Term]:
@@ -249,7 +243,7 @@ def occurring(page: str) -> list[Term]:
         for word in _WORDS.finditer(piece)
         if word.lastgroup is not None
     }
-    return sorted((_BY_GROUP[group] for group in found & set(_BY_GROUP)), key=lambda term: term.name.casefold())
+    return sorted((_BY_GROUP[group] for group in found), key=lambda term: term.name.casefold())
 
 
 def linked(page: str) -> str:
@@ -259,8 +253,6 @@ def linked(page: str) -> str:
 
     def link(word: re.Match[str]) -> str:
         group = word.lastgroup or ""
-        if group == "alike":
-            return f'<a href="#alike">{word.group(0)}</a>'
         if group in seen:
             return word.group(0)
         seen.add(group)

@@ -15,7 +15,6 @@ from matplotlib.ticker import FuncFormatter
 
 from brainworth.design.decision.records.details import Regime
 from brainworth.design.report.figures import column, compact
-from brainworth.design.report.glossary import ALIKE
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.style import ORANGE, VERMILLION, Plot, house_style, save
 from brainworth.design.report.words import chance, number
@@ -67,8 +66,8 @@ def regime(saved: Saved) -> Plot | None:
         if data.posterior:
             caption += (
                 f"The dots are the states that are plausible{'' if saved.from_priors else ' after the pilot'}; the probability "
-                f"that brain data gain more than that, were the state known, is {chance(probability_worth(data))}. It is not the "
-                f"verdict's, which is of any gain at all by one purchase chosen before the state is known: see {ALIKE}."
+                f"that brain data gain more than that, were the state known, is {chance(probability_worth(data))}. The verdict's "
+                "probability is of one purchase, chosen before the state is known."
             )
         if len(maps) > 1:
             caption += " Label noise is its variance over that of the predictable part; each dot is on the nearest map."

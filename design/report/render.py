@@ -13,6 +13,8 @@ import base64
 import hashlib
 import json
 import math
+import re
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,14 +27,16 @@ from brainworth.design.common.records import Number
 from brainworth.design.decision.records.plan import Plan
 from brainworth.design.report import (
     affordable,
-    alike,
+    changes,
     decision_figures,
     decision_tables,
     evidence,
     figures,
+    front,
     glossary,
     information_figure,
     learning_figures,
+    paragraphs,
     regime_figure,
     tables,
     twin,
@@ -41,7 +45,6 @@ from brainworth.design.report import (
 from brainworth.design.report.methods import methods, references
 from brainworth.design.report.saved import Saved, load
 from brainworth.design.report.style import Plot, printable
-from brainworth.design.report.summary import answers
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FIGURES = (
@@ -163,10 +166,20 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         title=saved.details.title.strip() or "Plan",
         currency=saved.currency,
         budget=saved.budget,
-        brain_share=figures.brain_share(saved),
         plots=plots,
         inline={name: Markup(plot.inline) for name, plot in plots.items()},
-        answers=answers(saved),
+        look=front.look(saved),
+        facts=front.facts(saved),
+        steps=front.steps(saved),
+        sure=front.sure(saved),
+        instead=front.instead(saved),
+        inside=front.inside_line(saved),
+        health_line=front.health_line(saved),
+        turned=changes.turned(saved),
+        others=changes.others(saved),
+        flip_heading=changes.flip_heading(saved),
+        grant=paragraphs.grant(saved),
+        registered=paragraphs.registered(saved),
         aim=words.objective(saved.details.objective),
         flips=decision_tables.flips(saved),
         steady=decision_tables.steady(saved),
@@ -176,16 +189,14 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         checks=evidence.check_rows(saved),
         belonging=evidence.belonging(saved),
         left_out=evidence.left_out(saved),
-        alike=alike.alike(saved),
-        verdict_is_of=alike.verdict_is_of(saved),
-        ALIKE=glossary.ALIKE,
         worths=affordable.worths(saved),
         hours_unknown=affordable.hours_unknown(saved),
         purchase=tables.purchase_list(saved),
-        as_good_without=tables.as_good_without(saved),
+        bottom=tables.bottom(saved),
+        not_bought=tables.not_bought(saved),
         certified=tables.certified(saved),
         hopeless=tables.hopeless(saved),
-        rules=tables.RULES,
+        rule_name=tables.rule_name,
         marginal_money=10.0 ** math.floor(math.log10(max(saved.budget, 10.0) / 10)),
         believed=tables.believed(saved),
         assumptions=tables.assumptions(saved),
@@ -196,33 +207,36 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=f"sha256-{digest}",
-        data=_script_json(_page_data(saved, plots)),
+        data=_script_json({}),
         methods=methods(saved),
         references=references(saved),
     )
-    terms = glossary.occurring(fill(terms=[]))
-    return glossary.linked(fill(terms=terms))
+    empty = _Contents([], [])
+    terms = glossary.occurring(fill(terms=[], contents=empty))
+    return glossary.linked(fill(terms=terms, contents=_contents(fill(terms=terms, contents=empty))))
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """Anchors and headings of the page's parts."""
+
+    front: list[tuple[str, Markup]]
+    appendix: list[tuple[str, Markup]]
+
+
+def _contents(page: str) -> _Contents:
+    """Read the headings off a page."""
+    found = (re.findall(pattern, page) for pattern in (_SECTION, _PART))
+    return _Contents(*([(anchor, Markup(heading)) for anchor, heading in pairs] for pairs in found))
+
+
+_SECTION = re.compile(r'<section id="([\w-]+)"[^>]*>\s*<h2[^>]*>(.*?)</h2>')
+_PART = re.compile(r'<details id="([\w-]+)" class="part">\s*<summary><h2>(.*?)</h2>')
 
 
 def _printable(value: Any) -> Any:
     """Replace characters that HTML forbids in any plain text that reaches the page."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _page_data(saved: Saved, plots: dict[str, Plot]) -> dict[str, Any]:
-    """Collect what the sliders need."""
-    data: dict[str, Any] = {"currency": saved.currency, "budget": saved.budget, "boxes": {}}
-    for name in ("frontier", "regime"):
-        if name in plots:
-            data["boxes"][name] = {"box": plots[name].axes_box, "x": plots[name].x_limits, "y": plots[name].y_limits}
-            data["boxes"][name] |= {"log_x": plots[name].log_x, "log_y": plots[name].log_y}
-    if "frontier" in plots and len(saved.details.frontier) > 1:
-        rows = sorted(saved.details.frontier, key=lambda point: point.budget)
-        data["frontier"] = [row.model_dump() for row in rows]
-    regime = saved.details.regime
-    if "regime" in plots and regime is not None and regime.posterior:
-        data["regime"] = regime.model_dump(exclude={"share"}) | {"worth": regime_figure.WORTH}
-    return data
 
 
 def _script_json(data: dict[str, Any]) -> Markup:

@@ -47,6 +47,25 @@ class Saved:
         return pilot is not None and not pilot.n_task and not any(p.n_samples for p in pilot.modalities.values())
 
     @property
+    def cheapest(self) -> bool:
+        """Whether the plan is the cheapest that reaches a target, instead of the best within a budget."""
+        certificate, total = self.plan.certificate, self.plan.cost.total
+        if certificate is None or certificate.objective is None:
+            return False
+        return certificate.objective > 1 and abs(certificate.objective - total) < 0.01 + 1e-6 * total
+
+    @property
+    def pilot_labels(self) -> float:
+        """Labels that the pilot holds, every rating counted."""
+        pilot = self.details.pilot
+        return 0.0 if pilot is None else float(pilot.n_task or 0.0 if pilot.labels is None else pilot.labels)
+
+    def hours(self, name: str) -> float | None:
+        """Hours that one session of a modality takes, if the study says so."""
+        prices = self.details.prices.modalities.get(name) if self.details.prices else None
+        return None if prices is None else prices.hours_per_session
+
+    @property
     def modalities(self) -> list[str]:
         """Names of all modalities that appear in the plan."""
         names = [*self.plan.allocation.modalities, *self.plan.exchange_rate]

@@ -1,8 +1,4 @@
-"""The report's tables as text for the page.
-
-In: `Saved` results. Out: rows for the template; `twin` holds the same as numbers. What can go wrong: nothing; a value that is
-missing is said to be.
-"""
+"""The report's tables as text for the page; `twin` holds the same as numbers."""
 
 from __future__ import annotations
 
@@ -10,12 +6,13 @@ from dataclasses import dataclass
 
 from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records.details import Assumption, ModalityPrices
-from brainworth.design.decision.records.plan import Bought
+from brainworth.design.decision.records.plan import Alternative
 from brainworth.design.report.affordable import without
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.words import (
     TINY,
     count,
+    effort,
     interval,
     listed,
     meaning,
@@ -37,16 +34,16 @@ class Purchase:
 
     item: str
     quantity: str
-    details: str
     prices: str
+    bill: str
+    """Lines of the bill; empty where there is but one."""
     cost: str
     range: str
     """Quantities that are as good within the plan's tolerance."""
-    bought: bool = True
 
 
 def purchase_list(saved: Saved) -> list[Purchase]:
-    """Write what to buy as lines of a shopping list, labels first."""
+    """Write what to buy as lines of a shopping list, labels first; what is not bought is left out."""
     plan, currency, near = saved.plan, saved.currency, saved.plan.near_optimal
     prices = saved.details.prices
     per_label = prices.task if prices else saved.details.task.cost_per_label if saved.details.task else None
@@ -54,27 +51,76 @@ def purchase_list(saved: Saved) -> list[Purchase]:
         Purchase(
             item="Task labels",
             quantity=f"{count(plan.allocation.n_task)} labels",
-            details="",
             prices="" if per_label is None else f"{price(per_label, currency)} per label",
+            bill=_bill(saved, "task"),
             cost=money(plan.cost.task, currency),
             range=_range(near.n_task, "labels") if near else "",
-            bought=plan.allocation.n_task > 0,
         )
     ]
     for name, bought in plan.allocation.modalities.items():
+        if bought.n_samples <= 0:
+            continue
         costs = prices.modalities.get(name) if prices else None
         lines.append(
             Purchase(
                 item=f"{name} recordings",
-                quantity=f"{count(bought.n_samples)} samples" if bought.n_samples > 0 else "none",
-                details=_effort(bought) if bought.n_samples > 0 else without(saved, name),
+                quantity=effort(bought, saved.hours(name)),
                 prices=_price_list(costs, currency) if costs else "",
+                bill=_bill(saved, name),
                 cost=money(plan.cost.modalities.get(name, 0.0), currency),
                 range=_range(near.modalities.get(name), "samples") if near else "",
-                bought=bought.n_samples > 0,
             )
         )
     return lines
+
+
+@dataclass(frozen=True)
+class Amount:
+    """One line under the purchase list."""
+
+    name: str
+    note: str
+    amount: str
+
+
+def bottom(saved: Saved) -> list[Amount]:
+    """Explain the total: what is charged, what it is likely to be, and what is left of the budget."""
+    total, currency, likely = saved.plan.cost.total, saved.currency, saved.details.cost_spread
+    uncertain = likely is not None and likely.q95 is not None and likely.q95 != likely.q05
+    note = "uncertain prices counted at their upper end, so that the budget holds" if uncertain else ""
+    lines = [Amount("Total", note, money(total, currency))]
+    if uncertain:
+        lines.append(Amount("Likely cost", "mean and 90\u00a0% interval", interval(likely, "count", currency)))
+    if saved.details.budget is not None and saved.details.budget - total >= 0.005:
+        lines.append(Amount("Left of the budget", "", money(saved.details.budget - total, currency)))
+    return lines
+
+
+_BILL = {
+    "labels": "labels",
+    "samples": "samples",
+    "sessions": "sessions",
+    "hours": "hours",
+    "subjects": "new people",
+    "setup": "set-up",
+}
+"""Lines of a bill in plain words."""
+
+
+def _bill(saved: Saved, owner: str) -> str:
+    lines = {line: cost for line, cost in saved.plan.cost.items.get(owner, {}).items() if cost}
+    if len(lines) < 2:
+        return ""
+    return " + ".join(f"{_BILL.get(line, line)} {money(cost, '')}" for line, cost in lines.items())
+
+
+def not_bought(saved: Saved) -> list[str]:
+    """Say why the plan does not buy some modalities, those with one reason together."""
+    reasons: dict[str, list[str]] = {}
+    for name, bought in saved.plan.allocation.modalities.items():
+        if bought.n_samples <= 0:
+            reasons.setdefault(without(saved, name), []).append(name)
+    return [f"{listed(names)}: {reason}." for reason, names in reasons.items()]
 
 
 def _range(ends: tuple[float, float] | None, unit: str) -> str:
@@ -83,21 +129,6 @@ def _range(ends: tuple[float, float] | None, unit: str) -> str:
         return ""
     low, high = (count(end) for end in ends)
     return "none" if ends[1] == 0 else f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
-
-
-def _effort(bought: Bought) -> str:
-    """Say how many people, sessions, stimuli and repeats a purchase means."""
-    parts: list[str] = []
-    for value, one, many in (
-        (bought.subjects, "person", "people"),
-        (bought.sessions, "session", "sessions"),
-        (bought.stimuli, "stimulus", "stimuli"),
-    ):
-        if value:
-            parts.append(f"{count(value)} {one if value == 1 else many}")
-    if bought.repeats and bought.repeats > 1:
-        parts.append(f"each stimulus {count(bought.repeats)} times")
-    return ", ".join(parts)
 
 
 def _price_list(costs: ModalityPrices, currency: str) -> str:
@@ -163,6 +194,25 @@ RULES = {
     "biggest_modality_only": "All for the largest modality",
 }
 """Other plans in plain words."""
+_NEAR_HALF = 0.1
+
+
+def rule_name(name: str, other: Alternative) -> str:
+    """Return what a rule is called; a half that whole sessions did not allow is not called a half."""
+    said = [
+        _half(other) if rule == "half_and_half" else RULES.get(rule, rule.replace("_", " "))
+        for rule in (name, *other.also)
+    ]
+    return "; ".join(said)
+
+
+def _half(other: Alternative) -> str:
+    if other.cost is None or not other.cost.total:
+        return RULES["half_and_half"]
+    spent = sum(other.cost.modalities.values()) / other.cost.total
+    if abs(spent - 0.5) <= _NEAR_HALF:
+        return RULES["half_and_half"]
+    return f"As near to half and half as whole sessions come: {share(spent)} for brain data"
 
 
 def certified(saved: Saved) -> str:
@@ -170,9 +220,8 @@ def certified(saved: Saved) -> str:
     certificate = saved.plan.certificate
     if certificate is None or certificate.bound is None or certificate.objective is None:
         return ""
-    total, method = saved.plan.cost.total, f" ({certificate.method})" if certificate.method else ""
-    cheapest = certificate.objective > 1 and abs(certificate.objective - total) < 0.01 + 1e-6 * total
-    if cheapest or certificate.bound < certificate.objective:
+    method = f" ({certificate.method})" if certificate.method else ""
+    if saved.cheapest or certificate.bound < certificate.objective:
         return (
             f"No purchase that reaches the target costs less than {money(certificate.bound, saved.currency)}; this "
             f"plan costs {money(certificate.objective, saved.currency)}{method}."
@@ -183,18 +232,6 @@ def certified(saved: Saved) -> str:
         f"No plan within the budget can bring {objective(saved.details.objective)} above {number(certificate.bound, 4)}; this "
         f"plan reaches {number(certificate.objective, 4)}, {distance}{method}."
     )
-
-
-def as_good_without(saved: Saved) -> bool:
-    """Whether labels alone do as well as a plan with brain data, within the tolerance of near-optimal plans."""
-    alone, near = saved.plan.alternatives.get("task_only"), saved.plan.near_optimal
-    if alone is None or not saved.plan.verdict.collect_brain_data:
-        return False
-    best, own = saved.plan.performance.explainable_r2.mean, alone.performance.explainable_r2.mean
-    if best is None or own is None:
-        return False
-    lost = best - own if alone.regret is None else alone.regret
-    return lost <= (near.tolerance if near else 0.01) * abs(best)
 
 
 _STYLES = {"latent_dimension": "tenths"}

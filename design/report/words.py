@@ -12,6 +12,7 @@ from functools import partial
 from brainworth.design.common.records import Number
 from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records.details import Objective, Price
+from brainworth.design.decision.records.plan import Bought
 from brainworth.design.report.style import printable
 
 Plain = float | str | bool | None
@@ -117,6 +118,28 @@ def price(value: Price, currency: str) -> str:
         low, high = min(value), max(value)
         return money(low, currency) if low == high else f"{money(low, '')} to {money(high, currency)}"
     return money(value, currency)
+
+
+def effort(bought: Bought, hours_per_session: Number = None) -> str:
+    """Say how many people, sessions, hours and samples a purchase means: "3 people × 4 sessions, 24 hours, 6,000 samples"."""
+    people, sessions = bought.subjects or 0, bought.sessions or 0
+    parts: list[str] = []
+    if people:
+        parts.append(_counted(people, "person", "people"))
+    if people and sessions and sessions % people == 0:
+        parts[0] += f" × {_counted(sessions // people, 'session', 'sessions')}"
+    elif sessions:
+        parts.append(f"{_counted(sessions, 'session', 'sessions')} in all")
+    if sessions and hours_per_session:
+        parts.append(f"{number(sessions * hours_per_session)} hours")
+    parts.append(_counted(bought.n_samples, "sample", "samples"))
+    if bought.repeats and bought.repeats > 1:
+        parts.append(f"each stimulus {count(bought.repeats)} times")
+    return ", ".join(parts)
+
+
+def _counted(value: int, one: str, many: str) -> str:
+    return f"{count(value)} {one if value == 1 else many}"
 
 
 def share(value: Number) -> str:

@@ -24,7 +24,7 @@ def _currency(text: str) -> str:
 class Budget(Section):
     """[budget]: what may be spent."""
 
-    total: Annotated[float, Field(gt=0, le=1e30)] | None = None
+    total: Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)] | None = None
     """Money that may be spent; omit it and give `objective.target` to get the cheapest plan that reaches the target."""
     currency: Annotated[str, Field(max_length=16), AfterValidator(_currency)] = "USD"
     """Currency of every price."""

@@ -111,8 +111,8 @@ class Source:
     """Centred samples, feature coordinates of unit variance."""
     modality: int
     """Row of ``Parameters.snr``."""
-    repeats: float = 1.0
-    """Presentations that were averaged to one sample."""
+    worth: float = 1.0
+    """How many times the signal-to-noise ratio of one presentation a sample has: presentations that were averaged."""
     own_gain: bool = True
     """Whether this person's gain is unknown; False where the signal-to-noise ratio is that of the very person."""
 
@@ -146,19 +146,19 @@ class Told:
         """Prior share of the misaligned part, per draw."""
         return np.stack([self.parameters.shares(float(exponent)) for exponent in self.parameters.task_exponent])
 
-    def recorded(self, sources: Sequence[Source]) -> Stage1:
-        """Return what recordings teach about the latents."""
+    def recorded(self, sources: Sequence[Source], start: LearnedLatents | None = None) -> Stage1:
+        """Return what recordings teach about the latents; ``start`` was learned from much the same recordings."""
         believed = self.parameters
         k = believed.alignment.shape[1]
         if not sources:
             return Stage1(LearnedLatents.nothing(self.brain_shares, k), believed.alignment)
         mean = believed.snr.mean(axis=0)
         strength = Strength(
-            snr=np.stack([source.repeats * mean[source.modality] for source in sources]),
+            snr=np.stack([source.worth * mean[source.modality] for source in sources]),
             gain_spread=np.array([believed.gain_spread[s.modality] if s.own_gain else 0.0 for s in sources]),
         )
         statistics = [source.statistics for source in sources]
-        learned = encode_told(statistics, self.brain_shares, strength, self.effort)
+        learned = encode_told(statistics, self.brain_shares, strength, self.effort, start)
         size = np.array([found.n for found in statistics])
         sizes = (float(size.sum()), 1.0 / float(np.sum(self.brain_shares**2)))
         average = size @ strength.snr / max(float(size.sum()), 1.0)

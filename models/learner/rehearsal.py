@@ -36,7 +36,7 @@ BOUNDARY = 2.609
 """O'Brien and Fleming (1979): four looks with a false-alarm rate of 1 % in all; |mean| / se > BOUNDARY / sqrt(share)."""
 FEWEST = 16
 """Rehearsals before they may stop."""
-BELIEF_DRAWS = 24
+BELIEF_DRAWS = 12
 """Posterior draws that the learner averages over."""
 
 
@@ -51,11 +51,12 @@ class _Learner:
         """Return the task that is learned from a design's data."""
         if data.brain not in self.known:
             sources = [
-                Source(found, amount.modality, amount.repeats, own_gain=amount.fresh)
+                Source(found, amount.modality, amount.worth, own_gain=amount.fresh)
                 for amount in data.brain
                 for found in self.material.recorded(amount)
             ]
-            self.known[data.brain] = self.told.recorded(sources)
+            start = next(reversed(self.known.values())).learned if self.known else None
+            self.known[data.brain] = self.told.recorded(sources, start)
         pilot, labels = self.material.labels(data)
         return self.told.labelled(self.known[data.brain], labels, pilot)
 

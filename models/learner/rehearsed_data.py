@@ -36,6 +36,8 @@ class Amount:
     """Different stimuli that each of them sees."""
     repeats: float
     """Presentations of a stimulus, averaged."""
+    worth: float
+    """How many times the signal-to-noise ratio of one presentation they have; fewer than ``repeats`` where noise is alike."""
     shared: bool
     """Whether all see the same stimuli."""
 
@@ -53,6 +55,7 @@ class Data:
 def data_of(size: PilotSize, order: Order) -> Data:
     """Return what pilot and order bring: the same bookkeeping as ``forecast.joined``, in whole stimuli."""
     amounts: list[Amount] = []
+    alike = np.zeros(len(np.asarray(size.samples))) if size.alike is None else np.asarray(size.alike)
     for m in range(len(np.asarray(size.samples))):
         fresh = bool(np.asarray(size.new_subjects)[m] > 0.5)
         arriving = float(np.asarray(size.usable)[m] * np.asarray(order.samples)[m])
@@ -69,8 +72,11 @@ def data_of(size: PilotSize, order: Order) -> Data:
         for is_new, samples, people, shown, shared in groups:
             crew = max(round(people), 1)
             stimuli = round(samples / (crew * max(shown, 1.0)))
+            # Noise that the m presentations of a stimulus have in common does not average out: (1 - kappa) / m + kappa.
+            together = max(shown, 1.0) * (crew if shared > 0.5 else 1)
+            worth = max(shown, 1.0) / (1.0 + alike[m] * (together - 1.0))
             if stimuli >= 1:
-                amounts.append(Amount(m, is_new, crew, stimuli, max(shown, 1.0), shared > 0.5))
+                amounts.append(Amount(m, is_new, crew, stimuli, max(shown, 1.0), worth, shared > 0.5))
     return Data(tuple(amounts), round(float(np.asarray(size.labels))), round(float(np.asarray(order.n_task))))
 
 
@@ -86,7 +92,8 @@ class Setting:
     seed: int
     shifts: tuple[float, ...] = (1.0,)
     """Variance factors of test stimuli outside of the latents' span; the worst of them counts."""
-    effort: EncoderEffort = field(default_factory=EncoderEffort)
+    effort: EncoderEffort = field(default_factory=lambda: EncoderEffort(tolerance=0.01, turns=6, noise_rounds=0))
+    """Of stage 1; recordings are drawn with white noise, and the learner is told so. Ending early moves R^2 by less than .001."""
 
 
 @dataclass(frozen=True)
@@ -163,10 +170,12 @@ class Material:
         for person in range(amount.people):
             gain = self.world.gain[amount.modality, min(person, MAX_PEOPLE - 1)] if amount.fresh else 1.0
             rng = self._rng(2, *key, person)
-            patterns = random_patterns(rng, q, amount.repeats * gain * self.world.snr[amount.modality])
+            patterns = random_patterns(rng, q, amount.worth * gain * self.world.snr[amount.modality])
             stimuli = common or [self._shown(key, person, pair, p) for pair in _pairs(steps)]
             parts = [
-                simulated_recording(self._rng(3, *key, person, start), shown, self.world.latent_maps, patterns)
+                simulated_recording(
+                    self._rng(3, *key, person, start), shown, self.world.latent_maps, patterns, noise=False
+                )
                 for (start, _), shown in zip(_pairs(steps), stimuli, strict=True)
             ]
             people.append(_summed(parts))
@@ -187,7 +196,7 @@ class Material:
 
 
 def _key(amount: Amount) -> tuple[int, ...]:
-    return amount.modality, int(amount.fresh), round(1000 * amount.repeats), int(amount.shared)
+    return amount.modality, int(amount.fresh), round(1000 * amount.worth), int(amount.shared)
 
 
 def _pairs(steps: Sequence[int]) -> list[tuple[int, int]]:

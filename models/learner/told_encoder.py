@@ -28,7 +28,7 @@ from brainworth.models.pilot.threads import one_blas_thread
 
 Matrix = NDArray[np.float64]
 
-_STALE = 0.03
+_STALE = 0.1
 """Relative change of a latent's information after which its covariance is computed anew."""
 
 
@@ -63,7 +63,7 @@ class EncoderEffort:
 
     sweeps: int = 200
     """Most sweeps of one round."""
-    tolerance: float = 1e-3
+    tolerance: float = 3e-3
     """A round ends when no weight moves by more than this share of the largest."""
     turns: int = 12
     """Sweeps before each of which the latents are turned so that patterns are orthogonal and maps as the prior expects."""
@@ -77,6 +77,7 @@ def encode_told(
     shares: Float[np.ndarray, " direction"],
     strength: Strength,
     effort: EncoderEffort | None = None,
+    start: LearnedLatents | None = None,
 ) -> LearnedLatents:
     """Return the posterior of the latents' weights.
 
@@ -90,6 +91,8 @@ def encode_told(
         Signal-to-noise ratios of each source, in its rows.
     effort
         Tolerances.
+    start
+        What was learned from much the same data, to start from.
     """
     effort = effort or EncoderEffort()
     used = [index for index, source in enumerate(sources) if source.n > 0]
@@ -99,28 +102,53 @@ def encode_told(
     seen = _detectable(chosen, shares, strength.snr[used])
     if not seen.any():
         return learned
+    strength = Strength(strength.snr[np.ix_(used, seen)], strength.gain_spread[used])
+    problem = _Problem(chosen, shares, strength)
     state: _State | None = None
-    snr, spread = strength.snr[np.ix_(used, seen)], strength.gain_spread[used]
+    if effort.noise_rounds == 0:
+        problem.whitened([_rotated(source.cross) for source in chosen], strength.snr)
     residual = [source.channel_gram for source in chosen]
-    rounds = range(effort.noise_rounds + 1)
-    for number in rounds:
-        whitening = effort.noise_rounds > 0
-        factors = [_whitener(gram, source, whitening) for gram, source in zip(residual, chosen, strict=True)]
-        total = number == 0 and whitening
-        told = snr / (1.0 + snr) if total else snr
-        white = [_White.of(source, factor) for source, factor in zip(chosen, factors, strict=True)]
-        problem = _Problem(white, shares, told, spread)
-        state = problem.solved(state or problem.start(), effort)
+    for number in range(effort.noise_rounds + 1):
+        factors: list[Matrix] = []
+        if effort.noise_rounds:
+            factors = [_whitener(gram, source) for gram, source in zip(residual, chosen, strict=True)]
+            # Whitening by the total covariance takes the signal for noise.
+            snr = strength.snr / (1.0 + strength.snr) if number == 0 else strength.snr
+            problem.whitened(
+                [
+                    linalg.solve_triangular(factor, source.cross.T, lower=True).T
+                    for factor, source in zip(factors, chosen, strict=True)
+                ],
+                snr,
+            )
+        if state is not None:
+            state = problem.patterns(state.maps, problem.traces(state.maps, state.second))
+        elif start is not None and np.all(np.any(start.maps[:, seen] != 0.0, axis=0)):
+            state = problem.patterns(start.maps[:, seen], _traces(problem.grams, start.variance[:, seen]))
+        else:
+            state = problem.start()
+        state = problem.solved(state, effort, effort.turns if start is None else 2)
         if number < effort.noise_rounds:
             residual = [
-                _residual(source, factor, state, s)
-                for s, (source, factor) in enumerate(zip(chosen, factors, strict=True))
+                _residual(source, problem.pattern(state, s) @ factors[s].T, state.maps, state.second[s])
+                for s, source in enumerate(chosen)
             ]
     assert state is not None
     maps, variance = learned.maps.copy(), learned.variance.copy()
     maps[:, seen] = state.maps
     variance[:, seen] = problem.variance(state)
     return LearnedLatents(maps, variance)
+
+
+def _rotated(cross: Float[np.ndarray, "direction channel"]) -> Float[np.ndarray, "direction axis"]:
+    """Return X'R on the axes that it spans: with more white channels than directions the others hear nothing."""
+    p, q = cross.shape
+    return cross if q <= p else linalg.qr(cross.T, mode="r", check_finite=False)[0][:p].T
+
+
+def _traces(grams: Matrix, variance: Float[np.ndarray, "direction latent"]) -> Float[np.ndarray, "source latent"]:
+    """Return the traces of diagonal covariances with the Gram matrices."""
+    return np.diagonal(grams, axis1=1, axis2=2) @ variance
 
 
 def _detectable(
@@ -136,37 +164,22 @@ def _detectable(
     return strength > 0.3
 
 
-def _whitener(residual: Matrix, source: SourceStatistics, whitening: bool) -> Matrix:  # noqa: FBT001
+def _whitener(residual: Matrix, source: SourceStatistics) -> Matrix:
     """Return the lower Cholesky factor of the shrunk noise covariance."""
-    q = len(residual)
-    if not whitening:
-        return np.eye(q)
     covariance = residual / source.n
     intensity, diagonal = shrinkage_target(covariance, source.n)
     return linalg.cholesky((1.0 - intensity) * covariance + intensity * np.diag(diagonal), lower=True)
 
 
 @dataclass(frozen=True)
-class _White:
-    """A source with whitened channels."""
-
-    gram: Matrix
-    cross: Matrix
-    n: float
-
-    @classmethod
-    def of(cls, source: SourceStatistics, factor: Matrix) -> _White:
-        cross = linalg.solve_triangular(factor, source.cross.T, lower=True).T
-        return cls(source.gram, cross, source.n)
-
-
-@dataclass(frozen=True)
 class _State:
-    """Where the updates are."""
+    """Where the updates are; patterns and moments belong to the present whitening."""
 
     maps: Float[np.ndarray, "direction latent"]
-    patterns: tuple[Float[np.ndarray, "latent channel"], ...]
-    """Posterior means, whitened channels."""
+    predicted: Float[np.ndarray, "source direction latent"]
+    """X'X maps of each source."""
+    patterns: tuple[Float[np.ndarray, "source latent channel"], ...]
+    """Posterior means, block by block."""
     moments: Float[np.ndarray, "source latent latent"]
     """E[C C'] of each source."""
     second: Float[np.ndarray, "source latent latent"]
@@ -174,48 +187,50 @@ class _State:
 
 
 class _Problem:
-    """Mean-field updates for whitened sources."""
+    """Mean-field updates for whitened sources; those with as many channels are one block of arrays."""
 
-    def __init__(self, sources: Sequence[_White], shares: Matrix, snr: Matrix, spread: Matrix) -> None:
-        self.sources, self.shares, self.snr, self.spread = sources, shares, snr, spread
+    def __init__(self, sources: Sequence[SourceStatistics], shares: Matrix, strength: Strength) -> None:
+        self.shares, self.spread = shares, strength.gain_spread
+        self.size = np.array([source.n for source in sources])
+        self.channels = np.array([len(source.channel_gram) for source in sources])
+        self.snr = np.maximum(strength.snr, 1e-12)
         self.grams = np.stack([source.gram for source in sources])
         self.flat = self.grams.reshape(len(sources), -1)
         self.level = np.ones(len(sources))
-        self.known: dict[int, tuple[Matrix, Matrix, Matrix]] = {}
+        self.blocks = [np.flatnonzero(self.channels == q) for q in np.unique(self.channels)]
+        """Sources with as many channels."""
+        self.cross: list[Matrix] = []
+        self.known: tuple[Matrix, Matrix, Matrix] | None = None
+
+    def whitened(self, cross: Sequence[Matrix], snr: Float[np.ndarray, "source latent"]) -> None:
+        """Take X'R of whitened channels, and what signal-to-noise ratios are then expected."""
+        self.cross = [np.stack([cross[s] for s in block]) for block in self.blocks]
+        self.snr, self.known = np.maximum(snr, 1e-12), None
 
     def start(self) -> _State:
         """Return the leading directions of a ridge prediction, in the order of the latents' information."""
-        k = self.snr.shape[1]
-        power = np.sum([source.cross @ source.cross.T for source in self.sources], axis=0)
+        k, p = self.snr.shape[1], len(self.shares)
+        power = np.sum(
+            [block.transpose(1, 0, 2).reshape(p, -1) @ block.transpose(0, 2, 1).reshape(-1, p) for block in self.cross],
+            axis=0,
+        )
         ridge = 1.0 / max(float(np.mean(self.snr.max(axis=1))), 1e-6)
         metric = self.grams.sum(axis=0) + np.diag(ridge / self.shares)
-        p = len(self.shares)
         _, vectors = linalg.eigh(power, metric, subset_by_index=[max(p - k, 0), p - 1])
         found = vectors[:, ::-1]
         found = found / np.linalg.norm(found, axis=0)
-        information = np.array([source.n for source in self.sources]) @ self.snr
         maps = np.zeros((p, k))
-        maps[:, np.argsort(-information)[: found.shape[1]]] = found
-        traces = np.repeat([[0.5 * source.n] for source in self.sources], k, axis=1)
-        return self._patterns(0.7 * maps, traces)
+        maps[:, np.argsort(-(self.size @ self.snr))[: found.shape[1]]] = found
+        return self.patterns(0.7 * maps, np.repeat([[0.5]], k, axis=1) * self.size[:, None])
 
-    def solved(self, state: _State, effort: EncoderEffort) -> _State:
+    def solved(self, state: _State, effort: EncoderEffort, turns: int) -> _State:
         """Return the state after convergence."""
-        self.known.clear()
-        state = self._refit(state)
         for sweep in range(effort.sweeps):
             before = state.maps
-            state = self._sweep(self._turned(state) if sweep < effort.turns else state)
-            if np.max(np.abs(state.maps - before)) <= effort.tolerance * np.max(np.abs(state.maps)):
+            state = self._sweep(self._turned(state) if sweep < turns else state)
+            if sweep >= turns and np.max(np.abs(state.maps - before)) <= effort.tolerance * np.max(np.abs(state.maps)):
                 break
         return state
-
-    def _refit(self, state: _State) -> _State:
-        """Return the patterns in the present whitening, maps as they are."""
-        traces = np.stack([np.diagonal(m) for m in state.second]) - np.stack(
-            [np.sum(state.maps * (g @ state.maps), axis=0) for g in self.grams]
-        )
-        return self._patterns(state.maps, np.maximum(traces, 0.0))
 
     def _turned(self, state: _State) -> _State:
         """Return the same fit with other latents: maps as the prior expects them, patterns orthogonal, in the order of strength.
@@ -225,90 +240,110 @@ class _Problem:
         """
         k = state.maps.shape[1]
         scaled = state.maps / np.sqrt(self.shares)[:, None]
-        unknown = [np.mean(np.diagonal(self.known[j][1]) / self.shares) if j in self.known else 0.5 for j in range(k)]
+        unknown = np.full(k, 0.5)
+        if self.known is not None:
+            unknown = np.mean(np.diagonal(self.known[1], axis1=1, axis2=2) / self.shares, axis=1)
         values, axes = np.linalg.eigh(scaled.T @ scaled / len(scaled) + np.diag(unknown))
         root, inverse = (axes * np.sqrt(values)) @ axes.T, (axes / np.sqrt(values)) @ axes.T
-        size = [float(np.trace(gram)) for gram in self.grams]
-        coupling = root @ np.einsum("s,sij->ij", size, state.moments) @ root
-        order = np.argsort(-(np.array([source.n for source in self.sources]) @ self.snr))
+        coupling = root @ np.einsum("s,sij->ij", self.size, state.moments) @ root
         turn = np.empty((k, k))
-        turn[:, order] = np.linalg.eigh(coupling)[1][:, ::-1]
+        turn[:, np.argsort(-(self.size @ self.snr))] = np.linalg.eigh(coupling)[1][:, ::-1]
         forth, back = root @ turn, inverse @ turn
         return _State(
             maps=state.maps @ back,
+            predicted=state.predicted @ back,
             patterns=tuple(forth.T @ pattern for pattern in state.patterns),
             moments=forth.T @ state.moments @ forth,
             second=back.T @ state.second @ back,
         )
 
-    def _patterns(self, maps: Matrix, traces: Matrix) -> _State:
-        patterns, moments, seconds = [], [], []
-        for s, source in enumerate(self.sources):
-            q = source.cross.shape[1]
-            second = maps.T @ source.gram @ maps + np.diag(traces[s])
-            prior = q / np.maximum(self.level[s] * self.snr[s], 1e-12)
-            spread = np.linalg.inv(second + np.diag(prior))
-            pattern = spread @ (maps.T @ source.cross)
-            moment = pattern @ pattern.T + q * spread
-            self.level[s] = _level(q * np.diagonal(moment) / np.maximum(self.snr[s], 1e-12), q, self.spread[s])
+    def patterns(self, maps: Matrix, traces: Float[np.ndarray, "source latent"]) -> _State:
+        """Return the posterior of the patterns given maps and the traces of their covariances with the Gram matrices."""
+        k = maps.shape[1]
+        predicted = self.grams @ maps
+        second = maps.T @ predicted
+        second[:, np.arange(k), np.arange(k)] += traces
+        precision = second.copy()
+        precision[:, np.arange(k), np.arange(k)] += (self.channels / self.level)[:, None] / self.snr
+        spread = np.linalg.inv(precision)
+        moments = self.channels[:, None, None] * spread
+        patterns: list[Matrix] = []
+        for block, cross in zip(self.blocks, self.cross, strict=True):
+            pattern = spread[block] @ (maps.T @ cross)
+            moments[block] += pattern @ pattern.transpose(0, 2, 1)
             patterns.append(pattern)
-            moments.append(moment)
-            seconds.append(second)
-        return _State(maps, tuple(patterns), np.stack(moments), np.stack(seconds))
+        self._regain(moments)
+        return _State(maps, predicted, tuple(patterns), moments, second)
+
+    def traces(
+        self, maps: Matrix, second: Float[np.ndarray, "source latent latent"]
+    ) -> Float[np.ndarray, "source latent"]:
+        """Return what of the maps' second moments is due to what is unknown of them."""
+        known = np.einsum("il,sil->sl", maps, self.grams @ maps)
+        return np.maximum(np.diagonal(second, axis1=1, axis2=2) - known, 0.0)
+
+    def _regain(self, moments: Float[np.ndarray, "source latent latent"]) -> None:
+        """Set every source's gain to the mode of its k q Gaussian entries under a log-normal prior."""
+        if not np.any(self.spread > 0.0):
+            return
+        energy = self.channels * np.sum(np.diagonal(moments, axis1=1, axis2=2) / self.snr, axis=1)
+        size = self.channels * float(self.snr.shape[1])
+        tight = 1.0 / np.maximum(self.spread, 1e-6) ** 2
+        log = np.log(self.level)
+        for _ in range(3):
+            pull = energy * np.exp(-log)
+            log += np.clip((-0.5 * size + 0.5 * pull - log * tight) / (0.5 * pull + tight), -1.0, 1.0)
+        self.level = np.exp(log)
 
     def _sweep(self, state: _State) -> _State:
-        """Update the maps latent by latent, then the patterns."""
-        maps = state.maps.copy()
-        pull = np.sum([s.cross @ c.T for s, c in zip(self.sources, state.patterns, strict=True)], axis=0)
-        seen = np.stack([gram @ maps for gram in self.grams])
-        traces = np.empty((len(self.sources), maps.shape[1]))
-        for j in range(maps.shape[1]):
-            covariance, traces[:, j] = self._covariance(j, state.moments[:, j, j])
-            residual = pull[:, j] - maps[:, j] / self.shares - np.einsum("sil,sl->i", seen, state.moments[:, :, j])
-            maps[:, j] += covariance @ residual
-            seen[:, :, j] = self.grams @ maps[:, j]
-        return self._patterns(maps, traces)
+        """Update the maps, then the patterns."""
+        covariance, traces = self._covariances(np.diagonal(state.moments, axis1=1, axis2=2))
+        residual = -state.maps / self.shares[:, None]
+        for cross, pattern in zip(self.cross, state.patterns, strict=True):
+            residual += np.sum(cross @ pattern.transpose(0, 2, 1), axis=0)
+        residual -= np.sum(state.predicted @ state.moments, axis=0)
+        return self.patterns(state.maps + (covariance @ residual.T[:, :, None])[:, :, 0].T, traces)
 
-    def _covariance(self, j: int, weights: Matrix) -> tuple[Matrix, Matrix]:
-        """Return the covariance of a latent's weights, no staler than ``_STALE``, and its traces with the Gram matrices."""
-        if j not in self.known or np.max(np.abs(weights - self.known[j][0])) > _STALE * np.max(weights):
-            covariance = self._inverse(weights)
-            self.known[j] = weights.copy(), covariance, self.flat @ covariance.ravel()
-        return self.known[j][1], self.known[j][2]
+    def _covariances(self, weights: Float[np.ndarray, "source latent"]) -> tuple[Matrix, Matrix]:
+        """Return the covariances of the latents' weights, no staler than ``_STALE``, and their traces with the Gram matrices."""
+        if self.known is None:
+            inverse = self._inverses(weights)
+            self.known = weights.copy(), inverse, self.flat @ inverse.reshape(len(inverse), -1).T
+        old, inverse, traces = self.known
+        stale = np.flatnonzero(np.max(np.abs(weights - old), axis=0) > _STALE * np.max(weights, axis=0))
+        if stale.size:
+            old[:, stale], inverse[stale] = weights[:, stale], self._inverses(weights[:, stale])
+            traces[:, stale] = self.flat @ inverse[stale].reshape(stale.size, -1).T
+        return inverse, traces
 
-    def _inverse(self, weights: Matrix) -> Matrix:
-        p = len(self.shares)
-        root = np.sqrt(self.shares)
-        inner = (weights @ self.flat).reshape(p, p) * root[:, None] * root
-        inner[np.diag_indices(p)] += 1.0
-        factor, _ = linalg.lapack.dpotrf(inner, lower=1, clean=1)
-        lower, _ = linalg.lapack.dpotri(factor, lower=1)
-        return (lower + np.tril(lower, -1).T) * root[:, None] * root
+    def _inverses(self, weights: Float[np.ndarray, "source latent"]) -> Float[np.ndarray, "latent direction direction"]:
+        p, root = len(self.shares), np.sqrt(self.shares)
+        inner = (weights.T @ self.flat).reshape(-1, p, p)
+        inner *= np.outer(root, root)
+        inner[:, np.arange(p), np.arange(p)] += 1.0
+        for index in range(len(inner)):
+            factor, _ = linalg.lapack.dpotrf(inner[index], lower=1, clean=1)
+            lower, _ = linalg.lapack.dpotri(factor, lower=1)
+            inner[index] = lower + np.tril(lower, -1).T
+        inner *= np.outer(root, root)
+        return inner
 
     def variance(self, state: _State) -> Float[np.ndarray, "direction latent"]:
         """Return what stays unknown of every weight: only the known part of a pattern reads its latent."""
-        energy = np.stack([np.sum(pattern**2, axis=1) for pattern in state.patterns])
-        return np.stack([np.diagonal(self._inverse(weights)) for weights in energy.T], axis=1)
+        energy = np.empty_like(self.snr)
+        for block, pattern in zip(self.blocks, state.patterns, strict=True):
+            energy[block] = np.sum(pattern**2, axis=2)
+        return np.diagonal(self._inverses(energy), axis1=1, axis2=2).T
+
+    def pattern(self, state: _State, s: int) -> Float[np.ndarray, "latent channel"]:
+        """Return the patterns of one source."""
+        for block, patterns in zip(self.blocks, state.patterns, strict=True):
+            if s in block:
+                return patterns[int(np.searchsorted(block, s))]
+        raise AssertionError
 
 
-def _level(energy: Float[np.ndarray, " latent"], q: int, spread: float) -> float:
-    """Return a source's gain: the mode of k q Gaussian entries of given energy under a log-normal prior."""
-    if spread <= 0.0:
-        return 1.0
-    size, total, log = q * len(energy), float(energy.sum()), 0.0
-    for _ in range(30):
-        pull = total * np.exp(-log)
-        slope = -0.5 * size + 0.5 * pull - log / spread**2
-        step = slope / (0.5 * pull + 1.0 / spread**2)
-        log += float(np.clip(step, -1.0, 1.0))
-        if abs(step) < 1e-6:
-            break
-    return float(np.exp(log))
-
-
-def _residual(source: SourceStatistics, factor: Matrix, state: _State, s: int) -> Matrix:
+def _residual(source: SourceStatistics, pattern: Matrix, maps: Matrix, second: Matrix) -> Matrix:
     """Return the expected sum of squares of what the latents leave of the channels, in the channels' unit."""
-    pattern = state.patterns[s] @ factor.T
-    explained = (state.maps.T @ source.cross).T @ pattern
-    inside = pattern.T @ state.second[s] @ pattern
-    return source.channel_gram - explained - explained.T + inside
+    explained = (maps.T @ source.cross).T @ pattern
+    return source.channel_gram - explained - explained.T + pattern.T @ second @ pattern

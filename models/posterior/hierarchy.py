@@ -8,7 +8,7 @@ maps: c^2) is computed from the parameters by the same stage-1 theory that later
 =====================  ================================================================================
 site                   meaning and prior
 =====================  ================================================================================
-``log_snr``            log phi per modality and latent: Normal(literature value, wide), decaying over latents
+``log_snr``            log phi per modality and latent: Normal, decaying over latents (``total_snr``)
 ``brain_exponent``     source exponent of the latents: Normal(1, 0.35), inside [0, 2]
 ``gain_spread``        spread of log signal-to-noise over people: HalfNormal(0.6)
 ``gain``               a person's own log gain: Normal(0, gain_spread)
@@ -52,10 +52,9 @@ from brainworth.models.posterior.likelihoods import (
     slope_log_likelihood,
     task_log_likelihood,
 )
+from brainworth.models.posterior.total_snr import LATENT_DECAY
 from brainworth.models.theory.system import Spectrum, System
 
-LATENT_DECAY = 0.5
-"""Prior decay of log phi from one latent to the next."""
 EXPONENT_SCALE = 0.5
 """Prior standard deviation of the misaligned part's source exponent around 1."""
 SCALE_SPREAD = 0.5
@@ -68,7 +67,7 @@ class Priors:
     """Prior locations and scales; defaults by kind of modality come from the literature."""
 
     log_snr: Float[Array, " modality"]
-    """Mean of log phi of the first latent in one sample."""
+    """Mean of log phi of the first latent in one sample (``total_snr.prior_of_total`` gives it from the total)."""
     log_snr_scale: Float[Array, " modality"]
     """Standard deviation of log phi."""
     gain_spread: Float[Array, " modality"]

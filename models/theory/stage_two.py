@@ -11,8 +11,8 @@ z_i = 1 / (1 + (n/x) A_i) they solve
 Why it has one solution, found without a safeguard. The right-hand sides rise with every unknown and are concave in all of them
 together (A_i z_i is half the harmonic mean of A_i and x/n, the second one of 1 and multiples of x/n + A_i). They map
 x = sigma^2 + tau^2, gamma = 1 to something smaller. Newton's method from there falls monotonically to the largest solution, and
-since both right-hand sides are positive at 0, concavity allows no other. Four steps on average, seven at most over 2,000 random
-systems.
+since both right-hand sides are positive at 0, concavity allows no other. Two to three steps after four plain substitutions,
+five at most over 2,000 random systems.
 
 Why more data never hurt. In X = log x and u_j = log gamma_j the solution is the minimum of the convex function
 
@@ -39,8 +39,10 @@ Scalar = Float[Array, ""]
 Unknowns = Float[Array, " unknown"]
 """x, then gamma_1 to gamma_k."""
 
+PLAIN_STEPS = 4
+"""Substitutions before Newton's method: each stays above the solution and costs a fraction of a Newton step."""
 MAX_STEPS = 40
-TOLERANCE = 1e-7
+TOLERANCE = 1e-6
 """Relative size of the last step; what remains is of the order of its square."""
 
 
@@ -159,11 +161,11 @@ def _read(prior: PriorAfterStageOne, n_task: Scalar, at: Unknowns) -> AfterLabel
 def _unknowns(prior: PriorAfterStageOne, count: Float[Array, " node"], noise: Scalar, n_task: Scalar) -> Unknowns:
     """Return the solution."""
 
-    def missing(at: Unknowns) -> Unknowns:
+    def right_hand_sides(at: Unknowns) -> Unknowns:
         after = _read(prior, n_task, at)
         seen = after.ratio * jnp.sum(count * prior.learned * after.unknown, axis=1)
         x = noise + jnp.sum(count * after.variance)
-        return at - jnp.concatenate([x[None], 1.0 / (1.0 + seen)])
+        return jnp.concatenate([x[None], 1.0 / (1.0 + seen)])
 
     fixed = jax.lax.stop_gradient((prior, count, n_task))
 
@@ -176,14 +178,15 @@ def _unknowns(prior: PriorAfterStageOne, count: Float[Array, " node"], noise: Sc
             move = _eliminate(_jacobian(*fixed, at), function(at))
             return step + 1, at - move, jnp.max(jnp.abs(move) / at)
 
-        return jax.lax.while_loop(unfinished, advance, (jnp.zeros((), dtype=int), start, jnp.ones(())))[1]
+        near = jax.lax.fori_loop(0, PLAIN_STEPS, lambda _, at: at - function(at), start)
+        return jax.lax.while_loop(unfinished, advance, (jnp.zeros((), dtype=int), near, jnp.ones(())))[1]
 
     def tangent(linear: Callable[[Unknowns], Unknowns], value: Unknowns) -> Unknowns:
         return jnp.linalg.solve(jax.vmap(linear, out_axes=1)(jnp.eye(value.shape[0])), value)
 
     top = noise + jnp.sum(count * (prior.remainder + jnp.sum(prior.learned, axis=0)))
     start = jnp.concatenate([top[None], jnp.ones(prior.learned.shape[0])])
-    return jax.lax.custom_root(missing, jax.lax.stop_gradient(start), newton, tangent)
+    return jax.lax.custom_root(lambda at: at - right_hand_sides(at), jax.lax.stop_gradient(start), newton, tangent)
 
 
 def _jacobian(

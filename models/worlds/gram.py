@@ -138,6 +138,8 @@ def simulated_recording(
     shown: Shown,
     latent_maps: Float[np.ndarray, "direction latent"],
     patterns: Float[np.ndarray, "latent channel"],
+    *,
+    noise: bool = True,
 ) -> SourceStatistics:
     """Return the statistics of one person's recordings, channel noise white with unit variance.
 
@@ -151,19 +153,19 @@ def simulated_recording(
         Weights a_j on unit-variance coordinates.
     patterns
         Channel pattern of each latent; its squared norm is the signal-to-noise ratio.
+    noise
+        Whether R'R is drawn, from which a learner can estimate the noise; without it, it has q rows and no column.
     """
     q, rank = patterns.shape[1], shown.root.shape[1]
     effect = latent_maps @ patterns
-    noise = rng.standard_normal((rank, q))
-    rest = root_of_gram(rng, shown.n - rank, q)
-    cross = shown.root @ noise
-    mixed = effect.T @ cross
-    return SourceStatistics(
-        gram=shown.gram,
-        cross=shown.gram @ effect + cross,
-        channel_gram=effect.T @ shown.gram @ effect + mixed + mixed.T + noise.T @ noise + rest @ rest.T,
-        n=float(shown.n),
-    )
+    inside = rng.standard_normal((rank, q))
+    cross = shown.root @ inside
+    power = np.zeros((q, 0))
+    if noise:
+        rest, mixed = root_of_gram(rng, shown.n - rank, q), effect.T @ cross
+        power = effect.T @ shown.gram @ effect + mixed + mixed.T + inside.T @ inside + rest @ rest.T
+    signal = (shown.gram @ latent_maps) @ patterns
+    return SourceStatistics(gram=shown.gram, cross=signal + cross, channel_gram=power, n=float(shown.n))
 
 
 def random_patterns(rng: Rng, channels: int, snr: Float[np.ndarray, " latent"]) -> Float[np.ndarray, "latent channel"]:

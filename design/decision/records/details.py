@@ -361,6 +361,9 @@ class PilotSummary(Record):
     """What the pilot holds."""
 
     n_task: Number = None
+    """Labels, repeated ones counted by what they are worth."""
+    labels: int | None = None
+    """Labels, every rating counted."""
     modalities: dict[str, PilotModality] = Field(default_factory=dict)
     reused: bool = False
     """Whether it also trains the final model."""

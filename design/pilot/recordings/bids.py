@@ -170,17 +170,17 @@ def recordings(layout: Layout, datatype: str, reader: Reader, source: str) -> li
     if not chosen:
         right = "Check task, subjects, sessions, space, description, entities and ending."
         raise problem(source, "", f"no {datatype} recording fits the reader", right)
-    _require_distinct(chosen, source)
+    _require_distinct(chosen, source, "images" if datatype == "func" else "files")
     return chosen
 
 
-def _require_distinct(files: Sequence[BidsFile], source: str) -> None:
+def _require_distinct(files: Sequence[BidsFile], source: str, word: str) -> None:
     """Raise ``BadInput`` if two files hold one recording: another format, another version, another echo."""
     seen: dict[tuple[str, str], BidsFile] = {}
     for file in files:
         key = (file.entities["sub"], file.run_name)
         if key in seen:
-            wrong = f"{listed([seen[key].path.name, file.path.name])} are files of the same run"
+            wrong = f"{listed([seen[key].path.name, file.path.name])} are {word} of the same run"
             raise problem(source, "", wrong, either("A run is read once.", _choices(seen[key], file)))
         seen[key] = file
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from brainworth.design.common.errors import BadInput
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
 from brainworth.design.pilot.rules.losses import Loss
 from brainworth.design.pilot.tables.tables import text_of
@@ -134,14 +135,7 @@ def events_of(columns: Mapping[str, Sequence[object]], source: str, reader: Read
     ids = tuple(texts[stimulus][i] for i in rows)
     for row, text in zip(rows, ids, strict=True):
         if text in _NONE:
-            if all(texts[stimulus][i] in _NONE for i in rows):
-                others = [name for name in texts if name not in {stimulus, "onset", "duration"}]
-                right = f"Name the column with the ids of the stimuli by stimulus in [modality.reader]; there are {listed(others)}."
-                raise problem(source, f"column {quoted(stimulus)}", "all its cells are empty or n/a", right)
-            right = (
-                f"Every event needs a stimulus id; leave others out by reader.where{_telling(texts, stimulus, rows)}."
-            )
-            raise problem(source, f"row {row + 1}, column {quoted(stimulus)}", "the cell is empty", right)
+            raise _no_stimulus(texts, stimulus, rows, source, row)
     chosen = {name: tuple(c[i] for i in rows) for name, c in texts.items()}
     numbers = tuple(int(i) + 1 for i in rows)
     return Events(source, onset, duration, ids, chosen, stimulus, numbers, len(texts["onset"]))
@@ -164,6 +158,20 @@ def left_out(events: Events, subject: str) -> tuple[Loss, ...]:
     """Return how many rows of the table ``where`` has left out."""
     lost = events.total - len(events)
     return (Loss(events.source, "left out by reader.where", lost, events.total, subject, "events"),) if lost else ()
+
+
+def _no_stimulus(
+    texts: Mapping[str, tuple[str, ...]], stimulus: str, rows: np.ndarray, source: str, row: int
+) -> BadInput:
+    """Return the error of an event without a stimulus, or of a column that holds none at all."""
+    wrong, right = "the cell is empty", f"leave others out by reader.where{_telling(texts, stimulus, rows)}."
+    if rows.size > 1 and all(texts[stimulus][i] in _NONE for i in rows):
+        others = [name for name in texts if name not in {stimulus, "onset", "duration"}]
+        wrong += ", and so are all others of this column"
+        right = f"name another column by stimulus in [modality.reader] (there are {listed(others)}), or {right}"
+    return problem(
+        source, f"row {row + 1}, column {quoted(stimulus)}", wrong, f"Every event needs a stimulus id; {right}"
+    )
 
 
 def _telling(texts: Mapping[str, tuple[str, ...]], stimulus: str, rows: np.ndarray) -> str:

@@ -76,7 +76,7 @@ def event_regressors(events: Events, timing: Timing, reader: Reader) -> Float[np
         if not np.all(np.any(np.abs(shape) > 1e-12, axis=0)):
             raise problem(
                 events.source,
-                f"{events.place(row)} ({quoted(events.stimulus[row])}, at {events.onset[row]:g} s)",
+                f"{events.place(row)}: event {row + 1} ({quoted(events.stimulus[row])}, at {events.onset[row]:g} s)",
                 "its response lies outside of the run, in part or as a whole",
                 f"The run lasts {timing.seconds:g} s ({timing.used.size} volumes of {timing.tr:g} s).",
             )

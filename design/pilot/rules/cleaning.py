@@ -55,9 +55,8 @@ def cleaned(table: Table, unit: str) -> Table:
     """
     if table.rows is not None:
         return table
-    _require_sizes(table)
+    require_plausible(table, unit)
     if table.answers.missing is None:
-        _ask_about_codes(table, unit)
         return table
     values = np.where(np.isin(table.values, table.answers.codes), np.nan, table.values)
     table = replace(table, values=values)
@@ -68,6 +67,13 @@ def cleaned(table: Table, unit: str) -> Table:
         right = f"At least some {unit} must hold values."
         raise problem(table.source, f"{table.answers.section} missing", f"it leaves none of the {unit}", right)
     return without(table, kept, "left out, because a value is missing", unit)
+
+
+def require_plausible(table: Table, unit: str) -> None:
+    """Raise ``BadInput`` for numbers that no one can compute with, and for codes of which the study file says nothing."""
+    _require_sizes(table)
+    if table.answers.missing is None:
+        _ask_about_codes(table, unit)
 
 
 def _incomplete(table: Table) -> Bool[np.ndarray, " row"]:

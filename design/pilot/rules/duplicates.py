@@ -11,6 +11,9 @@ from jaxtyping import Float, Int
 
 CHANCE = 0.01
 """Expected number of coincidences above which equal rows may be chance."""
+_FEW = 3.0
+"""Chance of a coincidence, in units of one over the number of steps: values crowd in the middle of their range."""
+_ON_GRID = 1e-3
 _SOME_ROWS = 5_000
 _SOME_COLUMNS = 256
 _BLOCK = 2**22
@@ -38,8 +41,8 @@ def first_equal(values: Float[np.ndarray, "row column"]) -> Int[np.ndarray, " ro
 def by_chance(values: Float[np.ndarray, "row column"]) -> bool:
     """Return whether different measurements of this kind are expected to coincide.
 
-    The chance of a coincidence is estimated in every column, among rows that differ: the sum of squared shares of its values, and
-    none in a column whose values are all different.
+    The chance of a coincidence is estimated in every column, among rows that differ: the sum of squared shares of its values; where
+    all values differ, few in the number of steps of a grid that holds them all, and none without such a grid.
     """
     some = values[:_SOME_ROWS, :_SOME_COLUMNS]
     if len(some) < 2:
@@ -47,11 +50,24 @@ def by_chance(values: Float[np.ndarray, "row column"]) -> bool:
     unequal = len(values)
     log_pairs = np.log(unequal * (unequal - 1) / 2)
     for column in some.T:
-        count = np.unique(column, return_counts=True)[1]
-        if count.size == len(column):
+        distinct, count = np.unique(column, return_counts=True)
+        chance = np.sum((count / len(column)) ** 2) if distinct.size < len(column) else _FEW / _steps(distinct)
+        if chance == 0.0:
             return False
-        log_pairs += np.log(np.sum((count / len(column)) ** 2))
+        log_pairs += np.log(min(chance, 1.0))
     return bool(log_pairs > np.log(CHANCE))
+
+
+def _steps(distinct: Float[np.ndarray, " value"]) -> float:
+    """Return how many values a grid holds on which all these sorted values lie; infinite for numbers on no grid."""
+    gaps = np.diff(distinct[np.isfinite(distinct)])
+    if not gaps.size:
+        return 1.0
+    for part in range(1, 11):
+        grid = gaps.min() / part
+        if np.all(np.abs(gaps / grid - np.round(gaps / grid)) < _ON_GRID):
+            return float((distinct[-1] - distinct[0]) / grid) + 1.0
+    return np.inf
 
 
 def equal_rows(values: Float[np.ndarray, "row column"]) -> Int[np.ndarray, " row"]:

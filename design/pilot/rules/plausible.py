@@ -107,7 +107,10 @@ def counters(values: Float[np.ndarray, "row column"], person: Sequence[object]) 
             for stop in (4, len(part)):  # three steps settle almost every column
                 steps = np.diff(values[part[:stop]][:, columns], axis=0)
                 size = np.abs(steps[0])
-                columns = columns[(size > 0) & np.all(np.abs(steps - steps[0]) <= 1e-9 * size, axis=0)]
+                rounding = 1e-9 * size + 4 * np.finfo(float).eps * np.max(
+                    np.abs(values[part[:stop]][:, columns]), axis=0
+                )
+                columns = columns[(size > rounding) & np.all(np.abs(steps - steps[0]) <= rounding, axis=0)]
         if columns.size:
             return columns
     return np.array([], dtype=np.int64)

@@ -235,6 +235,8 @@ def _table(arrays: Mapping[str, _Array], rows: _Rows, source: str, wanted: Wante
         fits &= (array.dims is None) == (not first) and (array.dims or ())[:1] == first
     if not fits or not numbers:
         return _not(source, reader, "its ids and numbers are not laid out row by row, so that it cannot", right)
+    every = [c for n in numbers for c in _names(n, numbers[n], arrays, alone=len(numbers) == 1)]
+    require_known([*numbers, *every], wanted.answers, source)
     single = [name for name, array in numbers.items() if len(array.shape) == 1]
     left_out = measured(single, wanted.answers, source, wanted.number_word)[1]
     numbers = {name: array for name, array in numbers.items() if name not in left_out}
@@ -244,7 +246,6 @@ def _table(arrays: Mapping[str, _Array], rows: _Rows, source: str, wanted: Wante
     _check_rows(length[0], sum(widths.values()), source)
     columns = tuple(c for n in numbers for c in _names(n, numbers[n], arrays, alone=len(numbers) == 1))
     check_columns([*keys, *columns], wanted, source)
-    require_known([*columns, *left_out], wanted.answers, source)
     _require_whole(columns, wanted.answers, source)
     texts = {name: _texts(array.load()) for name, array in keys.items()}
     native = max(array.native for array in numbers.values())

@@ -266,8 +266,9 @@ def test_a_study_of_containers(tmp_path: Path) -> None:
     chunk = next(p for p in (tmp_path / "eeg.zarr" / "eeg").rglob("*") if p.is_file() and p.name != "zarr.json")
     write_zarr(tmp_path / "eeg.zarr")
     assert Study.from_file(path).digest["eeg.zarr"] == before
-    chunk.unlink()
-    assert Study.from_file(path).digest["eeg.zarr"] != before
+    chunk.unlink()  # zarr reads zeros where a chunk is missing
+    with pytest.raises(BadInput, match="every channel equals that of row"):
+        Study.from_file(path)
 
 
 def test_a_store_cannot_leave_the_folder_by_a_link(tmp_path: Path) -> None:

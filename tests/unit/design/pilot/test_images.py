@@ -170,6 +170,12 @@ def test_events_that_cannot_be_told_apart() -> None:
     frame = events(2)
     frame.loc[1, "onset"] = frame.loc[0, "onset"]
     image, _ = bold(frame, noise=1.0)
+    for estimate in ("lss", "lsa"):
+        with pytest.raises(
+            BadInput, match=r"row 2, column 'onset': 'r1e0' and 'r1e1' \(row 1\) begin at the same onset"
+        ):
+            masked_recordings(_masker(), [image], [frame], reader={"estimate": estimate})
+    frame.loc[1, "onset"] += 1e-7
     with pytest.raises(BadInput, match="12 amplitudes cannot be told apart"):
         masked_recordings(_masker(), [image], [frame], reader={"estimate": "lsa"})
     frame.loc[0, "onset"] = 400.0

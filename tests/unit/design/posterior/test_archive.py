@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from brainworth.design.common.errors import BadInput
 from brainworth.design.posterior import archive
 from brainworth.models.posterior.inference import Chains
 
@@ -49,9 +53,9 @@ def test_round_trip(saved: tuple[Chains, Path]) -> None:
     read = archive.read_archive(path, "mark")
     assert read is not None
     for name, value in chains.sites.items():
-        assert read[0].sites[name] == pytest.approx(value)
-    assert read[1]["samples"].tolist() == [1.0, 1.0]
-    assert read[2] == {"a": 1}
+        assert read.chains.sites[name] == pytest.approx(value)
+    assert read.constants["samples"].tolist() == [1.0, 1.0]
+    assert read.notes == {"a": 1}
     assert archive.read_archive(path, "another") is None
 
 
@@ -76,3 +80,55 @@ def test_diagnostics_tell_mixed_chains_from_stuck_ones() -> None:
     bad = archive.diagnostics(archive.to_arviz(chains, names, {}))
     assert bad["rhat"] > 1.5
     assert bad["ess_bulk"] < 50
+
+
+@pytest.mark.parametrize("position", [0.1, 0.5, 0.9])
+def test_a_damaged_or_edited_archive_is_told_from_another_one(
+    saved: tuple[Chains, Path], position: float, tmp_path: Path
+) -> None:
+    _, path = saved
+    content = bytearray(path.read_bytes())
+    cut = tmp_path / "cut.nc"
+    cut.write_bytes(content[: int(position * len(content))])
+    with pytest.raises(archive.DamagedArchive):
+        archive.read_archive(cut, "mark")
+
+
+@pytest.mark.parametrize("change", ["value", "nan", "notes", "site"])
+def test_an_edited_archive_is_not_trusted(saved: tuple[Chains, Path], change: str, tmp_path: Path) -> None:
+    import h5py
+
+    edited = tmp_path / "edited.nc"
+    edited.write_bytes(saved[1].read_bytes())
+    with h5py.File(edited, "r+") as file:
+        group: Any = file["posterior"]
+        if change == "notes":
+            group.attrs["notes"] = "{"
+        elif change == "site":
+            del group["scale"]
+        else:
+            group["scale"][0, 0] = np.nan if change == "nan" else 1.5
+    with pytest.raises(archive.DamagedArchive):
+        archive.read_archive(edited, "mark")
+    assert archive.read_archive(edited, "another") is None
+
+
+def test_an_archive_has_the_mode_of_other_files(saved: tuple[Chains, Path], tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.write_bytes(b"")
+    assert saved[1].stat().st_mode == plain.stat().st_mode
+
+
+def test_a_full_disk_leaves_no_half_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = archive.Names(("EEG",), ("EEG:a",), 1)
+    sites = {"scale": np.zeros((2, 5)) + np.arange(5)}
+    data = archive.to_arviz(Chains(sites, {"diverging": np.zeros((2, 5))}, {}, {}), names, {"samples": np.ones(2)})
+    data["posterior"].attrs.update({"fingerprint": "mark", "notes": "{}"})
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("brainworth.design.common.files.os.fsync", full)
+    with pytest.raises(BadInput, match="No space left"):
+        archive.write_archive(data, tmp_path / "posterior.nc")
+    assert list(tmp_path.iterdir()) == []

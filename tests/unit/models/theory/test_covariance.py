@@ -23,8 +23,8 @@ from brainworth.models.theory.covariance import (
 from brainworth.models.theory.encoding import encode
 from brainworth.models.theory.estimators import posterior_variance, prior_after
 from brainworth.models.theory.performance import task_only_risk
-from brainworth.models.theory.shift import risk_inside, shifted_risk
-from brainworth.models.theory.subspace import risk_inside_span, shrinkage, span_share
+from brainworth.models.theory.shift import shifted_risk
+from brainworth.models.theory.subspace import risk_inside, span_share
 from brainworth.models.theory.system import Design, Spectrum, System
 
 P, K = 60, 3
@@ -53,7 +53,7 @@ def _everything(system: System, design: Design, shift: CovarianceShift, price: A
     encoding, n = encode(system, design), design.n_task
 
     def inside(labels: Array, factors: Array) -> Array:
-        return risk_inside_span(system, encoding, labels, factors)[0]
+        return risk_inside(system, encoding, labels, factors)[0]
 
     return {
         "under": risks_under(system, design, shift),
@@ -63,8 +63,7 @@ def _everything(system: System, design: Design, shift: CovarianceShift, price: A
         "omega": posterior_variance(system, encoding, n),
         "encoding": encoding,
         "prior": prior_after(system, encoding),
-        "one by one": risk_inside(system, encoding, n)[0],
-        "together": risk_inside_span(system, encoding, n),
+        "inside": risk_inside(system, encoding, n),
         "slope": jax.value_and_grad(inside)(n, shift.directions),
         "plain": task_only_risk(system, n + jnp.sum(price * design.n_brain)),
     }
@@ -82,7 +81,7 @@ def ask(
 
 def test_unchanged_covariance_gives_the_risk_itself() -> None:
     found = ask(outside=3.0)
-    assert float(found["covariance"]) == pytest.approx(float(found["together"][1]), rel=1e-12)
+    assert float(found["covariance"]) == pytest.approx(float(found["inside"][1]), rel=1e-12)
     for ours, theirs in zip(jax.tree.leaves(found["under"]), jax.tree.leaves(found["shifted"]), strict=True):
         assert float(ours) == pytest.approx(float(theirs), rel=1e-12)
     np.testing.assert_array_equal(no_shift(SYSTEM).directions, 1.0)
@@ -109,7 +108,7 @@ def test_no_label_leaves_the_prior_on_every_direction() -> None:
 def test_posterior_variance_equals_the_dense_posterior() -> None:
     """The trace of W (C^-1 + n/x)^-1 with explicit matrices and random learned directions; 400 draws, 1 % of the trace."""
     found = ask(make(0.3))
-    prior, ratio = found["prior"], float(50.0 / (1.5 + found["together"][1]))
+    prior, ratio = found["prior"], float(50.0 / (1.5 + found["inside"][1]))
     rng, dense = np.random.default_rng(1), np.zeros(P)
     for _ in range(400):
         learned = np.sqrt(np.asarray(prior.learned)) * rng.standard_normal((K, P))
@@ -140,7 +139,7 @@ def test_equal_cost_asks_more_of_brain_data_than_equal_labels() -> None:
     assert float(labels["gain"]) == pytest.approx(float(labels["under"].robustness_gain), rel=1e-12)
     assert float(cost["gain"]) < float(labels["gain"])
     plain = ask(price=0.2)
-    assert float(plain["gain"]) == pytest.approx(float(plain["plain"] / plain["together"][1]), rel=1e-9)
+    assert float(plain["gain"]) == pytest.approx(float(plain["plain"] / plain["inside"][1]), rel=1e-9)
 
 
 def test_shift_onto_the_misaligned_part_makes_brain_data_a_disadvantage_at_equal_cost() -> None:
@@ -181,7 +180,7 @@ def test_inside_of_the_span_equals_the_dense_projection(exponent: float) -> None
     """E e^T P e with explicit latents, learned parts and resolvent; 300 draws, false alarm below 1 in 10,000."""
     system, rng = make(exponent), np.random.default_rng(4)
     found = ask(system)
-    prior, ratio = found["prior"], 50.0 / (1.5 + float(found["together"][1]))
+    prior, ratio = found["prior"], 50.0 / (1.5 + float(found["inside"][1]))
     h = np.asarray(system.brain_shares)
     left = np.asarray(found["encoding"].left(system.brain_shares))
     weight, drawn = 1.3 * 0.6 / K, []
@@ -195,15 +194,10 @@ def test_inside_of_the_span_equals_the_dense_projection(exponent: float) -> None
         leak = 1.3 * 0.4 * np.sum(h * (basis.T @ shrunk) ** 2)
         drawn.append(bias + leak + np.sum((basis.T @ (np.eye(P) - shrunk)) ** 2) / ratio)
     mean, error = float(np.mean(drawn)), float(np.std(drawn) / np.sqrt(300))
-    assert float(found["together"][0]) == pytest.approx(mean, abs=4 * error + 0.01 * mean)
-    if exponent == 1.5:
-        assert float(found["one by one"]) > 1.1 * mean, "latents that overlap are counted several times"
-
-
-def test_span_form_agrees_with_theory_where_latents_hardly_overlap() -> None:
-    wide = replace(make(0.0), spectrum=Spectrum(jnp.ones(P), jnp.full(P, 100.0)))
-    found = ask(wide)
-    assert float(found["together"][0]) == pytest.approx(float(found["one by one"]), rel=0.01)
+    assert float(found["inside"][0]) == pytest.approx(mean, abs=4 * error + 0.01 * mean)
+    # the wrong twin: every latent projected on by itself, which counts several times what they have in common
+    apart = np.sum(np.asarray(found["omega"]) * K * h)
+    assert exponent == 0.0 or abs(apart / mean - 1.0) > 0.1
 
 
 def test_gradient_of_the_span_form_is_the_finite_difference() -> None:
@@ -213,10 +207,3 @@ def test_gradient_of_the_span_form_is_the_finite_difference() -> None:
     # the encoding does not depend on the labels, so the slope at fixed encoding is the slope
     assert slope == pytest.approx((ends[1] - ends[0]) / 2e-2, rel=1e-5)
     assert np.isfinite(float(ask(n_task=0.0)["slope"][1]))
-
-
-def test_shrinkage_without_learned_directions_is_plain() -> None:
-    prior = replace(ask()["prior"], learned=jnp.zeros((K, P)), remainder=1.3 * SYSTEM.brain_shares)
-    found = jax.jit(shrinkage)(prior, SYSTEM.spectrum.count, jnp.asarray(7.0))
-    np.testing.assert_allclose(np.asarray(found.learned), 1.0, rtol=1e-12)
-    np.testing.assert_allclose(np.asarray(found.unknown), 1 / (1 + 7 * np.asarray(prior.remainder)), rtol=1e-12)

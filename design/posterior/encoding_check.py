@@ -1,0 +1,119 @@
+"""Whether a pilot's signal-to-noise ratio comes from its recordings or from the prior: a check with all numbers.
+
+Held-out encoding accuracy is what recordings say without any prior. Where it is about zero, the recordings only limit the ratio
+from above, and the prior, which is wide and never zero, says the rest: the posterior may have a ratio that no data support. (Seen:
+100 samples of pure noise, a prior with the median 0.9, a posterior with the median 0.5.)
+
+* Warning: no latent is predicted on held-out samples better than the best of as many latents of pure noise would be, in all but
+  ``FALSE_ALARM`` of pilots. The ratio is then hardly more than a belief.
+* Refusal: an encoder at the posterior's median ratio would have reached an accuracy that is missed by more than ``CONTRADICTED``
+  standard errors. The recordings contradict the ratio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import jax.numpy as jnp
+import numpy as np
+from scipy.stats import norm
+
+from brainworth.design.common.checks import Check, Status
+from brainworth.design.posterior.literature import total_snr
+from brainworth.models.forecast.predictive import predictive
+
+if TYPE_CHECKING:
+    from brainworth.design.posterior.fit import Posterior
+
+FALSE_ALARM = 0.025
+"""Share of pilots of pure noise whose recordings seem to show a signal."""
+CONTRADICTED = 4.0
+"""Standard errors by which the median expected accuracy may be missed."""
+
+
+@dataclass(frozen=True)
+class EncodingEvidence:
+    """What a pilot's recordings and the prior say of one modality's signal."""
+
+    name: str
+    """Modality."""
+    accuracy: float
+    """Held-out correlation of the best latent's read-outs with their prediction."""
+    error: float
+    """Standard error of one latent's correlation where there is no signal."""
+    chance: float
+    """What the best of as many latents of pure noise stays below, in all but ``FALSE_ALARM`` of pilots."""
+    expected: float
+    """The correlation that the posterior's median draw expects of the first latent."""
+    snr: tuple[float, float, float]
+    """5 %, 50 % and 95 % quantiles of the posterior's total signal-to-noise ratio."""
+    prior_snr: float
+    """Prior median of the same."""
+
+
+def encoding_evidence(posterior: Posterior) -> list[EncodingEvidence]:
+    """Return the numbers of every modality with a pilot; nothing where the notes of the pilot were not kept."""
+    notes, config, draws = posterior.notes, posterior.study.config, posterior.draws
+    accuracy = notes.get("readout_accuracy", {})
+    if not accuracy:
+        return []
+    kept = jnp.asarray(notes["fold_efficiency"])
+    expected = np.asarray(predictive(draws.system, draws.people, posterior.pilot, kept).encoding_accuracy)
+    total = np.asarray(draws.system.snr).sum(axis=2)
+    found: list[EncodingEvidence] = []
+    for m, name in enumerate(config.modality_names):
+        if name not in accuracy:
+            continue
+        error = float(1.0 / np.sqrt(max(float(posterior.pilot.samples[m]), 1.0)))
+        low, middle, high = (float(value) for value in np.quantile(total[:, m], [0.05, 0.5, 0.95]))
+        found.append(
+            EncodingEvidence(
+                name=name,
+                accuracy=float(np.max(accuracy[name])),
+                error=error,
+                chance=error * float(norm.ppf((1.0 - FALSE_ALARM) ** (1.0 / len(accuracy[name])))),
+                expected=float(np.median(expected[:, m].max(axis=1))),
+                snr=(low, middle, high),
+                prior_snr=total_snr(config, name).median(config.priors.max_latents),
+            )
+        )
+    return found
+
+
+def judged(evidence: EncodingEvidence) -> Status:
+    """Return whether the recordings support the posterior's signal-to-noise ratio, leave it to the prior, or contradict it."""
+    if evidence.expected - evidence.accuracy > CONTRADICTED * evidence.error:
+        return "refuse"
+    return "ok" if evidence.accuracy > evidence.chance else "warn"
+
+
+_VERDICTS: dict[Status, str] = {
+    "ok": "The recordings themselves show the signal.",
+    "warn": "The recordings do not show a signal, so this ratio comes from the prior: set [priors.modality.{name}] snr to what you "
+    "believe, or record more, before you trust a plan that buys {name}.",
+    "refuse": "That is less than the ratio promises (r = {expected:.2f}): the recordings contradict it. Look for wrong times, "
+    "stimuli or channels, or state a lower ratio under [priors.modality.{name}].",
+}
+
+
+def encoding_checks(posterior: Posterior) -> Iterator[Check]:
+    """Say for every modality where its signal-to-noise ratio comes from; value and threshold are correlations."""
+    for evidence in encoding_evidence(posterior):
+        status = judged(evidence)
+        low, middle, high = evidence.snr
+        verdict = _VERDICTS[status].format(name=evidence.name, expected=evidence.expected)
+        yield Check(
+            name=f"source of the signal-to-noise ratio ({evidence.name})",
+            status=status,
+            value=evidence.accuracy,
+            threshold=evidence.chance,
+            sentence=f"Held-out encoding accuracy of {evidence.name} is r = {evidence.accuracy:.3f} "
+            f"(standard error {evidence.error:.3f}); "
+            f"its signal-to-noise ratio is {middle:.2g} ({low:.2g} to {high:.2g}) after the pilot and was "
+            f"{evidence.prior_snr:.2g} before. "
+            f"{verdict}",
+            side="at least",
+            unit="correlation",
+        )

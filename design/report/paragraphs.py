@@ -1,0 +1,161 @@
+"""Sample-size paragraphs, ready to paste: one for a grant application, one for a registered report."""
+
+from __future__ import annotations
+
+from brainworth.design.decision.records.plan import Alternative
+from brainworth.design.report.saved import Saved
+from brainworth.design.report.words import (
+    chance,
+    count,
+    effort,
+    interval,
+    listed,
+    money,
+    number,
+    objective,
+    percent,
+    r2,
+    share,
+)
+
+_MEASURE = (
+    "Here explainable R² means how much of the predictable part of a label the trained model predicts on new stimuli: 1 is all of "
+    "it, 0 is no more than the average label does."
+)
+
+
+def grant(saved: Saved) -> str:
+    """Return the sample-size paragraph of a grant application."""
+    return " ".join([_request(saved), _because(saved), _range(saved), _basis(saved), _MEASURE])
+
+
+def registered(saved: Saved) -> str:
+    """Return the sampling plan of a registered report."""
+    parts = [f"Sampling plan. {_will(saved)}", _aim(saved), *_losses(saved), _stopping(saved), _rule(saved)]
+    return " ".join(part for part in parts if part)
+
+
+def _bought(saved: Saved, *, labels: bool = True) -> str:
+    allocation = saved.plan.allocation
+    parts = [
+        f"{name} recordings ({effort(row, saved.hours(name))})"
+        for name, row in allocation.modalities.items()
+        if row.n_samples > 0
+    ]
+    if labels and allocation.n_task > 0:
+        parts.append(f"{count(allocation.n_task)} labels")
+    return listed(parts) if parts else "no new data"
+
+
+def _people(saved: Saved) -> str:
+    rows = {name: row.subjects or 0 for name, row in saved.plan.allocation.modalities.items() if row.n_samples > 0}
+    said = [
+        f"{count(n)} {'person' if n == 1 else 'people'}{f' with {name}' if len(rows) > 1 else ''}"
+        for name, n in rows.items()
+        if n
+    ]
+    return listed(said) if said else f"{count(saved.plan.allocation.n_task)} labels and no recordings"
+
+
+def _request(saved: Saved) -> str:
+    return f"We ask for {money(saved.plan.cost.total, saved.currency)} to collect {_bought(saved)}."
+
+
+def _labels_alone(saved: Saved) -> Alternative | None:
+    return saved.plan.alternatives.get("task_only") if saved.plan.allocation.holds_brain_data else None
+
+
+def _because(saved: Saved) -> str:
+    reached = interval(saved.plan.performance.explainable_r2, "r2")
+    said = f"{_people(saved)}, because {_reason(saved)}. We expect an explainable R² of {reached}, mean and 90\u00a0% interval."
+    alone = _labels_alone(saved)
+    if alone is not None:
+        labels = f"{count(alone.allocation.n_task)} labels without recordings"
+        said += f" The same money spent on {labels} would reach {interval(alone.performance.explainable_r2, 'r2')}."
+    return said
+
+
+def _reason(saved: Saved) -> str:
+    aim = saved.details.objective
+    if saved.cheapest:
+        target = "the target" if aim is None or aim.target is None else f"an explainable R² of {number(aim.target)}"
+        return f"no cheaper purchase reaches {target} with the confidence that was asked for"
+    limit = money(saved.budget, saved.currency)
+    return f"no other purchase for {limit} has a higher {objective(aim).removeprefix('the ')}"
+
+
+def _range(saved: Saved) -> str:
+    near = saved.plan.near_optimal
+    if near is None:
+        return ""
+    said = [
+        f"{count(low)} to {count(high)} samples of {name}"
+        for name, (low, high) in near.modalities.items()
+        if high > low and saved.plan.allocation.modalities.get(name)
+    ]
+    if near.n_task and near.n_task[1] > near.n_task[0]:
+        said.append(f"{count(near.n_task[0])} to {count(near.n_task[1])} labels")
+    if not said:
+        return ""
+    return f"Purchases within {percent(near.tolerance)} of the best hold {listed(said)}."
+
+
+def _basis(saved: Saved) -> str:
+    version = f" {saved.plan.provenance.version}" if saved.plan.provenance.version else ""
+    tool = f"The numbers were computed with brainworth{version}"
+    pilot = saved.details.pilot
+    if saved.from_priors or pilot is None:
+        return f"{tool} from published signal-to-noise ratios, without a pilot of our own."
+    held = [
+        f"{count(row.n_samples)} samples of {name}{f' from {count(row.subjects)} people' if row.subjects else ''}"
+        for name, row in pilot.modalities.items()
+        if row.n_samples
+    ]
+    if saved.pilot_labels:
+        held.append(f"{count(saved.pilot_labels)} labels")
+    return f"{tool} from a pilot of {listed(held)}."
+
+
+def _will(saved: Saved) -> str:
+    return f"We will collect {_bought(saved)}."
+
+
+def _aim(saved: Saved) -> str:
+    reached = saved.plan.performance.explainable_r2
+    return (
+        "The outcome is explainable R² on stimuli that were not used for training. We expect a value of "
+        f"{r2(reached.mean)}; it lies between {r2(reached.q05)} and {r2(reached.q95)} with a probability of 90\u00a0%."
+    )
+
+
+def _losses(saved: Saved) -> list[str]:
+    prices = saved.details.prices
+    said = []
+    for name, row in saved.plan.allocation.modalities.items():
+        kept = prices.modalities[name].usable_fraction if prices and name in prices.modalities else None
+        if row.n_samples > 0 and kept is not None and kept < 1:
+            said.append(f"The numbers allow for losses: {share(kept)} of the {name} samples are expected to be usable.")
+    return said
+
+
+def _stopping(saved: Saved) -> str:
+    total = money(saved.plan.cost.total, saved.currency)
+    return (
+        f"Collection stops when these numbers are reached or {total} are spent, whichever comes first. Nobody looks at the outcome "
+        "before, and the numbers do not change in between."
+    )
+
+
+def _rule(saved: Saved) -> str:
+    verdict = saved.plan.verdict
+    if not saved.plan.allocation.holds_brain_data or not verdict.worthwhile:
+        return ""
+    sure = (
+        ""
+        if verdict.probability is None
+        else f" Before collection, the probability of such a gain is {chance(verdict.probability)}."
+    )
+    return (
+        f"Recordings count as worthwhile if they raise explainable R² by at least {number(verdict.worthwhile)} over what labels "
+        f"alone reach at the same cost.{sure}"
+    )
