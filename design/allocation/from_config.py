@@ -33,7 +33,7 @@ def problem_from_config(study: StudyConfig, pilot_subjects: Mapping[str, int]) -
     """
     budget, aim = study.budget, study.objective
     total = None if budget.total is None else Decimal(str(budget.total))
-    cent = cent_of(total, _largest_price(study))
+    cent = cent_of(total, _prices(study))
     return Problem(
         task=TaskCost(
             _schedule(study.task.cost_per_label, study.task.tiers, "task.cost_per_label"),
@@ -72,14 +72,14 @@ def _exact(number: float | None) -> Decimal:
     return Decimal(str(number or 0))
 
 
-def _largest_price(study: StudyConfig) -> Decimal:
-    """Return the largest single price of a study."""
+def _prices(study: StudyConfig) -> list[Decimal]:
+    """Return every price of a study, at its upper end."""
     task = study.task
     prices = [task.cost_per_label, task.setup, *(tier.price for tier in task.tiers)]
     for cost in (m.cost for m in study.modality):
         prices += [cost.per_sample, cost.per_session, cost.per_subject, cost.setup, cost.per_hour]
         prices += [tier.price for tier in cost.tiers]
-    return max(Decimal(str(price.high)) for price in prices)
+    return [Decimal(str(price.high)) for price in prices]
 
 
 def _modality(

@@ -26,6 +26,8 @@ HUNDREDTH = Decimal("0.01")
 """The cent of a problem whose size is not known."""
 DIGITS = 8
 """A budget is at least this power of ten cents."""
+MOST_DIGITS = 11
+"""A budget is below ten times this power of ten cents."""
 PRICE_DIGITS = 4
 """The largest price is at least this power of ten cents, where there is no budget."""
 MOST_CENTS = 10**14
@@ -189,14 +191,24 @@ def schedule(price: object, tiers: Sequence[tuple[int, object]] = (), name: str 
     return Schedule(Price.of(price, name), tuple(Tier(above, Price.of(p, name)) for above, p in tiers))
 
 
-def cent_of(budget: Decimal | None, largest: Decimal) -> Decimal:
+def cent_of(budget: Decimal | None, prices: Sequence[Decimal]) -> Decimal:
     """Return a power of ten that is small beside a budget, or beside the largest price if there is no budget.
 
-    A study whose amounts are all multiplied by a power of ten is planned alike.
+    A study whose amounts are all multiplied by a power of ten is planned alike. The last digit of the finest price counts, unless
+    it is below ``MOST_DIGITS`` digits of the budget.
     """
+    largest = max(prices, default=Decimal(0))
     if budget is not None and budget > 0:
-        return Decimal(1).scaleb(budget.adjusted() - DIGITS)
+        finest = min((_last_digit(price) for price in prices if price), default=0)
+        least = budget.adjusted() - MOST_DIGITS
+        return Decimal(1).scaleb(max(min(budget.adjusted() - DIGITS, finest), least))
     return Decimal(1).scaleb(largest.adjusted() - PRICE_DIGITS) if largest > 0 else HUNDREDTH
+
+
+def _last_digit(price: Decimal) -> int:
+    """Return the power of ten of the last digit of a price."""
+    exponent = price.normalize().as_tuple().exponent
+    return exponent if isinstance(exponent, int) else 0
 
 
 FREE = Price()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,10 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brainworth.design.allocation import allocate
+from brainworth.design.allocation.feasibility import require_feasible
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.allocation.problem import Designs, Problem
-from brainworth.design.common.errors import BadInput
+from brainworth.design.common.errors import BadInput, Infeasible
 from brainworth.design.study_file.config import parse_study
+from brainworth.design.study_file.plausible import unlikely
+from toy_surfaces import ToySurface
 
 POWERS = (-9, -6, -2, 0, 6, 12, 15)
 
@@ -115,3 +120,47 @@ def test_amounts_that_no_currency_has_are_refused() -> None:
                 "budget": {"total": 1.0, "currency": "=1+1"},
             }
         )
+
+
+def test_the_whole_plan_is_the_same_in_any_unit_of_money() -> None:
+    surface = replace(ToySurface.random(np.random.default_rng(1), 1, 64, 400.0), modalities=("EEG",))
+    found = {
+        power: allocate(
+            problem(power, {"label": "2", "sample": "0.5", "session": "0", "subject": "4", "setup": "20"}, "900"),
+            surface,
+        )
+        for power in (-9, 0, 12)
+    }
+    plain = found[0].plan
+    for power, result in found.items():
+        assert result.plan.allocation == plain.allocation
+        assert result.plan.bill.total == plain.bill.total.scaleb(power)
+        assert result.certificate.gap == pytest.approx(found[0].certificate.gap, abs=1e-9)
+
+
+def test_nothing_to_buy_names_the_limits_and_the_nearest_values() -> None:
+    config: dict[str, Any] = {
+        "task": {"cost_per_label": 1.0, "max_labels": 0},
+        "modality": [{"name": "EEG", "new_subjects": True, "cost": {"per_sample": 0.1}, "design": {"max_subjects": 0}}],
+        "budget": {"total": 100.0},
+    }
+    with pytest.raises(Infeasible, match=r"task.max_labels = 0, EEG: design.max_subjects = 0 leave nothing") as found:
+        require_feasible(problem_from_config(parse_study(config), {"EEG": 2}))
+    assert found.value.binding == ("task.max_labels", "EEG: design.max_subjects")
+    assert found.value.nearest["task.max_labels"] == 1.0
+    small = problem(0, PRICES, "0.05")
+    with pytest.raises(Infeasible, match=r"budget\.total") as found:
+        require_feasible(small)
+    assert found.value.binding == ("budget.total",)
+    assert found.value.nearest["budget.total"] == pytest.approx(2000.12)
+
+
+def test_a_budget_of_eight_that_was_meant_as_eight_thousand_is_asked_about() -> None:
+    config: dict[str, Any] = {
+        "task": {"cost_per_label": 200.0},
+        "modality": [{"name": "EEG", "cost": {"per_sample": 0.5}}],
+        "budget": {"total": 8.000},
+    }
+    assert "8_000, not 8.000" in unlikely(parse_study(config))[0]
+    config["budget"]["total"] = 8000
+    assert unlikely(parse_study(config)) == ()
