@@ -82,7 +82,7 @@ def _reliability(worlds: int) -> np.ndarray:
 
 
 def test_probabilities_are_calibrated_and_plugged_in_ones_are_not() -> None:
-    """40 worlds: four standard errors plus .02 for tuned variances; the twin without posterior variance is surer, world by world."""
+    """40 worlds: four standard errors plus .02 for tuning; the twin without posterior variance is surer, world by world."""
     gaps = _reliability(40)
     ours, error = gaps[:, 0].mean(), gaps[:, 0].std(ddof=1) / np.sqrt(len(gaps))
     assert abs(ours) < 4 * error + 0.02  # false alarm below 1 in 10,000 for a calibrated learner
