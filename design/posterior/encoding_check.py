@@ -137,7 +137,7 @@ def representation_checks(posterior: Posterior) -> Iterator[Check]:
         value=margin,
         threshold=CLEAR,
         side="at least",
-        sentence=f"Recordings and labels prefer one of raw and standardised features by {margin:.1f} units of log likelihood; "
-        f"the features' standard deviations differ by a factor of {spread:.3g}. Below {CLEAR:.0f} units the pilot cannot tell, and the choice, "
-        "which moves forecasts, is hardly better than a coin: give the features in the units in which you will use them.",
+        sentence=f"Recordings and labels prefer one of raw and standardised features by {margin:.1f} units of log likelihood; the "
+        f"features' standard deviations differ by a factor of {spread:.3g}. Below {CLEAR:.0f} units the pilot cannot tell, and the "
+        "choice, which moves forecasts, is hardly better than a coin: give the features in the units in which you will use them.",
     )
