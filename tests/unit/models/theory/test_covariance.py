@@ -207,4 +207,3 @@ def test_gradient_of_the_span_form_is_the_finite_difference() -> None:
     # the encoding does not depend on the labels, so the slope at fixed encoding is the slope
     assert slope == pytest.approx((ends[1] - ends[0]) / 2e-2, rel=1e-5)
     assert np.isfinite(float(ask(n_task=0.0)["slope"][1]))
-
