@@ -51,10 +51,12 @@ def test_numbers_are_those_of_the_committed_table(maps: Any) -> None:
         assert module.OUTSIDE_DEVIATION[row][column] == pytest.approx(found["90 %"], abs=5.1e-4)
     few = TABLE.loc[(TABLE["p"] < module.FEW_FEATURES).to_numpy()]
     assert maps.spread(few, "informed")["90 %"] == pytest.approx(module.FEW_DEVIATION, abs=5.1e-4)
-    latents, features, overlap = (TABLE[name].to_numpy() for name in ("k", "p", "overlap"))
+    latents, features = (TABLE[name].to_numpy() for name in ("k", "p"))
     assert latents.max() == module.MOST_LATENTS
     assert features.min() == module.FEWEST_FEATURES
-    assert overlap.max() < module.MOST_OVERLAP
+    learned = TABLE.loc[(maps.comfortable(TABLE) & (TABLE["weakest_r2"] >= 0.75).to_numpy())]
+    crowded = learned.loc[(learned["overlap"] > module.SHARED).to_numpy()]
+    assert maps.spread(crowded, "outside")["90 %"] == pytest.approx(module.SHARED_DEVIATION, abs=5.1e-4)
 
 
 def test_silence_means_three_per_cent(maps: Any) -> None:
@@ -65,15 +67,6 @@ def test_silence_means_three_per_cent(maps: Any) -> None:
     assert inside.sum() > 150
     assert kept[inside].mean() > 0.97
     assert kept[~inside].mean() < 0.75
-
-
-def test_shift_parts_are_off_as_the_better_form_says() -> None:
-    """The error of the parts is computed, not looked up: what is left of it is within 3 % for latents that are learned."""
-    learned = TABLE.loc[((TABLE["weakest_r2"] >= 0.75) & (TABLE["overlap"] < 1.0)).to_numpy()]
-    measured = (learned["outside_formula"] / learned["outside_mc"]).to_numpy() - 1.0
-    computed = (learned["outside_formula"] / learned["outside_span_formula"]).to_numpy() - 1.0
-    assert np.quantile(np.abs(measured - computed), 0.95) < 0.03
-    assert np.quantile(np.abs(measured), 0.95) > 0.1, "without the correction it would not be"
 
 
 def test_inside_of_the_range_nothing_is_said() -> None:
@@ -102,13 +95,17 @@ def test_people_add_channel_weights() -> None:
     assert validity(weak, replace(DESIGN, subjects=jnp.asarray([5.0])))
 
 
-def test_shared_directions_concern_the_shift_only() -> None:
+def test_crowded_directions_concern_the_shift_only() -> None:
+    """The risk itself was measured to hold where latents share directions (``directions.md``); its part outside was not."""
     steep = replace(SYSTEM, spectrum=Spectrum.power_law(60, 1.5))
     assert validity(steep, DESIGN) == ()
-    (found,) = validity(steep, DESIGN, shift=3.0)
-    assert found.name == "shared directions"
-    assert found.deviation > 0.05
-    assert "not concerned" in found.sentence
+    assert validity(steep, DESIGN, shift=3.0) == (), "three latents in these directions are not too many"
+    steeper = replace(SYSTEM, spectrum=Spectrum.power_law(60, 2.5))
+    assert validity(steeper, DESIGN) == ()
+    (found,) = validity(steeper, DESIGN, shift=3.0)
+    assert (found.name, found.deviation) == ("part outside", module.SHARED_DEVIATION)
+    assert "share few directions" in found.sentence
+    assert found.value > found.limit
 
 
 def test_few_features_many_latents_and_small_penalties_are_said() -> None:
