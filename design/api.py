@@ -1,4 +1,4 @@
-"""What a user works with: ``Study``, ``Posterior``, and their verbs. The command line calls these and nothing deeper.
+"""What a user works with: ``Study``, ``Posterior``, ``Plan`` and their verbs. The command line calls these.
 
 A study is read, its posterior is fitted, the posterior is planned for. What computes is imported when it is first used: reading
 a study is quick.
@@ -6,30 +6,113 @@ a study is quick.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+from pydantic import PrivateAttr
+
+from brainworth.design.common.cards import Card
+from brainworth.design.common.messages import problem, quoted
 from brainworth.design.common.progress import Progress, shown
+from brainworth.design.common.records import plain
+from brainworth.design.common.summaries import interval
+from brainworth.design.decision.records import files
+from brainworth.design.decision.records.details import Findings, FrontierPoint
+from brainworth.design.decision.records.plan import Plan as PlanRecord
 from brainworth.design.pilot.study import Study as StudyData
+from brainworth.design.study_file.config import StudyConfig, parse_study
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
-    from brainworth.design.allocation import Conditions
+    from brainworth.design.allocation import Conditions, Problem
     from brainworth.design.common.workers import Team
     from brainworth.design.decision.compare import Comparison
     from brainworth.design.decision.evaluate import Evaluation
-    from brainworth.design.decision.records.plan import Plan
+    from brainworth.design.pilot.overview import Overview
     from brainworth.design.posterior.fit import Posterior as PosteriorDraws
+    from brainworth.design.report.overview import Figure
+    from brainworth.design.study_file import aim, config
+    from brainworth.design.study_file.modality import Modality
+    from brainworth.models.learner.told import ToldLearner
 
 _PLANNING = ("posterior", "allocation", "rehearsals", "exchange rates", "rounds", "thresholds", "report")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Study(StudyData):
     """A validated study; build it with ``from_file``, ``from_frames`` or ``from_arrays``."""
+
+    @classmethod
+    def from_frames(  # noqa: PLR0913  (one parameter per block of a study file)
+        cls,
+        *,
+        stimuli: pd.DataFrame | xr.DataArray | xr.Dataset,
+        labels: pd.DataFrame | xr.DataArray | xr.Dataset,
+        recordings: Mapping[str, Any],
+        config: StudyConfig | Mapping[str, Any] | None = None,
+        task: config.Task | Mapping[str, Any] | None = None,
+        modalities: Sequence[Modality | Mapping[str, Any]] = (),
+        budget: aim.Budget | Mapping[str, Any] | None = None,
+        objective: aim.Objective | Mapping[str, Any] | None = None,
+        title: str | None = None,
+    ) -> Self:
+        """Return a study built from tables in memory; nothing is written or read.
+
+        Parameters
+        ----------
+        stimuli : DataFrame, xarray.DataArray or xarray.Dataset
+            Column stimulus, optionally group; every other column is a feature.
+        labels : DataFrame, xarray.DataArray or xarray.Dataset
+            Columns stimulus and label.
+        recordings : mapping of str to DataFrame, mne.Epochs, {person: mne.Epochs}, xarray.DataArray or xarray.Dataset
+            By modality; columns subject, stimulus, optionally session and repeat; every other column is a channel.
+            Epochs carry these columns in their metadata; a channel's value is its mean over the epoch, or over the
+            windows of the modality's reader. xarray objects carry them as coordinates.
+        config : StudyConfig or mapping, optional
+            The whole study as in the study file, instead of the blocks that follow; paths in it are not read.
+        task, modalities, budget, objective
+            The blocks of the study file, as ``Task``, ``Modality``, ``Budget``, ``Objective`` or as mappings.
+        title : str, optional
+            What the study is called in the report.
+
+        Raises
+        ------
+        BadInput
+            A block or a table is wrong, or a modality of the recordings is not in the study.
+        """
+        blocks = {"task": task, "modality": list(modalities), "budget": budget, "objective": objective}
+        given = {name: block for name, block in blocks.items() if block}
+        if title is not None:
+            given["study"] = {"title": title}
+        if config is not None and given:
+            raise problem(
+                "Study.from_frames", "config", "both config and blocks are given", "Give config, or the blocks alone."
+            )
+        if config is None and (task is None or not modalities):
+            raise problem(
+                "Study.from_frames",
+                "",
+                f"{'task' if task is None else 'modalities'} is missing",
+                'Give task=Task(cost_per_label=...) and modalities=[Modality(name="EEG", ...)], or config.',
+            )
+        whole = parse_study(given) if config is None else config
+        return super().from_frames(stimuli=stimuli, labels=labels, recordings=recordings, config=whole)
+
+    def check(self) -> Overview:
+        """Return what was read: counts, remarks, and the checks that need no fit."""
+        from brainworth.design.pilot.overview import overview
+
+        return overview(self)
+
+    def __repr__(self) -> str:
+        return f"Study: {self.check()!r}"
+
+    def _repr_html_(self) -> str:
+        return self.check().card().html()
 
     def fit(self, seed: int | None = None, *, progress: Progress = False, out: Path | str | None = None) -> Posterior:
         """Return the posterior of the study's parameters.
@@ -45,6 +128,8 @@ class Study(StudyData):
         """
         from brainworth.design.posterior.fit import fit_study
 
+        if seed is not None:
+            _whole("seed", seed, 0, 2**32 - 1)
         kept = None if out is None else Path(out) / "posterior.nc"
         with shown(progress) as say:
             say("posterior")
@@ -115,7 +200,7 @@ class Study(StudyData):
             finished = plan_study(self, folder, How(rounds, most, force, say, workers))
             say("report")
             write_report(folder)
-        return finished
+        return Plan.of(finished)
 
     def compare(self, out: Path | str, *, force: bool = False, progress: Progress = False) -> Comparison:
         """Return what each modality buys for the same money; a plan in the folder gets the comparison into its report.
@@ -170,7 +255,7 @@ class Study(StudyData):
         return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Posterior:
     """What is believed after the pilot."""
 
@@ -189,6 +274,29 @@ class Posterior:
     def summary(self) -> pd.DataFrame:
         """Return mean, 5 %, 50 % and 95 % quantiles of every column of ``to_dataframe``."""
         return self.fitted.summary()
+
+    def plot(self) -> Figure:
+        """Return a figure: how plausible every value is, and was before the pilot."""
+        from brainworth.design.report.overview import posterior_figure
+
+        draws = {name: values.tolist() for name, values in self.fitted.columns().items()}
+        return posterior_figure(draws, dict(self.fitted.notes.prior))
+
+    def card(self) -> Card:
+        """Return mean and 90 % interval of everything that is believed."""
+        rows = [
+            (str(name), f"{row['mean']:.3g}", f"{row['q05']:.3g} to {row['q95']:.3g}")
+            for name, row in self.summary().iterrows()
+        ]
+        size = f"{len(self.to_dataframe()):,} draws; .summary(), .to_dataframe(), .plot(), .data (ArviZ), .plan()"
+        title = f"Posterior of {self.fitted.study.config.study.title}"
+        return Card(title, "", ("", "mean", "90 % interval"), rows, [size])
+
+    def __repr__(self) -> str:
+        return self.card().text()
+
+    def _repr_html_(self) -> str:
+        return self.card().html()
 
     def plan(
         self,
@@ -224,12 +332,17 @@ class Posterior:
         Infeasible
             If nothing fits budget and limits.
         """
-        from brainworth.design.decision.plan import How, make_plan
+        from brainworth.design.decision.plan import How, make_plan, problem_of
         from brainworth.design.decision.rehearse import REHEARSALS
 
+        for name, value, least, largest in (("rounds", rounds, 1, 3), ("rehearsals", rehearsals, 0, 10_000)):
+            if value is not None:
+                _whole(name, value, least, largest)
         most = REHEARSALS if rehearsals is None else rehearsals
+        solved = problem_of(self.fitted, budget, constraints)
         with shown(progress, _PLANNING[1:5]) as say:
-            return make_plan(self.fitted, budget=budget, constraints=constraints, how=How(rounds, most, force, say))
+            found = make_plan(self.fitted, solved, How(rounds, most, force, say))
+        return Plan.of(found, self.fitted, solved)
 
     def evaluate(
         self,
@@ -265,3 +378,138 @@ class Posterior:
 
         wish = Wish(labels, dict(brain or {}), dict(people or {}), dict(sessions or {}), dict(repeats or {}))
         return evaluate(believed(self.fitted), wish)
+
+
+class Plan(PlanRecord):
+    """What to buy, what it will reach, and how sure that is: the fields of `plan.json`, and verbs.
+
+    A plan that was loaded from a folder has no posterior: what needs one raises ``BadInput``.
+    """
+
+    _made_of: tuple[PosteriorDraws, Problem] | None = PrivateAttr(default=None)
+
+    @classmethod
+    def of(cls, record: PlanRecord, posterior: PosteriorDraws | None = None, problem: Problem | None = None) -> Plan:
+        """Return a plan with its verbs.
+
+        Parameters
+        ----------
+        record : Plan
+            As it was planned, or read from a folder.
+        posterior : Posterior, optional
+            What it was planned from.
+        problem : Problem, optional
+            What it solves.
+        """
+        plan = cls.model_construct(set(record.model_fields_set), **dict(record))
+        if posterior is not None and problem is not None:
+            plan._made_of = (posterior, problem)
+        return plan
+
+    @property
+    def frontier(self) -> Frontier:
+        """The best plan at other budgets."""
+        return Frontier(self)
+
+    def compare(self, *, progress: Progress = False) -> Comparison:
+        """Return what each modality buys for the plan's budget, alone and together."""
+        from brainworth.design.decision.compare import compare
+
+        posterior, solved = self._origin("compare")
+        with shown(progress) as say:
+            return compare(posterior, say, solved)
+
+    def sensitivity(self, *, progress: Progress = False, workers: Team | None = None) -> Findings:
+        """Return what would change the decision, and what is worth finding out first."""
+        from brainworth.design.decision.sensitivity.analysis import analyse, decision_of
+
+        posterior, solved = self._origin("sensitivity")
+        with shown(progress) as say:
+            found = analyse(posterior, decision_of(posterior, self, solved), say, workers)
+        return Findings.model_validate(plain(found))
+
+    def learner(self) -> ToldLearner:
+        """Return the estimator that the forecast is about, told what the plan believes; fit it with the new data."""
+        from brainworth.design.decision.learner import told_learner
+
+        return told_learner(self._origin("learner")[0])
+
+    def save(self, folder: Path | str) -> Path:
+        """Write `plan.json` and `details.json` to a folder; ``load_plan`` and `brainworth report` read them."""
+        directory = Path(folder)
+        files.save(self, directory)
+        return directory
+
+    def report(self, path: Path | str = "report.html") -> Path:
+        """Write the report, one page that needs no network, and return its path."""
+        from brainworth.design.report.render import write_page
+
+        return write_page(self, Path(path))
+
+    def _origin(self, verb: str) -> tuple[PosteriorDraws, Problem]:
+        if self._made_of is None:
+            raise problem(
+                f"plan.{verb}()",
+                "",
+                "a plan that was loaded from a folder has no posterior",
+                "Fit the study again, and plan: Study.from_file(...).fit().plan().",
+            )
+        return self._made_of
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """The best plan at each of several budgets."""
+
+    of: Plan
+
+    @property
+    def points(self) -> list[FrontierPoint]:
+        """Budget, purchase and forecast, from the smallest budget to the largest."""
+        details = self.of.details
+        return [] if details is None else sorted(details.frontier, key=lambda point: point.budget)
+
+    def plot(self) -> Figure:
+        """Return a figure: what a budget buys, with labels alone beside it."""
+        from brainworth.design.report.overview import frontier_figure
+
+        return frontier_figure(self.of)
+
+    def card(self) -> Card:
+        """Return a row for each budget."""
+        currency = self.of.cost.currency
+        rows = [
+            (
+                f"{point.budget:,.0f}",
+                f"{point.n_task:,}",
+                *(f"{point.modalities.get(name, 0):,}" for name in self.of.allocation.modalities),
+                interval(point.explainable_r2),
+            )
+            for point in self.points
+        ]
+        return Card(
+            "What a budget buys", "", (currency, "labels", *self.of.allocation.modalities, "explainable R²"), rows
+        )
+
+    def __repr__(self) -> str:
+        return self.card().text()
+
+    def _repr_html_(self) -> str:
+        return self.card().html()
+
+
+def load_plan(folder: Path | str) -> Plan:
+    """Return the plan of a folder that ``Plan.save`` or `brainworth plan` wrote.
+
+    Raises
+    ------
+    BadInput
+        If there is none, or its files are damaged.
+    """
+    return Plan.of(files.load(Path(folder)))
+
+
+def _whole(name: str, value: object, least: int, most: int) -> None:
+    """Raise ``BadInput`` unless a value is a whole number within limits."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise problem(name, "", f"got {quoted(value)}", f"Give a whole number from {least:,} to {most:,}.")

@@ -161,7 +161,17 @@ def _running_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.cumsum(values, axis=-1) / np.arange(1, values.shape[-1] + 1)
 
 
-SITES = ("scale", "explainable", "loading", "log_snr", "brain_exponent", "task_exponent", "gain", "gain_spread")
+SITES = (
+    "scale",
+    "explainable",
+    "loading",
+    "log_snr",
+    "latent_power_raw",
+    "brain_exponent",
+    "task_exponent",
+    "gain",
+    "gain_spread",
+)
 
 
 def sampled(summary: Summary, priors: Priors, seed: int, kept: Path) -> dict[str, NDArray[np.float64]]:

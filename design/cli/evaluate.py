@@ -18,6 +18,7 @@ from brainworth.design.cli.plan import StudyPath, check_folder
 
 if TYPE_CHECKING:
     from brainworth.design.api import Posterior
+    from brainworth.design.common.summaries import Summary
     from brainworth.design.decision.evaluate import Evaluation
 
 _RANGE = re.compile(r"(\d+)(?::(\d+)(?::(\d+))?)?")
@@ -169,5 +170,5 @@ def _show(found: list[Evaluation]) -> None:
         typer.echo(f"Breaks {limit}.")
 
 
-def _range(summary: Mapping[str, float]) -> str:
+def _range(summary: Summary) -> str:
     return f"{summary['mean']:.3f} ({summary['q05']:.3f} to {summary['q95']:.3f})"

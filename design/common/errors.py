@@ -21,6 +21,13 @@ class BadInput(BrainworthError):
     exit_code = 2
 
 
+class UnknownName(BadInput, KeyError):
+    """A name that a result does not have."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class Infeasible(BrainworthError):
     """No design satisfies the constraints: names the binding one and the nearest feasible value.
 

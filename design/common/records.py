@@ -9,8 +9,26 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from brainworth.design.common.errors import UnknownName
+from brainworth.design.common.messages import did_you_mean, quoted
+
 Number = float | None
 """A number, or None where none could be stated."""
+
+
+_SHOWN, _LONG = 12, 60
+"""Fields of a record, and characters of a value, that its text shows."""
+
+
+def _short(value: object) -> str:
+    if isinstance(value, Record):
+        return f"{type(value).__name__}(...)"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple | dict) and len(value) > 4:
+        return f"<{len(value)} entries>"
+    text = repr(value)
+    return text if len(text) <= _LONG else f"{text[: _LONG - 3]}..."
 
 
 class Record(BaseModel):
@@ -22,7 +40,17 @@ class Record(BaseModel):
         names = {field.serialization_alias or name: name for name, field in type(self).model_fields.items()}
         if key in names:
             return getattr(self, names[key])
-        return (self.model_extra or {})[key]
+        more = self.model_extra or {}
+        if key not in more:
+            hint = did_you_mean(str(key), [*names, *more])
+            raise UnknownName(f"{type(self).__name__} has no field {quoted(key)}.{hint}")
+        return more[key]
+
+    def __repr__(self) -> str:
+        """Return a few lines, whatever the record holds."""
+        fields = [f"{name}={_short(value)}" for name, value in self if value is not None]
+        more = f", ... and {len(fields) - _SHOWN} more" if len(fields) > _SHOWN else ""
+        return f"{type(self).__name__}({', '.join(fields[:_SHOWN])}{more})"
 
 
 R = TypeVar("R", bound=Record)

@@ -21,3 +21,13 @@ def spread(values: NDArray[np.float64]) -> Summary:
     """Return mean and 5 %, 50 %, 95 % quantiles."""
     q05, q50, q95 = np.quantile(values, [0.05, 0.5, 0.95])
     return Summary(mean=float(np.mean(values)), q05=float(q05), q50=float(q50), q95=float(q95))
+
+
+def interval(summary: Summary, *, signed: bool = False) -> str:
+    """Return mean and 90 % interval."""
+    mean, low, high = (_shown(value, signed=signed) for value in (summary.mean, summary.q05, summary.q95))
+    return f"{mean} ({low} to {high})"
+
+
+def _shown(value: Number, *, signed: bool) -> str:
+    return "unknown" if value is None else f"{value:{'+' if signed else ''}.3f}"

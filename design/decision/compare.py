@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from brainworth.design.allocation import Allocation, AllocationOptions, allocate
+from brainworth.design.allocation import Allocation, AllocationOptions, Problem, allocate
 from brainworth.design.allocation.feasibility import require_feasible
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.allocation.restricted import PartSurface, Restricted, as_whole, restricted
@@ -82,8 +82,10 @@ class Comparison:
         return {name: self.record[name] for name in kept}
 
 
-def compare(posterior: Posterior, progress: Callable[[str], None] | None = None) -> Comparison:
-    """Return what each modality buys per unit of money at the study's budget, alone and together.
+def compare(
+    posterior: Posterior, progress: Callable[[str], None] | None = None, problem: Problem | None = None
+) -> Comparison:
+    """Return what each modality buys per unit of money, alone and together; at the study's budget, or that of a problem.
 
     Raises
     ------
@@ -91,7 +93,7 @@ def compare(posterior: Posterior, progress: Callable[[str], None] | None = None)
         If nothing fits budget and limits.
     """
     config = posterior.study.config
-    problem, surface = problem_from_config(config, posterior.people), posterior.surface()
+    problem, surface = problem or problem_from_config(config, posterior.people), posterior.surface()
     if problem.budget is None:
         cheapest = allocate(problem, surface, AllocationOptions(frontier_factors=(), share_points=0))
         problem = replace(problem, budget=Decimal(cheapest.plan.bill.total))

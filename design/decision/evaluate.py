@@ -6,7 +6,6 @@ evaluated; ``broken`` says which.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -22,7 +21,7 @@ from brainworth.design.allocation.problem import Designs, Problem
 from brainworth.design.allocation.regret import task_only
 from brainworth.design.allocation.result import Allocation
 from brainworth.design.allocation.result import Plan as Purchased
-from brainworth.design.common.summaries import spread
+from brainworth.design.common.summaries import Summary, spread
 from brainworth.design.decision.verdict import Gain
 from brainworth.design.decision.wish import Wish, broken, wished
 from brainworth.design.performance.surface import PosteriorSurface
@@ -35,10 +34,10 @@ _DRAWS = 128
 class Forecast:
     """Explainable R^2 and R^2 of one purchase: as one study reads them off, and on average over studies."""
 
-    explainable_r2: Mapping[str, float]
-    r2: Mapping[str, float]
-    expected_explainable_r2: Mapping[str, float]
-    expected_r2: Mapping[str, float]
+    explainable_r2: Summary
+    r2: Summary
+    expected_explainable_r2: Summary
+    expected_r2: Summary
     reaches_target: float | None = None
     """Probability that one study reaches ``objective.target``, if there is one."""
 
@@ -162,7 +161,8 @@ def evaluate(known: Believed, wish: Wish) -> Evaluation:
     cents = int(problem.cents(design)[0])
     there = replace(problem, budget=Decimal(cents) / 100)
     full = Evaluator(known.surface, problem.utility)
-    nothing = Designs(*(np.zeros_like(a) for a in (design.n_task, design.stimuli, design.subjects)), design.repeats)
+    no_labels, none = np.zeros_like(design.n_task), np.zeros_like(design.stimuli)
+    nothing = Designs(no_labels, none, none, design.repeats)
     rows = Designs.concatenate([design, nothing, task_only(there), _best(there, known.surface, design)])
     own, today, alone, best = plans(problem, full, rows)
     return Evaluation(
@@ -218,7 +218,7 @@ def describe(bought: Allocation) -> str:
     return " and ".join([*parts, f"{bought.n_task:,} labels"])
 
 
-def _range(summary: Mapping[str, float]) -> str:
+def _range(summary: Summary) -> str:
     return f"{summary['mean']:.3f} ({summary['q05']:.3f} to {summary['q95']:.3f})"
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from brainworth.design.common.checks import Check, Expected, Limits
 from brainworth.design.pilot.checks import data_checks
-from brainworth.design.posterior.encoding_check import encoding_checks
+from brainworth.design.posterior.encoding_check import encoding_checks, representation_checks
 from brainworth.design.posterior.fit import Posterior
 from brainworth.design.posterior.literature import study_priors
 from brainworth.models.forecast.predictive import predictive
@@ -48,6 +48,7 @@ def pilot_checks(posterior: Posterior) -> list[Check]:
         *_conflict(posterior),
         *_encoding(posterior),
         *encoding_checks(posterior),
+        *representation_checks(posterior),
         *_learning_curve(posterior),
     ]
 

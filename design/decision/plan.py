@@ -11,12 +11,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from brainworth.design.allocation import Conditions, Problem, allocate, constrained
+import numpy as np
+
+from brainworth.design.allocation import Conditions, LinearConstraint, Problem, allocate, constrained
 from brainworth.design.allocation.from_config import problem_from_config
+from brainworth.design.allocation.problem import QUANTITIES
 from brainworth.design.allocation.solve import Stopwatch
 from brainworth.design.common.checks import overall
 from brainworth.design.common.errors import BadInput, HealthRefusal
 from brainworth.design.common.files import remove_leftovers
+from brainworth.design.common.messages import did_you_mean, listed, quoted
+from brainworth.design.common.messages import problem as bad
 from brainworth.design.common.progress import silent
 from brainworth.design.common.records import plain, with_fields
 from brainworth.design.common.workers import Team, told
@@ -52,9 +57,7 @@ class How:
 
 def make_plan(
     posterior: Posterior,
-    *,
-    budget: float | None = None,
-    constraints: Conditions = (),
+    problem: Problem | None = None,
     how: How | None = None,
 ) -> Plan:
     """Return the plan of a posterior.
@@ -63,11 +66,8 @@ def make_plan(
     ----------
     posterior : Posterior
         What is believed.
-    budget : float, optional
-        Money to spend, in the study's currency; the study's budget if not given.
-    constraints : sequence of LinearConstraint, or callable
-        Conditions beside the study's: linear ones, or a function of CVXPY variables (``allocation.Symbols``) that returns
-        CVXPY constraints, e.g. ``lambda v: [v.samples["EEG"] >= 2 * v.n_task]``.
+    problem : Problem, optional
+        What is to be solved (``problem_of``); the study's own prices, limits and budget if not given.
     how : How, optional
         Rounds, rehearsals, force, progress.
 
@@ -85,7 +85,7 @@ def make_plan(
     if overall(checks) == "refuse" and not how.force:
         reasons = " ".join(check.sentence for check in checks if check.status == "refuse")
         raise HealthRefusal(f"The pilot's health check refuses to plan. {reasons} Use --force to plan anyway.")
-    problem = _problem(posterior, budget, constraints)
+    problem = problem or problem_of(posterior)
     say("allocation")
     watch = Stopwatch.start()
     result = allocate(problem, posterior.surface())
@@ -117,13 +117,55 @@ def with_details(plan: Plan, **update: Any) -> Plan:
     return with_fields(plan, details=with_fields(details, **update))
 
 
-def _problem(posterior: Posterior, budget: float | None, constraints: Conditions) -> Problem:
-    """Return what is to be solved: prices and limits of the study, with another budget or conditions of one's own."""
-    config = posterior.study.config
-    problem = problem_from_config(config, posterior.people)
+def problem_of(posterior: Posterior, budget: float | None = None, constraints: Conditions = ()) -> Problem:
+    """Return what is to be solved: prices and limits of the study, with another budget or conditions of one's own.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        What is believed, and of which study.
+    budget : float, optional
+        Money to spend, in the study's currency; the study's budget if not given.
+    constraints : sequence of LinearConstraint, or callable
+        Conditions beside the study's: linear ones, or a function of CVXPY variables (``allocation.Symbols``) that returns
+        CVXPY constraints, e.g. ``lambda v: [v.samples["EEG"] >= 2 * v.n_task]``.
+
+    Raises
+    ------
+    BadInput
+        If the budget is not an amount of money, or a condition is not one.
+    """
+    problem = problem_from_config(posterior.study.config, posterior.people)
     if budget is not None:
-        problem = replace(problem, budget=Decimal(str(budget)))
-    return constrained(problem, constraints)
+        problem = replace(problem, budget=_money(budget, problem.currency))
+    if not callable(constraints) and not _conditions(constraints):
+        raise bad(
+            "plan",
+            "constraints",
+            f"got {quoted(constraints)}",
+            'Give a function, e.g. lambda v: [v.samples["EEG"] >= 2 * v.n_task], or a list of LinearConstraint.',
+        )
+    try:
+        return constrained(problem, constraints)
+    except (KeyError, AttributeError) as error:
+        name = str(error.args[0] if isinstance(error, KeyError) else error.name)
+        known = [*problem.names, "n_task", *QUANTITIES]
+        hint = did_you_mean(name, known)
+        raise bad("plan", "constraints", f"there is no {quoted(name)}", f"Known are {listed(known)}.{hint}") from error
+
+
+def _conditions(constraints: object) -> bool:
+    return isinstance(constraints, list | tuple) and all(isinstance(one, LinearConstraint) for one in constraints)
+
+
+def _money(budget: object, currency: str) -> Decimal:
+    """Return a budget, or raise ``BadInput`` for what is no amount of money."""
+    if isinstance(budget, bool) or not isinstance(budget, int | float | Decimal | np.number):
+        raise bad("plan", "budget", f"got {quoted(budget)}", f"Give a number, in {currency}, e.g. plan(budget=25_000).")
+    money = Decimal(str(budget))
+    if not (money.is_finite() and money >= 0):
+        raise bad("plan", "budget", f"got {quoted(budget)}", f"Give a finite amount of {currency} of at least 0.")
+    return money
 
 
 def plan_study(study: Study, out: Path, how: How | None = None) -> Plan:

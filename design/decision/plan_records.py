@@ -277,6 +277,7 @@ def _pilot(posterior: Posterior) -> detail.PilotSummary:
     size, names = posterior.pilot, posterior.study.config.modality_names
     return detail.PilotSummary(
         n_task=float(size.labels),
+        labels=label_count(posterior),
         reused=posterior.study.config.budget.reuse_pilot and posterior.study.tables is not None,
         modalities={
             name: detail.PilotModality(

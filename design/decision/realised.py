@@ -76,7 +76,7 @@ def realised(plan: Purchased, rehearsal: Rehearsal | None, rows: Int[np.ndarray,
     """
     if rehearsal is None or rehearsal.n < FEWEST:
         return Realised(plan.outcomes, None, rehearsal)
-    correction = Correction.of(rehearsal.values - plan.expected[rows])
+    correction = Correction.of(rehearsal.realised - plan.expected[rows])
     average = np.repeat(plan.expected, plan.outcomes.size // plan.expected.size)
     strayed = plan.outcomes - average
     usual = float(np.sqrt(np.mean(strayed**2)))
@@ -103,7 +103,7 @@ def realised_gain(
     one, other = rehearsals
     if one is None or other is None or one.n < FEWEST:
         return expected
-    correction = Correction.of(one.values - other.values - expected[rows])
+    correction = Correction.of(one.realised - other.realised - expected[rows])
     studies = np.repeat(expected, first.outcomes.size // expected.size)
     luck = np.asarray(ndtri((np.arange(studies.size) + 0.5) / studies.size))
     luck = np.random.default_rng(studies.size + 1).permutation(luck)

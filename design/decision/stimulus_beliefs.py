@@ -97,7 +97,7 @@ def label_beliefs(ground: Ground, target: Float[np.ndarray, "column column"]) ->
     draws = ground.thinned(LABEL_DRAWS)
     noise = np.array([float(system.noise_variance) for system, _ in draws])
     prior = Beliefs(
-        covariance=np.stack([_task_prior(ground, system, people) for system, people in draws]),
+        covariance=np.stack([task_prior(ground, system, people) for system, people in draws]),
         noise=noise[None, :],
         weight=np.full(len(draws), 1.0 / len(draws)),
         draw=np.arange(len(draws)),
@@ -106,7 +106,7 @@ def label_beliefs(ground: Ground, target: Float[np.ndarray, "column column"]) ->
     return prior.observed(rows, noise / labels.count[:, None])
 
 
-def _task_prior(ground: Ground, system: System, people: Matrix) -> Matrix:
+def task_prior(ground: Ground, system: System, people: Matrix) -> Matrix:
     """Return the covariance of the task's weights after stage 1 (THEORY section 3), intercept first."""
     size, variance = ground.posterior.pilot, ground.variance
     nothing = jnp.zeros(people.shape[0])

@@ -201,6 +201,11 @@ def _new_stimuli(aim: Objective) -> str:
     )
 
 
+def label_count(posterior: Posterior) -> int:
+    """Return how many labels the pilot holds, every rating counted (the forecast counts repeated ones by what they are worth)."""
+    return 0 if posterior.study.tables is None else len(posterior.study.tables[0].label)
+
+
 def methods(posterior: Posterior, result: AllocationResult, problem: Problem) -> list[str]:
     """Return a methods paragraph ready for a grant application, about the problem that was solved."""
     config, size = posterior.study.config, posterior.pilot
@@ -214,7 +219,7 @@ def methods(posterior: Posterior, result: AllocationResult, problem: Problem) ->
     else:
         counts = ", ".join(f"{float(size.samples[m]):,.0f} {n} samples" for m, n in enumerate(config.modality_names))
         basis = (
-            f"A pilot of {counts} and {float(size.labels):,.0f} labels was summarised by a Bayesian reduced-rank encoding "
+            f"A pilot of {counts} and {label_count(posterior):,} labels was summarised by a Bayesian reduced-rank encoding "
             "model whose read-outs were learned on other folds. A hierarchical model (NumPyro, NUTS) gave the joint "
             "posterior of signal-to-noise ratios, alignment of the task with the brain's latents, label noise and "
             "the source exponents of the feature spectrum; regression weights were integrated out."

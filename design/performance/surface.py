@@ -90,6 +90,7 @@ class PosteriorSurface:
                 channels=system.channels,
                 brain_exponent=system.brain_exponent[draws],
                 task_exponent=system.task_exponent[draws],
+                alike=None if system.alike is None else system.alike[draws],
             ),
             people=self.draws.people[draws],
         )

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import norm
 
-from brainworth.design.common.checks import Check, Status
+from brainworth.design.common.checks import Check, Limits, Status
 from brainworth.design.posterior.literature import total_snr
 from brainworth.models.forecast.predictive import predictive
 
@@ -31,6 +31,13 @@ FALSE_ALARM = 0.025
 """Share of pilots of pure noise whose recordings seem to show a signal."""
 CONTRADICTED = 4.0
 """Standard errors by which the median expected accuracy may be missed."""
+
+
+CLEAR = 3.0
+"""Difference of log marginal likelihoods, a ratio of twenty, from which on the pilot prefers one representation of the features."""
+
+SAME = 1.5
+"""Ratio of the features' largest to their smallest standard deviation below which both representations are nearly the same."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +63,10 @@ class EncodingEvidence:
 def encoding_evidence(posterior: Posterior) -> list[EncodingEvidence]:
     """Return the numbers of every modality with a pilot; nothing where the notes of the pilot were not kept."""
     notes, config, draws = posterior.notes, posterior.study.config, posterior.draws
-    accuracy = notes.get("readout_accuracy", {})
+    accuracy = notes.readout_accuracy
     if not accuracy:
         return []
-    kept = jnp.asarray(notes["fold_efficiency"])
+    kept = jnp.asarray(notes.fold_efficiency)
     expected = np.asarray(predictive(draws.system, draws.people, posterior.pilot, kept).encoding_accuracy)
     total = np.asarray(draws.system.snr).sum(axis=2)
     found: list[EncodingEvidence] = []
@@ -117,3 +124,20 @@ def encoding_checks(posterior: Posterior) -> Iterator[Check]:
             side="at least",
             unit="correlation",
         )
+
+
+def representation_checks(posterior: Posterior) -> Iterator[Check]:
+    """Say how clearly the pilot prefers raw or standardised features, where they differ; nothing without the notes of a pilot."""
+    margin, spread = posterior.notes.basis_margin, posterior.notes.feature_spread
+    if margin is None or spread is None or spread < SAME:
+        return
+    yield Check(
+        name="raw or standardised features",
+        status=Limits(CLEAR).judge_low(margin),
+        value=margin,
+        threshold=CLEAR,
+        side="at least",
+        sentence=f"Recordings and labels prefer one of raw and standardised features by {margin:.1f} units of log likelihood; "
+        f"the features' standard deviations differ by a factor of {spread:.3g}. Below {CLEAR:.0f} units the pilot cannot tell, and the choice, "
+        "which moves forecasts, is hardly better than a coin: give the features in the units in which you will use them.",
+    )

@@ -32,6 +32,7 @@ from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.forecast.people import new_people
 from brainworth.models.learner.learning_curve import learning_curve
 from brainworth.models.pilot.evidence import PilotEvidence
+from brainworth.models.pilot.likeness import draws_of_quantiles
 from brainworth.models.pilot.summary import Summary, summarise
 from brainworth.models.posterior.hierarchy import Priors, systems_of_draws
 from brainworth.models.posterior.inference import Chains, sample_posterior, sample_prior
@@ -248,6 +249,7 @@ def _constants(summary: Summary, evidence: PilotEvidence) -> dict[str, np.ndarra
         "repeats": np.asarray(brain.repeats),
         "shared": np.asarray(brain.shared),
         "alike": np.asarray(brain.alike),
+        "alike_quantiles": np.asarray([found.quantiles for found in summary.likeness]),
         "channels": np.asarray(brain.channels),
         "person_modality": np.asarray(summary.modality_of, dtype=float),
         "labels": np.asarray([float(task.distinct), float(task.total), summary.labels.scale]),
@@ -271,6 +273,11 @@ def _assemble(
     flat = chains.flat()
     keep = kept_draws(len(flat["scale"]))
     flat = {name: value[keep] for name, value in flat.items()}
+    if "alike_quantiles" in constants:
+        rng = np.random.default_rng([seed, 4])
+        flat["alike"] = np.stack(
+            [draws_of_quantiles(row, len(keep), rng) for row in constants["alike_quantiles"]], axis=1
+        )
     distinct, all_labels, label_scale = (float(v) for v in constants["labels"])
     spectrum = Spectrum(jnp.asarray(constants["spectrum_variance"]), jnp.asarray(constants["spectrum_count"]))
     system = systems_of_draws(flat, compress(spectrum), jnp.asarray(constants["channels"]))

@@ -55,6 +55,10 @@ class Notes(Record):
     """Share of the most informative person in a modality's signal, in multiples of an equal share."""
     likeness: dict[str, tuple[float, float]] = Field(default_factory=dict)
     """Share of the noise that presentations of one stimulus have in common, and its standard error, by modality."""
+    basis_margin: Number = None
+    """Log likelihood by which recordings and labels prefer the chosen one of raw and standardised features."""
+    feature_spread: Number = None
+    """Largest over smallest standard deviation of the features."""
     groups: int = 0
     stimuli: int = 0
     features: int = 0
@@ -95,12 +99,21 @@ def pilot_notes(study: Study, summary: Summary) -> Notes:
             for name, found in zip(config.modality_names, summary.likeness, strict=True)
             if np.isfinite(found.error)
         },
+        basis_margin=summary.basis_margin,
+        feature_spread=_spread(study.pilot.features),
         groups=int(np.unique(study.pilot.group).size),
         stimuli=int(study.pilot.features.shape[0]),
         features=int(study.pilot.features.shape[1]),
         people={name: sum(r.modality == name for r in study.pilot.recordings) for name in config.modality_names},
         remarks=list(study.remarks),
     )
+
+
+def _spread(features: NDArray[np.float64]) -> float:
+    """Return the ratio of the largest to the smallest standard deviation of the features that vary."""
+    deviation = features.std(axis=0)
+    varying = deviation[deviation > 1e-12 * max(float(deviation.max()), 1e-300)]
+    return float(varying.max() / varying.min()) if varying.size else 1.0
 
 
 def people_with_gains(study: Study) -> tuple[str, ...]:

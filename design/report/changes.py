@@ -6,7 +6,7 @@ import math
 
 from brainworth.design.decision.records.details import Threshold
 from brainworth.design.report.saved import Saved
-from brainworth.design.report.words import capital, chance, interval, listed, money, parameter, rounded
+from brainworth.design.report.words import capital, chance, interval, money, parameter, rounded
 
 LIKELY = 0.005
 """Probabilities below this count as none."""
@@ -20,9 +20,7 @@ def flip_heading(saved: Saved) -> str:
 
 def others(saved: Saved) -> list[str]:
     """Say what else would change the decision, and what would not."""
-    bound = saved.plan.verdict.binding
-    limits = [f"A limit of the study: without {listed(bound)} the plan would be another one"] if bound else []
-    return [*limits, *_budgets(saved), *_computed(saved), *_pilot(saved)]
+    return [*_budgets(saved), *_computed(saved), *_pilot(saved)]
 
 
 def turned(saved: Saved) -> list[str]:

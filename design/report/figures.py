@@ -7,7 +7,7 @@ values that are missing or not finite leave a gap.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -201,20 +201,11 @@ def _worth(name: str, points: Sequence[ExchangePoint], n_brain: float) -> str:
 
 def posterior(saved: Saved) -> Plot | None:
     """Densities of everything the pilot told us, each with median and 90 % interval."""
-    draws = {name: finite(values) for name, values in saved.details.posterior_draws.items()}
-    draws = {name: draws[name] for name in sorted(draws, key=_place) if draws[name].size >= 10}
-    if "alignment" in draws:
-        draws.pop("misalignment", None)  # its mirror image
+    draws = _shown({name: finite(values) for name, values in saved.details.posterior_draws.items()})
     if not draws:
         return None
-    columns = min(4, len(draws))
-    rows = math.ceil(len(draws) / columns)
     with house_style():
-        figure = Figure(figsize=(11.5, 1.75 * rows + 0.1))
-        figure.set_layout_engine("constrained", h_pad=0.07, w_pad=0.07)
-        for i, (name, values) in enumerate(draws.items()):
-            before = finite(saved.details.prior_draws.get(name, []))
-            _density(figure.add_subplot(rows, columns, i + 1), name, values, before)
+        figure = densities(draws, saved.details.prior_draws)
         name = "alignment" if "alignment" in draws else next(iter(draws))
         low, middle, high = (float(value) for value in np.quantile(draws[name], [0.05, 0.5, 0.95]))
         whole = saved.plan.posterior.alignment if name == "alignment" else None  # over all draws, not the saved ones
@@ -229,6 +220,26 @@ def posterior(saved: Saved) -> Plot | None:
         alt = f"Densities of {listed([parameter(column) for column in draws])}. {caption}"
         words = {"name": "posterior", "title": "Plausible values", "alt": alt, "caption": caption}
         return save(figure, words, wide=True)
+
+
+def _shown(draws: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the columns that are drawn, in their order."""
+    shown = {name: draws[name] for name in sorted(draws, key=_place) if draws[name].size >= 10}
+    if "alignment" in shown:
+        shown.pop("misalignment", None)  # its mirror image
+    return shown
+
+
+def densities(draws: Mapping[str, np.ndarray], prior: Mapping[str, list[Number]]) -> Figure:
+    """Return a figure with the density of each column, dotted what was plausible before the pilot."""
+    draws = _shown(draws)
+    columns = max(1, min(4, len(draws)))
+    rows = math.ceil(len(draws) / columns)
+    figure = Figure(figsize=(11.5, 1.75 * rows + 0.1))
+    figure.set_layout_engine("constrained", h_pad=0.07, w_pad=0.07)
+    for i, (name, values) in enumerate(draws.items()):
+        _density(figure.add_subplot(rows, columns, i + 1), name, values, finite(prior.get(name, [])))
+    return figure
 
 
 def _place(name: str) -> int:

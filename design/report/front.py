@@ -74,7 +74,11 @@ def facts(saved: Saved) -> list[Fact]:
     if won is not None and won.mean is not None:
         low, high = (number(value) if value is None else _signed(value) for value in (won.q05, won.q95))
         found.append(
-            Fact("Gain over labels alone", _signed(won.mean), f"explainable R²; 90\u00a0% interval {low} to {high}")
+            Fact(
+                "Gain over labels alone" if verdict.collect_brain_data else "Gain of the best plan with brain data",
+                _signed(won.mean),
+                f"explainable R²; 90\u00a0% interval {low} to {high}",
+            )
         )
     if verdict.probability is not None:
         least = verdict.worthwhile
@@ -212,19 +216,9 @@ def inside_line(saved: Saved) -> str:
     return f"{capital(said)}." if said else ""
 
 
-def both_sides(saved: Saved) -> str:
-    """Say what to do where verdict and plan do not point the same way; empty where they do."""
+def instead(saved: Saved) -> str:
+    """Say what to do where the plan holds brain data that the verdict advises against; empty elsewhere."""
     verdict, alone = saved.plan.verdict, saved.plan.alternatives.get("task_only")
-    if verdict.decision is None or alone is None or not verdict.collect_brain_data or verdict.decision == "collect":
+    if alone is None or not verdict.collect_brain_data or verdict.decision != "labels_only":
         return ""
-    labels = f"{count(alone.allocation.n_task)} labels"
-    if verdict.decision == "labels_only":
-        return (
-            "The purchase below has the highest score, but its brain data gain too little, or too rarely, to be worth the trouble. "
-            f"Buy {labels} and no recordings instead."
-        )
-    spent = money(sum(saved.plan.cost.modalities.values()), saved.currency)
-    return (
-        f"Both choices can be defended. Recording costs {spent} and the work that goes with it. Not recording leaves the money for "
-        f"{labels}."
-    )
+    return f"Buy {count(alone.allocation.n_task)} labels for the same money instead, and record nothing."

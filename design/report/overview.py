@@ -13,7 +13,9 @@ from matplotlib.figure import Figure
 
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.files import write_atomic
-from brainworth.design.report.figures import draw_frontier, draw_split
+from brainworth.design.common.records import Number
+from brainworth.design.decision.records.plan import Plan
+from brainworth.design.report.figures import HALF, densities, draw_frontier, draw_split, finite
 from brainworth.design.report.saved import Saved, load
 from brainworth.design.report.style import Plot, house_style, save, shorten
 from brainworth.design.report.words import count, interval, money
@@ -83,3 +85,20 @@ def shopping(saved: Saved) -> str:
         if b.n_samples > 0
     ]
     return " + ".join(parts)
+
+
+def frontier_figure(plan: Plan) -> Figure:
+    """Return the frontier of budgets as a figure."""
+    saved = Saved.of(plan)
+    if not saved.details.frontier:
+        raise BadInput("This plan holds no other budgets: they are saved in details.json, which is not in its folder.")
+    with house_style():
+        figure = Figure(figsize=HALF, layout="constrained")
+        draw_frontier(figure.add_subplot(), saved)
+    return figure
+
+
+def posterior_figure(draws: dict[str, list[float]], before: dict[str, list[Number]]) -> Figure:
+    """Return the densities of what is believed as a figure, dotted what was plausible before the pilot."""
+    with house_style():
+        return densities({name: finite(values) for name, values in draws.items()}, before)

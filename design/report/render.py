@@ -24,6 +24,7 @@ from markupsafe import Markup
 
 from brainworth.design.common.files import write_atomic
 from brainworth.design.common.records import Number
+from brainworth.design.decision.records.plan import Plan
 from brainworth.design.report import (
     affordable,
     changes,
@@ -85,7 +86,7 @@ def write_report(directory: Path) -> Path:
     """
     directory = Path(directory)
     saved = load(directory)
-    plots = {plot.name: plot for plot in (draw(saved) for draw in _FIGURES) if plot is not None}
+    plots = drawn(saved)
     for name in FIGURE_NAMES:
         for suffix in ("svg", "png"):
             path = directory / "figures" / f"{name}.{suffix}"
@@ -101,6 +102,17 @@ def write_report(directory: Path) -> Path:
         else:
             path.unlink(missing_ok=True)
     return write_atomic(directory / "report.html", page(saved, plots).encode())
+
+
+def drawn(saved: Saved) -> dict[str, Plot]:
+    """Return the figures of a plan, by name; those without data are left out."""
+    return {plot.name: plot for plot in (draw(saved) for draw in _FIGURES) if plot is not None}
+
+
+def write_page(plan: Plan, path: Path) -> Path:
+    """Write the report of a plan as one page, without the files of figures and tables beside it."""
+    saved = Saved.of(plan)
+    return write_atomic(path, page(saved, drawn(saved)).encode())
 
 
 def page(saved: Saved, plots: dict[str, Plot]) -> str:
@@ -160,7 +172,7 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         facts=front.facts(saved),
         steps=front.steps(saved),
         sure=front.sure(saved),
-        both_sides=front.both_sides(saved),
+        instead=front.instead(saved),
         inside=front.inside_line(saved),
         health_line=front.health_line(saved),
         turned=changes.turned(saved),
@@ -199,9 +211,9 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         methods=methods(saved),
         references=references(saved),
     )
-    first = fill(terms=[], contents=_Contents([], []))
-    terms = glossary.occurring(first)
-    return glossary.linked(fill(terms=terms, contents=_contents(first)))
+    empty = _Contents([], [])
+    terms = glossary.occurring(fill(terms=[], contents=empty))
+    return glossary.linked(fill(terms=terms, contents=_contents(fill(terms=terms, contents=empty))))
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,12 @@ class Saved:
     complete: bool
     """False when there was no `details.json`, so that only the plan itself can be shown."""
 
+    @classmethod
+    def of(cls, plan: Plan) -> Saved:
+        """Return a plan, in memory or read from its folder, for the report."""
+        details = plan.details or Details(frontier=[], share_curve=[])
+        return cls(plan=plan, details=details, complete=plan.details is not None)
+
     @property
     def currency(self) -> str:
         """The unit of money."""
@@ -85,7 +91,4 @@ def load(directory: Path) -> Saved:
     BadInput
         If `plan.json` is missing, or either file is not JSON or not of the expected form.
     """
-    plan = files.load(directory)
-    if plan.details is None:
-        return Saved(plan=plan, details=Details(frontier=[], share_curve=[]), complete=False)
-    return Saved(plan=plan, details=plan.details, complete=True)
+    return Saved.of(files.load(directory))

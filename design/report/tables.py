@@ -115,9 +115,12 @@ def _bill(saved: Saved, owner: str) -> str:
 
 
 def not_bought(saved: Saved) -> list[str]:
-    """Say of every modality that the plan does not buy, why."""
-    rows = saved.plan.allocation.modalities
-    return [f"{name}: {without(saved, name)}." for name, bought in rows.items() if bought.n_samples <= 0]
+    """Say why the plan does not buy some modalities, those with one reason together."""
+    reasons: dict[str, list[str]] = {}
+    for name, bought in saved.plan.allocation.modalities.items():
+        if bought.n_samples <= 0:
+            reasons.setdefault(without(saved, name), []).append(name)
+    return [f"{listed(names)}: {reason}." for reason, names in reasons.items()]
 
 
 def _range(ends: tuple[float, float] | None, unit: str) -> str:

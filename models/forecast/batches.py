@@ -79,6 +79,7 @@ def in_blocks(draws: Draws, rows: Int[np.ndarray, " draw"], luck: Float[np.ndarr
         channels=old.channels,
         brain_exponent=cut(old.brain_exponent),
         task_exponent=cut(old.task_exponent),
+        alike=None if old.alike is None else cut(old.alike),
     )
     lucky = None if luck is None else jnp.asarray(luck[position].reshape(-1, BLOCK))
     return Blocks(Draws(system, cut(draws.people)), jnp.asarray(-(-rows.size // BLOCK)), lucky)
@@ -138,7 +139,7 @@ def solve_blocks(
 
     def block(b: Array, out: Array) -> Array:
         old = blocks.draws.system
-        system = jax.tree.map(lambda axis, leaf: leaf if axis is None else leaf[b], SYSTEM_AXES, old, is_leaf=_is_none)
+        system = jax.tree.map(lambda axis, leaf: _lane(axis, leaf, b), SYSTEM_AXES, old, is_leaf=_is_none)
         people, luck = blocks.draws.people[b], None if blocks.luck is None else blocks.luck[b]
 
         def order(i: Array, inner: Array) -> Array:
@@ -148,6 +149,11 @@ def solve_blocks(
         return out.at[b].set(jax.lax.fori_loop(0, count, order, out[b]))
 
     return jax.lax.fori_loop(0, blocks.used, block, jnp.zeros((n_blocks, BATCH, BLOCK)))
+
+
+def _lane(axis: int | None, leaf: Array | None, block: Array) -> Array | None:
+    """Return one block of a leaf; what all draws share, and what they do not have, as it is."""
+    return leaf if axis is None or leaf is None else leaf[block]
 
 
 def _is_none(value: object) -> bool:

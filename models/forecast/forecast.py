@@ -49,7 +49,7 @@ class PilotSize:
     usable: Float[Array, " modality"]
     """Share of recorded samples that survives."""
     alike: Float[Array, " modality"] | None = None
-    """Share of the noise that presentations of one stimulus have in common; 0 if not given."""
+    """Share of the noise that presentations of one stimulus have in common, where draws have none of their own; 0 if not given."""
 
 
 @register_dataclass
@@ -72,6 +72,7 @@ SYSTEM_AXES = System(
     channels=None,  # pyright: ignore[reportArgumentType]
     brain_exponent=0,  # pyright: ignore[reportArgumentType]
     task_exponent=0,  # pyright: ignore[reportArgumentType]
+    alike=0,  # pyright: ignore[reportArgumentType]
 )
 
 
@@ -79,7 +80,7 @@ def median(systems: System) -> System:
     """Return the system whose parameters are the medians of a batch's."""
 
     def middle(axis: int | None, leaf: Any) -> Any:
-        return leaf if axis is None else jnp.median(leaf, axis=axis)
+        return leaf if axis is None or leaf is None else jnp.median(leaf, axis=axis)
 
     return jax.tree.map(middle, SYSTEM_AXES, systems, is_leaf=lambda value: value is None)
 
@@ -121,6 +122,7 @@ def joined(
         channels=jnp.concatenate([system.channels, system.channels]),
         brain_exponent=system.brain_exponent,
         task_exponent=system.task_exponent,
+        alike=None if system.alike is None else jnp.concatenate([system.alike, system.alike]),
     )
     design = Design(
         n_brain=jnp.concatenate([total, fresh * arriving]),

@@ -31,14 +31,12 @@ EXPONENT_PRIOR = (1.0, 0.5)
 """Mean and standard deviation of the exponent."""
 EXPLAINED = special.expit(np.arange(-5.0, 7.1, 0.6))
 """Shares of the labels' variance that the features explain."""
-EXPLAINED_PRIOR = (1.0, 2.0)
+EXPLAINED_PRIOR = (1.0, 3.0)
 """Beta prior of the explained share: little noise with few labels is improbable before they are seen."""
 CARRIED = np.array([0.05, 0.2, 0.4, 0.6, 0.8, 0.95])
 """Parts of the explained variance that predicted latents carry, where they carry any."""
 PROBABLY_CARRIED = 0.5
 """Prior probability that the latents carry anything."""
-LEFT_BY_LATENTS = 1.0 / 3.0
-"""Prior probability, where latents carry something, that the rest is what their estimation error leaves."""
 OFFSETS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Variances of an offset that a group of labels shares, per variance of the noise."""
 MOST_LATENTS_IN_ALL_SUBSETS = 5
@@ -68,8 +66,7 @@ class _Spectrum:
     variance: Float[np.ndarray, " direction"]
     """Prior variance of every weight, for unit variance of the part."""
     exponent: float
-    log_prior: tuple[float, float]
-    """Log probability where latents carry nothing, and where they carry something."""
+    log_prior: float
 
 
 @dataclass(frozen=True)
@@ -127,9 +124,8 @@ def fit_second_stage(design: LabelledDesign, label: Float[np.ndarray, " label"])
         for spectrum in _spectra(design):
             rotated = _rotated(data, spectrum)
             for brain in (False, True)[: 1 + (k > 0)]:
-                if np.isfinite(spectrum.log_prior[brain]):
-                    points = _points(design, data, rotated, spectrum, subsets if brain else None)
-                    found.append((points, rotated, spectrum, offset))
+                points = _points(design, data, rotated, spectrum, subsets if brain else None)
+                found.append((points, rotated, spectrum, offset))
     return _averaged(design, found)
 
 
@@ -150,18 +146,13 @@ def _without_offsets(design: LabelledDesign, label: Vector) -> Iterator[tuple[fl
 
 
 def _spectra(design: LabelledDesign) -> list[_Spectrum]:
-    """Return powers of the features' variances and, with latents, what the estimation of their weights left open."""
-    grid = np.array(EXPONENTS)
-    prior = np.exp(-0.5 * ((grid - EXPONENT_PRIOR[0]) / EXPONENT_PRIOR[1]) ** 2)
-    log_prior = np.log(prior / prior.sum())
-    powers = [
-        _Spectrum(design.shares(a) / design.variance, a, (float(weight), float(weight) + np.log1p(-LEFT_BY_LATENTS)))
-        for a, weight in zip(EXPONENTS, log_prior, strict=True)
+    """Return powers of the features' variances."""
+    log_prior = -0.5 * ((np.array(EXPONENTS) - EXPONENT_PRIOR[0]) / EXPONENT_PRIOR[1]) ** 2
+    log_prior -= special.logsumexp(log_prior)
+    return [
+        _Spectrum(design.shares(exponent) / design.variance, exponent, float(weight))
+        for exponent, weight in zip(EXPONENTS, log_prior, strict=True)
     ]
-    left = design.map_variance.sum(axis=1)
-    if not np.any(left > 0.0):
-        return powers
-    return [*powers, _Spectrum(left / (design.variance @ left), 1.0, (-np.inf, float(np.log(LEFT_BY_LATENTS))))]
 
 
 def _subsets(k: int) -> Bool[np.ndarray, "subset latent"]:
@@ -227,8 +218,9 @@ def _points(
     solved = np.linalg.solve(matrix, scaled[..., None])[..., 0]
     left = np.maximum(quadratic[:, None] - np.sum(scaled * solved, axis=2), 1e-290)
     log_base = rotated.free * np.log(noise) - np.sum(np.log(inverse), axis=1) + data.log_determinant
-    log_likelihood = -0.5 * (log_base[:, None] + np.linalg.slogdet(matrix)[1] + degrees * np.log(left))
-    log_prior = spectrum.log_prior[subsets is not None] + _log_explained(share) - np.log(len(carried))
+    log_likelihood = -0.5 * (log_base[:, None] + np.linalg.slogdet(matrix)[1] + degrees * np.log(np.pi * left))
+    log_likelihood += special.gammaln(0.5 * degrees)
+    log_prior = spectrum.log_prior + _log_explained(share) - np.log(len(carried))
     if k:
         log_prior = log_prior + np.log(1.0 - PROBABLY_CARRIED if subsets is None else PROBABLY_CARRIED)
     return _Points(

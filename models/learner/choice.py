@@ -112,7 +112,7 @@ def _updated(covariance: Matrix, rows: Matrix, noise: NDArray[np.float64]) -> Ma
     """Return a covariance after measurements of ``rows``: a symmetric update of rank len(rows), in the smaller form."""
     if len(rows) > 2 * len(covariance):
         scaled = rows / np.sqrt(noise)[:, None]
-        rows, noise = np.linalg.qr(scaled, mode="r"), np.ones(min(scaled.shape))
+        rows, noise = np.asarray(np.linalg.qr(scaled, mode="r")), np.ones(min(scaled.shape))
     seen = rows @ covariance
     inner = seen @ rows.T
     inner[np.diag_indices_from(inner)] += noise

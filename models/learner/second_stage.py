@@ -1,4 +1,4 @@
-"""Stage 2 of the learner: the task's weights given what stage 1 learned, with variance components by evidence.
+"""Stage 2 of the learner: the task's weights given what stage 1 learned, for known variance components.
 
 In: labelled stimuli in feature coordinates, the encoder's maps with their posterior variances. Out: posterior mean of the
 task weights under the prior of THEORY section 3,
@@ -6,10 +6,8 @@ task weights under the prior of THEORY section 3,
     weights = sum_j w_j a_j + misaligned,   w_j ~ N(0, latent_j),   misaligned_i ~ N(0, misaligned h_i / d_i),
 
 whose covariance is diag(misaligned h/d + sum_j latent_j S_j) + sum_j latent_j maps_j maps_j^T. Adding the predicted
-latents as features of their own makes the prior diagonal, and linear in the variance components. Those (with the
-label noise and the exponent of h) maximise the marginal likelihood times a weak log-normal prior.
-What can go wrong: an optimiser that stops early; the better of two starts is kept, and any value gives a proper
-posterior mean.
+latents as features of their own makes the prior diagonal, and linear in the variance components, which are given here;
+``averaging`` averages over them.
 """
 
 from __future__ import annotations
@@ -25,11 +23,6 @@ from scipy import linalg
 from brainworth.models.pilot.threads import one_blas_thread
 
 Vector = NDArray[np.float64]
-
-_PRIOR_SPREAD = 1.5
-"""Standard deviation of the log of a variance component."""
-_EXPONENT = (1.0, 0.5)
-"""Mean and standard deviation of the spectral exponent of the misaligned part."""
 
 
 @dataclass(frozen=True)
@@ -95,62 +88,28 @@ class LabelledDesign:
         )
 
 
-@dataclass(frozen=True)
-class _Evidence:
-    """Log marginal likelihood of centred labels, posterior mean of the column weights, and derivatives."""
-
-    value: float
-    mean: Vector
-    by_log_prior: Vector
-    by_log_noise: float
-
-
-class _MarginalLikelihood:
-    """Labels ~ N(0, Z diag(prior) Z^T + noise I), by the smaller of the two dual forms."""
-
-    def __init__(self, columns: Vector, label: Vector) -> None:
-        self.columns, self.label = columns, label
-        self.dual = columns.shape[0] <= columns.shape[1]
-        if not self.dual:
-            self.gram, self.pull, self.power = columns.T @ columns, columns.T @ label, float(label @ label)
-
-    def __call__(self, prior: Vector, noise: float) -> _Evidence:
-        return self._by_labels(prior, noise) if self.dual else self._by_columns(prior, noise)
-
-    def _by_labels(self, prior: Vector, noise: float) -> _Evidence:
-        n = len(self.label)
-        inverse, logdet = _inverse((self.columns * prior) @ self.columns.T + noise * np.eye(n))
-        weight = inverse @ self.label
-        slope = self.columns.T @ weight
-        spread = np.einsum("ni,ni->i", self.columns, inverse @ self.columns)
-        return _Evidence(
-            value=-0.5 * (logdet + float(self.label @ weight) + n * np.log(2 * np.pi)),
-            mean=prior * slope,
-            by_log_prior=0.5 * prior * (slope**2 - spread),
-            by_log_noise=0.5 * noise * float(weight @ weight - np.trace(inverse)),
-        )
-
-    def _by_columns(self, prior: Vector, noise: float) -> _Evidence:
-        n, root = len(self.label), np.sqrt(prior)
-        inverse, logdet = _inverse(np.eye(len(prior)) + root[:, None] * self.gram * root[None, :] / noise)
-        whitened = inverse @ (root * self.pull) / noise
-        mean = root * whitened
-        known = 1.0 - np.diagonal(inverse)
-        fit = float(mean @ self.pull)
-        residual = self.power - 2.0 * fit + float(mean @ self.gram @ mean)
-        quadratic = (self.power - fit) / noise
-        return _Evidence(
-            value=-0.5 * (n * np.log(2 * np.pi * noise) + logdet + quadratic),
-            mean=mean,
-            by_log_prior=0.5 * (whitened**2 - known),
-            by_log_noise=0.5 * (residual / noise - (n - float(known.sum()))),
-        )
+def _by_labels(columns: Vector, label: Vector, prior: Vector, noise: float) -> tuple[Vector, float]:
+    """Return the posterior mean of the column weights and the log marginal likelihood, by matrices of the labels' size."""
+    n = len(label)
+    factor = linalg.cho_factor((columns * prior) @ columns.T + noise * np.eye(n), lower=True)
+    weight = linalg.cho_solve(factor, label)
+    evidence = -0.5 * (_log_determinant(factor[0]) + float(label @ weight) + n * np.log(2 * np.pi))
+    return prior * (columns.T @ weight), float(evidence)
 
 
-def _inverse(matrix: Vector) -> tuple[Vector, float]:
-    factor = linalg.cho_factor(matrix, lower=True)
-    inverse = linalg.cho_solve(factor, np.eye(len(matrix)))
-    return inverse, 2.0 * float(np.sum(np.log(np.diagonal(factor[0]))))
+def _by_columns(columns: Vector, label: Vector, prior: Vector, noise: float) -> tuple[Vector, float]:
+    """Return the same by matrices of the columns' size."""
+    n, root, pull = len(label), np.sqrt(prior), columns.T @ label
+    gram = root[:, None] * (columns.T @ columns) * root[None, :] / noise
+    factor = linalg.cho_factor(np.eye(len(prior)) + gram, lower=True)
+    mean = root * linalg.cho_solve(factor, root * pull) / noise
+    quadratic = float(label @ label - mean @ pull) / noise
+    evidence = -0.5 * (n * np.log(2 * np.pi * noise) + _log_determinant(factor[0]) + quadratic)
+    return mean, float(evidence)
+
+
+def _log_determinant(factor: Vector) -> float:
+    return 2.0 * float(np.sum(np.log(np.diagonal(factor))))
 
 
 @dataclass(frozen=True)
@@ -180,8 +139,10 @@ def posterior_mean(design: LabelledDesign, label: Float[np.ndarray, " label"], c
     components
         Variance components; the noise must be positive.
     """
-    evidence = _MarginalLikelihood(design.columns, label)(design.prior(components), components.noise)
-    return SecondStage(_collected(design, evidence.mean), components, evidence.value)
+    columns, prior = design.columns, design.prior(components)
+    by = _by_labels if columns.shape[0] <= columns.shape[1] else _by_columns
+    mean, log_evidence = by(columns, label, prior, components.noise)
+    return SecondStage(_collected(design, mean), components, log_evidence)
 
 
 def _collected(design: LabelledDesign, mean: Vector) -> Vector:

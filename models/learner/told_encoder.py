@@ -16,11 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy import linalg
+from scipy.linalg import lapack
 
 from brainworth.models.pilot.noise import shrinkage_target
 from brainworth.models.pilot.statistics import SourceStatistics
@@ -102,7 +104,7 @@ def encode_told(
     seen = _detectable(chosen, shares, strength.snr[used])
     if not seen.any():
         return learned
-    strength = Strength(strength.snr[np.ix_(used, seen)], strength.gain_spread[used])
+    strength = Strength(strength.snr[used][:, seen], strength.gain_spread[used])
     problem = _Problem(chosen, shares, strength)
     state: _State | None = None
     if effort.noise_rounds == 0:
@@ -143,7 +145,10 @@ def encode_told(
 def _rotated(cross: Float[np.ndarray, "direction channel"]) -> Float[np.ndarray, "direction axis"]:
     """Return X'R on the axes that it spans: with more white channels than directions the others hear nothing."""
     p, q = cross.shape
-    return cross if q <= p else linalg.qr(cross.T, mode="r", check_finite=False)[0][:p].T
+    if q <= p:
+        return cross
+    triangle: Any = np.linalg.qr(cross.T, mode="r")
+    return triangle.T
 
 
 def _traces(grams: Matrix, variance: Float[np.ndarray, "direction latent"]) -> Float[np.ndarray, "source latent"]:
@@ -204,7 +209,7 @@ class _Problem:
 
     def whitened(self, cross: Sequence[Matrix], snr: Float[np.ndarray, "source latent"]) -> None:
         """Take X'R of whitened channels, and what signal-to-noise ratios are then expected."""
-        self.cross = [np.stack([cross[s] for s in block]) for block in self.blocks]
+        self.cross = [np.stack([cross[int(s)] for s in block]) for block in self.blocks]
         self.snr, self.known = np.maximum(snr, 1e-12), None
 
     def start(self) -> _State:
@@ -321,9 +326,10 @@ class _Problem:
         inner = (weights.T @ self.flat).reshape(-1, p, p)
         inner *= np.outer(root, root)
         inner[:, np.arange(p), np.arange(p)] += 1.0
+        potrf, potri = lapack.get_lapack_funcs(("potrf", "potri"), (inner,))
         for index in range(len(inner)):
-            factor, _ = linalg.lapack.dpotrf(inner[index], lower=1, clean=1)
-            lower, _ = linalg.lapack.dpotri(factor, lower=1)
+            factor, _ = potrf(inner[index], lower=1, clean=1)
+            lower, _ = potri(factor, lower=1)
             inner[index] = lower + np.tril(lower, -1).T
         inner *= np.outer(root, root)
         return inner

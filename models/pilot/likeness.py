@@ -12,19 +12,23 @@ covariance
     s^2 (phi X G X' + diag(kappa + (1 - kappa) / m_i)),
 
 and the presentations' scatter about it has variance s^2 (1 - kappa). Weights and s are integrated out, phi over its grid;
-kappa is the mode under a Beta(1, 4) prior, which is 0 unless the data speak for more. It is a mixed model's variance
+kappa has a Beta(1, 4) prior, whose mode is 0, and its posterior on a grid: quantiles of equal weight (``Likeness.quantiles``), over
+which the read-outs' likelihood is averaged and from which forecasts draw. It is a mixed model's variance
 component with a marginal likelihood instead of an F ratio: read-outs that the features would explain with more data do not
 count as lack of fit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import cumulative_trapezoid
+from scipy.interpolate import CubicSpline
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
@@ -65,14 +69,43 @@ class Presentations:
         return np.sum(left**2, axis=0), len(self.stimulus) - len(unique)
 
 
+LEVELS = np.arange(1, 14, 2) / 14.0
+"""Probabilities of the quantiles that stand for the posterior of kappa, one in each seventh."""
+_WIDTH = 6.0
+"""Standard errors to either side of the mode that the grid covers."""
+_POINTS = 17
+
+
 @dataclass(frozen=True)
 class Likeness:
     """How alike presentations of one stimulus are beyond its features."""
 
     share: float
-    """kappa, share of one presentation's noise variance."""
+    """kappa, share of one presentation's noise variance: the mode of its posterior."""
     error: float
     """Standard error; infinite where nothing is known."""
+    quantiles: tuple[float, ...] = (0.0,) * LEVELS.size
+    """Posterior quantiles of kappa at ``LEVELS``; 0 where no stimulus was shown twice, an assumption that the report names."""
+
+    def draws(self, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Return draws of kappa from its posterior, (count,)."""
+        return draws_of_quantiles(np.asarray(self.quantiles), count, rng)
+
+
+def draws_of_quantiles(quantiles: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return draws of a variable with these quantiles at ``LEVELS``, straight lines between them."""
+    return np.interp(rng.random(count), LEVELS, quantiles)
+
+
+def _quantiles(minus_log: Callable[[float], float], middle: float, error: float) -> tuple[float, ...]:
+    """Return the quantiles at ``LEVELS`` of the density exp(-minus_log) between 0 and ``_MOST``."""
+    reach = _WIDTH * error if np.isfinite(error) else _MOST
+    grid = np.linspace(max(middle - reach, 0.0), min(middle + reach, _MOST), _POINTS)
+    log = CubicSpline(grid, [-minus_log(float(share)) for share in grid])
+    fine = np.linspace(grid[0], grid[-1], 2001)
+    density = np.exp(log(fine) - np.max(log(fine)))
+    mass = cumulative_trapezoid(density, fine, initial=0.0)
+    return tuple(float(value) for value in np.interp(LEVELS * mass[-1], mass, fine))
 
 
 UNKNOWN = Likeness(0.0, np.inf)
@@ -90,7 +123,7 @@ def likeness(
     geometry: tuple[NDArray[np.float64], NDArray[np.float64]],
     independent: float = 1.0,
 ) -> Likeness:
-    """Return kappa and its standard error.
+    """Return the posterior of kappa: its mode, standard error and quantiles.
 
     Parameters
     ----------
@@ -129,4 +162,5 @@ def likeness(
     middle = max(best, _STEP)
     around = [minus_log_posterior(middle + shift) for shift in (-_STEP, 0.0, _STEP)]
     bend = (around[0] - 2.0 * around[1] + around[2]) / _STEP**2
-    return Likeness(best, 1.0 / np.sqrt(bend) if bend > 0.0 else np.inf)
+    error = float(1.0 / np.sqrt(bend)) if bend > 0.0 else np.inf
+    return Likeness(best, error, _quantiles(minus_log_posterior, best, error))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from brainworth.models.pilot.evidence import EXPONENTS, LOG_SNR, BrainEvidence, Rows, readout_table
 from brainworth.models.pilot.likeness import UNKNOWN, Likeness, Presentations, likeness, precision_of_mean
@@ -25,6 +26,8 @@ SLOPE_MODEL_ERROR = 0.02
 """Relative error of a person's slope however many samples there are: filters differ between people and latents. Two simulated
 people with 100,000 samples each differed by 1 % between latents; with sampling errors alone (0.2 %) a tenth of the sampler's steps
 diverged."""
+MATERIAL_SPREAD = 1e-3
+"""Spread of kappa's quantiles below which one value stands for all."""
 DEFAULT_CHANNELS = 64.0
 """Channels of a modality without a pilot."""
 
@@ -81,6 +84,25 @@ def _pooled_rows(shown: Presentations, share: float, coordinates: NDArray[np.flo
     """Return read-outs averaged over presentations of a stimulus, which have a share of their noise in common."""
     unique, mean, mass = shown.pooled
     return Rows.of(coordinates[unique], mean, precision_of_mean(mass, share))
+
+
+def _averaged_table(
+    shown: Presentations, alike: Likeness, geometry: Geometry, independent: float
+) -> NDArray[np.float64]:
+    """Return the likelihood table of pooled read-outs, averaged over the posterior of what presentations have in common.
+
+    The quantiles of kappa have equal weights already, which contain what the read-outs say of kappa itself. So a table enters
+    as the density of exponent and signal-to-noise ratio given kappa: each is scaled to the same sum over its grid.
+    """
+    tables: list[NDArray[np.float64]] = []
+    shares = alike.quantiles if np.ptp(alike.quantiles) > MATERIAL_SPREAD else (np.mean(alike.quantiles),)
+    for share in shares:
+        table = readout_table(
+            _pooled_rows(shown, float(share), geometry.coordinates).scaled(independent), geometry.variance
+        )
+        tables.append(table - logsumexp(table, axis=(1, 2), keepdims=True))
+    mean = logsumexp(np.stack(tables), axis=0) - np.log(len(tables))
+    return mean - mean[:, :, :1].max(axis=1, keepdims=True)
 
 
 def _is_shared(people: list[Heard]) -> bool:
@@ -171,13 +193,12 @@ def brain_evidence(heard: list[Heard], n_modalities: int, geometry: Geometry, la
         weight = _relative_snr(people)
         shown = _presentations(people, weight)
         alike = likeness(shown, confirmed, (geometry.coordinates, geometry.shares / geometry.variance), independent)
-        rows = _pooled_rows(shown, alike.share, geometry.coordinates).scaled(independent)
-        table[m] = readout_table(rows, geometry.variance)
+        table[m] = _averaged_table(shown, alike, geometry, independent)
         distinct = [np.unique(person.source.stimulus).size for person in people]
         channels = np.mean([person.source.channels.shape[1] for person in people])
         kept = _efficiency(people, 1.0), _efficiency(people, FOLD_SHARE)
         size[:5, m] = samples * independent, len(people), samples / sum(distinct), _is_shared(people), channels
-        size[5:, m] = *kept, independent, _level_error(people), alike.share
+        size[5:, m] = *kept, independent, _level_error(people), np.mean(alike.quantiles)
         likenesses[m] = alike
         if len(people) > 1:
             slope, error = _slopes(people, geometry)

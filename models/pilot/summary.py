@@ -75,6 +75,8 @@ class Summary:
     """By modality, how alike presentations of one stimulus are beyond its features."""
     basis: FeatureBasis
     """Feature basis."""
+    basis_margin: float
+    """By how much its log marginal likelihood is above that of the other one, raw or standardised, in nats; at least 0."""
     variance: Float[np.ndarray, " direction"]
     """Population variances of its directions, shrunk."""
     labels: Labels
@@ -115,6 +117,18 @@ def _column_evidence(
     return np.array([part.max(axis=2).sum(axis=0) for part in parts])
 
 
+@dataclass(frozen=True)
+class ScoredBasis:
+    """A feature basis and how well it explains a pilot."""
+
+    basis: FeatureBasis
+    """The basis."""
+    exponent: float
+    """Source exponent of the latents that explains the pilot best in it."""
+    score: float
+    """Log marginal likelihood of recordings and labels."""
+
+
 def choose_basis(
     pilot: Pilot,
     labels: Labels,
@@ -123,23 +137,36 @@ def choose_basis(
 ) -> tuple[FeatureBasis, float]:
     """Return the feature basis, raw or standardised, that explains the pilot better, and the latents' exponent.
 
+    See ``scored_bases``.
+    """
+    best = scored_bases(pilot, labels, folds, moments)[0]
+    return best.basis, best.exponent
+
+
+def scored_bases(
+    pilot: Pilot,
+    labels: Labels,
+    folds: Int[np.ndarray, " stimulus"] | None = None,
+    moments: tuple[Moments | None, ...] | None = None,
+) -> tuple[ScoredBasis, ScoredBasis]:
+    """Return the standardised and the raw feature basis, the one that explains the pilot better first.
+
     Features in one common unit (an embedding) carry information in their variances; features in different units do
     not. The marginal likelihood of recordings and labels decides. Recordings that do not fit into memory are known by their
     ``moments`` on ``folds`` (``sources.streamed_moments``).
     """
     folds = np.zeros(len(pilot.features), dtype=np.int64) if folds is None else folds
     moments = streamed_moments(pilot, folds) if moments is None else moments
-    best: tuple[float, FeatureBasis, float] | None = None
+    found: list[ScoredBasis] = []
     for standardise in (True, False):
         basis = FeatureBasis.from_features(pilot.features, standardise=standardise)
         by_exponent = _column_evidence(pilot, basis, labels, pilot_sources(pilot, basis, folds, moments))
         score = float(by_exponent.max(axis=1).sum())
         brain = by_exponent[1:].sum(axis=0) if len(by_exponent) > 1 else by_exponent[0]
         exponent = float(EXPONENTS[np.argmax(brain - 0.5 * ((EXPONENTS - 1.0) / 0.35) ** 2)])
-        if best is None or score > best[0]:
-            best = (score, basis, exponent)
-    assert best is not None
-    return best[1], best[2]
+        found.append(ScoredBasis(basis, exponent, score))
+    first, second = found
+    return (second, first) if second.score > first.score else (first, second)
 
 
 def _encoded(
@@ -186,7 +213,8 @@ def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed:
     labels = standardised_labels(pilot)
     folds = group_folds(pilot.group, N_FOLDS, seed)
     moments = streamed_moments(pilot, folds)
-    basis, exponent = choose_basis(pilot, labels, folds, moments)
+    chosen, other = scored_bases(pilot, labels, folds, moments)
+    basis, exponent = chosen.basis, chosen.exponent
     variance = population_variance(basis, pilot.features)
     shares = prior_variance(variance, exponent) * variance
     coordinates = basis.transform(pilot.features)
@@ -222,6 +250,7 @@ def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed:
         modality_of=pooled.modality_of,
         likeness=pooled.likeness,
         basis=basis,
+        basis_margin=chosen.score - other.score,
         variance=variance,
         labels=labels,
         encoder=encoder,

@@ -1,1 +1,54 @@
-"""The performance function of a known system."""
+"""The performance function and all that it rests on: a known system in, a risk out.
+
+``excess_risk`` of a ``System`` and a ``Design``, ``target_risks`` of several ``Targets``, ``scaling_law``, ``regime_map`` of a
+``Budget``, ``risks_under`` a ``CovarianceShift``, and ``validity``, which says where to trust them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from brainworth.models.theory.covariance import CovarianceShift, risks_under
+    from brainworth.models.theory.performance import excess_risk
+    from brainworth.models.theory.regime import Budget, regime_map
+    from brainworth.models.theory.scaling import scaling_law
+    from brainworth.models.theory.system import Design, Spectrum, System
+    from brainworth.models.theory.targets import Targets, target_risks
+    from brainworth.models.theory.validity import validity
+
+_HOMES = {
+    "Budget": "regime",
+    "CovarianceShift": "covariance",
+    "Design": "system",
+    "Spectrum": "system",
+    "System": "system",
+    "Targets": "targets",
+    "excess_risk": "performance",
+    "regime_map": "regime",
+    "risks_under": "covariance",
+    "scaling_law": "scaling",
+    "target_risks": "targets",
+    "validity": "validity",
+}
+"""The module of each name; imported when it is first used."""
+
+__all__ = [
+    "Budget",
+    "CovarianceShift",
+    "Design",
+    "Spectrum",
+    "System",
+    "Targets",
+    "excess_risk",
+    "regime_map",
+    "risks_under",
+    "scaling_law",
+    "target_risks",
+    "validity",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -83,6 +83,9 @@ class System:
     """Source exponent of the latents: h_i proportional to d_i^exponent (1: weights with equal prior variance)."""
     task_exponent: Float[Array, ""]
     """Source exponent of the misaligned part of the task."""
+    alike: Float[Array, " source"] | None = None
+    """kappa: share of the noise of one presentation that is the same in all presentations of a stimulus; that of the design if not
+    given."""
 
     @property
     def brain_shares(self) -> Float[Array, " node"]:
@@ -195,13 +198,14 @@ def effective_channels(system: System, design: Design) -> Channels:
     joined = 1.0 + design.shared * (design.subjects - 1.0)
     per_person = design.n_brain / (design.subjects * design.repeats)
     shown = design.repeats * joined
+    alike = design.alike if system.alike is None else system.alike
     return Channels(
         samples=per_person,
         multiplicity=design.subjects / joined,
         snr=system.snr * shown[:, None],
         channels=system.channels * joined,
-        common=jnp.zeros_like(shown) if design.alike is None else shown * design.alike,
-        own=jnp.ones_like(shown) if design.alike is None else 1.0 - design.alike,
+        common=jnp.zeros_like(shown) if alike is None else shown * alike,
+        own=jnp.ones_like(shown) if alike is None else 1.0 - alike,
     )
 
 

@@ -85,7 +85,7 @@ def compared(name: str, pilots: int, splits: int) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for pilot_number in range(pilots):
         rng = np.random.default_rng([pilot_number, 5])
-        order = rng.permutation(group.unique())
+        order = rng.permutation(np.asarray(group.unique()))
         study = study_of(name, (features, label, group), order[:pilot_groups])
         ground = Ground.of(fit_for_forecast(study, pilot_number))
         beliefs = label_beliefs(ground, ground.target(None))

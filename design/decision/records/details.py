@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from brainworth.design.common.cards import Card
 from brainworth.design.common.records import Number, Record
 from brainworth.design.common.summaries import Summary
 
@@ -266,6 +267,29 @@ class InformationValue(Record):
     evppi: list[Evppi] = Field(default_factory=list)
     evsi: list[Evsi] = Field(default_factory=list)
     unit: str = "explainable R²"
+
+
+class Findings(Record):
+    """What would change the decision, where brain data pay, and what is worth finding out first."""
+
+    sensitivity: Sensitivity
+    regime: Regime | None = None
+    voi: InformationValue | None = None
+
+    def __repr__(self) -> str:
+        return self.card().text()
+
+    def _repr_html_(self) -> str:
+        return self.card().html()
+
+    def card(self) -> Card:
+        """Return the thresholds of the decision, and what knowing more is worth."""
+        rows = [
+            (row.parameter, "none" if row.value is None else f"{row.value:.3g}", row.unit)
+            for row in self.sensitivity.thresholds
+        ]
+        worth = [] if self.voi is None else [self.voi.sentence]
+        return Card("What would flip the decision", "", ("parameter", "threshold", "unit"), rows, worth)
 
 
 class Compared(Record):

@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from brainworth.design.common.cards import Card, several
 from brainworth.design.common.checks import Check
 from brainworth.design.common.records import Number, Record
-from brainworth.design.common.summaries import Summary
+from brainworth.design.common.summaries import Summary, interval
 from brainworth.design.decision.records.details import Details
 
 
@@ -200,3 +201,55 @@ class Plan(Record):
     provenance: Provenance = Field(default_factory=Provenance)
     details: Details | None = Field(default=None, exclude=True, repr=False)
     """What the figures are drawn from; a file of its own, `details.json`."""
+
+    def __repr__(self) -> str:
+        return _card(self).text()
+
+    def _repr_html_(self) -> str:
+        return _card(self).html()
+
+
+def _card(plan: Plan) -> Card:
+    """Return the purchase, its cost and what it is forecast to reach."""
+    cost = plan.cost
+    rows = [("labels", f"{plan.allocation.n_task:,}", "", "", f"{cost.task:,.2f}")]
+    rows += [
+        (
+            name,
+            f"{bought.n_samples:,}",
+            f"{bought.subjects or 0:,}",
+            f"{bought.sessions or 0:,}",
+            f"{cost.modalities.get(name, 0.0):,.2f}",
+        )
+        for name, bought in plan.allocation.modalities.items()
+    ]
+    rows.append(("total", "", "", "", f"{cost.total:,.2f}"))
+    return Card(
+        title=_title(plan),
+        sentence=plan.verdict.sentence,
+        head=("buy", "samples", "people", "sessions", cost.currency),
+        rows=rows,
+        notes=_notes(plan),
+    )
+
+
+def _title(plan: Plan) -> str:
+    name = plan.details.title if plan.details is not None else ""
+    return f"Plan for {plan.cost.total:,.2f} {plan.cost.currency}" + (f" · {name}" if name else "")
+
+
+def _notes(plan: Plan) -> list[str]:
+    performance, verdict = plan.performance, plan.verdict
+    reached = f"Explainable R²: {interval(performance.explainable_r2)}"
+    if performance.today is not None:
+        reached += f"; with the pilot alone {interval(performance.today.explainable_r2)}"
+    notes = [reached]
+    if verdict.gain is not None:
+        chance = "" if verdict.probability is None else f", probability {verdict.probability:.0%}"
+        notes.append(f"Gain over labels alone: {interval(verdict.gain, signed=True)}{chance}")
+    worried = [check for check in plan.health.checks if check.status != "ok"]
+    if worried:
+        notes.append(
+            f"Health of the pilot: {plan.health.status}, {several(len(worried), 'remark')} in plan.health.checks"
+        )
+    return notes

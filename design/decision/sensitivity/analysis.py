@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from brainworth.design.allocation import Problem
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.common.progress import silent
 from brainworth.design.common.records import plain
@@ -34,10 +35,12 @@ from brainworth.design.posterior.archive import log_densities
 from brainworth.design.posterior.fit import Posterior, fit_study, kept_draws
 
 
-def decision_of(posterior: Posterior, plan: Plan) -> Decision:
-    """Return the decision behind a plan: its budget (its price, where the study only has a target) and its purchase."""
-    config = posterior.study.config
-    problem = problem_from_config(config, posterior.people)
+def decision_of(posterior: Posterior, plan: Plan, problem: Problem | None = None) -> Decision:
+    """Return the decision behind a plan: its budget (its price, where there only is a target) and its purchase.
+
+    Without the problem that the plan solves, it is that of the study.
+    """
+    problem = problem or problem_from_config(posterior.study.config, posterior.people)
     if problem.budget is None:
         problem = replace(problem, budget=Decimal(str(plan.cost.total)))
     return Decision.of(problem, posterior.surface(), allocation_of(plan))
@@ -56,7 +59,7 @@ def flips(posterior: Posterior, plan: Plan) -> list[Threshold]:
 
 def analyse(
     posterior: Posterior,
-    plan: Plan,
+    decision: Decision,
     progress: Callable[[str], None] | None = None,
     workers: Team | None = None,
 ) -> dict[str, Any]:
@@ -66,19 +69,13 @@ def analyse(
     ----------
     posterior : Posterior
         What is believed.
-    plan : Plan
-        Its plan.
+    decision : Decision
+        That of the plan (``decision_of``).
     progress : callable, optional
         Called with the name of each stage.
     workers : Team, optional
         Who works on independent tasks; this process if not given. The result does not depend on it.
     """
-    return _analysed(posterior, decision_of(posterior, plan), progress, workers)
-
-
-def _analysed(
-    posterior: Posterior, decision: Decision, progress: Callable[[str], None] | None, workers: Team | None
-) -> dict[str, Any]:
     say = progress or silent
     config = posterior.study.config
     seed = config.study.seed
@@ -122,7 +119,7 @@ def sensitivity_study(
         plan = plan_study(study, out, How(force=force, progress=progress))
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc")
     decision = decision_of(posterior, plan)
-    found = _analysed(posterior, decision, progress, workers)
+    found = analyse(posterior, decision, progress, workers)
     scaled, people = [], []
     if study.tables is not None:
         densities = log_densities(out / "posterior.nc")

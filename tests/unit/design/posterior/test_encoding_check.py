@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from brainworth.design.api import Study
-from brainworth.design.posterior.encoding_check import encoding_checks, encoding_evidence
+from brainworth.design.posterior.encoding_check import encoding_checks, encoding_evidence, representation_checks
 from brainworth.design.posterior.fit import Posterior, fit_study
 
 STUDY = """
@@ -71,3 +71,13 @@ def test_best_of_several_latents_of_noise_seldom_passes(prior: Posterior) -> Non
 
 def test_without_recordings_there_is_nothing_to_check(prior: Posterior) -> None:
     assert list(encoding_checks(prior)) == []
+
+
+def test_a_pilot_that_cannot_tell_raw_from_standardised_is_warned_of(prior: Posterior) -> None:
+    (near,) = representation_checks(replace(prior, notes={"basis_margin": 0.7, "feature_spread": 20.0}))
+    (clear,) = representation_checks(replace(prior, notes={"basis_margin": 12.0, "feature_spread": 20.0}))
+    assert (near.status, near.value, clear.status) == ("warn", 0.7, "ok")
+    assert "0.7 units" in near.sentence
+    same = replace(prior, notes={"basis_margin": 0.0, "feature_spread": 1.0})
+    assert list(representation_checks(same)) == [], "both representations are the same"
+    assert list(representation_checks(prior)) == []

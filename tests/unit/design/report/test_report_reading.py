@@ -1,4 +1,4 @@
-"""What a reader who knows no code can tell apart and look up: words, units, numbers that look alike, tests against forecasts.
+"""What a reader who knows no code can look up: words, units, prices, tests against forecasts.
 
 From made-up plans and from the saved results of the case studies; nothing is drawn, so that a page takes a moment.
 """
@@ -19,11 +19,9 @@ import pytest
 
 from brainworth.design.common.checks import Check, Kind, Side
 from brainworth.design.decision.sensitivity.thresholds import Scale, record_of, shortly
-from brainworth.design.report import affordable, alike, evidence, glossary, write_report
+from brainworth.design.report import affordable, changes, evidence, front, glossary, tables, write_report
 from brainworth.design.report.decision_tables import compared, on_trial
-from brainworth.design.report.regime_figure import probability_worth
 from brainworth.design.report.saved import Saved, load
-from brainworth.design.report.summary import answers
 
 TESTS = Path(__file__).parents[3]
 STUDIES = tuple(sorted(path.name for path in (TESTS / "saved_reports").iterdir() if path.is_dir()))
@@ -65,7 +63,7 @@ def test_terms_are_linked_once_a_section_to_a_meaning_on_the_page(tmp_path: Path
     text = _page(tmp_path, "demo")
     links = re.findall(r'<a class="term" href="#(term-[a-z0-9-]+)" title="([^"]+)">', text)
     assert {anchor for anchor, _ in links} == set(re.findall(r'<div id="(term-[a-z0-9-]+)">', text))
-    for section in text.split("<section ")[1:]:
+    for section in re.split(r"<section |<details ", text)[1:]:
         found = re.findall(r'class="term" href="#(term-[a-z0-9-]+)"', section)
         assert len(found) == len(set(found))
     explained = {term.key for term in glossary.TERMS} - {"sobol"}  # in the caption of a figure
@@ -96,9 +94,6 @@ def test_text_that_is_no_prose_is_left_alone() -> None:
     assert glossary.linked(closed) == closed
     nested = '<section><a href="#x"><b>R-hat</b></a> and R-hat, not xR-hat or R-hats; R-hat &lt;R-hat&gt;</section>'
     assert glossary.linked(nested).count("<a class=") == 1
-    assert glossary.linked("<p>seek the Numbers that look alike</p>") == (
-        '<p>seek the <a href="#alike">Numbers that look alike</a></p>'
-    )
     both = glossary.linked("<section>explainable R² and R²</section><section>R²</section>")
     assert re.findall(r"#term-(\w+)", both) == ["explainable", "r2", "r2"]
 
@@ -193,7 +188,7 @@ def test_forecast_and_backtests_are_set_side_by_side(tmp_path: Path) -> None:
         "Both results lie below the middle of the forecast",
     ):
         assert part in said
-    assert any("with about 40 labels: R² 0.01 reached" in line for line in answers(saved).sure)
+    assert "with about 40 labels: R² of 0.01 reached" in front.inside_line(saved)
     assert evidence.belonging(_study("modality_costs")) == []
     assert "The backtests are for the few labels inside the pilot" in _bare(_page(tmp_path, "listening_fmri"))
 
@@ -217,7 +212,7 @@ def test_a_modality_can_be_too_dear_and_worthless_both() -> None:
         "cannot be bought within this budget and these limits, and would not be worth its price if it could"
     )
     assert "a sample costs from 0.41 EUR, and is worth 0.00025" in said
-    assert any("would not be worth its price" in line for line in answers(saved).buy)
+    assert any("would not be worth its price" in line for line in tables.not_bought(saved))
     heads, rows = compared(saved)
     assert rows[0][heads.index("probability that this purchase beats labels only")] == "none can be bought"
     assert "though none can be bought (fMRI)" in on_trial(saved)
@@ -239,50 +234,7 @@ def test_too_dear_but_perhaps_worth_it_is_another_sentence() -> None:
     assert said == "cannot be bought within this budget and these limits"
 
 
-# Numbers that look alike
-
-
-def test_every_probability_says_of_what(tmp_path: Path) -> None:
-    saved = _study("demo")
-    groups = {group.title: group.numbers for group in alike.alike(saved)}
-    values = {number.place: number.value for number in groups["Probabilities"]}
-    assert values["Verdict"] == "59\u00a0%"
-    assert saved.details.regime is not None
-    assert values["Map: where brain data pay"] == f"{100 * probability_worth(saved.details.regime):.0f}\u00a0%"
-    assert values["Where the decision flips: alignment"] == "18\u00a0%"
-    assert values["Modalities side by side"] == "fMRI 24\u00a0%; EEG 55\u00a0%"
-    text = _bare(_page(tmp_path, "demo"))
-    assert "at the same budget: this plan's purchase, by however little. Other probabilities" in text
-    for number in (n for group in groups.values() for n in group):
-        assert number.meaning in text
-        assert len(number.differs) > 15
-
-
-def test_break_even_prices_are_named_by_what_is_averaged() -> None:
-    prices = next(group.numbers for group in alike.alike(_study("demo")) if group.title == "Prices of brain data")
-    said = {number.value: number.meaning for number in prices}
-    assert said["sample of EEG 0.93 USD"].startswith("Break-even price of a sample as believed")
-    assert said["EEG 1.6 (0.1 to 4.4) USD"].startswith("Break-even price state by state")
-    assert said["EEG 0.3 USD"].startswith("What a sample costs now")
-    assert "session of EEG 630 USD" in said
-
-
-@pytest.mark.parametrize("probability", [0.2, 0.71, 0.95])
-def test_why_the_map_differs_from_the_verdict_follows_the_numbers(probability: float) -> None:
-    saved = _study("demo")
-    verdict = saved.plan.verdict.model_copy(update={"probability": probability})
-    plan = saved.plan.model_copy(update={"verdict": verdict})
-    numbers = alike.alike(Saved(plan, saved.details, complete=True))[0].numbers
-    begins = {0.2: "Above the verdict's", 0.71: "Another question", 0.95: "Below the verdict's"}
-    assert numbers[1].differs.startswith(begins[probability])
-
-
-def test_where_nothing_can_be_bought_no_probability_is_compared(tmp_path: Path) -> None:
-    saved = _study("listening_fmri")
-    assert "Probabilities" not in {group.title for group in alike.alike(saved)}
-    text = _bare(_page(tmp_path, "listening_fmri"))
-    assert "no purchase with brain data fits the budget and the limits, so none can" in text
-    assert "Other probabilities on this page" not in text
+# Prices
 
 
 def test_hours_and_sessions_of_break_even_prices(tmp_path: Path) -> None:
@@ -300,9 +252,9 @@ def test_hours_and_sessions_of_break_even_prices(tmp_path: Path) -> None:
     assert affordable.hours_unknown(load(made_up.write(tmp_path / "two", "two"))) == ""
 
 
-def test_a_pilot_worth_doing_is_said_in_r2_and_in_money_on_the_first_page() -> None:
-    (said,) = (line for line in answers(_study("demo")).change if "two steps" in line)
-    assert said.endswith("gains 0.0028 in explainable R² on balance, as much as 369 USD more budget")
+def test_a_pilot_worth_doing_is_said_in_r2_and_in_money_on_the_front() -> None:
+    (said,) = (line for line in changes.others(_study("demo")) if "two steps" in line)
+    assert said.endswith("It gains 0.0028 in explainable R², all costs counted, as much as 369 USD more budget")
 
 
 # People left out, and sentences of thresholds

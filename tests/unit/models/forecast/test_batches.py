@@ -129,14 +129,3 @@ def test_without_the_range_the_corner_is_no_bound() -> None:
     few = Purchase(bought.n_task, np.full_like(bought.samples, 20_000.0), np.ones_like(bought.samples), bought.repeats)
     more = Purchase(bought.n_task, few.samples, np.full_like(bought.samples, 4.0), bought.repeats)
     assert np.any(made.explainable_r2(more) > made.explainable_r2(few) + 1e-5)
-
-
-def test_a_replaced_surface_forgets_what_was_kept_of_other_draws() -> None:
-    """The cache is filled, then draws are replaced: the values are those of a surface that never saw the first draws."""
-    made, bought = surface(1.0, 0.0), orders(3)
-    before = made.explainable_r2(bought)
-    draws = Draws(replace(made.draws.system, snr=0.1 * made.draws.system.snr), made.draws.people)
-    after = replace(made, draws=draws).explainable_r2(bought)
-    fresh = PosteriorSurface(made.modalities, draws, made.size).explainable_r2(bought)
-    assert np.array_equal(after, fresh)
-    assert not np.allclose(after, before)

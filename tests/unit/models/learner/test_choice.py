@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +18,9 @@ def _beliefs(covariance: np.ndarray, noise: float | np.ndarray, target: np.ndarr
     return Beliefs(covariance, noise, np.full(count, 1 / count), np.arange(count), target)
 
 
-def _pool(columns: np.ndarray, **given: np.ndarray | int) -> Pool:
+def _pool(columns: np.ndarray, **given: Any) -> Pool:
     n = len(columns)
-    own = {"group": np.arange(n), "price": np.ones(n), "seen": np.zeros(n, dtype=int)}
+    own: dict[str, Any] = {"group": np.arange(n), "price": np.ones(n), "seen": np.zeros(n, dtype=int)}
     return Pool(columns, **(own | given))
 
 

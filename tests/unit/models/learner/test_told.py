@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -157,6 +159,11 @@ def test_alignment_of_latents_that_cannot_be_told_apart_is_shared() -> None:
     np.testing.assert_allclose(mixed_alignment(alignment, np.array([1.1, 1.0, 0.9]), (50.0, 30.0)).sum(), 0.8)
 
 
+def _fresh(learner: ToldLearner) -> ToldLearner:
+    copy: Any = clone(learner)
+    return copy
+
+
 @pytest.fixture(scope="module")
 def study() -> tuple[System, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     system = _system(30, 0.4, [[1.0, 0.4]], [12.0])
@@ -179,15 +186,15 @@ def test_estimator_learns_from_recordings_whatever_the_units(
     system, task, seen, channels, test = study
     x, y, new, truth = task[:, :-1], task[:, -1], test[:-1], test[:-1] @ test[-1]
     told = ToldLearner(_known(system))
-    alone = clone(told).fit(x, y).score(new, truth)
-    model = clone(told).fit(x, y, brain=[(seen, channels)])
+    alone = _fresh(told).fit(x, y).score(new, truth)
+    model = _fresh(told).fit(x, y, brain=[(seen, channels)])
     assert model.score(new, truth) > alone + 0.1
-    moved = clone(told).fit(x + 7.0, y - 3.0, brain=[(seen + 7.0, 1e4 * channels + 5.0)])
+    moved = _fresh(told).fit(x + 7.0, y - 3.0, brain=[(seen + 7.0, 1e4 * channels + 5.0)])
     np.testing.assert_allclose(moved.predict(new + 7.0) + 3.0, model.predict(new), atol=1e-6)
     halves = [(seen[:300], channels[:300]), (seen[300:], channels[300:])]
-    one_person = clone(told).fit(x, y, brain=halves, person=["a", "a"])
+    one_person = _fresh(told).fit(x, y, brain=halves, person=["a", "a"])
     np.testing.assert_allclose(one_person.predict(new), model.predict(new), atol=0.15)
-    two_people = clone(told).fit(x, y, brain=halves)
+    two_people = _fresh(told).fit(x, y, brain=halves)
     assert not np.allclose(two_people.predict(new), one_person.predict(new))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from brainworth.models.learner.learner import BrainInformedRegressor
-from brainworth.models.pilot.likeness import UNKNOWN, Presentations, likeness, precision_of_mean
+from brainworth.models.pilot.likeness import LEVELS, UNKNOWN, Presentations, likeness, precision_of_mean
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.summary import summarise
 from brainworth.models.theory.encoding import encode
@@ -165,3 +165,36 @@ def test_unmeasured_features_are_lack_of_fit() -> None:
     ]
     assert max(found[0]) < 0.08
     assert np.mean(found[1]) == pytest.approx(1.0 / 3.0, abs=0.12)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_quantiles_of_kappa_hold_the_truth_as_often_as_they_say(share: float) -> None:
+    """30 worlds; misses of the middle 12/14 are binomial(30, 1/7): more than 12 have probability 0.03 %.
+
+    At a true share of 0 the lower end is a boundary: the truth may lie below the lowest quantile by less than 0.05.
+    """
+    misses = 0
+    for seed in range(30):
+        shown, features = _presentations(seed, share, 4)
+        found = likeness(shown, 1, (features, np.full(SEEN, 1.0 / SEEN)))
+        low, high = found.quantiles[0], found.quantiles[-1]
+        assert np.all(np.diff(found.quantiles) >= 0.0)
+        misses += not (low - 0.05 * (share == 0.0)) <= share <= high
+    assert misses <= 12
+
+
+def test_draws_follow_the_quantiles() -> None:
+    """10,000 draws; the share below each inner quantile is within five standard errors, 0.025."""
+    shown, features = _presentations(0, 0.3, 4)
+    found = likeness(shown, 1, (features, np.full(SEEN, 1.0 / SEEN)))
+    drawn = found.draws(10_000, np.random.default_rng(0))
+    for level, quantile in list(zip(LEVELS, found.quantiles, strict=True))[1:-1]:
+        assert np.mean(drawn < quantile) == pytest.approx(level, abs=0.025)
+    assert np.all(UNKNOWN.draws(5, np.random.default_rng(0)) == 0.0)
+
+
+def test_kappa_of_a_system_counts_before_that_of_the_design() -> None:
+    """A draw's own kappa gives what the same kappa of the design gives."""
+    own = replace(SYSTEM, alike=jnp.asarray([0.4]))
+    expected = np.asarray(encode(SYSTEM, _design(8.0, 0.4)).encoding_r2)
+    assert np.asarray(encode(own, _design(8.0, 0.1)).encoding_r2) == pytest.approx(expected, rel=1e-12)

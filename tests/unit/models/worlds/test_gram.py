@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -22,7 +24,8 @@ ALARM = 1e-4
 
 
 def _equal(first: list[float], second: list[float]) -> bool:
-    return stats.ks_2samp(first, second).pvalue > ALARM
+    found: Any = stats.ks_2samp(first, second)
+    return float(found.pvalue) > ALARM
 
 
 @pytest.mark.parametrize("n", [3, 40])
@@ -46,7 +49,7 @@ def test_recordings_have_the_distribution_of_rows(n: int) -> None:
             values = np.linalg.eigvalsh(joint)
             assert values[0] > -1e-9 * values[-1]  # a Gram matrix of rows
             ends = probe @ found.gram @ probe, probe @ found.cross @ channel, channel @ found.channel_gram @ channel
-            seen[kind].append((*ends, values[-1], values[-3]))
+            seen[kind].append(tuple(float(value) for value in (*ends, values[-1], values[-3])))
     for first, second in zip(zip(*seen[0], strict=True), zip(*seen[1], strict=True), strict=True):
         assert _equal(list(first), list(second))
 
@@ -66,7 +69,8 @@ def test_labels_have_the_distribution_of_rows(n: int) -> None:
     def summaries(found: LabelStatistics) -> tuple[float, ...]:
         left = found.power - 2.0 * task @ found.cross + task @ found.gram @ task
         inside = task @ (found.cross - found.features * found.label / found.n)
-        return found.label, task @ found.features, found.power, left, inside, float(np.linalg.eigvalsh(found.gram)[-1])
+        ends = found.label, task @ found.features, found.power, left, inside, np.linalg.eigvalsh(found.gram)[-1]
+        return tuple(float(value) for value in ends)
 
     kinds = (rows, lambda: simulated_labels(rng, n, task, noise), summed)
     seen = [list(zip(*(summaries(kind()) for _ in range(DRAWS)), strict=True)) for kind in kinds]
