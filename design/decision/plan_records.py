@@ -26,6 +26,7 @@ from brainworth.design.decision.wording import (
     Judged,
     assumptions,
     citations,
+    label_count,
     methods,
     stimuli_planned_for,
     verdict_sentence,
