@@ -52,6 +52,9 @@ class Record(BaseModel):
         more = f", ... and {len(fields) - _SHOWN} more" if len(fields) > _SHOWN else ""
         return f"{type(self).__name__}({', '.join(fields[:_SHOWN])}{more})"
 
+    def __str__(self) -> str:
+        return repr(self)
+
 
 R = TypeVar("R", bound=Record)
 

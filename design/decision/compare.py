@@ -26,6 +26,7 @@ from brainworth.design.allocation.feasibility import require_feasible
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.allocation.restricted import PartSurface, Restricted, as_whole, restricted
 from brainworth.design.allocation.result import Plan as Purchased
+from brainworth.design.common.cards import Card
 from brainworth.design.common.checks import overall
 from brainworth.design.common.errors import HealthRefusal
 from brainworth.design.common.records import plain
@@ -50,12 +51,33 @@ ORDER = 0.001
 """Lead in utility from which one modality counts as better than another."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """The comparison, as it is written and shown."""
 
     record: dict[str, Any]
     """What ``--json`` prints."""
+
+    def card(self) -> Card:
+        """Return a row for each modality, and for all together."""
+        currency = self.record["currency"]
+        rows = [
+            (
+                row["name"],
+                ", ".join(f"{count:,} {what}" for what, count in row["buys"].items()),
+                f"{row['explainable_r2']['mean']:.3f}",
+                f"{row['probability_worth_it']:.0%}",
+            )
+            for row in self.rows()
+        ]
+        title = f"What each modality buys for {self.record['budget']:,.2f} {currency}"
+        return Card(title, "", ("", "best purchase", "explainable R²", "beats labels alone"), rows)
+
+    def __repr__(self) -> str:
+        return self.card().text()
+
+    def _repr_html_(self) -> str:
+        return self.card().html()
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows of the report's table."""

@@ -24,22 +24,40 @@ class _Checked(BaseModel):
 class Task(_Checked, config.Task):
     """The task and the price of its labels: the keys of [task]."""
 
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+
 
 class Modality(_Checked, modality.Modality):
     """One kind of recording that can be bought: the keys of [[modality]]."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
 
 
 class Cost(_Checked, modality.Cost):
     """What recordings of one modality cost: the keys of [modality.cost]."""
 
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+
 
 class Limits(_Checked, modality.Limits):
     """Which designs of a modality are possible: the keys of [modality.design]."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
 
 
 class Budget(_Checked, aim.Budget):
     """What may be spent: the keys of [budget]."""
 
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+
 
 class Objective(_Checked, aim.Objective):
     """Which plan is best: the keys of [objective]."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)

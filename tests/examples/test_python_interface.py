@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import brainworth as bw
 from brainworth.design.common.cards import MOST_LINES
 from brainworth.design.common.records import plain
 
+NOTHING = pd.DataFrame()
 PAGE = Path(__file__).parents[2] / ".docs" / "pages" / "how-to" / "notebook.md"
 VERBS = (
     *("bw.Study.from_frames(", "bw.Task(", "bw.Modality(", "bw.Cost(", "bw.Budget("),
@@ -156,9 +158,11 @@ def test_blocks_are_checked_when_they_are_made() -> None:
     with pytest.raises(bw.BadInput, match="the key 'cost_per_label' is missing"):
         bw.Task()
     with pytest.raises(bw.BadInput, match="both config and blocks"):
-        bw.Study.from_frames(stimuli=None, labels=None, recordings={}, config={}, task=bw.Task(cost_per_label=1.0))
+        bw.Study.from_frames(
+            stimuli=NOTHING, labels=NOTHING, recordings={}, config={}, task=bw.Task(cost_per_label=1.0)
+        )
     with pytest.raises(bw.BadInput, match="modalities is missing"):
-        bw.Study.from_frames(stimuli=None, labels=None, recordings={}, task=bw.Task(cost_per_label=1.0))
+        bw.Study.from_frames(stimuli=NOTHING, labels=NOTHING, recordings={}, task=bw.Task(cost_per_label=1.0))
 
 
 def test_public_names_exist() -> None:
