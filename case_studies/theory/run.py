@@ -1,7 +1,8 @@
 """Formula against Monte Carlo of the really executed two-stage learner, over random configurations.
 
 Run it with ``uv run python case_studies/theory/run.py`` (half an hour on one core; ``--quick`` takes two minutes, ``--only main``
-leaves the other studies out). In: nothing. Out: ``results/*.csv``, ``results/tables.md``, ``results/formula.svg``, and what the
+leaves the other studies out, ``--formulas`` keeps the worlds that were run and computes the formulas of the random
+configurations again). In: nothing. Out: ``results/*.csv``, ``results/tables.md``, ``results/formula.svg``, and what the
 studies beside it write: ``accuracy``, ``directions``, ``shifts``, ``ratings`` and ``nonlinear``. Each can also be run alone.
 """
 
@@ -28,6 +29,7 @@ from brainworth.models.theory.shift import shifted_risk
 from brainworth.models.theory.system import Design, Spectrum, System
 
 NODES = 32
+QUANTITIES = ("informed", "informed_outside", "task_only", "accuracy", "more_labels")
 PRECISION = 0.01
 """Relative standard error at which no further world is drawn."""
 
@@ -134,23 +136,28 @@ def compared(configuration: Configuration, effort: Effort, seed: int, settings: 
         "equivalent_labels": float(formula["equivalent_labels"]),
         "worlds": len(outcomes),
     }
-    for name in ("informed", "informed_outside", "task_only", "accuracy", "more_labels"):
-        drawn = np.array([getattr(outcome, name) for outcome in outcomes])
-        row[f"{name}_formula"] = float(formula[name]) if np.isfinite(drawn).all() else float("nan")
-        row[f"{name}_mc"] = float(drawn.mean())
-        row[f"{name}_se"] = float(drawn.std(ddof=1) / np.sqrt(drawn.size))
+    for name in QUANTITIES:
+        values = np.array([getattr(outcome, name) for outcome in outcomes])
+        row[f"{name}_formula"] = float(formula[name]) if np.isfinite(values).all() else float("nan")
+        row[f"{name}_mc"] = float(values.mean())
+        row[f"{name}_se"] = float(values.std(ddof=1) / np.sqrt(values.size))
     return row
+
+
+def drawn(name: str, index: int, effort: Effort, seed: int) -> Configuration:
+    """Return one configuration of a table."""
+    sources = 2 + index % 2 if name == "sources" else 1
+    configuration = draw_configuration(np.random.default_rng([seed, index]), sources, effort.latents)
+    if name != "binary":
+        return configuration
+    return replace(configuration, p=min(configuration.p, 300), n_task=min(configuration.n_task, 2000))
 
 
 def table(name: str, effort: Effort, count: int, seed: int) -> pd.DataFrame:
     """Return one table: ``main`` (one source), ``sources`` (two or three) or ``binary``."""
     rows: list[dict[str, float]] = []
     for index in range(count):
-        rng = np.random.default_rng([seed, index])
-        sources = 2 + index % 2 if name == "sources" else 1
-        configuration = draw_configuration(rng, sources, effort.latents)
-        if name == "binary":
-            configuration = replace(configuration, p=min(configuration.p, 300), n_task=min(configuration.n_task, 2000))
+        configuration = drawn(name, index, effort, seed)
         started = time.process_time()
         settings = {"sources": Settings(), "binary": Settings(signs=True)}.get(name)
         rows.append(compared(configuration, effort, seed * 1000 + index, settings))
@@ -163,31 +170,57 @@ def table(name: str, effort: Effort, count: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def renewed(name: str, frame: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Return a table of the full effort with its worlds as they are and the formulas of today.
+
+    Raises
+    ------
+    ValueError
+        If the equivalent labels have moved by more than 1 %: the worlds that were given so many must be run again.
+    """
+    found = frame.copy()
+    for index in range(len(frame)):
+        configuration = drawn(name, index, FULL, seed)
+        formula = formulas(padded(configuration), configuration.design())
+        labels = configuration.n_task + float(formula["equivalent_labels"])
+        if abs(labels / (configuration.n_task + frame["equivalent_labels"][index]) - 1.0) > 0.01:
+            raise ValueError(f"Row {index} of '{name}' was run with other equivalent labels. Run it again.")
+        found.loc[index, "equivalent_labels"] = float(formula["equivalent_labels"])
+        found.loc[index, "encoding_r2"] = float(formula["encoding_r2"].mean())
+        for column in QUANTITIES:
+            if np.isfinite(frame[f"{column}_mc"][index]):
+                found.loc[index, f"{column}_formula"] = float(formula[column])
+    return found
+
+
 def main() -> None:
     """Draw, compare, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few configurations, few worlds")
     parser.add_argument("--out", type=Path, help="folder of the results")
     parser.add_argument("--only", choices=("main", "studies"), help="the random configurations, or the other studies")
+    parser.add_argument("--formulas", action="store_true", help="keep the worlds, compute the formulas again")
     options = parser.parse_args()
     fallback = Path("out/theory") if options.quick else Path(__file__).parent / "results"
     out: Path = options.out or fallback
     out.mkdir(parents=True, exist_ok=True)
     if options.only != "studies":
-        random_configurations(QUICK if options.quick else FULL, out)
-    if options.only != "main":
+        random_configurations(QUICK if options.quick else FULL, out, again=not options.formulas)
+    if options.only != "main" and not options.formulas:
         studies(out, quick=options.quick)
     print(f"Written to {out}")
 
 
-def random_configurations(effort: Effort, out: Path) -> None:
-    """Write the tables over random configurations."""
+def random_configurations(effort: Effort, out: Path, *, again: bool = True) -> None:
+    """Write the tables over random configurations; without ``again``, only the formulas are computed anew."""
     counts = {"main": effort.configurations, "sources": effort.extra, "binary": effort.extra}
     for seed, (name, count) in enumerate(counts.items(), start=1):
-        table(name, effort, count, seed).to_csv(out / f"{name}.csv", index=False, float_format="%.5g")
-    found = {name: pd.read_csv(out / f"{name}.csv") for name in counts}
-    write_tables(found, out / "tables.md")
-    draw_figure(found["main"], out / "formula.svg")
+        path = out / f"{name}.csv"
+        found = table(name, effort, count, seed) if again else renewed(name, pd.read_csv(path), seed)
+        found.to_csv(path, index=False, float_format="%.5g")
+    tables = {name: pd.read_csv(out / f"{name}.csv") for name in counts}
+    write_tables(tables, out / "tables.md")
+    draw_figure(tables["main"], out / "formula.svg")
 
 
 def studies(out: Path, *, quick: bool) -> None:

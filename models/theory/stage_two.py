@@ -24,8 +24,8 @@ gamma_j < 1), raise all its slopes at the solution. So X and all u_j fall, and w
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -158,35 +158,43 @@ def _read(prior: PriorAfterStageOne, n_task: Scalar, at: Unknowns) -> AfterLabel
     return AfterLabels(ratio=n_task / x, unknown=z, learned=gamma, variance=energy * z)
 
 
+def _right_hand_sides(
+    prior: PriorAfterStageOne, count: Float[Array, " node"], noise: Scalar, n_task: Scalar, at: Unknowns
+) -> Unknowns:
+    after = _read(prior, n_task, at)
+    seen = after.ratio * jnp.sum(count * prior.learned * after.unknown, axis=1)
+    x = noise + jnp.sum(count * after.variance)
+    return jnp.concatenate([x[None], 1.0 / (1.0 + seen)])
+
+
+@jax.custom_jvp
 def _unknowns(prior: PriorAfterStageOne, count: Float[Array, " node"], noise: Scalar, n_task: Scalar) -> Unknowns:
     """Return the solution."""
 
-    def right_hand_sides(at: Unknowns) -> Unknowns:
-        after = _read(prior, n_task, at)
-        seen = after.ratio * jnp.sum(count * prior.learned * after.unknown, axis=1)
-        x = noise + jnp.sum(count * after.variance)
-        return jnp.concatenate([x[None], 1.0 / (1.0 + seen)])
+    def improved(at: Unknowns) -> Unknowns:
+        return _right_hand_sides(prior, count, noise, n_task, at)
 
-    fixed = jax.lax.stop_gradient((prior, count, n_task))
+    def unfinished(state: tuple[Array, Unknowns, Scalar]) -> Array:
+        return (state[0] < MAX_STEPS) & (state[2] > TOLERANCE)
 
-    def newton(function: Callable[[Unknowns], Unknowns], start: Unknowns) -> Unknowns:
-        def unfinished(state: tuple[Array, Unknowns, Scalar]) -> Array:
-            return (state[0] < MAX_STEPS) & (state[2] > TOLERANCE)
-
-        def advance(state: tuple[Array, Unknowns, Scalar]) -> tuple[Array, Unknowns, Scalar]:
-            step, at, _ = state
-            move = _eliminate(_jacobian(*fixed, at), function(at))
-            return step + 1, at - move, jnp.max(jnp.abs(move) / at)
-
-        near = jax.lax.fori_loop(0, PLAIN_STEPS, lambda _, at: at - function(at), start)
-        return jax.lax.while_loop(unfinished, advance, (jnp.zeros((), dtype=int), near, jnp.ones(())))[1]
-
-    def tangent(linear: Callable[[Unknowns], Unknowns], value: Unknowns) -> Unknowns:
-        return jnp.linalg.solve(jax.vmap(linear, out_axes=1)(jnp.eye(value.shape[0])), value)
+    def advance(state: tuple[Array, Unknowns, Scalar]) -> tuple[Array, Unknowns, Scalar]:
+        step, at, _ = state
+        move = _eliminate(_jacobian(prior, count, n_task, at), at - improved(at))
+        return step + 1, at - move, jnp.max(jnp.abs(move) / at)
 
     top = noise + jnp.sum(count * (prior.remainder + jnp.sum(prior.learned, axis=0)))
     start = jnp.concatenate([top[None], jnp.ones(prior.learned.shape[0])])
-    return jax.lax.custom_root(lambda at: at - right_hand_sides(at), jax.lax.stop_gradient(start), newton, tangent)
+    near = jax.lax.fori_loop(0, PLAIN_STEPS, lambda _, at: improved(at), start)
+    return jax.lax.while_loop(unfinished, advance, (jnp.zeros((), dtype=int), near, jnp.ones(())))[1]
+
+
+@_unknowns.defjvp
+def _(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Unknowns, Unknowns]:
+    """Implicit function theorem: the solution moves by the inverse Jacobian times what moves the right-hand sides."""
+    prior, count, _, n_task = primals
+    at = _unknowns(*primals)
+    _, moved = jax.jvp(lambda *given: _right_hand_sides(*given, at), primals, tangents)
+    return at, _eliminate(_jacobian(prior, count, n_task, at), moved)
 
 
 def _jacobian(

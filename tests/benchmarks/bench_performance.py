@@ -53,7 +53,7 @@ def batch(spectrum: Spectrum, size: int) -> tuple[System, Design]:
 
 
 def plain(h: np.ndarray, system: System, design: Design, index: int) -> float:
-    """The same number by straightforward iteration in NumPy (1e-8)."""
+    """The same number by straightforward iteration in NumPy (1e-8 or so)."""
     phi, q, n = np.asarray(system.snr[index]), np.asarray(system.channels), np.asarray(design.n_brain[index])
     share, sigma, labels = (
         np.asarray(system.alignment[index]),
@@ -74,12 +74,13 @@ def plain(h: np.ndarray, system: System, design: Design, index: int) -> float:
                 break
         left[j] = h / (1 + h * precision)
     v, learned = (1 - share.sum()) * h + share @ left, share[:, None] * (h - left)
-    risk = 1.0
-    for _ in range(2000):
-        x = sigma + risk
-        z = 1 / (1 + labels * v / x)
-        new = float(np.sum(v * z) + np.sum((learned @ z**2) / (1 + labels * (learned @ z) / x)))
-        done, risk = abs(new - risk) < 1e-9 * new, new
+    risk, gamma = 1.0, np.ones(K)
+    for _ in range(5000):
+        x, energy = sigma + risk, v + gamma @ learned
+        z = 1 / (1 + labels * energy / x)
+        gamma = 1 / (1 + labels * (learned @ z) / x)
+        new = float(np.sum(energy * z))
+        done, risk = abs(new - risk) < 1e-11 * new, new
         if done:
             break
     return risk

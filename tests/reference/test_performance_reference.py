@@ -38,17 +38,16 @@ def slow_risk(h: np.ndarray, system: System, n_brain: list[float], n: float) -> 
     tau, sigma = float(system.signal_variance), float(system.noise_variance)
     share = np.asarray(system.alignment)
     found = [slow_encoding(h, phis[:, j], qs, np.asarray(n_brain)) for j in range(len(share))]
-    c2 = np.array([1 - m for m, _ in found])
-    s = np.array([h / (1 + h * t) for _, t in found])
-    b = (h - s) / c2[:, None]
-    t = tau * share * c2
-    v = tau * ((1 - share.sum()) * h + share @ s)
-    risk = tau
-    for _ in range(5000):
+    left = np.array([h / (1 + h * t) for _, t in found])
+    learned = tau * share[:, None] * (h - left)
+    v = tau * ((1 - share.sum()) * h + share @ left)
+    risk, gamma = tau, np.ones(len(share))
+    for _ in range(20000):
         x = sigma + risk
-        z = 1 / (1 + n * v / x)
-        z1, z2 = b @ z, b @ z**2
-        risk = float(np.sum(v * z) + np.sum(t * z2 / (1 + n * t * z1 / x)))
+        energy = v + gamma @ learned
+        z = 1 / (1 + n * energy / x)
+        gamma = 1 / (1 + n * (learned @ z) / x)
+        risk = float(np.sum(energy * z))
     return risk
 
 
@@ -77,6 +76,36 @@ def test_fast_fixed_points_equal_slow_iteration(seed: int) -> None:
     ]
     np.testing.assert_allclose(np.asarray(encoding.residual), slow, rtol=1e-7)
     assert float(RISK(system, design)) == pytest.approx(slow_risk(h, system, n_brain, n_task), rel=1e-8)
+
+
+# values of THEORY section 3: endless brain data, joint form and Monte Carlo of the exact posterior mean (mean and error)
+@pytest.mark.parametrize(
+    "row",
+    [
+        (60, 1.0, 10, 1.0, 1.0, 20, 0.351, 0.359, 0.009),
+        (60, 1.5, 10, 1.0, 1.0, 20, 0.280, 0.281, 0.006),
+        (60, 2.0, 10, 1.0, 0.1, 10, 0.108, 0.117, 0.004),
+        (60, 1.5, 4, 1.0, 1.0, 20, 0.168, 0.175, 0.005),
+        (60, 2.0, 4, 1.0, 1.0, 20, 0.146, 0.154, 0.006),
+        (60, 0.5, 3, 0.5, 2.0, 50, 0.502, 0.485, 0.007),
+        (120, 0.4, 2, 0.8, 2.0, 44, 0.280, 0.284, 0.006),
+    ],
+)
+def test_published_values_of_latents_that_share_directions(row: tuple[float, ...]) -> None:
+    (p, exponent, k, rho2, noise), (n, joint, carlo, error) = row[:5], row[5:]
+    system = System(
+        spectrum=Spectrum.power_law(int(p), exponent),
+        signal_variance=jnp.asarray(1.0),
+        noise_variance=jnp.asarray(noise),
+        alignment=jnp.full(int(k), rho2 / k),
+        snr=jnp.ones((1, int(k))),
+        channels=jnp.asarray([20.0]),
+        brain_exponent=jnp.asarray(1.0),
+        task_exponent=jnp.asarray(1.0),
+    )
+    found = float(RISK(system, Design.simple([1e12], float(n))))
+    assert found == pytest.approx(joint, abs=6e-4)
+    assert found == pytest.approx(carlo, abs=3 * error)
 
 
 # values of THEORY section 7, "Encoding stage alone" (theory columns, two digits)
