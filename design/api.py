@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import PrivateAttr
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from brainworth.design.common.workers import Team
     from brainworth.design.decision.compare import Comparison
     from brainworth.design.decision.evaluate import Evaluation
+    from brainworth.design.decision.stimuli import ChoiceOptions, StimulusChoice
+    from brainworth.design.pilot.candidates import Candidates
     from brainworth.design.pilot.overview import Overview
     from brainworth.design.posterior.fit import Posterior as PosteriorDraws
     from brainworth.design.report.overview import Figure
@@ -378,6 +380,36 @@ class Posterior:
 
         wish = Wish(labels, dict(brain or {}), dict(people or {}), dict(sessions or {}), dict(repeats or {}))
         return evaluate(believed(self.fitted), wish)
+
+    def choose(
+        self,
+        candidates: Candidates | pd.DataFrame,
+        n: int,
+        *,
+        of: Literal["labels", "recordings"] = "labels",
+        options: ChoiceOptions | None = None,
+    ) -> StimulusChoice:
+        """Return which stimuli of a pool to label or record next, ranked, and what that gains over a random choice.
+
+        Parameters
+        ----------
+        candidates : Candidates or DataFrame
+            The pool, with the study's features.
+        n : int
+            Labels or recordings to choose; groups stay whole, so that fewer can be chosen.
+        of : "labels" or "recordings"
+            What is measured.
+        options : ChoiceOptions, optional
+            Modality, repeats, prices, target stimuli, seed.
+
+        Raises
+        ------
+        BadInput
+            If the pool lacks features of the study, or cannot give so many.
+        """
+        from brainworth.design.decision.stimuli import choose
+
+        return choose(self.fitted, candidates, n, of=of, options=options)
 
 
 class Plan(PlanRecord):

@@ -268,6 +268,7 @@ def _details(toy: _Toy, budget: float, case: str) -> dict[str, Any]:
         "objective": {"utility": "mean", "level": 0.1, "target": None},
         "exchange_curve": exchange,
         "posterior_draws": _draws(toy, budget),
+        "performance_table": _table(toy),
         **_decision(toy),
         **_prose(toy),
     }
@@ -288,6 +289,30 @@ def _learning(toy: _Toy, grid: list[int], curves: list[dict[str, Any]]) -> dict[
         "surface": {"n_brain": [factor * sum(brain.values()) for factor in factors]}
         | {key: [[cell[key] for cell in row] for row in cells] for key in keys},
     }
+
+
+def _table(toy: _Toy) -> dict[str, Any]:
+    """Make the table that the planner searches; more people are a little better, up to a point."""
+    labels = np.unique((180 * np.expm1(np.linspace(0, np.log1p(16_000 / 180), 16))).round().astype(int))
+    samples = np.unique((600 * np.expm1(np.linspace(0, np.log1p(80_000 / 600), 12))).round().astype(int))
+    people = [1, 3, 10, 40]
+    found: dict[str, Any] = {}
+    for name in toy.names:
+        cells = [
+            [[summary(toy.r2(n + 20, {name: s * (0.5 + 0.1 * np.log(p))})) for n in labels] for s in samples]
+            for p in people
+        ]
+        cubes = {
+            key: [[[round(c[key], 4) for c in row] for row in rows] for rows in cells] for key in ("mean", "q05", "q95")
+        }
+        found[name] = {
+            "samples": samples.tolist(),
+            "sample_scale": 600.0,
+            "people": people,
+            "most_sessions_each": 6,
+            **cubes,
+        }
+    return {"labels": labels.tolist(), "label_scale": 180.0, "modalities": found}
 
 
 def _prices(toy: _Toy) -> dict[str, Any]:

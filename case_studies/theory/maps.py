@@ -25,14 +25,14 @@ FEW = 40
 """Features below which they are few."""
 
 
-def deviation(frame: pd.DataFrame, name: str, formula: str | None = None) -> NDArray[np.float64]:
+def deviation(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
     """Return relative deviations of a formula."""
-    return frame[f"{formula or name}_formula"].to_numpy() / frame[f"{name}_mc"].to_numpy() - 1.0
+    return frame[f"{name}_formula"].to_numpy() / frame[f"{name}_mc"].to_numpy() - 1.0
 
 
-def spread(frame: pd.DataFrame, name: str, formula: str | None = None) -> dict[str, float]:
+def spread(frame: pd.DataFrame, name: str) -> dict[str, float]:
     """Return count, mean, typical, 90 % quantile and worst of the deviations."""
-    found = deviation(frame, name, formula)
+    found = deviation(frame, name)
     error = frame[f"{name}_se"].to_numpy() / frame[f"{name}_mc"].to_numpy()
     return {
         "count": float(len(found)),
@@ -48,20 +48,20 @@ Bands = dict[tuple[int, int], dict[str, float]]
 
 def detection_bands(frame: pd.DataFrame) -> Bands:
     """Return the spread of the risk by band of the weakest latent and of channels per feature, where features are not few."""
-    return _bands(frame.loc[(frame["p"] >= FEW).to_numpy()], "informed", None)
+    return _bands(frame.loc[(frame["p"] >= FEW).to_numpy()], "informed")
 
 
 def outside_bands(frame: pd.DataFrame) -> Bands:
-    """Return the same of the part outside in its form with all latents together, up to k sum h_i^2 = 1."""
-    return _bands(frame.loc[((frame["p"] >= FEW) & (frame["overlap"] < 1.0)).to_numpy()], "outside", "outside_span")
+    """Return the same of the part outside, up to k sum h_i^2 = 1."""
+    return _bands(frame.loc[((frame["p"] >= FEW) & (frame["overlap"] < 1.0)).to_numpy()], "outside")
 
 
-def _bands(usable: pd.DataFrame, name: str, formula: str | None) -> Bands:
+def _bands(usable: pd.DataFrame, name: str) -> Bands:
     weakest = np.digitize(usable["weakest_r2"].to_numpy(), DETECTION)
     channels = np.digitize(usable["q"].to_numpy() / usable["p"].to_numpy(), CHANNELS)
     bands = [(w, c) for w in range(len(DETECTION) + 1) for c in range(len(CHANNELS) + 1)]
     rows = {band: usable.loc[(weakest == band[0]) & (channels == band[1])] for band in bands}
-    return {band: spread(chosen, name, formula) for band, chosen in rows.items() if len(chosen)}
+    return {band: spread(chosen, name) for band, chosen in rows.items() if len(chosen)}
 
 
 def comfortable(frame: pd.DataFrame) -> NDArray[np.bool_]:
@@ -110,10 +110,7 @@ def write_map(frame: pd.DataFrame, path: Path) -> None:
     edges = (0.035, 0.1, 0.3, 1.0)
     group = np.digitize(strong["overlap"].to_numpy(), edges)
     outside = [
-        {
-            **_line(f"k Σh² {_between(index, edges)}", spread(strong.loc[group == index], "outside")),
-            "jointly, 90 %": f"{100 * spread(strong.loc[group == index], 'outside', 'outside_span')['90 %']:.1f} %",
-        }
+        _line(f"k Σh² {_between(index, edges)}", spread(strong.loc[group == index], "outside"))
         for index in np.unique(group)
     ]
     text = [
@@ -123,8 +120,7 @@ def write_map(frame: pd.DataFrame, path: Path) -> None:
         f"{FEW} features, and every latent's encoding R² at least {DETECTION[1]:g} or q / p at most {CHANNELS[0]:g}.\n",
         markdown(risk),
         "## Part of the risk outside of the brain subspace (what a shift multiplies)\n",
-        f"Latents with an encoding R² of at least {DETECTION[1]:g}. THEORY section 5 treats them one at a time; the last "
-        "column is the form that projects on all of them together (`models.subspace`).\n",
+        f"Latents with an encoding R² of at least {DETECTION[1]:g}.\n",
         markdown(outside),
         "## Every configuration\n",
         _detail(frame),
@@ -153,7 +149,6 @@ def _detail(frame: pd.DataFrame) -> str:
         "s.e.": errors,
         "task only": deviation(frame, "task_only"),
         "outside": deviation(frame, "outside"),
-        "outside, jointly": deviation(frame, "outside", "outside_span"),
     }
     rows: list[dict[str, str]] = []
     for index, record in enumerate(frame.to_dict("records")):
@@ -198,12 +193,7 @@ def draw_map(frame: pd.DataFrame, path: Path) -> None:
     second.set_title("small numbers of samples do no harm", fontsize=9)
     figure.colorbar(shown, ax=(first, second), label="risk: formula − Monte Carlo, %")
     strong = usable.loc[(usable["weakest_r2"] >= DETECTION[1]).to_numpy()]
-    for formula, colour, label in (
-        ("outside", "#b35c00", "one latent at a time (THEORY)"),
-        ("outside_span", "#0b6e99", "all latents together"),
-    ):
-        third.plot(strong["overlap"], 100 * deviation(strong, "outside", formula), "o", ms=3, color=colour, label=label)
+    third.plot(strong["overlap"], 100 * deviation(strong, "outside"), "o", ms=3, color="#0b6e99")
     third.axhspan(-3, 3, color="0.93", zorder=0)
     third.set(xscale="log", xlabel="latents per effective direction, k Σh²", ylabel="outside: formula − Monte Carlo, %")
-    third.legend(frameon=False, fontsize=8)
     figure.savefig(path, metadata={"Date": None})

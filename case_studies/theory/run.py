@@ -2,7 +2,7 @@
 
 Run it with ``uv run python case_studies/theory/run.py`` (half an hour on one core; ``--quick`` takes two minutes, ``--only main``
 leaves the other studies out). In: nothing. Out: ``results/*.csv``, ``results/tables.md``, ``results/formula.svg``, and what the
-studies beside it write: ``accuracy``, ``shifts``, ``ratings`` and ``nonlinear``, each of which can also be run alone.
+studies beside it write: ``accuracy``, ``directions``, ``shifts``, ``ratings`` and ``nonlinear``. Each can also be run alone.
 """
 
 from __future__ import annotations
@@ -193,11 +193,13 @@ def random_configurations(effort: Effort, out: Path) -> None:
 def studies(out: Path, *, quick: bool) -> None:
     """Run the studies that ask one question each; they import from this module, so that they are imported here."""
     import accuracy
+    import directions
     import nonlinear
     import ratings
     import shifts
 
     accuracy.write(out, quick=quick)
+    directions.write(out, quick=quick)
     results = out if (out / "main.csv").exists() else Path(__file__).parent / "results"
     shifts.write(out, pd.read_csv(results / "main.csv"), quick=quick)
     ratings.write(out, quick=quick)

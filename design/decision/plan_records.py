@@ -18,6 +18,7 @@ from brainworth.design.common.summaries import Summary, spread
 from brainworth.design.common.version import __version__
 from brainworth.design.decision.exchange_rates import ExchangeRates
 from brainworth.design.decision.learning import learning
+from brainworth.design.decision.performance_table import performance_table, reach
 from brainworth.design.decision.records import details as detail
 from brainworth.design.decision.records import plan as record
 from brainworth.design.decision.rehearse import Rehearsal
@@ -258,7 +259,14 @@ def _details(solved: Solved) -> detail.Details:
         citations=citations(posterior),
         marginal_value=result.marginal_value,
         cost_spread=Summary(**result.cost_spread),
+        performance_table=_table(solved),
     )
+
+
+def _table(solved: Solved) -> detail.PerformanceTable:
+    alone = solved.result.alternatives.get("task_only")
+    labels = max(solved.result.plan.allocation.n_task, 0 if alone is None else alone.plan.allocation.n_task)
+    return performance_table(solved.posterior.surface(), reach(solved.problem, labels=labels, money=solved.budget))
 
 
 def _samples(allocation: Purchased) -> dict[str, int]:

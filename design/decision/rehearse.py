@@ -24,7 +24,7 @@ from brainworth.models.learner.rehearsal import Rehearsed, rehearse, setting_of
 
 REHEARSALS = 64
 """Rehearsals of a plan, unless they stop early."""
-LEARNER = "told"
+LEARNER = "the learner that is told what the plan believes"
 """The learner that is trained: told what the plan believes (``Plan.learner()``)."""
 
 

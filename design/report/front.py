@@ -144,13 +144,20 @@ def _percent(value: float) -> float:
     return float(np.clip(100 * np.nan_to_num(value), 0.0, 100.0))
 
 
+_FEW = 3
+"""More modalities than these are counted where space is short."""
+
+
 def purchases(saved: Saved, bought: Allocation) -> list[str]:
-    """Say what is bought, one item a line."""
-    lines = [f"{count(bought.n_task)} labels"]
-    for name, row in bought.modalities.items():
-        if row.n_samples > 0:
-            lines.append(f"{name}: {effort(row, saved.hours(name))}")
-    return lines
+    """Say what is bought, one item a line; of many modalities only how many there are, as the purchase list follows."""
+    rows = {name: row for name, row in bought.modalities.items() if row.n_samples > 0}
+    labels = f"{count(bought.n_task)} labels"
+    if len(rows) > _FEW:
+        return [
+            labels,
+            f"{count(sum(row.n_samples for row in rows.values()))} samples of {len(rows)} kinds of recordings",
+        ]
+    return [labels, *(f"{name}: {effort(row, saved.hours(name))}" for name, row in rows.items())]
 
 
 @dataclass(frozen=True)

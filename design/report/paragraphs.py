@@ -130,12 +130,13 @@ def _aim(saved: Saved) -> str:
 
 def _losses(saved: Saved) -> list[str]:
     prices = saved.details.prices
-    said = []
-    for name, row in saved.plan.allocation.modalities.items():
-        kept = prices.modalities[name].usable_fraction if prices and name in prices.modalities else None
-        if row.n_samples > 0 and kept is not None and kept < 1:
-            said.append(f"The numbers allow for losses: {share(kept)} of the {name} samples are expected to be usable.")
-    return said
+    said = [
+        f"{share(kept)} of the {name} samples"
+        for name, row in saved.plan.allocation.modalities.items()
+        if row.n_samples > 0 and prices and name in prices.modalities
+        if (kept := prices.modalities[name].usable_fraction) is not None and kept < 1
+    ]
+    return [f"The numbers allow for losses: {listed(said)} are expected to be usable."] if said else []
 
 
 def _stopping(saved: Saved) -> str:

@@ -37,6 +37,7 @@ from brainworth.design.report import (
     information_figure,
     learning_figures,
     paragraphs,
+    planner,
     regime_figure,
     tables,
     twin,
@@ -155,7 +156,9 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         "plain": words.plain,
         "money": money,
     }
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
+    plannable = planner.planner(saved)
+    files = ["report.js", *(["planner.js", "planner_page.js"] if plannable else [])]
+    script = "\n".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in files)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     heads, rows = decision_tables.compared(saved)
     fill = partial(
@@ -207,7 +210,8 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=f"sha256-{digest}",
-        data=_script_json({}),
+        data=_script_json({"planner": plannable}),
+        planner=plannable,
         methods=methods(saved),
         references=references(saved),
     )

@@ -81,7 +81,8 @@ def mean_label_risk(
     Notes
     -----
     THEORY section 9.1. The predictions are centred on the labelled stimuli, and each label shows the mean with the variance
-    sigma^2 + M. Never rises with any number of samples, because M does not.
+    sigma^2 + M. To leading order: the error of the mean is noise for the weights, too (with 25 labels and 30 features the addition
+    is 7 % too low, the whole risk 1 %). Never rises with any number of samples, because M does not.
     """
     one_label = system.noise_variance + risk
     if prior_variance is None:

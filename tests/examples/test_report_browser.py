@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import re
 import shutil
@@ -19,7 +20,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from scipy.interpolate import RegularGridInterpolator
 
 from brainworth.design.report import write_report
 
@@ -197,7 +200,16 @@ def test_everything_can_be_reached_by_keyboard(browser: Browser, addresses: dict
             )
         )
     assert seen[0] == "skip"
-    assert {"Purchase list", "grant", "registered", "methods-text", "Thresholds", "Health checks"} <= set(seen)
+    assert {
+        "planner-budget",
+        "planner-people",
+        "Purchase list",
+        "grant",
+        "registered",
+        "methods-text",
+        "Thresholds",
+        "Health checks",
+    } <= set(seen)
     assert len(seen) == wanted
 
 
@@ -329,6 +341,110 @@ def test_nothing_sticks_out(browser: Browser, addresses: dict[str, str], case: s
     assert browser.js("document.scrollingElement.scrollWidth") <= pixels
     browser.js(UNFOLD)
     assert browser.js("document.scrollingElement.scrollWidth") <= pixels
+
+
+def _vectors(table: dict[str, Any], n: int) -> list[dict[str, Any]]:
+    """Return random budgets, prices and limits."""
+    rng = np.random.default_rng(7)
+    found: list[dict[str, Any]] = []
+    for _ in range(n):
+        modalities = {
+            name: {
+                "session": float(rng.uniform(60, 2_000)),
+                "person": float(rng.uniform(0, 300)),
+                "setup": float(rng.choice([0, 1_500])),
+                "size": int(rng.choice([100, 300, 600])),
+                "mostEach": int(rng.choice([2, 4, 100])),
+                "mostPeople": int(rng.choice([12, 60])),
+                "fixed": None,
+            }
+            for name in table["modalities"]
+        }
+        found.append(
+            {
+                "budget": float(np.exp(rng.uniform(np.log(3e3), np.log(8e4)))),
+                "label": float(np.exp(rng.uniform(np.log(1), np.log(40)))),
+                "mostLabels": None,
+                "modalities": modalities,
+            }
+        )
+    return found
+
+
+def _exhaustive(table: dict[str, Any], asked: dict[str, Any]) -> float:
+    """Return the highest mean of all whole-number plans, by SciPy's interpolation of the same table."""
+    best = 0.0
+    for name, price in asked["modalities"].items():
+        own = table["modalities"][name]
+        axes = (
+            np.log(own["people"]),
+            np.log1p(np.array(own["samples"]) / own["sample_scale"]),
+            np.log1p(np.array(table["labels"]) / table["label_scale"]),
+        )
+        read = RegularGridInterpolator(axes, np.array(own["mean"]))
+        most = min(
+            (asked["budget"] - price["setup"]) // price["session"], math.ceil(own["samples"][-1] / price["size"])
+        )
+        s, p = (grid.ravel() for grid in np.meshgrid(np.arange(1, most + 1), np.arange(1, price["mostPeople"] + 1)))
+        s, p = np.append(s, 0), np.append(p, 1)
+        left = asked["budget"] - np.where(s > 0, price["setup"] + s * price["session"] + p * price["person"], 0.0)
+        fits = ((p <= s) & (np.ceil(s / p) <= price["mostEach"]) & (left >= 0)) | (s == 0)
+        labels = np.floor(left[fits] / asked["label"] + 1e-9)
+        points = (
+            np.log(p[fits]),
+            np.log1p(s[fits] * price["size"] / own["sample_scale"]),
+            np.log1p(labels / table["label_scale"]),
+        )
+        inside = [np.clip(x, axis[0], axis[-1]) for x, axis in zip(points, axes, strict=True)]
+        best = max(best, float(read(np.stack(inside, axis=1)).max()))
+    return best
+
+
+def test_the_planner_finds_the_best_plan_at_any_price(browser: Browser, addresses: dict[str, str]) -> None:
+    """Its plan, on 200 random prices and budgets, is within .002 of explainable R² of the best of all whole-number plans."""
+    details = json.loads((Path(addresses["two"].removeprefix("file://")).parent / "details.json").read_text())
+    table, asked = details["performance_table"], _vectors(details["performance_table"], 200)
+    assert len(json.dumps(table)) < 300_000
+    browser.open(addresses["two"])
+    found = browser.js(
+        f"(asked => {{ const t = JSON.parse(document.getElementById('brainworth-data').textContent).planner.table;"
+        "return asked.map(a => brainworthPlanner.search(t, a, a.budget).best); })"
+        f"({json.dumps(asked)})"
+    )
+    loss = []
+    for want, plan in zip(asked, found, strict=True):
+        price = want["modalities"][plan["name"]]
+        brain = price["setup"] + plan["sessions"] * price["session"] + plan["people"] * price["person"]
+        assert plan["labels"] * want["label"] + (brain if plan["sessions"] else 0.0) <= want["budget"] + 1e-6
+        assert plan["people"] <= min(price["mostPeople"], plan["sessions"])
+        loss.append(_exhaustive(table, want) - plan["mean"])
+    assert max(loss) <= 0.002
+    assert min(loss) >= -1e-6, "no plan is better than the best of all"
+    assert {bool(plan["sessions"]) for plan in found} == {True, False}
+
+
+def test_the_planner_answers_to_keys_on_a_phone(browser: Browser, addresses: dict[str, str]) -> None:
+    browser.width(390)
+    browser.open(addresses["two"])
+    read = "document.getElementById('planner').innerText"
+    before, curve = (
+        browser.js(read),
+        browser.js("document.querySelector('#planner-curve .best').getAttribute('points')"),
+    )
+    assert "Your design" in before
+    assert browser.js("document.scrollingElement.scrollWidth") <= 390
+    browser.js("document.getElementById('planner-budget').focus()")
+    browser.key("ArrowUp", 38)
+    browser.js("document.getElementById('planner-budget').select()")
+    browser.call("Input.insertText", text="9000")
+    browser.until(lambda: browser.js(read) != before)
+    assert browser.js("document.querySelector('#planner-curve .best').getAttribute('points')") != curve
+    browser.js("document.getElementById('planner-people').select()")
+    browser.call("Input.insertText", text="20")
+    assert "40 sessions of EEG with 20 people (24,000 samples)" in browser.js(read)
+    assert "more than the budget" in browser.js(read)
+    assert browser.complaints() == []
+    assert browser.requests() == []
 
 
 A4 = 694

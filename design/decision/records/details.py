@@ -397,6 +397,38 @@ class RoundsGain(Record):
     perfect_information: Number = None
 
 
+class ModalityTable(Record):
+    """Explainable R² with recordings of one modality, ``[people][samples][labels]``."""
+
+    samples: list[int]
+    """New recorded samples."""
+    sample_scale: float
+    """Between its points the table is linear in ``log(1 + samples / sample_scale)``."""
+    people: list[int]
+    """New people; between its points the table is linear in their logarithm."""
+    repeats: int = 1
+    """Presentations of each stimulus."""
+    most_people: int | None = None
+    most_sessions_each: int | None = None
+    returning: int | None = None
+    """People of the pilot, where only they may be recorded."""
+    mean: list[list[list[float]]]
+    """On average over studies."""
+    q05: list[list[list[float]]]
+    """5 % quantile of single studies."""
+    q95: list[list[list[float]]]
+
+
+class PerformanceTable(Record):
+    """What every amount of new data reaches, with one modality at a time; prices play no part in it."""
+
+    labels: list[int]
+    label_scale: float
+    """Between its points the table is linear in ``log(1 + labels / label_scale)``."""
+    most_labels: int | None = None
+    modalities: dict[str, ModalityTable]
+
+
 class Details(Record):
     """`details.json`."""
 
@@ -428,5 +460,7 @@ class Details(Record):
     cost_spread: Summary | None = None
     """The plan's cost under uncertain prices."""
     rounds: RoundsGain | None = None
+    performance_table: PerformanceTable | None = None
+    """What the planner in the report searches."""
     methods: list[str] = Field(default_factory=list)
     citations: list[str] = Field(default_factory=list)

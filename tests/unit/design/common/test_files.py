@@ -47,7 +47,7 @@ def test_a_fault_of_the_disk_is_one_paragraph_and_leaves_nothing(
 ) -> None:
     path = write_atomic(tmp_path / "a.txt", b"old")
 
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise OSError(code, os.strerror(code))
 
     for name in ("os.fsync", "Path.replace", "Path.mkdir"):

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from brainworth.design.decision.learner import told_learner
-from brainworth.design.decision.rehearse import RehearsalOptions, rehearse_purchases
+from brainworth.design.decision.rehearse import LEARNER, RehearsalOptions, rehearse_purchases
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.fit import Posterior, fit_study
@@ -84,7 +84,7 @@ def test_a_known_system_is_rehearsed_with_its_gain_over_labels_alone(tmp_path: P
     plan, alone, other = rehearse_purchases(posterior, bought, progress=said.append)
     assert plan.gain is not None
     assert alone.gain is not None
-    assert (plan.n, plan.learner, said[-1]) == (len(plan.realised), "told", f"rehearsals: {plan.n} of 64 done")
+    assert (plan.n, plan.learner, said[-1]) == (len(plan.realised), LEARNER, f"rehearsals: {plan.n} of 64 done")
     assert plan.explainable_r2.q05 < plan.explainable_r2.q50 < plan.explainable_r2.q95
     np.testing.assert_allclose(plan.explainable_r2.mean, plan.realised.mean())
     np.testing.assert_allclose(plan.gain.mean, plan.realised.mean() - alone.realised.mean())

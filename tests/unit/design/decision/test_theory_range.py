@@ -74,7 +74,7 @@ def test_weak_latents_of_many_people_warn_and_labels_alone_do_not(tmp_path: Path
     ("shift", "status"), [("shift = 1.0", "ok"), ("shift = 3.0", "warn"), ("shifts = [1.0, 3.0]", "warn")]
 )
 def test_shared_directions_matter_for_a_shift_only(tmp_path: Path, shift: str, status: str) -> None:
-    steep = SYSTEM.replace("exponent = 0.5", "exponent = 1.5")
+    steep = SYSTEM.replace("exponent = 0.5", "exponent = 2.0")
     assert theory_range(_posterior(tmp_path, steep, shift), _plan(2000)).status == status
 
 

@@ -168,8 +168,8 @@ def test_amplitudes_are_recovered() -> None:
 
 def test_events_that_cannot_be_told_apart() -> None:
     frame = events(2)
-    frame.loc[1, "onset"] = frame.loc[0, "onset"]
     image, _ = bold(frame, noise=1.0)
+    frame.loc[1, "onset"] = frame.loc[0, "onset"]
     for estimate in ("lss", "lsa"):
         with pytest.raises(
             BadInput, match=r"row 2, column 'onset': 'r1e0' and 'r1e1' \(row 1\) begin at the same onset"
