@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -119,7 +120,7 @@ def test_results_show_themselves_shortly(posterior: bw.Posterior, plan: bw.Plan)
     )
     for result in (study, study.check(), posterior, plan, plan.frontier):
         assert len(repr(result).splitlines()) <= MOST_LINES
-        card = result._repr_html_()
+        card = result._repr_html_()  # pyright: ignore[reportPrivateUsage]  (as a notebook does)
         assert "prefers-color-scheme:dark" in card
         assert "<script" not in card
     for record in (plan.verdict, plan.performance, plan.details, plan.allocation):
@@ -140,7 +141,7 @@ def test_results_show_themselves_shortly(posterior: bw.Posterior, plan: bw.Plan)
         ({"rehearsals": -3}, "rehearsals: got '-3'"),
     ],
 )
-def test_wrong_questions_are_told_plainly(posterior: bw.Posterior, asked: dict[str, object], said: str) -> None:
+def test_wrong_questions_are_told_plainly(posterior: bw.Posterior, asked: dict[str, Any], said: str) -> None:
     with pytest.raises(bw.BadInput, match=re.escape(said)):
         posterior.plan(**asked)
 
