@@ -6,8 +6,7 @@ evaluated; ``broken`` says which.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -159,7 +158,7 @@ def evaluate(known: Believed, wish: Wish) -> Evaluation:
     problem = known.problem
     design = wished(problem, wish)
     cents = int(problem.cents(design)[0])
-    there = replace(problem, budget=Decimal(cents) / 100)
+    there = problem.with_budget_cents(cents)
     full = Evaluator(known.surface, problem.utility)
     no_labels, none = np.zeros_like(design.n_task), np.zeros_like(design.stimuli)
     nothing = Designs(no_labels, none, none, design.repeats)

@@ -83,7 +83,7 @@ class Ground:
 
 def _one(systems: System, index: int) -> System:
     return jax.tree.map(
-        lambda axis, leaf: leaf if axis is None else leaf[index],
+        lambda axis, leaf: leaf if axis is None or leaf is None else leaf[index],
         SYSTEM_AXES,
         systems,
         is_leaf=lambda value: value is None,

@@ -14,7 +14,7 @@ from brainworth.design.common.checks import Check
 from brainworth.design.decision.exchange_rates import order_of
 from brainworth.design.posterior.fit import Posterior
 from brainworth.models.forecast.forecast import joined, median
-from brainworth.models.theory.validity import validity
+from brainworth.models.theory.measured_range import validity
 
 
 def theory_range(posterior: Posterior, allocation: Allocation) -> Check:

@@ -97,7 +97,7 @@ def broken(problem: Problem, design: Designs) -> tuple[str, ...]:
     """Return the limits that a design breaks, each with what it holds and what is allowed."""
     said: list[str] = []
     if problem.budget is not None and int(problem.cents(design)[0]) > problem.budget_cents:
-        total = Decimal(int(problem.cents(design)[0])) / 100
+        total = Decimal(int(problem.cents(design)[0])) * problem.cent
         said.append(f"budget.total = {problem.budget:,.2f} {problem.currency}: the design costs {total:,.2f}")
     labels, limits = int(design.n_task[0]), problem.task_limits
     if limits.max_labels is not None and labels > limits.max_labels:

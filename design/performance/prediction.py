@@ -22,10 +22,10 @@ from brainworth.design.common.messages import did_you_mean, listed, problem, quo
 from brainworth.design.study_file.system_file import NamedSystem
 from brainworth.models.theory.encoding import encode
 from brainworth.models.theory.estimators import ESTIMATORS, Estimator
+from brainworth.models.theory.measured_range import validity
 from brainworth.models.theory.performance import excess_risk, labels_for_risk, r2_from_risk, task_only_risk
 from brainworth.models.theory.shift import Shifted, shifted_risk
 from brainworth.models.theory.system import Design, System
-from brainworth.models.theory.validity import validity
 
 Scalar = Float[Array, ""]
 

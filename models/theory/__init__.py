@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from brainworth.models.theory.covariance import CovarianceShift, risks_under
+    from brainworth.models.theory.measured_range import validity
     from brainworth.models.theory.performance import excess_risk
     from brainworth.models.theory.regime import Budget, regime_map
     from brainworth.models.theory.scaling import scaling_law
     from brainworth.models.theory.system import Design, Spectrum, System
     from brainworth.models.theory.targets import Targets, target_risks
-    from brainworth.models.theory.validity import validity
 
 _HOMES = {
     "Budget": "regime",
@@ -28,7 +28,7 @@ _HOMES = {
     "risks_under": "covariance",
     "scaling_law": "scaling",
     "target_risks": "targets",
-    "validity": "validity",
+    "validity": "measured_range",
 }
 """The module of each name; imported when it is first used."""
 

@@ -371,7 +371,7 @@ def test_problem_from_a_study_file() -> None:
         }
     )
     made = problem_from_config(study, {"EEG": 4})
-    assert made.budget_cents == 123_456
+    assert made.budget_cents * made.cent == Decimal("1234.56")
     assert made.currency == "EUR"
     assert int(made.task.cents(np.array(10))) == 200
     (cost, limits), (_, without_pilot) = made.modalities

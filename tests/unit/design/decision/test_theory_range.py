@@ -10,7 +10,8 @@ import pytest
 
 from brainworth.design.allocation import Allocation, ModalityPurchase
 from brainworth.design.api import Study
-from brainworth.design.decision.health import overall, theory_range
+from brainworth.design.common.checks import overall
+from brainworth.design.decision.theory_range import theory_range
 from brainworth.design.posterior.fit import Posterior, fit_study
 
 STUDY = """

@@ -11,6 +11,7 @@ import pytest
 from brainworth.design.api import Study
 from brainworth.design.posterior.encoding_check import encoding_checks, encoding_evidence, representation_checks
 from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.design.posterior.notes import Notes
 
 STUDY = """
 [task]
@@ -37,7 +38,7 @@ def prior(tmp_path_factory: pytest.TempPathFactory) -> Posterior:
 def _with_pilot(prior: Posterior, accuracy: list[float], samples: float) -> Posterior:
     """Return a posterior that has learned nothing: the prior's draws, with a pilot of some accuracy."""
     pilot = replace(prior.pilot, samples=jnp.asarray([samples]))
-    return replace(prior, pilot=pilot, notes={"readout_accuracy": {"EEG": accuracy}, "fold_efficiency": [1.0]})
+    return replace(prior, pilot=pilot, notes=Notes(readout_accuracy={"EEG": accuracy}, fold_efficiency=[1.0]))
 
 
 def test_no_accuracy_and_a_small_pilot_is_a_warning_with_all_numbers(prior: Posterior) -> None:
@@ -74,10 +75,10 @@ def test_without_recordings_there_is_nothing_to_check(prior: Posterior) -> None:
 
 
 def test_a_pilot_that_cannot_tell_raw_from_standardised_is_warned_of(prior: Posterior) -> None:
-    (near,) = representation_checks(replace(prior, notes={"basis_margin": 0.7, "feature_spread": 20.0}))
-    (clear,) = representation_checks(replace(prior, notes={"basis_margin": 12.0, "feature_spread": 20.0}))
+    (near,) = representation_checks(replace(prior, notes=Notes(basis_margin=0.7, feature_spread=20.0)))
+    (clear,) = representation_checks(replace(prior, notes=Notes(basis_margin=12.0, feature_spread=20.0)))
     assert (near.status, near.value, clear.status) == ("warn", 0.7, "ok")
     assert "0.7 units" in near.sentence
-    same = replace(prior, notes={"basis_margin": 0.0, "feature_spread": 1.0})
+    same = replace(prior, notes=Notes(basis_margin=0.0, feature_spread=1.0))
     assert list(representation_checks(same)) == [], "both representations are the same"
     assert list(representation_checks(prior)) == []

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainworth.models.theory import validity as module
+from brainworth.models.theory import measured_range as module
 from brainworth.models.theory.estimators import BrainRidge, LeastSquares
+from brainworth.models.theory.measured_range import validity
 from brainworth.models.theory.system import Design, Spectrum, System
-from brainworth.models.theory.validity import validity
 
 CASE = Path(__file__).parents[4] / "case_studies" / "theory"
 TABLE = pd.read_csv(CASE / "results" / "accuracy.csv")
