@@ -373,7 +373,7 @@ def test_problem_from_a_study_file() -> None:
     made = problem_from_config(study, {"EEG": 4})
     assert made.budget_cents * made.cent == Decimal("1234.56")
     assert made.currency == "EUR"
-    assert int(made.task.cents(np.array(10))) == 200
+    assert int(made.task.cents(np.array(10))) * made.cent == Decimal(2)
     (cost, limits), (_, without_pilot) = made.modalities
     assert cost.samples_per_session == 600
     assert cost.usable_fraction == 0.9

@@ -122,5 +122,5 @@ def test_what_rounds_gain_is_said_with_its_error() -> None:
         assert words in found["sentence"]
     small = rounds_record(replace(PROBLEM, budget=Decimal(1)), posterior, 2)
     assert "too small" in small["sentence"]
-    posterior.surface = lambda: undecided(1)
+    posterior.surface, posterior.draws.people = lambda: undecided(1), np.ones((1, 1, 1))
     assert "Nothing is uncertain" in rounds_record(PROBLEM, posterior, 3)["sentence"]
