@@ -111,11 +111,12 @@ def slow(h: np.ndarray, row: int) -> float:
     task = np.asarray(SYSTEM.spectrum.shares(TARGETS.task_exponent[row]))
     v = tau * ((1 - share.sum()) * task + share @ np.array(left))
     learned = tau * share[:, None] * (h - np.array(left))
-    risk = float(tau)
+    risk, gamma = float(tau), np.ones(2)
     for _ in range(3000):
-        x = sigma + risk
-        z = 1 / (1 + 50 * v / x)
-        risk = float(np.sum(v * z) + np.sum(learned @ z**2 / (1 + 50 * (learned @ z) / x)))
+        x, energy = sigma + risk, v + gamma @ learned
+        z = 1 / (1 + 50 * energy / x)
+        gamma = 1 / (1 + 50 * (learned @ z) / x)
+        risk = float(np.sum(energy * z))
     return risk
 
 
