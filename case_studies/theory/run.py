@@ -179,19 +179,20 @@ def renewed(name: str, frame: pd.DataFrame, seed: int) -> pd.DataFrame:
     Where the equivalent labels have moved by more than 1 %, the learner that got so many is run again.
     """
     found = frame.copy()
+    before, measured = frame["equivalent_labels"].to_numpy(), frame["more_labels_mc"].to_numpy()
     for index in range(len(frame)):
         configuration = drawn(name, index, FULL, seed)
         formula = formulas(padded(configuration), configuration.design())
         labels = configuration.n_task + float(formula["equivalent_labels"])
-        moved = abs(labels / (configuration.n_task + frame["equivalent_labels"][index]) - 1.0) > 0.01
-        if moved and np.isfinite(frame["more_labels_mc"][index]):
+        moved = abs(labels / (configuration.n_task + before[index]) - 1.0) > 0.01
+        if moved and np.isfinite(measured[index]):
             again = compared(configuration, FULL, seed * 1000 + index, _settings(name))
             for column in ("more_labels_mc", "more_labels_se"):
                 found.loc[index, column] = again[column]
         found.loc[index, "equivalent_labels"] = float(formula["equivalent_labels"])
         found.loc[index, "encoding_r2"] = float(formula["encoding_r2"].mean())
         for column in QUANTITIES:
-            if np.isfinite(frame[f"{column}_mc"][index]):
+            if np.isfinite(frame[f"{column}_mc"].to_numpy()[index]):
                 found.loc[index, f"{column}_formula"] = float(formula[column])
     return found
 
