@@ -100,7 +100,7 @@ def covariance_risk(system: System, design: Design, directions: Float[Array, " n
     Notes
     -----
     Exactly linear in the factors, M for factors of 1. Valid where M is (``Optimal``). Over 12 configurations and 4 covariances the
-    median deviation from the executed learner is 0.4 %, the worst 2.9 % (``case_studies/theory/results/shifts.md``).
+    median deviation from the executed learner is 0.5 %, the worst 3.0 % (``case_studies/theory/results/shifts.md``).
     """
     omega = posterior_variance(system, encode(system, design), design.n_task)
     return jnp.sum(system.spectrum.count * directions * omega)
@@ -121,7 +121,7 @@ def risks_under(system: System, design: Design, shift: CovarianceShift) -> Shift
     Notes
     -----
     ``risk_in`` and ``risk_out`` are those at s = 1. The same as ``shifted_risk`` for f = 1; valid where that is. With random
-    factors and s = 3: median deviation 1.2 %, worst 4.9 % over 12 configurations (``results/shifts.md``).
+    factors and s = 3: median deviation 0.6 %, worst 3.4 % over 12 configurations (``results/shifts.md``).
     """
     return shifted(system, design, shift.outside, shift.directions)
 
@@ -150,7 +150,7 @@ def robustness_gain(
 
     Notes
     -----
-    Valid where ``risks_under`` is; within 3.1 % of the executed learners over 60 shifts (``results/shifts.md``).
+    Valid where ``risks_under`` is; within 3.2 % of the executed learners over 60 shifts (``results/shifts.md``).
     """
     informed = risks_under(system, design, shift).excess_risk
     labels = design.n_task + jnp.sum(jnp.asarray(price) * design.n_brain)

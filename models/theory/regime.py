@@ -36,7 +36,7 @@ ROUNDS = 3
 BLOCK = 8
 """Grid points searched together."""
 WORTH = 1e-3
-"""Gain in explainable R^2 above which brain data count as worth collecting: the error of monotonicity of the formula."""
+"""Gain in explainable R^2 above which brain data count as worth collecting; less is nothing that anyone could see."""
 
 
 @register_dataclass
@@ -55,7 +55,7 @@ class Optimum:
 
     @property
     def worthwhile(self) -> Bool[Array, "*point"]:
-        """Whether brain data are worth collecting: a gain beyond the error of the formula."""
+        """Whether brain data are worth collecting: they gain more than ``WORTH``."""
         return self.gain > WORTH
 
 
@@ -201,8 +201,8 @@ def highest_price(system: System, budget: Budget, low: float = 1e-4, high: float
 
     Notes
     -----
-    The gain never rises with the price, because a dearer split costs the same money for fewer samples (THEORY section 4, up to
-    the stated error of the formula), so bisection finds the one change of sign.
+    The gain never rises with the price, because a dearer split buys fewer samples for the same money and the risk never falls
+    with fewer (THEORY section 4), so bisection finds the one change of sign.
     """
 
     def worthwhile(logarithm: Scalar) -> Array:

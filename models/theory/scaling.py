@@ -86,7 +86,7 @@ def savings_fraction(system: System, design: Design) -> Scalar:
     -------
     scalar
         n_0 is the number of labels at which the learner without brain data reaches the same risk. 0 where there is no label
-        to save; below 0 only by the error of the formula.
+        to save; never below 0.
 
     Notes
     -----

@@ -193,7 +193,11 @@ def _(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Unknowns, Un
     """Implicit function theorem: the solution moves by the inverse Jacobian times what moves the right-hand sides."""
     prior, count, _, n_task = primals
     at = _unknowns(*primals)
-    _, moved = jax.jvp(lambda *given: _right_hand_sides(*given, at), primals, tangents)
+
+    def right_hand_sides(*given: Any) -> Unknowns:
+        return _right_hand_sides(*given, at=at)
+
+    _, moved = jax.jvp(right_hand_sides, primals, tangents)
     return at, _eliminate(_jacobian(prior, count, n_task, at), moved)
 
 

@@ -69,9 +69,9 @@ def risk_inside(
 
     Notes
     -----
-    See the module for the derivation, ``case_studies/theory/results/inside.md`` for the comparison. Over its 72
-    configurations M - M_in is within 5 % or three standard errors in 97 %, against 83 % for the form of THEORY section 5.
-    Needs no small k sum h_i^2; least accurate for latents at their detection threshold (12 %).
+    See the module for the derivation. Measured in ``case_studies/theory/results/inside.md`` and ``directions.md``: the part
+    outside, M - M_in, is accurate up to k sum h_i^2 = 0.5. Above, it is too low by up to 8 % of M (90 % quantile), which is most of
+    it where almost everything lies inside. Least accurate for latents at their detection threshold.
     """
     prior = prior_after(system, encoding)
     count, k = system.spectrum.count, system.alignment.shape[0]

@@ -133,6 +133,25 @@ def test_small_version_of_the_map(case: Any) -> None:
     assert outside["task_only_formula"] / outside["task_only_mc"] == pytest.approx(1.0, abs=0.03)
 
 
+def test_small_version_of_the_shared_directions(case: Any, tmp_path: Path) -> None:
+    """Known latents, 60 worlds: risk within 3 % and four standard errors, spread within four; and the tables are written."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(CASE))
+        import directions
+    found = directions.row(directions.fixed()[3], 60, 1)
+    assert found["overlap"] > 0.8
+    assert abs(found["risk_formula"] - found["risk_mc"]) < 0.03 * found["risk_mc"] + 4 * found["risk_se"]
+    assert abs(found["sd_formula"] - found["sd_mc"]) < 4 * found["sd_se"]
+    assert found["task_only_formula"] > 2 * found["risk_mc"]
+    learned = directions.row(directions.drawn(0, endless=False), 6, 2)
+    assert abs(learned["risk_formula"] - learned["risk_mc"]) < 0.05 * learned["risk_mc"] + 4 * learned["risk_se"]
+    directions.write_directions(pd.DataFrame([found, learned]), tmp_path / "directions.md")
+    assert "two-stage learner executed" in (tmp_path / "directions.md").read_text()
+    committed = pd.read_csv(CASE / "results" / "directions.csv")
+    directions.write_directions(committed, tmp_path / "directions.md")
+    assert (tmp_path / "directions.md").read_text() == (CASE / "results" / "directions.md").read_text()
+
+
 def test_readme_code_runs_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
     (block,) = re.findall(r"```python\n(.*?)```", (CASE / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
     names: dict[str, Any] = {}
