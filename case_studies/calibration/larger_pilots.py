@@ -30,7 +30,6 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 from pilot_tables import SCALED, STATED, results, texts
-from simulated_fits import PilotShape, draw_system
 
 from brainworth.design.allocation import AllocationOptions, Problem, allocate
 from brainworth.design.allocation.from_config import problem_from_config
@@ -58,6 +57,7 @@ from brainworth.models.worlds.simulate import Realism, SourceSize, StudySize, si
 sys.path.append(str(Path(__file__).parents[1]))
 
 from kept import keep
+from simulated_fits import PilotShape, draw_system
 
 HERE = Path(__file__).parent
 

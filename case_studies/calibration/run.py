@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,13 +22,16 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from report import figure, reliability, reliability_table, results, table
-from simulated_fits import PilotShape, Settings, Verdict, draw_system, draw_world, examine
 
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.common.workers import importable, team
 from brainworth.models.posterior.hierarchy import Priors
 from brainworth.models.posterior.inference import SamplerOptions
 from brainworth.models.worlds.simulate import Realism
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from simulated_fits import PilotShape, Settings, Verdict, draw_system, draw_world, examine
 
 JUDGED = ((400.0, 150.0), (400.0, 1000.0), (2000.0, 150.0), (2000.0, 1000.0), (10000.0, 3000.0))
 LABELS, PRICE = 400.0, 0.03

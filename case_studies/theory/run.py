@@ -184,7 +184,7 @@ def renewed(name: str, frame: pd.DataFrame, seed: int) -> pd.DataFrame:
         configuration = drawn(name, index, FULL, seed)
         formula = formulas(padded(configuration), configuration.design())
         labels = configuration.n_task + float(formula["equivalent_labels"])
-        moved = abs(labels / (configuration.n_task + before[index]) - 1.0) > 0.01
+        moved = abs(labels / (configuration.n_task + float(before[index])) - 1.0) > 0.01
         if moved and np.isfinite(measured[index]):
             again = compared(configuration, FULL, seed * 1000 + index, _settings(name))
             for column in ("more_labels_mc", "more_labels_se"):

@@ -18,9 +18,9 @@ from typing import BinaryIO
 
 from brainworth.design.common.errors import BadInput
 
-_HERE = f"{zlib.crc32(node().encode()):08x}"
+HERE = f"{zlib.crc32(node().encode()):08x}"
 """This machine, in the names of temporary files."""
-_TEMPORARY = re.compile(rf"\..+\.{_HERE}-(\d+)-[0-9a-f]{{8}}\.tmp")
+_TEMPORARY = re.compile(rf"\..+\.{HERE}-(\d+)-[0-9a-f]{{8}}\.tmp")
 
 
 def write_atomic(path: Path, content: bytes) -> Path:
@@ -66,7 +66,7 @@ def stream_atomic(path: Path, write: Callable[[BinaryIO], object]) -> Path:
     BadInput
         If the folder cannot be created or written.
     """
-    temporary = path.with_name(f".{path.name}.{_HERE}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{HERE}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:
@@ -117,7 +117,7 @@ def require_writable(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         if (folder / name).is_dir():
             raise BadInput(f"{folder / name} cannot be written: it is a folder. Remove it, or choose another --out.")
-    trial = folder / f".trial.{_HERE}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    trial = folder / f".trial.{HERE}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
     write_atomic(trial, b"x" * TRIAL_BYTES)
     with suppress(OSError):  # it can be written, which is all that was asked
         trial.unlink()

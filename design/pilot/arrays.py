@@ -33,12 +33,10 @@ def array_frame(matrix: Any, source: str, word: str) -> pd.DataFrame:
 
 def unmasked(values: Any) -> np.ndarray:
     """Return an array in which what was masked is missing (NaN, or None among texts)."""
-    if not isinstance(values, np.ma.MaskedArray):
-        return np.asarray(values)
     if not np.ma.is_masked(values):
-        return np.asarray(values.data)
+        return np.asarray(np.ma.getdata(values) if isinstance(values, np.ma.MaskedArray) else values)
     number = values.dtype.kind in "fiub"
-    return np.asarray(values.astype(float).filled(np.nan) if number else values.astype(object).filled(None))
+    return np.ma.filled(np.ma.asarray(values, float if number else object), np.nan if number else None)
 
 
 def labels_frame(labels: Any, stimuli: int) -> pd.DataFrame:
@@ -56,7 +54,7 @@ def labels_frame(labels: Any, stimuli: int) -> pd.DataFrame:
     BadInput
         It is no pair, or its arrays do not fit each other.
     """
-    pair = cast("Any", labels)
+    pair: Any = labels
     if not isinstance(pair, list | tuple) or len(pair) != 2:
         raise problem("labels", "", f"got {_described(labels)}", _PAIR)
     rows, values = unmasked(pair[0]), unmasked(pair[1])

@@ -268,11 +268,11 @@ def _refuse_label(table: Table, target: Mapping[str, float], word: str) -> None:
     whole = np.flatnonzero(np.isfinite(table.values[rows]).all(axis=0)) if rows.size else np.array([], dtype=int)
     if not whole.size:
         return
-    goal = np.array([target[table.keys["stimulus"][i]] for i in rows])
+    goal = np.array([target[str(table.keys["stimulus"][i])] for i in rows.tolist()])
     if np.unique(goal).size < 2:
         return
     found = whole[copies_of(goal, table.values[rows][:, whole])]
-    names = [table.columns[i] for i in found if table.columns[i] not in table.answers.keep]
+    names = [table.columns[int(i)] for i in found if table.columns[i] not in table.answers.keep]
     if names:
         options = [
             (table.answers.lines("ignore", names), "leave out"),

@@ -12,10 +12,10 @@ import hashlib
 import io
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -189,7 +189,7 @@ def write_archive(data: Any, path: Path) -> None:
 
 def _groups(data: Any) -> dict[str, xr.Dataset]:
     """Return the groups of ArviZ data as datasets, with ArviZ 0.x and 1.x alike."""
-    names = data.groups() if callable(data.groups) else data.children
+    names = cast("Iterable[str]", data.groups() if callable(data.groups) else data.children)
     return {str(name): data[name].to_dataset() if hasattr(data[name], "to_dataset") else data[name] for name in names}
 
 

@@ -73,5 +73,5 @@ def prior_of_total(ends: tuple[float, float], levels: tuple[float, float], n_lat
 
     if missing(_WIDEST) < 0.0:
         raise ValueError(f"The quantiles {list(ends)} of a total signal-to-noise ratio are too far apart.")
-    scale = float(brentq(missing, 0.0, _WIDEST, xtol=1e-9))
+    scale = float(np.asarray(brentq(missing, 0.0, _WIDEST, xtol=1e-9)))
     return float(low - log_total_quantiles(scale, n_latents, levels[:1])[0]), scale

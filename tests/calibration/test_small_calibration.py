@@ -19,7 +19,7 @@ from brainworth.models.posterior.hierarchy import Priors
 from brainworth.models.posterior.inference import SamplerOptions
 from brainworth.models.worlds.simulate import Realism
 
-sys.path.append(str(Path(__file__).parents[2] / "case_studies" / "calibration"))
+sys.path.append(str(Path(__file__).parents[2] / "case_studies"))
 
 from simulated_fits import PilotShape, Settings, Verdict, draw_system, draw_world, examine
 

@@ -133,7 +133,7 @@ def events_of(columns: Mapping[str, Sequence[object]], source: str, reader: Read
             source, f"row {row + 1}, column 'duration'", "the duration is negative", "Give seconds, 0 or more."
         )
     ids = tuple(texts[stimulus][i] for i in rows)
-    for row, text in zip(rows, ids, strict=True):
+    for row, text in zip(rows.tolist(), ids, strict=True):
         if text in _NONE:
             raise _no_stimulus(texts, stimulus, rows, source, row)
     chosen = {name: tuple(c[i] for i in rows) for name, c in texts.items()}

@@ -24,11 +24,11 @@ def row_hashes(values: Float[np.ndarray, "row column"]) -> Int[np.ndarray, " row
     """Return a 64-bit hash of every row; equal rows have equal hashes, rows of one hash are equal with near certainty."""
     factors = np.random.default_rng(_SEED).integers(1, 2**63, values.shape[1], dtype=np.uint64) | np.uint64(1)
     step = max(_BLOCK // max(values.shape[1], 1), 1)
-    parts = [np.empty(0, dtype=np.uint64)]
+    parts: list[np.ndarray] = [np.empty(0, dtype=np.uint64)]
     for start in range(0, len(values), step):
         bits = np.ascontiguousarray(values[start : start + step] + 0.0, dtype=np.float64).view(np.uint64)
         bits = (bits ^ (bits >> np.uint64(29))) * factors
-        parts.append(np.sum(bits ^ (bits >> np.uint64(32)), axis=1, dtype=np.uint64))
+        parts.append(np.asarray(np.sum(bits ^ (bits >> np.uint64(32)), axis=1, dtype=np.uint64)))
     return np.concatenate(parts)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from brainworth.design.common.errors import BadInput
-from brainworth.design.common.files import _HERE, remove_leftovers, require_writable, write_atomic
+from brainworth.design.common.files import HERE, remove_leftovers, require_writable, write_atomic
 
 
 def test_writes_and_replaces(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_fault_of_the_disk_is_one_paragraph_and_leaves_nothing(
 def test_leftovers_of_dead_runs_go_and_those_of_living_ones_stay(tmp_path: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    host = _HERE
+    host = HERE
     gone = tmp_path / f".plan.json.{host}-{dead.pid}-0123abcd.tmp"
     stays = [
         tmp_path / f".plan.json.{host}-{os.getpid()}-0123abcd.tmp",

@@ -28,8 +28,8 @@ def _log_evidence(covariance: np.ndarray, label: np.ndarray) -> float:
 
 @pytest.mark.parametrize(("n", "grouped"), [(7, False), (40, False), (7, True), (40, True)])
 def test_average_equals_that_of_dense_matrices(n: int, grouped: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    grids = {"EXPONENTS": (0.5, 1.5), "EXPLAINED": np.array([0.2, 0.6]), "CARRIED": np.array([0.3, 0.9])}
-    for name, grid in {**grids, "OFFSETS": (0.0, 0.5)}.items():
+    grids = {"EXPONENTS": np.array([0.5, 1.5]), "EXPLAINED": np.array([0.2, 0.6]), "CARRIED": np.array([0.3, 0.9])}
+    for name, grid in {**grids, "EXPONENTS": (0.5, 1.5), "OFFSETS": (0.0, 0.5)}.items():
         monkeypatch.setattr(averaging, name, grid)
     rng = np.random.default_rng(0)
     variance = np.linspace(2, 0.5, 9) ** 2
@@ -45,7 +45,7 @@ def test_average_equals_that_of_dense_matrices(n: int, grouped: bool, monkeypatc
 
     same = (group[:, None] == group[None, :]).astype(float)
     energy = variance @ maps**2
-    exponent_prior = np.exp(-0.5 * ((np.array(grids["EXPONENTS"]) - 1.0) / 0.5) ** 2)
+    exponent_prior = np.exp(-0.5 * ((grids["EXPONENTS"] - 1.0) / 0.5) ** 2)
     explained_prior = grids["EXPLAINED"] * (1 - grids["EXPLAINED"]) ** 3
     subsets = [((), 0.5)] + [(chosen, 0.5 / 2 / 2 * size) for chosen, size in (((0,), 0.5), ((1,), 0.5), ((0, 1), 1.0))]
     log_weights, weights, carries = [], [], []

@@ -59,10 +59,10 @@ def _parquet(path: Path, table: pd.DataFrame) -> str:
 
 
 def _npz(path: Path, table: pd.DataFrame) -> str:
-    np.savez(
-        path / "eeg.npz",
-        **{c: table[c].to_numpy() if table[c].dtype.kind in "fi" else table[c].to_numpy(dtype="U") for c in table},
-    )
+    columns: dict[str, Any] = {
+        str(c): table[c].to_numpy() if table[c].dtype.kind in "fi" else table[c].to_numpy(dtype="U") for c in table
+    }
+    np.savez(path / "eeg.npz", **columns)
     return "eeg.npz"
 
 
@@ -105,7 +105,8 @@ def test_a_bookkeeping_column_is_asked_about_in_every_format(
 ) -> None:
     stimuli, labels, recordings = tables()
     values = np.random.default_rng(1).standard_normal(2 * N)
-    given = stimuli, labels, recordings.assign(**{name: values})
+    named: dict[str, Any] = {name: values}
+    given = stimuli, labels, recordings.assign(**named)
     with pytest.raises(
         BadInput, match=rf"'{name}'.* is called like bookkeeping.*\[modality.reader\] ignore = \[\"{name}\"\]"
     ):
@@ -120,7 +121,7 @@ def test_a_bookkeeping_column_is_asked_about_in_every_format(
 
 def test_the_index_of_pandas_is_left_out_with_a_remark(tmp_path: Path) -> None:
     stimuli, labels, recordings = tables()
-    filtered = recordings[recordings.stimulus != "w003"]
+    filtered = recordings.query("stimulus != 'w003'")
     study = from_files(tmp_path, (stimuli, labels, filtered), _parquet)
     assert study.names.channels["EEG", "p1"] == ("E1", "E2", "E3", "E4")
     written = recordings.reset_index().rename(columns={"index": "Unnamed: 0"})

@@ -1,0 +1,338 @@
+"""Plans carried out: whole studies through the public interface, their forecasts set against what trained learners reach.
+
+    uv run python case_studies/calibration/executed.py                          # the tables of the README
+    uv run python case_studies/calibration/executed.py --worlds 4 --kinds gaussian --out /tmp/executed
+
+In: numbers of worlds, kinds of worlds, seed. Out, in --out: ``executed.jsonl`` (one line a study; a run that was stopped goes on
+from there) and ``executed.md``. In every world a pilot is recorded, a study is fitted and planned, and the plan is bought: new
+stimuli, new people, new labels of the same world. ``plan.learner()`` is trained on them and scored on the world's own best
+predictor, error of the mean included. Labels alone, half and half, and the learner that is told nothing are bought and trained
+in the same world. No number of the truth comes from the performance function.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import tomli_w
+from numpy.typing import NDArray
+
+import brainworth as bw
+from brainworth.design.common.runtime import use_compilation_cache
+from brainworth.models.posterior.hierarchy import Priors
+from brainworth.models.theory.system import Spectrum, System
+from brainworth.models.worlds.simulate import Realism, World, draw_world, record
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from simulated_fits import PilotShape, draw_system
+
+TEST = 4_000
+"""Stimuli on which a learner's predictions are compared with the world's own."""
+PRIORS = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([0.6]), jnp.array([0.5, 0.75]))
+"""What worlds are drawn from; the planner has its own priors."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of worlds."""
+
+    realism: Realism = field(default_factory=Realism)
+    labels: tuple[int, int] = (60, 200)
+    """Least and most labels of the pilot."""
+    exponents: tuple[float, ...] = (0.0, 0.5, 1.0)
+    """Of the spectrum of the features."""
+    weaker: float = 1.0
+    """Factor on the loadings drawn from the prior."""
+    price: tuple[float, float] = (0.01, 0.3)
+    """Of a brain sample, in labels: least and most."""
+    people: tuple[int, ...] = (1, 2, 4)
+    known: bool = False
+    """Known parameters, no pilot; the cheapest plan for a target."""
+
+
+KINDS: dict[str, Kind] = {
+    "gaussian": Kind(),
+    "known, with a target": Kind(known=True),
+    "heavy-tailed": Kind(Realism(tail=4.0)),
+    "weakly aligned": Kind(weaker=0.2),
+    "at most 60 labels": Kind(labels=(20, 60)),
+    "shared directions": Kind(exponents=(1.5, 2.0)),
+    "labels only": Kind(price=(30.0, 100.0)),
+    "unequal people": Kind(Realism(gain_spread=0.9), people=(2, 4)),
+    "nonlinear": Kind(Realism(nonlinearity=1.0)),
+}
+
+
+@dataclass(frozen=True)
+class Bought:
+    """Data of one purchase."""
+
+    features: NDArray[np.float64]
+    label: NDArray[np.float64]
+    brain: tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...]
+    """Features and channels of every person."""
+
+
+def score(world: World, rng: np.random.Generator, learner: Any, tau2: float) -> dict[str, float]:
+    """Return what a trained learner reaches in a world: R^2 on noisy labels, and explainable R^2, on new stimuli."""
+    features = world.features(rng, TEST)
+    truth = features @ world.truth.task_map
+    missed = float(np.mean((learner.predict(features) - truth) ** 2))
+    signal, noise = world.truth.signal_variance, world.truth.noise_variance
+    missed *= signal / float(np.mean(truth**2))  # the test set's own luck with the signal
+    return {"r2": 1.0 - (missed + noise) / (signal + noise), "explainable_r2": 1.0 - missed / tau2, "in_world": 1.0 - missed / signal}
+
+
+def buy(world: World, rng: np.random.Generator, n_task: int, people: int, samples: int, repeats: int = 1) -> Bought:
+    """Return new data of a world: so many labels, and so many samples of so many new people."""
+    features = world.features(rng, n_task)
+    label = features @ world.truth.task_map + np.sqrt(world.truth.noise_variance) * rng.standard_normal(n_task)
+    brain: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    for person in range(people if samples else 0):
+        count = samples // people + (person < samples % people)
+        distinct = max(count // repeats, 1)
+        seen = np.tile(world.features(rng, distinct), (repeats, 1))
+        gain = float(np.exp(world.realism.gain_spread * rng.standard_normal()))
+        brain.append((seen, record(world, rng, 0, seen, gain)))
+    return Bought(features, label, tuple(brain))
+
+
+def trained(learner: Any, data: Bought) -> Any:
+    """Return a told learner, fitted to a purchase."""
+    return learner.fit(data.features, data.label, brain=list(data.brain))
+
+
+def pilot_tables(
+    world: World, rng: np.random.Generator, labels: int, people: int, samples: int
+) -> dict[str, pd.DataFrame]:
+    """Return the pilot of a world as a laboratory has it: three tables."""
+    count = labels + samples
+    features = world.features(rng, count)
+    names = np.array([f"s{i:05d}" for i in range(count)])
+    signal = features @ world.truth.task_map
+    label = signal + np.sqrt(world.truth.noise_variance) * rng.standard_normal(count)
+    rows = rng.permutation(count)[:labels]
+    recordings: list[pd.DataFrame] = []
+    for person in range(people):
+        shown = rng.permutation(count)[: samples // people]
+        gain = float(np.exp(world.realism.gain_spread * rng.standard_normal()))
+        channels = record(world, rng, 0, features[shown], gain)
+        frame = pd.DataFrame(channels, columns=[f"E{i}" for i in range(channels.shape[1])])
+        recordings.append(frame.assign(subject=f"p{person}", stimulus=names[shown]))
+    return {
+        "stimuli": pd.DataFrame(features, columns=[f"f{i}" for i in range(features.shape[1])]).assign(stimulus=names),
+        "labels": pd.DataFrame({"stimulus": names[rows], "label": label[rows]}),
+        "recordings": pd.concat(recordings),
+    }
+
+
+def one_study(name: str, seed: int, index: int) -> dict[str, Any]:
+    """Return what is kept of one study; an error is kept by its message."""
+    kind = KINDS[name]
+    rng = np.random.default_rng([seed, list(KINDS).index(name), index])
+    try:
+        found = _known(kind, rng) if kind.known else _piloted(kind, rng, index)
+    except (bw.HealthRefusal, bw.Infeasible) as error:
+        found = {"refused": str(error)[:300]}
+    except Exception:  # noqa: BLE001  (a study that fails is a finding, not the end of the run)
+        found = {"failed": traceback.format_exc()[-1500:]}
+    return {"kind": name, "index": index, **found}
+
+
+def _piloted(kind: Kind, rng: np.random.Generator, index: int) -> dict[str, Any]:
+    system = draw_system(rng, PRIORS, PilotShape(), exponents=kind.exponents, weaker=kind.weaker)
+    realism = kind.realism
+    if realism.gain_spread == 0.0:
+        realism = replace(realism, gain_spread=abs(0.3 * rng.standard_normal()))
+    world = draw_world(system, rng, realism)
+    people = int(rng.choice(kind.people))
+    labels = int(rng.integers(kind.labels[0], kind.labels[1] + 1))
+    tables = pilot_tables(world, rng, labels, people, 400)
+    price = float(np.exp(rng.uniform(*np.log(kind.price))))
+    budget = float(np.exp(rng.uniform(np.log(150.0), np.log(1000.0))))
+    study = bw.Study.from_frames(
+        stimuli=tables["stimuli"],
+        labels=tables["labels"],
+        recordings={"EEG": tables["recordings"]},
+        task=bw.Task(cost_per_label=1.0),
+        modalities=[bw.Modality(name="EEG", new_subjects=True, cost=bw.Cost(per_sample=round(price, 4), per_subject=20.0))],
+        budget=bw.Budget(total=round(budget)),
+    )
+    plan = study.fit(seed=index).plan()
+    return _executed(plan, world, rng, float(system.signal_variance), half=(budget / 2.0, price)) | {"pilot_labels": labels}
+
+
+def _known(kind: Kind, rng: np.random.Generator) -> dict[str, Any]:
+    p, k = int(rng.choice([60, 120, 200])), int(rng.choice([1, 2, 4]))
+    exponent = float(rng.choice([0.0, 0.5, 1.0, 1.5]))
+    alignment = rng.dirichlet(np.ones(k)) * rng.uniform(0.1, 0.9)
+    noise = float(np.exp(rng.uniform(np.log(0.3), np.log(4.0))))
+    snr = np.sort(np.exp(rng.normal(np.log(0.5), 1.0, k)))[::-1]
+    channels = int(rng.choice([16, 32, 64]))
+    text: dict[str, Any] = {
+        "signal_variance": 1.0,
+        "noise_variance": round(noise, 4),
+        "alignment": [round(float(a), 4) for a in alignment],
+        "spectrum": {"dimension": p, "exponent": exponent},
+        "source": [{"name": "EEG", "channels": channels, "snr": [round(float(s), 4) for s in snr]}],
+    }
+    target = round(float(rng.uniform(0.3, 0.75)), 2)
+    confidence = float(rng.choice([0.8, 0.9]))
+    price = float(np.exp(rng.uniform(*np.log(kind.price))))
+    config: dict[str, Any] = {
+        "study": {"title": "known", "seed": int(rng.integers(1000))},
+        "task": {"cost_per_label": 1.0},
+        "modality": [
+            {"name": "EEG", "new_subjects": True, "cost": {"per_sample": round(price, 4), "per_subject": 20.0}}
+        ],
+        "budget": {"currency": "EUR"},
+        "objective": {"utility": "mean", "target": target, "confidence": confidence},
+        "system": {"file": "system.toml"},
+    }
+    system = System(
+        spectrum=Spectrum.power_law(p, exponent),
+        signal_variance=jnp.asarray(1.0),
+        noise_variance=jnp.asarray(text["noise_variance"]),
+        alignment=jnp.asarray(text["alignment"]),
+        snr=jnp.asarray([text["source"][0]["snr"]]),
+        channels=jnp.asarray([float(channels)]),
+        brain_exponent=jnp.asarray(1.0),
+        task_exponent=jnp.asarray(1.0),
+    )
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "system.toml").write_text(tomli_w.dumps(text), encoding="utf-8")
+        (Path(folder) / "study.toml").write_text(tomli_w.dumps(config), encoding="utf-8")
+        plan = bw.Study.from_file(str(Path(folder) / "study.toml")).fit().plan()
+    worlds = [_executed(plan, draw_world(system, rng, Realism()), rng, 1.0, half=None) for _ in range(8)]
+    return {"target": target, "confidence": confidence, "worlds": worlds, **_stated(plan)}
+
+
+def _stated(plan: bw.Plan) -> dict[str, Any]:
+    shown = plan.performance
+    return {
+        "explainable_r2": _numbers(shown.explainable_r2),
+        "r2": _numbers(shown.r2),
+        "expected": _numbers(shown.expected.explainable_r2),
+        "expected_r2": _numbers(shown.expected.r2),
+        "gain": _numbers(plan.verdict.gain),
+        "probability": plan.verdict.probability,
+        "decision": plan.verdict.decision,
+        "collects": plan.verdict.collect_brain_data,
+        "cost": plan.cost.total,
+    }
+
+
+def _numbers(summary: Any) -> list[float]:
+    return [float(getattr(summary, name)) for name in ("mean", "q05", "q50", "q95")]
+
+
+def _executed(
+    plan: bw.Plan, world: World, rng: np.random.Generator, tau2: float, half: tuple[float, float] | None
+) -> dict[str, Any]:
+    """Return what the plan and its rivals reach in a world."""
+    stated = _stated(plan)
+    bought = _purchase(plan.allocation)
+    alone = plan.alternatives["task_only"].allocation if "task_only" in plan.alternatives else None
+    data = buy(world, rng, *bought)
+    found: dict[str, Any] = {"bought": list(bought), "reached": score(world, rng, trained(plan.learner(), data), tau2)}
+    if alone is not None:
+        only = _purchase(alone)
+        found["alone"] = list(only)
+        more = buy(world, rng, max(only[0] - bought[0], 0), 0, 0)
+        mine = Bought(
+            np.concatenate([data.features, more.features])[: only[0]],
+            np.concatenate([data.label, more.label])[: only[0]],
+            (),
+        )
+        same = only == bought
+        found["reached_alone"] = found["reached"] if same else score(world, rng, trained(plan.learner(), mine), tau2)
+    if half is not None:
+        money, price = half
+        samples = int(max(money - 20.0, 0.0) / price)
+        found["reached_half"] = score(world, rng, trained(plan.learner(), buy(world, rng, int(money), 1, samples)), tau2)
+    return {**stated, **found}
+
+
+def _purchase(allocation: Any) -> tuple[int, int, int, int]:
+    eeg = allocation.modalities.get("EEG")
+    if eeg is None or not eeg.n_samples:
+        return allocation.n_task, 0, 0, 1
+    return allocation.n_task, int(eeg.subjects), int(eeg.n_samples), int(eeg.repeats)
+
+
+def table(lines: list[Mapping[str, Any]]) -> str:
+    """Return the results as a Markdown table."""
+    rows = [
+        "| worlds | studies | explainable R²: in the 90 % interval | below | above | reached − stated | in the world's own variance: "
+        "in the interval | reached − stated | R²: in the interval | reached − stated | plan − labels alone | plan − half and half | "
+        "refused |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name in KINDS:
+        of_kind = [line for line in lines if line["kind"] == name]
+        done = [one for line in of_kind for one in line.get("worlds", [line]) if "reached" in one]
+        if not done:
+            continue
+        cells = [name, str(len(done))]
+        for said, read in (("explainable_r2", "explainable_r2"), ("explainable_r2", "in_world"), ("r2", "r2")):
+            reached, stated = np.array([one["reached"][read] for one in done]), np.array([one[said] for one in done])
+            below, above = reached < stated[:, 1], reached > stated[:, 3]
+            cells.append(f"{1.0 - below.mean() - above.mean():.0%}")
+            if read == "explainable_r2":
+                cells += [f"{below.mean():.0%}", f"{above.mean():.0%}"]
+            cells.append(_error(reached - stated[:, 0]))
+        for rival in ("reached_alone", "reached_half"):
+            pairs = [one["reached"]["r2"] - one[rival]["r2"] for one in done if rival in one]
+            cells.append(_error(np.array(pairs)))
+        rows.append("| " + " | ".join([*cells, str(sum("refused" in line for line in of_kind))]) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def _error(values: NDArray[np.float64]) -> str:
+    if len(values) < 2:
+        return "–"
+    return f"{values.mean():+.3f} ± {values.std(ddof=1) / np.sqrt(len(values)):.3f}"
+
+
+def main() -> None:
+    """Run all kinds of worlds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--worlds", type=int, default=100)
+    parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    given = parser.parse_args()
+    use_compilation_cache()
+    given.out.mkdir(parents=True, exist_ok=True)
+    log = given.out / "executed.jsonl"
+    lines = [json.loads(text) for text in log.read_text(encoding="utf-8").splitlines()] if log.is_file() else []
+    done = {(line["kind"], line["index"]) for line in lines}
+    for index in range(given.worlds):
+        for kind in given.kinds:
+            if (kind, index) in done:
+                continue
+            start = time.perf_counter()
+            lines.append(one_study(kind, given.seed, index))
+            with log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(lines[-1]) + "\n")
+            shown = {k: lines[-1][k] for k in ("refused", "failed") if k in lines[-1]}
+            print(f"{kind} {index}: {time.perf_counter() - start:.0f} s {shown or ''}", flush=True)
+    (given.out / "executed.md").write_text(table(lines), encoding="utf-8")
+    print(table(lines))
+
+
+if __name__ == "__main__":
+    main()
