@@ -93,7 +93,11 @@ def score(world: World, rng: np.random.Generator, learner: Any, tau2: float) -> 
     missed = float(np.mean((learner.predict(features) - truth) ** 2))
     signal, noise = world.truth.signal_variance, world.truth.noise_variance
     missed *= signal / float(np.mean(truth**2))  # the test set's own luck with the signal
-    return {"r2": 1.0 - (missed + noise) / (signal + noise), "explainable_r2": 1.0 - missed / tau2, "in_world": 1.0 - missed / signal}
+    return {
+        "r2": 1.0 - (missed + noise) / (signal + noise),
+        "explainable_r2": 1.0 - missed / tau2,
+        "in_world": 1.0 - missed / signal,
+    }
 
 
 def buy(world: World, rng: np.random.Generator, n_task: int, people: int, samples: int, repeats: int = 1) -> Bought:
@@ -147,7 +151,7 @@ def one_study(name: str, seed: int, index: int) -> dict[str, Any]:
         found = _known(kind, rng) if kind.known else _piloted(kind, rng, index)
     except (bw.HealthRefusal, bw.Infeasible) as error:
         found = {"refused": str(error)[:300]}
-    except Exception:  # noqa: BLE001  (a study that fails is a finding, not the end of the run)
+    except Exception:  # a study that fails is a finding, not the end of the run
         found = {"failed": traceback.format_exc()[-1500:]}
     return {"kind": name, "index": index, **found}
 
@@ -168,11 +172,15 @@ def _piloted(kind: Kind, rng: np.random.Generator, index: int) -> dict[str, Any]
         labels=tables["labels"],
         recordings={"EEG": tables["recordings"]},
         task=bw.Task(cost_per_label=1.0),
-        modalities=[bw.Modality(name="EEG", new_subjects=True, cost=bw.Cost(per_sample=round(price, 4), per_subject=20.0))],
+        modalities=[
+            bw.Modality(name="EEG", new_subjects=True, cost=bw.Cost(per_sample=round(price, 4), per_subject=20.0))
+        ],
         budget=bw.Budget(total=round(budget)),
     )
     plan = study.fit(seed=index).plan()
-    return _executed(plan, world, rng, float(system.signal_variance), half=(budget / 2.0, price)) | {"pilot_labels": labels}
+    return _executed(plan, world, rng, float(system.signal_variance), half=(budget / 2.0, price)) | {
+        "pilot_labels": labels
+    }
 
 
 def _known(kind: Kind, rng: np.random.Generator) -> dict[str, Any]:
@@ -262,7 +270,9 @@ def _executed(
     if half is not None:
         money, price = half
         samples = int(max(money - 20.0, 0.0) / price)
-        found["reached_half"] = score(world, rng, trained(plan.learner(), buy(world, rng, int(money), 1, samples)), tau2)
+        found["reached_half"] = score(
+            world, rng, trained(plan.learner(), buy(world, rng, int(money), 1, samples)), tau2
+        )
     return {**stated, **found}
 
 
@@ -276,9 +286,9 @@ def _purchase(allocation: Any) -> tuple[int, int, int, int]:
 def table(lines: list[Mapping[str, Any]]) -> str:
     """Return the results as a Markdown table."""
     rows = [
-        "| worlds | studies | explainable R²: in the 90 % interval | below | above | reached − stated | in the world's own variance: "
-        "in the interval | reached − stated | R²: in the interval | reached − stated | plan − labels alone | plan − half and half | "
-        "refused |",
+        "| worlds | studies | explainable R²: in the 90 % interval | below | above | reached − stated "
+        "| of the world's own variance: in the interval | reached − stated | R²: in the interval | reached − stated "
+        "| plan − labels alone | plan − half and half | refused |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name in KINDS:
