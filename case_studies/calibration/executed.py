@@ -323,6 +323,7 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=100)
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--part", default="1/1", help="which share of the studies, e.g. 3/16; each share its own --out")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     given = parser.parse_args()
     use_compilation_cache()
@@ -330,16 +331,16 @@ def main() -> None:
     log = given.out / "executed.jsonl"
     lines = [json.loads(text) for text in log.read_text(encoding="utf-8").splitlines()] if log.is_file() else []
     done = {(line["kind"], line["index"]) for line in lines}
-    for index in range(given.worlds):
-        for kind in given.kinds:
-            if (kind, index) in done:
-                continue
-            start = time.perf_counter()
+    part, parts = (int(number) for number in given.part.split("/"))
+    studies = [(kind, index) for index in range(given.worlds) for kind in given.kinds][part - 1 :: parts]
+    for kind, index in studies:
+        if (kind, index) not in done:
+            start = time.process_time()
             lines.append(one_study(kind, given.seed, index))
             with log.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(lines[-1]) + "\n")
             shown = {k: lines[-1][k] for k in ("refused", "failed") if k in lines[-1]}
-            print(f"{kind} {index}: {time.perf_counter() - start:.0f} s {shown or ''}", flush=True)
+            print(f"{kind} {index}: {time.process_time() - start:.0f} s {shown or ''}", flush=True)
     (given.out / "executed.md").write_text(table(lines), encoding="utf-8")
     print(table(lines))
 
