@@ -189,7 +189,7 @@ def _pilot_size(summary: Summary) -> PilotSize:
         new_subjects=jnp.ones_like(brain.samples),
         new_shared=jnp.zeros_like(brain.samples),
         usable=brain.independent,
-        alike=brain.alike,
+        shared_noise=brain.shared_noise,
     )
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from brainworth.design.report.overview import Figure
     from brainworth.design.study_file import aim, config
     from brainworth.design.study_file.modality import Modality
-    from brainworth.models.learner.told import ToldLearner
+    from brainworth.models.learner.plan_learner import PlanLearner
 
 _PLANNING = ("posterior", "allocation", "rehearsals", "exchange rates", "rounds", "thresholds", "report")
 
@@ -460,11 +460,11 @@ class Plan(PlanRecord):
             found = analyse(posterior, decision_of(posterior, self, solved), say, workers)
         return Findings.model_validate(plain(found))
 
-    def learner(self) -> ToldLearner:
+    def learner(self) -> PlanLearner:
         """Return the estimator that the forecast is about, told what the plan believes; fit it with the new data."""
-        from brainworth.design.decision.learner import told_learner
+        from brainworth.design.decision.learner import plan_learner
 
-        return told_learner(self._origin("learner")[0])
+        return plan_learner(self._origin("learner")[0])
 
     def save(self, folder: Path | str) -> Path:
         """Write `plan.json` and `details.json` to a folder; ``load_plan`` and `brainworth report` read them."""

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from brainworth.design.common.workers import Alone, Team
+from brainworth.design.common.workers import Team, ThisProcess
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.posterior.fit import Posterior
 from brainworth.models.forecast.forecast import Order
@@ -120,7 +120,7 @@ def rehearse_purchases(
     workers : Team, optional
         Who computes; this process if not given.
     progress : callable, optional
-        Told how many rehearsals are done, in words.
+        Called with how many rehearsals are done, in words.
     """
     options = options or RehearsalOptions()
     surface = posterior.surface()
@@ -128,7 +128,7 @@ def rehearse_purchases(
         belief_of(posterior, in_label_units=False), surface.size, _orders(purchases), options.n, options.seed
     )
     setting = replace(setting, shifts=surface.shifts or (surface.shift,))
-    team = workers or Alone()
+    team = workers or ThisProcess()
 
     def mapped(
         function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], common: tuple[Any, ...]

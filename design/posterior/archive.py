@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _KEPT = ("posterior", "sample_stats", "constant_data")
 """Groups that are read again."""
+_FORMER = {"alike": "shared_noise", "alike_quantiles": "shared_noise_quantiles"}
+"""Names of constants in archives of earlier versions, and what they are called now."""
 
 
 class DamagedArchive(Exception):
@@ -270,5 +272,5 @@ def read_archive(path: Path, fingerprint: str) -> Archive | None:
     if not whole or not all(np.all(np.isfinite(value)) for value in sites.values()):
         raise DamagedArchive("its content is not what was written")
     statistics = {str(name): value.values.astype(float) for name, value in groups["sample_stats"].items()}
-    constants = {str(name): value.values for name, value in groups["constant_data"].items()}
+    constants = {_FORMER.get(str(name), str(name)): value.values for name, value in groups["constant_data"].items()}
     return Archive(Chains(sites=sites, statistics=statistics), constants, notes)

@@ -21,7 +21,7 @@ from scipy.optimize import OptimizeWarning, curve_fit
 from sklearn.linear_model import RidgeCV
 
 from brainworth.design.common.errors import BadInput
-from brainworth.design.common.workers import Alone, Team, said
+from brainworth.design.common.workers import Team, ThisProcess, count_in_words
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.fit import Posterior, fit_for_forecast
@@ -204,10 +204,10 @@ def backtest(
     BadInput
         A study without a pilot, or a pilot too small to be divided.
     """
-    say = said(progress, "splits")
+    say = count_in_words(progress, "splits")
     say(0, splits)
     tasks = [(split, study.config.study.seed) for split in range(splits)]
-    points = [point for found in (workers or Alone()).results(one_split, tasks, (study,), say) for point in found]
+    points = [point for found in (workers or ThisProcess()).results(one_split, tasks, (study,), say) for point in found]
     ours = float(np.mean([crps(p.forecast, p.observed) for p in points]))
     theirs = float(np.mean([crps(p.power_law, p.observed) for p in points]))
     return {

@@ -153,7 +153,7 @@ def fit_study(
     if study.system is not None:
         return _known(study)
     if study.variance is not None:
-        return _prior_alone(study, study.variance, seed)
+        return _prior_only(study, study.variance, seed)
     mark = fingerprint(study, seed)
     if archive_path is not None:
         require_writable(archive_path.parent, (archive_path.name, *_RESULTS))
@@ -248,8 +248,8 @@ def _constants(summary: Summary, evidence: PilotEvidence) -> dict[str, np.ndarra
         "subjects": np.asarray(brain.subjects),
         "repeats": np.asarray(brain.repeats),
         "shared": np.asarray(brain.shared),
-        "alike": np.asarray(brain.alike),
-        "alike_quantiles": np.asarray([found.quantiles for found in summary.likeness]),
+        "shared_noise": np.asarray(brain.shared_noise),
+        "shared_noise_quantiles": np.asarray([found.quantiles for found in summary.likeness]),
         "channels": np.asarray(brain.channels),
         "person_modality": np.asarray(summary.modality_of, dtype=float),
         "labels": np.asarray([float(task.distinct), float(task.total), summary.labels.scale]),
@@ -273,10 +273,10 @@ def _assemble(
     flat = chains.flat()
     keep = kept_draws(len(flat["scale"]))
     flat = {name: value[keep] for name, value in flat.items()}
-    if "alike_quantiles" in constants:
+    if "shared_noise_quantiles" in constants:
         rng = np.random.default_rng([seed, 4])
-        flat["alike"] = np.stack(
-            [draws_of_quantiles(row, len(keep), rng) for row in constants["alike_quantiles"]], axis=1
+        flat["shared_noise"] = np.stack(
+            [draws_of_quantiles(row, len(keep), rng) for row in constants["shared_noise_quantiles"]], axis=1
         )
     distinct, all_labels, label_scale = (float(v) for v in constants["labels"])
     spectrum = Spectrum(jnp.asarray(constants["spectrum_variance"]), jnp.asarray(constants["spectrum_count"]))
@@ -304,11 +304,11 @@ def _pilot_size(study: Study, constants: Mapping[str, np.ndarray], labels: float
         ),
         new_shared=jnp.asarray([float(m.design.shared_stimuli) for m in modalities]),
         usable=jnp.asarray(constants["independent"] * [m.cost.usable_fraction for m in modalities]),
-        alike=jnp.asarray(constants["alike"]),
+        shared_noise=jnp.asarray(constants["shared_noise"]),
     )
 
 
-def _prior_alone(study: Study, variance: NDArray[np.float64], seed: int) -> Posterior:
+def _prior_only(study: Study, variance: NDArray[np.float64], seed: int) -> Posterior:
     """Return the prior of a study without labels and recordings, in the form of a posterior; labels in standard units."""
     config, n = study.config, len(study.config.modality)
     watch = time.perf_counter()
@@ -322,7 +322,7 @@ def _prior_alone(study: Study, variance: NDArray[np.float64], seed: int) -> Post
         "subjects": np.ones(n),
         "repeats": np.ones(n),
         "shared": np.zeros(n),
-        "alike": np.zeros(n),
+        "shared_noise": np.zeros(n),
         "channels": channels,
         "person_modality": np.zeros(0),
         "labels": np.array([0.0, 0.0, 1.0]),
@@ -354,7 +354,7 @@ def _known(study: Study) -> Posterior:
         "subjects": np.ones(n),
         "repeats": np.ones(n),
         "shared": np.zeros(n),
-        "alike": np.zeros(n),
+        "shared_noise": np.zeros(n),
     }
     draws = Draws(system=one, people=jnp.ones((1, n, MAX_PEOPLE)))
     return Posterior(study, draws, _pilot_size(study, constants, 0.0), 1.0)

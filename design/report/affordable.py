@@ -35,7 +35,7 @@ class Cost:
     """What one recorded sample costs."""
 
     money: float
-    said: str
+    text: str
     """With its unit; "from" where people and set-up come on top."""
 
 
@@ -73,7 +73,7 @@ def without(saved: Saved, name: str) -> str:
     worth = rate.break_even_price if rate is not None else None
     if worth is None or cost is None or worth.q05 is None or worth.q95 is None:
         return dear
-    said = f"a sample costs {cost.said}, and is worth {interval(worth, unit=saved.currency)} of labels"
+    said = f"a sample costs {cost.text}, and is worth {interval(worth, unit=saved.currency)} of labels"
     if worth.q95 < cost.money:
         return f"{dear}, and would not be worth its price if it could: {said}"
     would = "would be worth its price if it could" if worth.q05 > cost.money else "whether it would pay is not clear"
@@ -111,7 +111,7 @@ def _worth(saved: Saved, name: str) -> Worth:
         name,
         interval(rate.marginal),
         interval(rate.average),
-        cost.said if cost else "not known",
+        cost.text if cost else "not known",
         interval(each, unit=saved.currency),
         session,
     )

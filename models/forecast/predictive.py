@@ -45,7 +45,7 @@ def _one(system: System, people: Array, size: PilotSize, kept: Array, fold_share
         subjects=size.subjects,
         repeats=size.repeats,
         shared=size.shared,
-        alike=size.alike,
+        shared_noise=size.shared_noise,
     )
     seen = replace(system, snr=system.snr * kept[:, None])
     encoding = encode(seen, design)

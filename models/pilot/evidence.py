@@ -61,7 +61,7 @@ class BrainEvidence:
     """The same where the covariance is estimated from the samples of the other folds."""
     fold_share: Float[Array, ""]
     """Share of the samples from which the read-outs' filters were learned."""
-    alike: Float[Array, " modality"]
+    shared_noise: Float[Array, " modality"]
     """kappa: share of the noise that presentations of one stimulus have in common (``likeness``)."""
     level_error: Float[Array, " modality"]
     """Standard error of log phi by heavy-tailed noise, beyond that of Gaussian noise."""

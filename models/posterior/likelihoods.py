@@ -40,7 +40,7 @@ def pilot_design(brain: BrainEvidence, share: Float[Array, ""] | float = 1.0) ->
         subjects=brain.subjects,
         repeats=brain.repeats,
         shared=brain.shared,
-        alike=brain.alike,
+        shared_noise=brain.shared_noise,
     )
 
 

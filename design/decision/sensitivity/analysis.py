@@ -16,7 +16,7 @@ from brainworth.design.allocation import Problem
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.common.progress import silent
 from brainworth.design.common.records import plain
-from brainworth.design.common.workers import Team, told
+from brainworth.design.common.workers import Team, with_progress
 from brainworth.design.decision.records.details import Threshold
 from brainworth.design.decision.records.plan import Plan
 from brainworth.design.decision.sensitivity.decision import Decision, allocation_of
@@ -84,14 +84,16 @@ def analyse(
         "tornado": tornado(decision),
         "centre": centre(decision),
         "elasticities": elasticities(decision),
-        "sobol": sobol(decision, seed, workers=told(workers, progress, "Sobol indices")),
-        "sobol_share": sobol_share(decision, seed, workers=told(workers, progress, "Sobol indices of the share")),
+        "sobol": sobol(decision, seed, workers=with_progress(workers, progress, "Sobol indices")),
+        "sobol_share": sobol_share(
+            decision, seed, workers=with_progress(workers, progress, "Sobol indices of the share")
+        ),
         "correlation": correlation(decision),
     }
     say("thresholds")
     flips = thresholds(decision, seed, session_hours(posterior))
     say("regime")
-    area = regime(decision, seed, told(workers, progress, "regime map"))
+    area = regime(decision, seed, with_progress(workers, progress, "regime map"))
     say("information")
     effective = float("inf") if posterior.notes.sampler is None else posterior.notes.sampler.ess_bulk
     basis = Basis(posterior.pilot, config.budget.reuse_pilot, effective, left=doubt_left(posterior))

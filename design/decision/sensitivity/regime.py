@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from brainworth.design.allocation.evaluate import Evaluator
-from brainworth.design.common.workers import Alone, Team
+from brainworth.design.common.workers import Team, ThisProcess
 from brainworth.design.decision.sensitivity.decision import PAYS, Decision, thinned
 from brainworth.design.decision.sensitivity.parameters import replaced, taken
 from brainworth.design.decision.sensitivity.prices import unit_prices
@@ -52,7 +52,7 @@ def regime(decision: Decision, seed: int, workers: Team | None = None) -> dict[s
     draws = taken(surface.draws, np.arange(surface.n_draws)[thinned(surface.n_draws, _DRAWS)])
     noise = decision.believed["label_noise"]
     middle = float(np.median(noise))
-    team = workers or Alone()
+    team = workers or ThisProcess()
     main = _map(decision, choices, draws, team)
     panels = [
         {"label_noise": middle * factor}

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from brainworth.design.common.workers import Alone, Team, said
+from brainworth.design.common.workers import Team, ThisProcess, count_in_words
 from brainworth.design.decision.sensitivity.decision import PAYS, Decision
 from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.fit import fit_for_forecast
@@ -82,7 +82,9 @@ def without_each_person(
         for index, recording in enumerate(recordings)
         if sum(other.modality == recording.modality for other in recordings) > 1
     ]
-    found = (workers or Alone()).results(without_person, several, (study, decision), said(progress, "people left out"))
+    found = (workers or ThisProcess()).results(
+        without_person, several, (study, decision), count_in_words(progress, "people left out")
+    )
     return list(found)
 
 

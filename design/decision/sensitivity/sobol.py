@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from brainworth.design.allocation.problem import Designs
-from brainworth.design.common.workers import Alone, Team
+from brainworth.design.common.workers import Team, ThisProcess
 from brainworth.design.decision.sensitivity.decision import Decision
 from brainworth.design.decision.sensitivity.parameters import REST, Column, replaced, taken, uncertain
 from brainworth.design.performance.purchase import Purchase
@@ -33,7 +33,7 @@ def sobol(decision: Decision, seed: int, samples: int = SAMPLES, workers: Team |
     Everything no single parameter says (profiles over latents, luck with new people) is one more input: whole draws of
     the posterior, chosen at random.
     """
-    return _indices(decision, seed, samples, workers or Alone(), share=False)
+    return _indices(decision, seed, samples, workers or ThisProcess(), share=False)
 
 
 def sobol_share(
@@ -43,7 +43,7 @@ def sobol_share(
 
     The optimum is the best of the decision's designs for each point.
     """
-    return _indices(decision, seed, samples, workers or Alone(), share=True)
+    return _indices(decision, seed, samples, workers or ThisProcess(), share=True)
 
 
 def _indices(decision: Decision, seed: int, samples: int, workers: Team, *, share: bool) -> list[dict[str, Any]]:

@@ -164,7 +164,7 @@ def test_units(check: Check, value: str, limit: str) -> None:
     assert (rows[0].value, rows[0].limit) == (value, limit)
 
 
-def test_the_twin_names_the_units(tmp_path: Path) -> None:
+def test_the_csv_tables_name_the_units(tmp_path: Path) -> None:
     _page(tmp_path, "demo")
     table = (tmp_path / "demo" / "tables" / "health.csv").read_text()
     assert table.splitlines()[0].endswith(",unit")
