@@ -1,8 +1,7 @@
 """Good designs fast: a grid over money shares, SciPy on the relaxed problem, and a pattern search on whole numbers.
 
-In: a ``Problem``, an evaluator over some draws. Out: feasible designs, best first, and everything that was evaluated.
-What can go wrong: nothing is proved here; two local optima are expected, so the grid covers the whole budget and
-several starts are refined.
+In: a ``Problem``, an evaluator over some draws. Out: feasible designs, best first, and everything that was evaluated. Nothing
+is proved here. Two local optima are expected, so the grid covers the whole budget and several starts are refined.
 
 A point of the search is a share of the budget per modality and an *option* (people and repeats) per modality; the rest
 of the budget buys labels.

@@ -1,8 +1,8 @@
 """The health gate: whether this pilot, and this posterior, are fit to spend money on.
 
-In: a posterior and, once there is one, the purchase it recommends. Out: checks in three levels, each with value, threshold
-and one plain sentence; ``refuse`` stops the plan (exit code 4) unless forced. What can go wrong: nothing here; a check
-whose input does not exist is left out, so a study without a pilot has none of the sampler's checks.
+In: a posterior and, once there is one, the purchase it recommends. Out: checks in three levels, each with value, threshold and
+one plain sentence; ``refuse`` stops the plan (exit code 4) unless forced. A check whose input does not exist is left out, so a
+study without a pilot has none of the sampler's checks.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The learner that a plan's forecast is about, told what the plan believes.
 
-In: a posterior. Out: ``PlanLearner``, a scikit-learn estimator for new recordings and labels. With a pilot that also trains
-the final model, the estimator holds the pilot's data; nothing is counted twice. What can go wrong: nothing here; the estimator
-checks its data.
+In: a posterior. Out: ``PlanLearner``, a scikit-learn estimator for new recordings and labels. With a pilot that also trains the
+final model, the estimator holds the pilot's data; nothing is counted twice. The estimator checks its data.
 """
 
 from __future__ import annotations

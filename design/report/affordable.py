@@ -1,6 +1,6 @@
 """Whether a modality can be bought at all, what a sample of it costs, and whether it would pay if it could be bought.
 
-In: `Saved` results. Out: answers and sentences, as text. What can go wrong: nothing; a price that was not saved is not spoken of.
+In: `Saved` results. Out: answers and sentences, as text. A price that was not saved is left out.
 
 Prices are those the plan is charged: the upper end where a price is uncertain, as in the break-even prices beside them.
 """

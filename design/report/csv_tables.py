@@ -1,7 +1,6 @@
 """Every table and every figure's numbers as CSV, for machines to read.
 
-In: `Saved` results. Out: file name to bytes. What can go wrong: nothing; a missing value is an empty cell, a table without rows
-is not written.
+In: `Saved` results. Out: file name to bytes. A missing value is an empty cell; a table without rows is not written.
 """
 
 from __future__ import annotations

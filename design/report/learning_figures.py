@@ -1,7 +1,7 @@
 """Figure of what data teach: learning curves, and the surface over labels and brain samples with its uncertainty.
 
-In: `Saved` results. Out: a `Plot`, or None where the results hold nothing to draw. What can go wrong: nothing; values that are
-missing or not finite leave a gap.
+In: `Saved` results. Out: a `Plot`, or None where the results hold nothing to draw. Values that are missing or not finite leave
+a gap.
 """
 
 from __future__ import annotations

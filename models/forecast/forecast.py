@@ -1,10 +1,10 @@
 """From posterior draws to the performance of a purchase: pilot and new data together, for every draw.
 
-In: draws of the system's parameters, the pilot's size, what is bought. Out: explainable R^2 per draw, as one laboratory will read
-it off: its average over worlds and samples (the error of the mean label counted), and how far one study strays from it.
-A modality enters as two sources: the pilot's people, and the new ones, whose level is drawn from the population (the
-mean of as many exp(gain) as people are enrolled, one fixed set of gains a draw, so that forecasts are smooth in the
-numbers). Where the pilot's people return, the first source grows. What can go wrong: nothing is checked here.
+In: draws of the system's parameters, the pilot's size, what is bought. Out: explainable R^2 per draw, as one laboratory will
+read it off: its average over worlds and samples (the error of the mean label counted), and how far one study strays from it. A
+modality enters as two sources: the pilot's people, and the new ones, whose level is drawn from the population (the mean of as
+many exp(gain) as people are enrolled, one fixed set of gains a draw, so that forecasts are smooth in the numbers). Where the
+pilot's people return, the first source grows.
 """
 
 from __future__ import annotations

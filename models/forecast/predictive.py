@@ -1,7 +1,7 @@
 """What the model expects a pilot to look like: prior and posterior predictive quantities.
 
-In: draws of the system and the pilot's size. Out: per draw the expected cross-validated encoding accuracy and its noise ceiling,
-explainable R^2 and R^2 at the pilot's size, the signal-to-noise ratio of a new person. What can go wrong: nothing is checked here.
+In: draws of the system and the pilot's size. Out: per draw the expected cross-validated encoding accuracy and its noise
+ceiling, explainable R^2 and R^2 at the pilot's size, the signal-to-noise ratio of a new person.
 """
 
 from __future__ import annotations

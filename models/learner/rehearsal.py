@@ -1,11 +1,10 @@
 """Rehearsal: a purchase is carried out on paper, many times, and the learner that the plan promises is trained and scored.
 
 In: posterior draws, the pilot's size, a few orders. Out: ``Rehearsed``: for every order and rehearsal the explainable R^2 and
-the R^2 that a laboratory would read off, on the same worlds for all orders. A rehearsal draws parameters from the posterior,
-a world from the parameters (latents, channel patterns, task), pilot-sized and purchased data from the world
-(``worlds/gram.py``; a larger order holds the data of a smaller one), trains the plan's learner (``encoder_fit``,
-``task_fit``), and scores it exactly, with its intercept. What can go wrong: nothing is checked here; without any label the
-learner guesses the mean, at R^2 = 0.
+the R^2 that a laboratory would read off, on the same worlds for all orders. A rehearsal draws parameters from the posterior, a
+world from the parameters (latents, channel patterns, task), pilot-sized and purchased data from the world (``worlds/gram.py``;
+a larger order holds the data of a smaller one), trains the plan's learner (``encoder_fit``, ``task_fit``), and scores it
+exactly, with its intercept. Without any label the learner guesses the mean, at R^2 = 0.
 
 Explainable R^2 is 1 - M / tau^2 with the realised excess risk M, error of the intercept included, and tau^2 of the parameters
 drawn: averaged over worlds it is what the formula of THEORY section 3 says, apart from the intercept. (The explainable

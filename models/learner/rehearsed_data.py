@@ -1,8 +1,8 @@
 """The data of one rehearsal: a world of one posterior draw, and what pilot and purchase would bring from it.
 
 In: the parameters of a draw, the pilot's size, orders. Out: ``Data`` (how much of everything, in whole stimuli), ``World``,
-``Material``: statistics of recordings and labels for every design, drawn as they are asked for. All designs see the same
-world, and a larger order holds the data of a smaller one. What can go wrong: nothing is checked here.
+``Material``: statistics of recordings and labels for every design, drawn as they are asked for. All designs see the same world,
+and a larger order holds the data of a smaller one. Nothing is checked here.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 In: everyone who was recorded, read out on folds that never saw the sample, and the stimuli's geometry. Out: ``BrainEvidence``:
 likelihood tables of the pooled read-outs, sizes, what an estimated noise covariance leaves, each person's regression on what
-the others predict. What can go wrong: nothing; a modality without recordings gets an empty table.
+the others predict. A modality without recordings gets an empty table.
 """
 
 from __future__ import annotations

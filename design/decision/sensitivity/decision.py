@@ -1,8 +1,7 @@
 """The decision at stake: the plan, labels alone, and a spread of other purchases for the same money.
 
-In: an allocation problem with a budget, the posterior's surface, the plan. Out: ``Decision``, whose purchases are
-evaluated under any draws and can be made again at other prices. What can go wrong: nothing; purchases that the limits
-forbid are left out.
+In: an allocation problem with a budget, the posterior's surface, the plan. Out: ``Decision``, whose purchases are evaluated
+under any draws and can be made again at other prices. Purchases that the limits forbid are left out.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Local elasticities by automatic differentiation: what one per cent more of a parameter does to the forecast.
 
-In: a decision. Out: elasticities of the plan's explainable R^2 at the median system. What can go wrong: nothing; where
-the forecast is 0 its elasticities are 0.
+In: a decision. Out: elasticities of the plan's explainable R^2 at the median system. Where the forecast is 0 its elasticities
+are 0.
 """
 
 from __future__ import annotations

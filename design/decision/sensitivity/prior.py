@@ -1,7 +1,7 @@
 """What the pilot taught: how much of the prior's doubt about a parameter is left.
 
-In: a posterior with a pilot. Out: by parameter, the variance after the pilot over that before it. What can go wrong: nothing; a
-known system, or a study without a pilot, has no entry.
+In: a posterior with a pilot. Out: by parameter, the variance after the pilot over that before it. A known system, or a study
+without a pilot, has no entry.
 
 Why it matters: sample-size scaling takes all of a posterior's doubt for the noise of the pilot's data, so that three times the data
 would leave a third of the variance. Where the pilot taught little, most of that doubt is the prior's, and the data are

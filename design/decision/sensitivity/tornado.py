@@ -1,6 +1,6 @@
 """One parameter at a time: what the plan and labels alone reach when it sits at the ends of its range.
 
-In: a decision. Out: one bar per uncertain parameter. What can go wrong: nothing; a known system has no bars.
+In: a decision. Out: one bar per uncertain parameter. A known system has no bars.
 """
 
 from __future__ import annotations
