@@ -165,11 +165,6 @@ def _scalars(values: Float[np.ndarray, "chain draw *shape"]) -> list[Float[np.nd
     return [flat[:, :, index] for index in range(flat.shape[2]) if np.ptp(flat[:, :, index]) > 0.0]
 
 
-def effective_samples(values: Float[np.ndarray, "chain draw"]) -> float:
-    """Return the bulk effective sample size of one quantity."""
-    return float(_arviz().ess(np.asarray(values, dtype=float), method="bulk"))
-
-
 def _bfmi(energy: Float[np.ndarray, "chain draw"]) -> Float[np.ndarray, " chain"]:
     return np.square(np.diff(energy, axis=1)).mean(axis=1) / energy.var(axis=1)
 

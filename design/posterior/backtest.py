@@ -113,9 +113,7 @@ def _forecast(posterior: Posterior, extra: Sequence[tuple[float, float]]) -> NDA
     )
     returning = replace(posterior, pilot=replace(size, new_subjects=np.zeros_like(np.asarray(size.new_subjects))))
     surface = replace(returning.surface(), size=returning.pilot, shift=1.0)
-    system = posterior.draws.system
-    signal, noise = np.asarray(system.signal_variance), np.asarray(system.noise_variance)
-    return surface.outcomes(purchase) * np.repeat(signal / (signal + noise), surface.studies)
+    return surface.outcomes(purchase) * np.repeat(posterior.explained_share, surface.studies)
 
 
 def one_split(study: Study, split: int, seed: int) -> list[Point]:

@@ -109,6 +109,12 @@ class Posterior:
         """People in the pilot of each modality; 0 without a pilot."""
         return {name: self.notes.people.get(name, 0) for name in self.study.config.modality_names}
 
+    @property
+    def explained_share(self) -> NDArray[np.float64]:
+        """Share of the labels' variance that features can explain at all, by draw."""
+        signal, noise = np.asarray(self.draws.system.signal_variance), np.asarray(self.draws.system.noise_variance)
+        return signal / (signal + noise)
+
     def columns(self) -> dict[str, NDArray[np.float64]]:
         """Return draws of the quantities that the plan file summarises, in the labels' unit."""
         system, unit = self.draws.system, self.label_scale**2

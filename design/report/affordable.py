@@ -24,12 +24,6 @@ def can_be_bought(saved: Saved, name: str) -> bool:
     return any(count > 0 for count in tried) or not saved.details.share_curve
 
 
-def none_can_be_bought(saved: Saved) -> bool:
-    """Whether no brain data can be bought."""
-    names = saved.plan.allocation.modalities
-    return bool(names) and not any(can_be_bought(saved, name) for name in names)
-
-
 @dataclass(frozen=True)
 class Cost:
     """What one recorded sample costs."""

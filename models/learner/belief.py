@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from brainworth.models.forecast.forecast import Draws
 from brainworth.models.learner.encoder_fit import EncoderEffort, LearnedLatents, Strength, fit_latents
 from brainworth.models.learner.task_fit import TaskBelief, TaskFit, fit_task, mixed_alignment
+from brainworth.models.pilot.evidence import spectral_shares
 from brainworth.models.pilot.statistics import SourceStatistics
 from brainworth.models.theory.system import Spectrum
 from brainworth.models.worlds.gram import LabelStatistics
@@ -70,9 +71,7 @@ class Parameters:
 
     def shares(self, exponent: float) -> Float[np.ndarray, " direction"]:
         """Return h_i, proportional to d_i^exponent."""
-        log = exponent * np.log(self.variance)
-        raw = np.exp(log - log.max())
-        return raw / raw.sum()
+        return spectral_shares(self.variance, exponent)
 
     def on(self, variance: Float[np.ndarray, " direction"]) -> Parameters:
         """Return the same belief about features with other variances."""

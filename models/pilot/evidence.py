@@ -109,11 +109,16 @@ class PilotEvidence:
     """Labels."""
 
 
-def prior_variance(variance: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
-    """Return g_i = h_i / d_i with h_i proportional to d_i^exponent, sum h_i = 1."""
+def spectral_shares(variance: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
+    """Return h_i, proportional to d_i^exponent, sum h_i = 1."""
     log = exponent * np.log(variance)
     shares = np.exp(log - log.max())
-    return shares / shares.sum() / variance
+    return shares / shares.sum()
+
+
+def prior_variance(variance: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
+    """Return g_i = h_i / d_i."""
+    return spectral_shares(variance, exponent) / variance
 
 
 def rotate(
