@@ -16,7 +16,6 @@ from pydantic import PrivateAttr
 from brainworth.design.common.cards import Card
 from brainworth.design.common.messages import problem, quoted
 from brainworth.design.common.progress import Progress, shown
-from brainworth.design.common.records import plain
 from brainworth.design.common.summaries import interval
 from brainworth.design.decision.records import files
 from brainworth.design.decision.records.details import Findings, FrontierPoint
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from brainworth.design.decision.stimuli import ChoiceOptions, StimulusChoice
     from brainworth.design.pilot.candidates import Candidates
     from brainworth.design.pilot.overview import Overview
+    from brainworth.design.posterior.backtest import Backtest
     from brainworth.design.posterior.fit import Posterior as PosteriorDraws
     from brainworth.design.report.overview import Figure
     from brainworth.design.study_file import aim, config
@@ -137,7 +137,7 @@ class Study(StudyData):
             say("posterior")
             return Posterior(fit_study(self, self.config.study.seed if seed is None else seed, kept, say))
 
-    def backtest(self, splits: int = 3, *, progress: Progress = False, workers: Team | None = None) -> dict[str, Any]:
+    def backtest(self, splits: int = 3, *, progress: Progress = False, workers: Team | None = None) -> Backtest:
         """Fit parts of the pilot, forecast what the rest can check, and return the scored forecasts.
 
         Parameters
@@ -232,7 +232,7 @@ class Study(StudyData):
         force: bool = False,
         progress: Progress = False,
         workers: Team | None = None,
-    ) -> dict[str, Any]:
+    ) -> Findings:
         """Return what would change the decision and what is worth finding out; both go into the report of the folder's plan.
 
         Parameters
@@ -457,8 +457,7 @@ class Plan(PlanRecord):
 
         posterior, solved = self._origin("sensitivity")
         with shown(progress) as say:
-            found = analyse(posterior, decision_of(posterior, self, solved), say, workers)
-        return Findings.model_validate(plain(found))
+            return analyse(posterior, decision_of(posterior, self, solved), say, workers)
 
     def learner(self) -> PlanLearner:
         """Return the estimator that the forecast is about, told what the plan believes; fit it with the new data."""
