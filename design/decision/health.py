@@ -15,6 +15,7 @@ import numpy as np
 
 from brainworth.design.common.checks import Check, Expected, Limits
 from brainworth.design.pilot.checks import data_checks
+from brainworth.design.pilot.study import PriorsOnly
 from brainworth.design.posterior.encoding_check import encoding_checks, representation_checks
 from brainworth.design.posterior.fit import Posterior
 from brainworth.design.posterior.literature import study_priors
@@ -38,8 +39,8 @@ NO_PILOT = Check(
 
 def pilot_checks(posterior: Posterior) -> list[Check]:
     """Return every check that needs no plan."""
-    if posterior.study.tables is None:
-        return [] if posterior.study.variance is None else [NO_PILOT]
+    if not posterior.study.has_pilot:
+        return [NO_PILOT] if isinstance(posterior.study.material, PriorsOnly) else []
     return [
         *_sampler(posterior),
         *data_checks(posterior.study),
@@ -212,7 +213,7 @@ def _learning_curve(posterior: Posterior) -> Iterator[Check]:
 
 def plan_checks(posterior: Posterior, n_task: int, samples: dict[str, int]) -> list[Check]:
     """Return the checks of a recommended purchase: how far beyond the pilot it extrapolates."""
-    if posterior.study.tables is None:
+    if not posterior.study.has_pilot:
         return []
     size = posterior.pilot
     factors = {"labels": 1.0 + n_task / max(float(size.labels), 1.0)}

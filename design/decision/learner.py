@@ -33,7 +33,7 @@ def plan_learner(posterior: Posterior) -> PlanLearner:
     belief = belief_of(posterior, in_label_units=True)
     if belief.n_draws > DRAWS:
         belief = belief.taken(np.linspace(0, belief.n_draws - 1, DRAWS).round().astype(np.int64))
-    if study.system is not None or study.variance is not None:
+    if not study.has_pilot:
         return PlanLearner(belief, names)
     pilot = study.pilot
     basis, _ = choose_basis(pilot, standardised_labels(pilot))

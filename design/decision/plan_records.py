@@ -264,7 +264,7 @@ def _pilot(posterior: Posterior) -> detail.PilotSummary:
     return detail.PilotSummary(
         n_task=float(size.labels),
         labels=label_count(posterior),
-        reused=posterior.study.config.budget.reuse_pilot and posterior.study.tables is not None,
+        reused=posterior.study.config.budget.reuse_pilot and posterior.study.has_pilot,
         modalities={
             name: detail.PilotModality(
                 n_samples=float(size.samples[m]),

@@ -163,7 +163,7 @@ def choose(
         See the module's docstring.
     """
     wish, study = options or ChoiceOptions(), posterior.study
-    if study.tables is None:
+    if not study.has_pilot:
         raise BadInput(
             f"{study.config.study.title}: stimuli can only be chosen for a study with a pilot of labelled stimuli, because the "
             "choice rests on what they leave unknown. Add stimuli and labels to the study file."

@@ -16,7 +16,7 @@ from brainworth.models.pilot.pilot import Recording
 
 def data_checks(study: Study) -> list[Check]:
     """Return the checks of the pilot's size and grouping."""
-    if study.tables is None:
+    if not study.has_pilot:
         return []
     pilot = study.pilot
     groups = float(np.unique(pilot.group).size)

@@ -25,9 +25,11 @@ from brainworth.design.common.runtime import release_programs
 from brainworth.design.common.version import __version__
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.design.pilot.large import forget, resumable
+from brainworth.design.pilot.study import PriorsOnly, Study
 from brainworth.design.posterior import archive
 from brainworth.design.posterior.literature import study_priors
 from brainworth.design.posterior.notes import Learned, Notes, Sampler, people_with_gains, pilot_notes, predictive_groups
+from brainworth.design.study_file.system_file import NamedSystem
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.forecast.people import new_people
 from brainworth.models.learner.learning_curve import learning_curve
@@ -42,8 +44,6 @@ from brainworth.models.theory.system import Spectrum, System
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from brainworth.design.pilot.study import Study
 
 FORECAST_DRAWS = 1000
 """Posterior draws a forecast averages over."""
@@ -64,7 +64,7 @@ def fingerprint(study: Study, seed: int) -> str:
         "task": config.task.kind,
         "modalities": [(m.name, m.recordings, m.reader.model_dump(mode="json")) for m in config.modality],
         "inputs": {name: value for name, value in sorted(study.digest.items()) if not name.endswith(".toml")},
-        "system": None if study.system is None else sorted(study.digest.items()),
+        "system": sorted(study.digest.items()) if isinstance(study.material, NamedSystem) else None,
     }
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
 
@@ -156,10 +156,10 @@ def fit_study(
     Passes over recordings that do not fit into memory go on where an interrupted run left them, and are told to ``tell``.
     """
     release_programs()
-    if study.system is not None:
-        return _known(study)
-    if study.variance is not None:
-        return _prior_only(study, study.variance, seed)
+    if isinstance(study.material, NamedSystem):
+        return _known(study, study.material)
+    if isinstance(study.material, PriorsOnly):
+        return _prior_only(study, study.material.variance, seed)
     mark = fingerprint(study, seed)
     if archive_path is not None:
         require_writable(archive_path.parent, (archive_path.name, *_RESULTS))
@@ -338,11 +338,8 @@ def _prior_only(study: Study, variance: NDArray[np.float64], seed: int) -> Poste
     return _assemble(study, chains, constants, Notes(remarks=list(study.remarks)), seed=seed, seconds=seconds)
 
 
-def _known(study: Study) -> Posterior:
+def _known(study: Study, named: NamedSystem) -> Posterior:
     """Return the posterior of a study that plans for a known system: one draw, no pilot."""
-    named = study.system
-    if named is None:
-        raise ValueError("The study has no known system.")
     system, n = named.system, len(named.sources)
     one = System(
         spectrum=compress(system.spectrum),

@@ -120,7 +120,7 @@ def sensitivity_study(
     found = analyse(posterior, decision, progress, workers)
     scaled: list[PowerScaled] = []
     people: list[PersonLeftOut] = []
-    if study.tables is not None:
+    if study.has_pilot:
         densities = log_densities(out / "posterior.nc")
         kept = kept_draws(len(densities["prior"]))
         scaled = power_scaled(decision, {name: value[kept] for name, value in densities.items() if name != "slope"})

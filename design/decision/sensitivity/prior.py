@@ -32,7 +32,7 @@ refits of extended pilots leave about what follows."""
 def doubt_left(posterior: Posterior) -> dict[str, float]:
     """Return the share of the prior variance that is left of each parameter of a study with a pilot."""
     study = posterior.study
-    if study.tables is None:
+    if not study.has_pilot:
         return {}
     config = study.config
     priors, channels = study_priors(config)

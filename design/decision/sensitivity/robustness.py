@@ -99,10 +99,10 @@ def without_each_person(
 
 def without_person(study: Study, decision: Decision, index: int, usual: float) -> PersonLeftOut:
     """Return the row of one person, by the number of the recording."""
-    pilot, names = study.pilot, study.names
+    pilot = study.pilot
     recording = pilot.recordings[index]
     rest = tuple(other for i, other in enumerate(pilot.recordings) if i != index)
-    reduced = replace(study, tables=(replace(pilot, recordings=rest), names))
+    reduced = study.with_pilot(replace(pilot, recordings=rest))
     posterior = fit_for_forecast(reduced, study.config.study.seed)
     values = replace(decision, surface=posterior.surface()).under()
     return PersonLeftOut(modality=recording.modality, subject=recording.subject, **_row(decision, values, usual))
