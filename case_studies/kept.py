@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from brainworth.design.api import Study
+from brainworth.design.common.records import plain
 from brainworth.design.posterior.backtest import backtest
 
 
@@ -50,13 +51,13 @@ def checks_text(plan: Mapping[str, Any]) -> str:
 def backtest_text(study: Study, splits: int, folder: Path) -> str:
     """Backtest a study within its pilot, write ``backtest.json`` into a folder, and return the scores as a table."""
     found = backtest(study, splits=splits, progress=lambda stage: print(f"  backtest, {stage}"))
-    (folder / "backtest.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    count = len(found["points"])
+    (folder / "backtest.json").write_text(json.dumps(plain(found), indent=1) + "\n", encoding="utf-8")
+    count = len(found.points)
     body = [
-        ["coverage of the 90 % interval", f"{round(found['coverage'] * count)} of {count}"],
-        ["CRPS of the forecast", f"{found['crps']['forecast']:.3f}"],
-        ["CRPS of a power law through the learning curve", f"{found['crps']['power_law']:.3f}"],
-        ["skill against the power law", f"{found['skill']:.2f}"],
+        ["coverage of the 90 % interval", f"{round(found.coverage * count)} of {count}"],
+        ["CRPS of the forecast", f"{found.crps.forecast:.3f}"],
+        ["CRPS of a power law through the learning curve", f"{found.crps.power_law:.3f}"],
+        ["skill against the power law", f"{found.skill:.2f}"],
     ]
     return rows(["backtest within the pilot", "value"], body)
 

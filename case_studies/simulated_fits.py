@@ -1,10 +1,10 @@
 """Worlds drawn from the prior, fitted as pilots are: the material of simulation-based calibration.
 
 In: priors, the size of a pilot, a seed. Out: the true system of a world, posterior draws of the pilot it gave, ranks of the
-truth among them, for every parameter and for forecasts at several designs. Channel patterns, noise covariance, weights
-and the rotation of the features are unknown to the fit. The truth of a world that is not linear and Gaussian is the
-linear-Gaussian system with the same second moments (``simulate.linear_equivalent``), at the level of the people who were
-really recorded. What can go wrong: nothing is hidden; ranks that are not uniform are the finding.
+truth among them, for every parameter and for forecasts at several designs. Channel patterns, noise covariance, weights and the
+rotation of the features are unknown to the fit. The truth of a world that is not linear and Gaussian is the linear-Gaussian
+system with the same second moments (``simulate.linear_equivalent``), at the level of the people who were really recorded. Ranks
+that are not uniform are the finding.
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ def _pilot_size(summary: Summary) -> PilotSize:
         new_subjects=jnp.ones_like(brain.samples),
         new_shared=jnp.zeros_like(brain.samples),
         usable=brain.independent,
-        alike=brain.alike,
+        shared_noise=brain.shared_noise,
     )
 
 

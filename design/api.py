@@ -16,7 +16,6 @@ from pydantic import PrivateAttr
 from brainworth.design.common.cards import Card
 from brainworth.design.common.messages import problem, quoted
 from brainworth.design.common.progress import Progress, shown
-from brainworth.design.common.records import plain
 from brainworth.design.common.summaries import interval
 from brainworth.design.decision.records import files
 from brainworth.design.decision.records.details import Findings, FrontierPoint
@@ -35,11 +34,12 @@ if TYPE_CHECKING:
     from brainworth.design.decision.stimuli import ChoiceOptions, StimulusChoice
     from brainworth.design.pilot.candidates import Candidates
     from brainworth.design.pilot.overview import Overview
+    from brainworth.design.posterior.backtest import Backtest
     from brainworth.design.posterior.fit import Posterior as PosteriorDraws
     from brainworth.design.report.overview import Figure
     from brainworth.design.study_file import aim, config
     from brainworth.design.study_file.modality import Modality
-    from brainworth.models.learner.told import ToldLearner
+    from brainworth.models.learner.plan_learner import PlanLearner
 
 _PLANNING = ("posterior", "allocation", "rehearsals", "exchange rates", "rounds", "thresholds", "report")
 
@@ -137,7 +137,7 @@ class Study(StudyData):
             say("posterior")
             return Posterior(fit_study(self, self.config.study.seed if seed is None else seed, kept, say))
 
-    def backtest(self, splits: int = 3, *, progress: Progress = False, workers: Team | None = None) -> dict[str, Any]:
+    def backtest(self, splits: int = 3, *, progress: Progress = False, workers: Team | None = None) -> Backtest:
         """Fit parts of the pilot, forecast what the rest can check, and return the scored forecasts.
 
         Parameters
@@ -232,7 +232,7 @@ class Study(StudyData):
         force: bool = False,
         progress: Progress = False,
         workers: Team | None = None,
-    ) -> dict[str, Any]:
+    ) -> Findings:
         """Return what would change the decision and what is worth finding out; both go into the report of the folder's plan.
 
         Parameters
@@ -457,14 +457,13 @@ class Plan(PlanRecord):
 
         posterior, solved = self._origin("sensitivity")
         with shown(progress) as say:
-            found = analyse(posterior, decision_of(posterior, self, solved), say, workers)
-        return Findings.model_validate(plain(found))
+            return analyse(posterior, decision_of(posterior, self, solved), say, workers)
 
-    def learner(self) -> ToldLearner:
+    def learner(self) -> PlanLearner:
         """Return the estimator that the forecast is about, told what the plan believes; fit it with the new data."""
-        from brainworth.design.decision.learner import told_learner
+        from brainworth.design.decision.learner import plan_learner
 
-        return told_learner(self._origin("learner")[0])
+        return plan_learner(self._origin("learner")[0])
 
     def save(self, folder: Path | str) -> Path:
         """Write `plan.json` and `details.json` to a folder; ``load_plan`` and `brainworth report` read them."""

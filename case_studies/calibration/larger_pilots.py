@@ -12,7 +12,7 @@ are recorded, further stimuli labelled, in the same world; pilot and extension a
 again. The *refitted* value is what the second posterior expects to have gained by the new choice; the *true* one what was gained
 under the world's own parameters. Averaged over worlds the three are equal, if the posterior is calibrated and the value right.
 
-What can go wrong: nothing is hidden; differences beyond Monte Carlo error are the finding.
+Differences beyond Monte Carlo error are the finding.
 """
 
 from __future__ import annotations

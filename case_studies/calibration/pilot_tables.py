@@ -1,7 +1,4 @@
-"""What larger pilots were said to gain and gained, as means over worlds and as tables.
-
-In: lines of ``larger_pilots.py``, one a world. Out: means with standard errors, Markdown. What can go wrong: nothing.
-"""
+"""What larger pilots were said to gain and gained, as means over worlds and as tables."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Tables and figure of the calibration study, from one line a world.
 
 In: lines of ``worlds.jsonl``. Out: coverage by level, p-values of the rank uniformity, regrets, statements about collecting;
-the ECDF figure. What can go wrong: nothing here.
+the ECDF figure.
 """
 
 from __future__ import annotations

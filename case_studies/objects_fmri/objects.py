@@ -1,7 +1,7 @@
 """The 92 objects as tables of a study: image models as features, IT patterns as recordings, judged similarity as the task.
 
-In: the folder of the data set ``kriegeskorte92_fmri_objects``. Out: ``Objects``, and the csv files of a study. What can go
-wrong: nothing is left to chance; a missing matrix is a ``KeyError``.
+In: the folder of the data set ``kriegeskorte92_fmri_objects``. Out: ``Objects``, and the csv files of a study. A missing
+matrix is a ``KeyError``.
 
 The data are representational dissimilarity matrices (RDMs). One minus a matrix of correlation distances is the Gram matrix
 of the patterns behind it, each standardised over its own voxels; the eigenvectors of that matrix, scaled, are the

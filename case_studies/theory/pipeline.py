@@ -1,8 +1,8 @@
 """One world of the Monte Carlo: the two-stage learner, really run, with the variance components known.
 
-In: a configuration and a seed. Out: what the learner learned, and its excess risks on the population. Latents and
-misaligned part are drawn from the prior as they are (random effects). The encoder knows the spectrum and the number of
-latents; it estimates patterns and noise covariance. What can go wrong: nothing that a longer run would hide.
+In: a configuration and a seed. Out: what the learner learned, and its excess risks on the population. Latents and misaligned
+part are drawn from the prior as they are (random effects). The encoder knows the spectrum and the number of latents; it
+estimates patterns and noise covariance.
 """
 
 from __future__ import annotations

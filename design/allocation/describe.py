@@ -1,7 +1,4 @@
-"""From whole-number designs to the records of a result: names, bills, spread of the bill, assumptions in words.
-
-In: a ``Problem`` and designs. Out: ``Plan`` and plain numbers. What can go wrong: nothing.
-"""
+"""From whole-number designs to the records of a result: names, bills, spread of the bill, assumptions in words."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The largest whole number that still fits, for many ranges at once: how a budget becomes samples, people and labels.
 
 In: a condition that holds up to some number and fails beyond it, ranges that begin with a number taken as fitting. Out: the
-largest number of each range that fits. What can go wrong: nothing; a condition that is not monotone gives one of the places
-where it changes. Ranges are cut into ``_PARTS`` instead of two: a price list takes as long over sixteen numbers as over one.
+largest number of each range that fits. A condition that is not monotone gives one of the places where it changes. Ranges are
+cut into ``_PARTS`` instead of two: a price list takes as long over sixteen numbers as over one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What an allocation says: the plan, its bill, its certificate, and what surrounds it.
 
-In: whole-number designs and performance over draws. Out: plain records for the plan file and the report. What can go
-wrong: nothing; these are values.
+In: whole-number designs and performance over draws. Out: plain records for the plan file and the report.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from brainworth.design.allocation.problem import Designs, Problem
 from brainworth.design.allocation.result import Allocation
 from brainworth.design.allocation.search import Search
 from brainworth.design.common.errors import BadInput, Infeasible
-from brainworth.design.common.workers import Alone, Team
+from brainworth.design.common.workers import Team, ThisProcess
 from brainworth.design.performance.purchase import Surface
 from brainworth.design.performance.utilities import Mean
 
@@ -188,7 +188,7 @@ def plan_rounds(
         raise Infeasible("No plan was found within the budget that could be split into rounds.")
     seen = evaluator if shown is None else replace(evaluator, surface=shown)
     tasks = [(share,) for share in options.first_shares]
-    found = (workers or Alone()).results(with_first_share, tasks, (whole, seen, options))
+    found = (workers or ThisProcess()).results(with_first_share, tasks, (whole, seen, options))
     tried = [result for result in found if result is not None]
     if not tried:
         raise Infeasible(f"The budget of {problem.budget:.2f} {problem.currency} is too small to be spent in rounds.")

@@ -1,8 +1,7 @@
 """Good designs fast: a grid over money shares, SciPy on the relaxed problem, and a pattern search on whole numbers.
 
-In: a ``Problem``, an evaluator over some draws. Out: feasible designs, best first, and everything that was evaluated.
-What can go wrong: nothing is proved here; two local optima are expected, so the grid covers the whole budget and
-several starts are refined.
+In: a ``Problem``, an evaluator over some draws. Out: feasible designs, best first, and everything that was evaluated. Nothing
+is proved here. Two local optima are expected, so the grid covers the whole budget and several starts are refined.
 
 A point of the search is a share of the budget per modality and an *option* (people and repeats) per modality; the rest
 of the budget buys labels.
@@ -30,7 +29,7 @@ _SHARES = {1: 24, 2: 7, 3: 4}
 _DENSE = 2
 """Modalities up to which the grid is dense on every axis."""
 _RELAXED_LEVELS = 65
-_LEVELS_ALONE = 10
+_LEVELS_SINGLE = 10
 
 
 @dataclass(frozen=True)
@@ -166,9 +165,9 @@ class Search:
         points = np.repeat(shares, len(combinations), axis=0), np.tile(combinations, (len(shares), 1))
         return points, self.evaluate(*points)
 
-    def alone(self) -> Points:
+    def single_modality(self) -> Points:
         """Return points that use one modality only, under each of its options: what a coarse grid may step over."""
-        levels = (np.arange(1, _LEVELS_ALONE + 1) / _LEVELS_ALONE) ** 2
+        levels = (np.arange(1, _LEVELS_SINGLE + 1) / _LEVELS_SINGLE) ** 2
         places = [
             (m, o, level) for m, menu in enumerate(self.menus) for o in range(len(menu.options)) for level in levels
         ]
@@ -248,7 +247,7 @@ class Search:
         (points, options), scores = self.grid(combinations)
         more = [] if extra is None else [extra]
         if len(self.menus) > _DENSE and not known:
-            more.append(self.alone())
+            more.append(self.single_modality())
         for one in more:
             points, options = np.concatenate([points, one[0]]), np.concatenate([options, one[1]])
             scores = np.concatenate([scores, self.evaluate(*one)])

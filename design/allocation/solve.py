@@ -97,7 +97,7 @@ def optimum(problem: Problem, surface: Surface, options: AllocationOptions) -> O
         best = designs.take(np.argsort(-utilities)[:8])
         incumbent.offer(best, full.utilities(problem.purchase(best)))
     whole = root(problem, () if reach is None else reach.samples)
-    labels = Alone.of(problem, full)
+    labels = LabelsAlone.of(problem, full)
     limits = options.limits
     if labels.within(limits.tolerance, incumbent.utility):  # room to recommend labels and stay within the tolerance
         limits = replace(limits, tolerance=0.5 * limits.tolerance)
@@ -115,7 +115,7 @@ def optimum(problem: Problem, surface: Surface, options: AllocationOptions) -> O
 
 
 @dataclass(frozen=True)
-class Alone:
+class LabelsAlone:
     """Labels alone: recommended where no feasible design is better by more than the tolerance of the certificate.
 
     A design that is better by less is not worth a laboratory; and where brain data are worthless the draws that favour
@@ -126,7 +126,7 @@ class Alone:
     utility: float
 
     @classmethod
-    def of(cls, problem: Problem, full: Evaluator) -> Alone:
+    def of(cls, problem: Problem, full: Evaluator) -> LabelsAlone:
         """Return the design that spends the whole budget on labels; of no use (minus infinity) if it is not feasible."""
         design = task_only(problem)
         feasible = bool(problem.feasible(design)[0])

@@ -1,7 +1,7 @@
 """The whole-number designs of one modality: what they hold, what they cost, which are allowed.
 
-In: a modality's prices and limits. Out: vectorised exact arithmetic on (stimuli, people, repeats): samples, sessions,
-cents, validity, and lower bounds of the price over ranges. What can go wrong: nothing; limits were checked on entry.
+In: a modality's prices and limits. Out: vectorised exact arithmetic on (stimuli, people, repeats): samples, sessions, cents,
+validity, and lower bounds of the price over ranges. Limits were checked on entry.
 
 A modality is described by the number of different *stimuli*, people and presentations per stimulus. If everyone sees
 the same stimuli there are stimuli * people * repeats samples, else stimuli * repeats, split over people as evenly as

@@ -7,14 +7,19 @@ In: a study. Out: tables on the terminal, JSON, a plan folder with its report. W
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from brainworth.design.cli.output import AsJson, Quiet, number, print_json, print_table, show_progress
 from brainworth.design.cli.plan import Force, LeaveOneOut, Out, Scheduler, StudyPath, WorkerCount, check_folder
+
+if TYPE_CHECKING:
+    from brainworth.design.common.records import Number
+    from brainworth.design.common.summaries import Summary
+    from brainworth.design.decision.records.comparison import Comparison
+    from brainworth.design.decision.records.details import Findings, InformationValue
 
 
 def compare(
@@ -41,9 +46,9 @@ def compare(
     with tempfile.TemporaryDirectory() as temporary:
         found = loaded.compare(out or Path(temporary), force=force, progress=show_progress(quiet=quiet or as_json))
     if as_json:
-        print_json(found.record)
+        print_json(found)
     elif not quiet:
-        _show_comparison(found.record)
+        _show_comparison(found)
 
 
 def sensitivity(  # noqa: PLR0913  (one parameter per option of the command)
@@ -79,80 +84,85 @@ def sensitivity(  # noqa: PLR0913  (one parameter per option of the command)
         typer.echo(f"Report: {out / 'report.html'}")
 
 
-def _range(summary: Mapping[str, float] | None, scale: float = 1.0) -> str:
+def _range(summary: Summary | None, scale: float = 1.0) -> str:
     if summary is None:
         return ""
-    return f"{number(summary['mean'] * scale, 3)} ({number(summary['q05'] * scale, 3)} to {number(summary['q95'] * scale, 3)})"
+    mean, low, high = (_number(value, 3, scale) for value in (summary.mean, summary.q05, summary.q95))
+    return f"{mean} ({low} to {high})"
 
 
-def _show_comparison(record: Mapping[str, Any]) -> None:
-    currency, per = record["currency"], 1000.0
-    entries = dict(record["modalities"])
-    if len(entries) > 1:
-        entries["all together"] = record["together"]
+def _show_comparison(found: Comparison) -> None:
+    currency, per = found.currency, 1000.0
     header = (
         "", "samples", "labels", f"R² gained per {per:,.0f} {currency}", "labels per sample",
-        f"break-even price ({currency})", "worth it", f"robustness (shift {record['shift']:g})",
+        f"break-even price ({currency})", "worth it", f"robustness (shift {found.shift:g})",
     )  # fmt: skip
     rows = [
         (
             name,
-            ", ".join(f"{count:,}" for count in entry["samples"].values()),
-            f"{entry['n_task']:,}",
-            _range(entry["r2_per_money"], per),
-            _range(entry.get("exchange_rate")),
-            _range(entry.get("break_even_price")),
-            f"{100 * entry['probability']:.0f} %",
-            _range(entry["robustness"]["gain"]),
+            ", ".join(f"{count:,}" for count in entry.samples.values()),
+            f"{entry.n_task:,}",
+            _range(entry.r2_per_money, per),
+            _range(entry.exchange_rate),
+            _range(entry.break_even_price),
+            f"{100 * entry.probability:.0f} %",
+            _range(entry.robustness.gain),
         )
-        for name, entry in entries.items()
+        for name, entry in found.entries.items()
     ]
-    print_table(f"Bought for {record['budget']:,.2f} {currency}; mean and 90 % interval", header, rows)
-    alone = record["labels_only"]
-    typer.echo(f"Labels alone: {alone['n_task']:,}, explainable R² {_range(alone['explainable_r2'])}.")
-    for change in record["order_changes"]:
+    print_table(f"Bought for {found.budget:,.2f} {currency}; mean and 90 % interval", header, rows)
+    alone = found.labels_only
+    typer.echo(f"Labels alone: {alone.n_task:,}, explainable R² {_range(alone.explainable_r2)}.")
+    for change in found.order_changes:
         typer.echo(
-            f"Below a budget of {change['budget']:,.0f} {currency}, {change['below']} buys more; above, {change['above']}."
+            f"Below a budget of {change.budget:,.0f} {currency}, {change.below} buys more; above, {change.above}."
         )
-    if len(record["modalities"]) > 1 and not record["order_changes"]:
-        low, high = record["frontier"][0]["budget"], record["frontier"][-1]["budget"]
+    if len(found.modalities) > 1 and not found.order_changes:
+        low, high = found.frontier[0].budget, found.frontier[-1].budget
         typer.echo(f"Their order is the same at all budgets from {low:,.0f} to {high:,.0f} {currency}.")
 
 
-def _show_sensitivity(found: Mapping[str, Any]) -> None:
+def _show_sensitivity(found: Findings) -> None:
     from brainworth.design.report.words import parameter
 
     rows = [
-        (parameter(row["parameter"]), number(row["value"], 3) if row["value"] is not None else "none", row["sentence"])
-        for row in found["sensitivity"]["thresholds"]
+        (parameter(row.parameter), number(row.value, 3) if row.value is not None else "none", row.sentence)
+        for row in found.sensitivity.thresholds
     ]
     print_table("What would flip the decision", ("parameter", "threshold", "meaning"), rows)
-    robust = found["sensitivity"]["robustness"]
-    if robust:
-        typer.echo(robust)
-    voi = found["voi"]
-    known = [
-        (parameter(row["parameter"]), f"{number(row['value'], 2)} ± {number(row['se'], 2)}") for row in voi["evppi"][:6]
-    ]
+    if found.sensitivity.robustness:
+        typer.echo(found.sensitivity.robustness)
+    if found.voi is not None:
+        _show_information(found.voi)
+
+
+def _show_information(voi: InformationValue) -> None:
+    from brainworth.design.report.words import parameter
+
+    known = [(parameter(row.parameter), _with_error(row.value, row.se)) for row in voi.evppi[:6]]
     if known:
-        print_table("What knowing exactly would gain", ("parameter", voi["unit"]), known)
+        print_table("What knowing exactly would gain", ("parameter", voi.unit), known)
     pilots = [
         (
-            row["label"],
-            f"{row['cost']:,.0f}",
-            f"{number(row['value'], 2)} ± {number(row['se'], 2)}",
-            f"{number(row['net'], 2)} ± {number(row['net_se'], 2)}",
-            "" if row["net_money"] is None else f"{row['net_money']:,.0f}",
+            row.label,
+            f"{row.cost:,.0f}",
+            _with_error(row.value, row.se),
+            _with_error(row.net, row.net_se),
+            "" if row.net_money is None else f"{row.net_money:,.0f}",
         )
-        for row in voi["best_sizes"]
+        for row in voi.best_sizes
     ]
     if pilots:
         heads = (
-            "larger pilot",
-            f"cost ({voi['currency']})",
-            f"teaches ({voi['unit']})",
-            "after its cost",
-            "as extra budget",
-        )
+            "larger pilot", f"cost ({voi.currency})", f"teaches ({voi.unit})", "after its cost", "as extra budget",
+        )  # fmt: skip
         print_table("The best size of each kind of larger pilot", heads, pilots)
-    typer.echo(voi["sentence"])
+    typer.echo(voi.sentence)
+
+
+def _with_error(value: Number, error: Number) -> str:
+    return f"{_number(value, 2)} ± {_number(error, 2)}"
+
+
+def _number(value: Number, digits: int, scale: float = 1.0) -> str:
+    return "unknown" if value is None else number(value * scale, digits)

@@ -18,7 +18,6 @@ from brainworth.design.cli.plan import StudyPath, check_folder
 
 if TYPE_CHECKING:
     from brainworth.design.api import Posterior
-    from brainworth.design.common.summaries import Summary
     from brainworth.design.decision.evaluate import Evaluation
 
 _RANGE = re.compile(r"(\d+)(?::(\d+)(?::(\d+))?)?")
@@ -150,25 +149,22 @@ def _show(found: list[Evaluation]) -> None:
         print_table("What it costs", ("", first.currency), [*lines, ("total", f"{evaluation.bill.total:,.2f}")])
     if len(found) == 1:
         return
+    from brainworth.design.common.summaries import interval
     from brainworth.design.decision.evaluate import describe
 
-    targeted = first.performance.reaches_target is not None
+    targeted = first.performance.probability_of_target is not None
     head = ("design", first.currency, "explainable R²", "gain over labels", f"P(gain ≥ {first.worthwhile:g})")
     rows = [
         (
             describe(evaluation.allocation) + (" (breaks limits)" if evaluation.broken else ""),
             f"{evaluation.bill.total:,.0f}",
-            _range(evaluation.performance.explainable_r2),
+            interval(evaluation.performance.explainable_r2),
             f"{evaluation.gain.mean:+.3f}",
             f"{evaluation.gain.probability:.0%}",
-            *([f"{evaluation.performance.reaches_target:.0%}"] if targeted else []),
+            *([f"{evaluation.performance.probability_of_target:.0%}"] if targeted else []),
         )
         for evaluation in found
     ]
     print_table("Designs of your own", (*head, "P(target)") if targeted else head, rows)
     for limit in dict.fromkeys(limit for evaluation in found for limit in evaluation.broken):
         typer.echo(f"Breaks {limit}.")
-
-
-def _range(summary: Summary) -> str:
-    return f"{summary['mean']:.3f} ({summary['q05']:.3f} to {summary['q95']:.3f})"

@@ -1,6 +1,6 @@
 """What commands print: tables on a terminal, JSON for scripts, nothing with ``--quiet``.
 
-In: plain results. Out: text on stdout. What can go wrong: nothing; user text is printed as text, never as markup.
+In: plain results. Out: text on stdout. User text is printed as text, never as markup.
 """
 
 from __future__ import annotations

@@ -213,14 +213,14 @@ def backtest(
     elif not quiet:
         rows = [
             (
-                point["split"],
-                f"{point['brain_share']:.0%}",
-                point["n_task"],
-                f"{point['observed_r2']:.3f}",
-                f"{point['forecast_r2']['q05']:.3f} to {point['forecast_r2']['q95']:.3f}",
-                f"{point['power_law_r2']['q05']:.3f} to {point['power_law_r2']['q95']:.3f}",
+                point.split,
+                f"{point.brain_share:.0%}",
+                point.n_task,
+                f"{point.observed_r2:.3f}",
+                f"{point.forecast_r2.q05:.3f} to {point.forecast_r2.q95:.3f}",
+                f"{point.power_law_r2.q05:.3f} to {point.power_law_r2.q95:.3f}",
             )
-            for point in found["points"]
+            for point in found.points
         ]
         print_table(
             "R² on held-out labels",
@@ -228,6 +228,6 @@ def backtest(
             rows,
         )
         typer.echo(
-            f"The 90 % forecast interval held {found['coverage']:.0%} of the time; its score (CRPS) is "
-            f"{found['crps']['forecast']:.4f}, the power law's {found['crps']['power_law']:.4f} (smaller is better)."
+            f"The 90 % forecast interval held {found.coverage:.0%} of the time; its score (CRPS) is "
+            f"{found.crps.forecast:.4f}, the power law's {found.crps.power_law:.4f} (smaller is better)."
         )

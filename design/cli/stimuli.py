@@ -77,7 +77,7 @@ def stimuli(  # noqa: PLR0913  (one parameter per option of the command)
     from brainworth.design.pilot.study import Study
 
     loaded = Study.from_file(study)
-    if loaded.tables is None:
+    if not loaded.has_pilot:
         raise problem(
             study,
             "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 
@@ -48,6 +48,15 @@ class Check(Record):
     """What the model expects there."""
 
 
+class More(TypedDict, total=False):
+    """What only some checks have; see ``Check``."""
+
+    kind: Kind
+    share: float
+    observed: float
+    forecast: Expected
+
+
 @dataclass(frozen=True)
 class Limits:
     """Where a check warns, and where it refuses; infinite where it only warns."""
@@ -66,6 +75,34 @@ class Limits:
         if not np.isfinite(value) or (np.isfinite(self.refuse) and value < self.refuse):
             return "refuse"
         return "warn" if value < self.warn else "ok"
+
+    def at_most(self, name: str, value: float, unit: str, sentence: str, **more: Unpack[More]) -> Check:
+        """Return the check of a value that should not exceed the limit."""
+        status = self.judge(value)
+        return Check(
+            name=name,
+            status=status,
+            value=value,
+            threshold=self.warn,
+            side="at most",
+            unit=unit,
+            sentence=sentence,
+            **more,
+        )
+
+    def at_least(self, name: str, value: float, unit: str, sentence: str, **more: Unpack[More]) -> Check:
+        """Return the check of a value that should reach the limit."""
+        status = self.judge_low(value)
+        return Check(
+            name=name,
+            status=status,
+            value=value,
+            threshold=self.warn,
+            side="at least",
+            unit=unit,
+            sentence=sentence,
+            **more,
+        )
 
 
 def overall(checks: Iterable[Check]) -> Status:

@@ -1,7 +1,7 @@
 """The ways a command can end badly, each a value with one sentence and an exit code.
 
-In: what is wrong, where, and what would be right. Out: exceptions that the command line turns into one paragraph on
-stderr. What can go wrong: nothing here; an unexpected exception is a bug and keeps its own type.
+In: what is wrong, where, and what would be right. Out: exceptions that the command line turns into one paragraph on stderr. An
+unexpected exception is a bug and keeps its own type.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Messages of the form the user is promised: file, place, what is wrong, what would be right; one paragraph.
 
-In: the parts of a sentence, or a pydantic ``ValidationError`` with the model that raised it. Out: a ``BadInput`` whose
-text holds no line break and no control character, whatever the file contained. What can go wrong: nothing; a message
-that grows too long is cut.
+In: the parts of a sentence, or a pydantic ``ValidationError`` with the model that raised it. Out: a ``BadInput`` whose text
+holds no line break and no control character, whatever the file contained. A message that grows too long is cut.
 """
 
 from __future__ import annotations

@@ -63,8 +63,8 @@ def _run(function: Callable[..., Any], common: tuple[Any, ...], task: tuple[Any,
 
 
 @dataclass(frozen=True)
-class Alone:
-    """The process that asks."""
+class ThisProcess:
+    """Tasks run one after another in the process that asks."""
 
     def results(
         self,
@@ -136,8 +136,8 @@ def importable(function: Callable[..., Any]) -> Callable[..., Any]:
     return getattr(import_module(Path(str(file)).stem), function.__name__)
 
 
-def said(progress: Callable[[str], None] | None, what: str) -> Callable[[int, int], None]:
-    """Return what tells a progress callback how many tasks are done, in words: "splits: 2 of 5 done"."""
+def count_in_words(progress: Callable[[str], None] | None, what: str) -> Callable[[int, int], None]:
+    """Return a counter that tells a progress callback how many tasks are done: "splits: 2 of 5 done"."""
 
     def tell(done: int, of: int) -> None:
         if progress is not None:
@@ -147,8 +147,8 @@ def said(progress: Callable[[str], None] | None, what: str) -> Callable[[int, in
 
 
 @dataclass(frozen=True)
-class Told:
-    """A team whose maps say how far they are."""
+class WithProgress:
+    """A team that reports how many of its tasks are done."""
 
     team: Team
     progress: Callable[[str], None] | None
@@ -162,12 +162,12 @@ class Told:
         tell: Callable[[int, int], None] | None = None,
     ) -> Iterator[Any]:
         """Yield the results of the team; see ``Team``."""
-        return self.team.results(function, tasks, common, tell or said(self.progress, self.what))
+        return self.team.results(function, tasks, common, tell or count_in_words(self.progress, self.what))
 
 
-def told(workers: Team | None, progress: Callable[[str], None] | None, what: str) -> Team:
-    """Return who works (this process if nobody is given), telling a progress callback how many tasks are done."""
-    return Told(workers or Alone(), progress, what)
+def with_progress(workers: Team | None, progress: Callable[[str], None] | None, what: str) -> Team:
+    """Return a team (this process if none is given) that tells a progress callback how many tasks are done."""
+    return WithProgress(workers or ThisProcess(), progress, what)
 
 
 class SlurmProfile(Section):
@@ -236,7 +236,7 @@ def team(count: int = 1, scheduler: str | None = None, paths: Sequence[str] = ()
     if count < 1:
         raise BadInput(f"--workers: got {count}. It must be at least 1.")
     if scheduler is None and count == 1:
-        yield Alone()
+        yield ThisProcess()
         return
     what = "tasks with --workers or --scheduler"
     distributed = need("distributed", "cluster", what, "--workers" if scheduler is None else "--scheduler")

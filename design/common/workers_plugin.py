@@ -1,6 +1,6 @@
 """The plugin that prepares Dask workers; apart, because it needs the extra ``cluster`` when it is imported.
 
-In: what to prepare. Out: a worker plugin, run by every worker, also by those that replace a killed one. What can go wrong: nothing.
+Every worker runs it, also those that replace a killed one.
 """
 
 from __future__ import annotations

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -26,13 +25,14 @@ from brainworth.design.allocation.feasibility import require_feasible
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.allocation.restricted import PartSurface, Restricted, as_whole, restricted
 from brainworth.design.allocation.result import Plan as Purchased
-from brainworth.design.common.cards import Card
 from brainworth.design.common.checks import overall
 from brainworth.design.common.errors import HealthRefusal
-from brainworth.design.common.records import plain
+from brainworth.design.common.records import with_fields
 from brainworth.design.common.summaries import Summary, spread
 from brainworth.design.decision.exchange_rates import exchange_draws, label_price
 from brainworth.design.decision.health import pilot_checks
+from brainworth.design.decision.records.comparison import BestPurchase, BudgetUtilities, Comparison, Robustness, Trial
+from brainworth.design.decision.records.details import BudgetPoint, LabelsOnly, OrderChange
 from brainworth.design.decision.sensitivity.store import merge_details, saved_plan
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.pilot.study import Study
@@ -49,59 +49,6 @@ SIZES = np.array([0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0])
 _OWN = 4
 ORDER = 0.001
 """Lead in utility from which one modality counts as better than another."""
-
-
-@dataclass(frozen=True, repr=False)
-class Comparison:
-    """The comparison, as it is written and shown."""
-
-    record: dict[str, Any]
-    """What ``--json`` prints."""
-
-    def card(self) -> Card:
-        """Return a row for each modality, and for all together."""
-        currency = self.record["currency"]
-        rows = [
-            (
-                row["name"],
-                ", ".join(f"{count:,} {what}" for what, count in row["buys"].items()),
-                f"{row['explainable_r2']['mean']:.3f}",
-                f"{row['probability_worth_it']:.0%}",
-            )
-            for row in self.rows()
-        ]
-        title = f"What each modality buys for {self.record['budget']:,.2f} {currency}"
-        return Card(title, "", ("", "best purchase", "explainable R²", "beats labels alone"), rows)
-
-    def __repr__(self) -> str:
-        return self.card().text()
-
-    def _repr_html_(self) -> str:
-        return self.card().html()
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return the rows of the report's table."""
-        entries = {**self.record["modalities"]}
-        if len(entries) > 1:
-            entries["all together"] = self.record["together"]
-        return [
-            {
-                "name": name,
-                "buys": {"labels": entry["n_task"], **entry["samples"]},
-                "explainable_r2": entry["explainable_r2"],
-                "r2_per_money": entry["r2_per_money"],
-                "exchange": entry.get("exchange_rate"),
-                "break_even": entry.get("break_even_price"),
-                "probability_worth_it": entry["probability"],
-                "robustness_under_shift": entry["robustness"]["gain"],
-            }
-            for name, entry in entries.items()
-        ]
-
-    def details(self) -> dict[str, Any]:
-        """Return what the report draws and says beside the table."""
-        kept = ("budget", "shift", "labels_only", "curves", "order_changes")
-        return {name: self.record[name] for name in kept}
 
 
 def compare(
@@ -123,7 +70,7 @@ def compare(
     names, everything = problem.names, tuple(range(len(problem.names)))
     parts = {name: (m,) for m, name in enumerate(names)}
     found: dict[str, dict[float, tuple[Purchased, Purchased]]] = {}
-    entries: dict[str, dict[str, Any]] = {}
+    entries: dict[str, BestPurchase] = {}
     for name, kept in [*parts.items(), *([("together", everything)] if len(names) > 1 else [])]:
         if progress is not None:
             progress(name)
@@ -135,70 +82,72 @@ def compare(
         entries[name] = _entry(posterior, part, *found[name][1.0])
     alone = next(iter(found.values()))[1.0][1]
     together = entries.pop("together", None) or next(iter(entries.values()))
+    budget = float(problem.budget or 0)
     return Comparison(
-        plain(
-            {
-                "schema": "brainworth.compare/1",
-                "budget": float(problem.budget or 0),
-                "currency": problem.currency,
-                "shift": SHIFT,
-                "labels_only": {"n_task": alone.allocation.n_task, "explainable_r2": spread(alone.values)},
-                "modalities": entries,
-                "together": together,
-                "frontier": [
-                    {
-                        "budget": float(problem.budget or 0) * factor,
-                        "labels_only": next(iter(found.values()))[factor][1].utility,
-                        **{name: points[factor][0].utility for name, points in found.items()},
-                    }
-                    for factor in FACTORS
-                ],
-                "curves": _curves(float(problem.budget or 0), found),
-                "order_changes": order_changes(
-                    np.array(FACTORS) * float(problem.budget or 0),
-                    {name: np.array([found[name][f][0].utility for f in FACTORS]) for name in parts},
-                ),
-            }
-        )
+        schema_="brainworth.compare/1",
+        budget=budget,
+        currency=problem.currency,
+        shift=SHIFT,
+        labels_only=LabelsOnly(n_task=alone.allocation.n_task, explainable_r2=spread(alone.values)),
+        modalities=entries,
+        together=together,
+        frontier=[
+            BudgetUtilities.model_validate(
+                {
+                    "budget": budget * factor,
+                    "labels_only": next(iter(found.values()))[factor][1].utility,
+                    **{name: points[factor][0].utility for name, points in found.items()},
+                }
+            )
+            for factor in FACTORS
+        ],
+        curves=_curves(budget, found),
+        order_changes=order_changes(
+            np.array(FACTORS) * budget,
+            {name: np.array([found[name][f][0].utility for f in FACTORS]) for name in parts},
+        ),
     )
 
 
-def _curves(
-    budget: float, found: dict[str, dict[float, tuple[Purchased, Purchased]]]
-) -> dict[str, list[dict[str, Any]]]:
+def _curves(budget: float, found: dict[str, dict[float, tuple[Purchased, Purchased]]]) -> dict[str, list[BudgetPoint]]:
     """Return explainable R^2 over budgets: of labels alone, and of the best plan with each modality."""
     first = next(iter(found.values()))
     plans_of = {"labels only": {factor: pair[1] for factor, pair in first.items()}}
     plans_of |= {name: {factor: pair[0] for factor, pair in points.items()} for name, points in found.items()}
     return {
-        name: [{"budget": budget * factor, "explainable_r2": spread(plan.values)} for factor, plan in points.items()]
+        name: [
+            BudgetPoint(budget=budget * factor, explainable_r2=spread(plan.values)) for factor, plan in points.items()
+        ]
         for name, points in plans_of.items()
     }
 
 
-def _entry(posterior: Posterior, part: Restricted, best: Purchased, alone: Purchased) -> dict[str, Any]:
+def _entry(posterior: Posterior, part: Restricted, best: Purchased, alone: Purchased) -> BestPurchase:
     """Return the record of one restricted plan."""
     budget = part.problem.budget_cents * float(part.problem.cent)
     shown = best if best.allocation.holds_brain_data else part.example()
     gain = best.values - alone.values
-    entry: dict[str, Any] = {
-        "n_task": best.allocation.n_task,
-        "samples": {name: bought.n_samples for name, bought in best.allocation.modalities.items()},
-        "cost": float(best.bill.total),
-        "buys_brain_data": best.allocation.holds_brain_data,
-        "explainable_r2": spread(best.values),
-        "gain": spread(gain),
-        "r2_per_money": spread(gain / budget),
-        "probability": 0.0 if shown is None else float((shown.values > alone.values).mean()),
-        "robustness": _robustness(part, best, alone),
-    }
+    entry = BestPurchase(
+        n_task=best.allocation.n_task,
+        samples=_samples(best),
+        cost=float(best.bill.total),
+        buys_brain_data=best.allocation.holds_brain_data,
+        explainable_r2=spread(best.values),
+        gain=spread(gain),
+        r2_per_money=spread(gain / budget),
+        probability=0.0 if shown is None else float((shown.values > alone.values).mean()),
+        robustness=_robustness(part, best, alone),
+    )
     if shown is not None and shown is not best:
-        samples = {name: bought.n_samples for name, bought in shown.allocation.modalities.items()}
-        entry["trial"] = {"samples": samples, "gain": spread(shown.values - alone.values)}
+        entry = with_fields(entry, trial=Trial(samples=_samples(shown), gain=spread(shown.values - alone.values)))
     if len(part.surface.kept) == 1:
-        rates = _exchange(posterior, part, shown or best)
-        entry |= {"exchange_rate": rates[0], "break_even_price": rates[1]}
+        rate, price = _exchange(posterior, part, shown or best)
+        entry = with_fields(entry, exchange_rate=rate, break_even_price=price)
     return entry
+
+
+def _samples(plan: Purchased) -> dict[str, int]:
+    return {name: bought.n_samples for name, bought in plan.allocation.modalities.items()}
 
 
 def _as_purchase(bought: Allocation) -> Purchase:
@@ -211,12 +160,12 @@ def _as_purchase(bought: Allocation) -> Purchase:
     )
 
 
-def _robustness(part: Restricted, best: Purchased, alone: Purchased) -> dict[str, Any]:
+def _robustness(part: Restricted, best: Purchased, alone: Purchased) -> Robustness:
     """Return explainable R^2 under shift, and the risk of labels alone over the plan's there (above 1: more robust)."""
     shifted = PartSurface(replace(part.surface.whole, shift=SHIFT, shifts=()), part.surface.kept)
     values = [shifted.explainable_r2(_as_purchase(plan.allocation))[0] for plan in (best, alone)]
     left = np.maximum(1.0 - np.array(values), 1e-12)
-    return {"explainable_r2": spread(values[0]), "labels_only": spread(values[1]), "gain": spread(left[1] / left[0])}
+    return Robustness(explainable_r2=spread(values[0]), labels_only=spread(values[1]), gain=spread(left[1] / left[0]))
 
 
 def _exchange(posterior: Posterior, part: Restricted, shown: Purchased) -> tuple[Summary, Summary]:
@@ -237,12 +186,12 @@ def _exchange(posterior: Posterior, part: Restricted, shown: Purchased) -> tuple
 
 def order_changes(
     budgets: Float[np.ndarray, " budget"], utilities: dict[str, Float[np.ndarray, " budget"]]
-) -> list[dict[str, Any]]:
+) -> list[OrderChange]:
     """Return the budgets at which one modality overtakes another, interpolated in the logarithm of the budget.
 
     Leads below ``ORDER`` are none: searches on some of the draws are no better than that.
     """
-    found: list[dict[str, Any]] = []
+    found: list[OrderChange] = []
     for first, second in itertools.combinations(utilities, 2):
         lead = utilities[first] - utilities[second]
         lead = np.where(np.abs(lead) < ORDER, 0.0, lead)
@@ -253,8 +202,8 @@ def order_changes(
             part = lead[i] / (lead[i] - lead[j])
             budget = float(np.exp((1 - part) * np.log(budgets[i]) + part * np.log(budgets[j])))
             before, after = (first, second) if lead[i] > 0 else (second, first)
-            found.append({"budget": budget, "below": before, "above": after})
-    return sorted(found, key=lambda change: change["budget"])
+            found.append(OrderChange(budget=budget, below=before, above=after))
+    return sorted(found, key=lambda change: change.budget)
 
 
 def compare_study(

@@ -20,7 +20,10 @@ from brainworth.design.allocation.problem import Designs, Problem
 from brainworth.design.allocation.regret import task_only
 from brainworth.design.allocation.result import Allocation
 from brainworth.design.allocation.result import Plan as Purchased
-from brainworth.design.common.summaries import Summary, spread
+from brainworth.design.common.records import Number, plain, with_fields
+from brainworth.design.common.summaries import interval
+from brainworth.design.decision.purchase_records import allocation_record, cost_record, forecast_record
+from brainworth.design.decision.records.plan import Performance
 from brainworth.design.decision.verdict import Gain
 from brainworth.design.decision.wish import Wish, broken, wished
 from brainworth.design.performance.surface import PosteriorSurface
@@ -29,26 +32,11 @@ from brainworth.design.posterior.fit import Posterior
 _DRAWS = 128
 
 
-@dataclass(frozen=True)
-class Forecast:
-    """Explainable R^2 and R^2 of one purchase: as one study reads them off, and on average over studies."""
+class Reached(Performance):
+    """What one study reads off, and what such studies read off on average."""
 
-    explainable_r2: Summary
-    r2: Summary
-    expected_explainable_r2: Summary
-    expected_r2: Summary
-    reaches_target: float | None = None
-    """Probability that one study reaches ``objective.target``, if there is one."""
-
-    def to_json(self) -> dict[str, object]:
-        """Return the block ``performance`` of a JSON file."""
-        expected = {"explainable_r2": dict(self.expected_explainable_r2), "r2": dict(self.expected_r2)}
-        found: dict[str, object] = {
-            "explainable_r2": dict(self.explainable_r2),
-            "r2": dict(self.r2),
-            "expected": expected,
-        }
-        return found if self.reaches_target is None else found | {"probability_of_target": self.reaches_target}
+    probability_of_target: Number = None
+    """Of reaching ``objective.target``, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +48,14 @@ class Evaluation:
     currency: str
     broken: tuple[str, ...]
     """Limits that the design breaks, each with its number and the limit's."""
-    performance: Forecast
-    today: Forecast
+    performance: Reached
+    today: Reached
     """With the pilot and nothing bought."""
     labels_alone: Allocation
-    labels_alone_performance: Forecast
+    labels_alone_performance: Reached
     """Labels alone, for the same money."""
     best: Allocation
-    best_performance: Forecast
+    best_performance: Reached
     """The best plan found for the same money, within the study's limits."""
     gain: Gain
     """Of the design over labels alone for the same money."""
@@ -84,16 +72,19 @@ class Evaluation:
         """Return what ``brainworth evaluate --json`` prints."""
         return {
             "schema": "brainworth.evaluate/1",
-            "allocation": _allocation_json(self.allocation),
-            "cost": _bill_json(self.bill, self.currency),
+            "allocation": plain(allocation_record(self.allocation)),
+            "cost": plain(cost_record(self.bill, self.currency)),
             "feasible": self.feasible,
             "broken": list(self.broken),
-            "performance": self.performance.to_json() | {"today": self.today.to_json()},
+            "performance": plain(self.performance) | {"today": plain(self.today)},
             "labels_alone": {
-                "allocation": _allocation_json(self.labels_alone),
-                "performance": self.labels_alone_performance.to_json(),
+                "allocation": plain(allocation_record(self.labels_alone)),
+                "performance": plain(self.labels_alone_performance),
             },
-            "best": {"allocation": _allocation_json(self.best), "performance": self.best_performance.to_json()},
+            "best": {
+                "allocation": plain(allocation_record(self.best)),
+                "performance": plain(self.best_performance),
+            },
             "gain": {
                 "mean": self.gain.mean,
                 "q05": self.gain.q05,
@@ -107,10 +98,10 @@ class Evaluation:
     def __repr__(self) -> str:
         lines = [
             f"Evaluation: {describe(self.allocation)} for {self.bill.total:,.2f} {self.currency}",
-            f"  explainable R²  {_range(self.performance.explainable_r2)}",
-            f"  today           {_range(self.today.explainable_r2)}",
-            f"  labels alone    {_range(self.labels_alone_performance.explainable_r2)} ({describe(self.labels_alone)})",
-            f"  best            {_range(self.best_performance.explainable_r2)} ({describe(self.best)})",
+            f"  explainable R²  {interval(self.performance.explainable_r2)}",
+            f"  today           {interval(self.today.explainable_r2)}",
+            f"  labels alone    {interval(self.labels_alone_performance.explainable_r2)} ({describe(self.labels_alone)})",
+            f"  best            {interval(self.best_performance.explainable_r2)} ({describe(self.best)})",
             f"  gain over labels alone {self.gain.mean:+.3f} ({self.gain.q05:+.3f} to {self.gain.q95:+.3f}), "
             f"probability of at least {self.worthwhile:g}: {self.gain.probability:.0%}",
         ]
@@ -123,19 +114,18 @@ class Believed:
 
     problem: Problem
     surface: PosteriorSurface
-    signal: Float[np.ndarray, " draw"]
-    noise: Float[np.ndarray, " draw"]
+    explained_share: Float[np.ndarray, " draw"]
+    """Share of the labels' variance that features can explain at all."""
     worthwhile: float
 
 
 def believed(posterior: Posterior) -> Believed:
     """Return what an evaluation needs of a posterior: its study's prices, limits and objective, and its surface."""
-    config, system = posterior.study.config, posterior.draws.system
+    config = posterior.study.config
     return Believed(
         problem=problem_from_config(config, posterior.people),
         surface=posterior.surface(),
-        signal=np.asarray(system.signal_variance),
-        noise=np.asarray(system.noise_variance),
+        explained_share=posterior.explained_share,
         worthwhile=config.objective.worthwhile,
     )
 
@@ -181,17 +171,15 @@ def evaluate(known: Believed, wish: Wish) -> Evaluation:
     )
 
 
-def forecast(known: Believed, plan: Purchased) -> Forecast:
+def forecast(known: Believed, plan: Purchased) -> Reached:
     """Return the forecast of one purchase."""
-    share = known.signal / (known.signal + known.noise)
-    studies = np.repeat(share, plan.outcomes.size // share.size)
+    found = Reached(
+        **dict(forecast_record(plan.outcomes, known.explained_share)),
+        expected=forecast_record(plan.expected, known.explained_share),
+    )
     target = known.problem.target
-    return Forecast(
-        explainable_r2=spread(plan.outcomes),
-        r2=spread(plan.outcomes * studies),
-        expected_explainable_r2=spread(plan.expected),
-        expected_r2=spread(plan.expected * share),
-        reaches_target=None if target is None else float((plan.outcomes >= target).mean()),
+    return (
+        found if target is None else with_fields(found, probability_of_target=float((plan.outcomes >= target).mean()))
     )
 
 
@@ -215,23 +203,3 @@ def describe(bought: Allocation) -> str:
         if row.n_samples
     ]
     return " and ".join([*parts, f"{bought.n_task:,} labels"])
-
-
-def _range(summary: Summary) -> str:
-    return f"{summary['mean']:.3f} ({summary['q05']:.3f} to {summary['q95']:.3f})"
-
-
-def _allocation_json(bought: Allocation) -> dict[str, object]:
-    return {"n_task": bought.n_task, "modalities": {name: vars(row) for name, row in bought.modalities.items()}}
-
-
-def _bill_json(bill: Bill, currency: str) -> dict[str, object]:
-    return {
-        "total": float(bill.total),
-        "task": float(bill.task),
-        "modalities": {name: float(money) for name, money in bill.modalities.items()},
-        "currency": currency,
-        "items": {
-            owner: {line: float(money) for line, money in lines.items() if money} for owner, lines in bill.items.items()
-        },
-    }

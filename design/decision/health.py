@@ -1,8 +1,8 @@
 """The health gate: whether this pilot, and this posterior, are fit to spend money on.
 
-In: a posterior and, once there is one, the purchase it recommends. Out: checks in three levels, each with value, threshold
-and one plain sentence; ``refuse`` stops the plan (exit code 4) unless forced. What can go wrong: nothing here; a check
-whose input does not exist is left out, so a study without a pilot has none of the sampler's checks.
+In: a posterior and, once there is one, the purchase it recommends. Out: checks in three levels, each with value, threshold and
+one plain sentence; ``refuse`` stops the plan (exit code 4) unless forced. A check whose input does not exist is left out, so a
+study without a pilot has none of the sampler's checks.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from brainworth.design.common.checks import Check, Expected, Limits
 from brainworth.design.pilot.checks import data_checks
+from brainworth.design.pilot.study import PriorsOnly
 from brainworth.design.posterior.encoding_check import encoding_checks, representation_checks
 from brainworth.design.posterior.fit import Posterior
 from brainworth.design.posterior.literature import study_priors
@@ -38,8 +39,8 @@ NO_PILOT = Check(
 
 def pilot_checks(posterior: Posterior) -> list[Check]:
     """Return every check that needs no plan."""
-    if posterior.study.tables is None:
-        return [] if posterior.study.variance is None else [NO_PILOT]
+    if not posterior.study.has_pilot:
+        return [NO_PILOT] if isinstance(posterior.study.material, PriorsOnly) else []
     return [
         *_sampler(posterior),
         *data_checks(posterior.study),
@@ -58,47 +59,35 @@ def _sampler(posterior: Posterior) -> Iterator[Check]:
     if found is None:
         return
     limits = Limits(1.01, 1.05)
-    yield Check(
-        name="convergence",
-        status=limits.judge(found.rhat),
-        value=found.rhat,
-        threshold=limits.warn,
-        side="at most",
-        unit="R-hat",
-        sentence=f"The chains agree with each other: worst R-hat {found.rhat:.3f}; above 1.01 they would need longer runs.",
+    yield limits.at_most(
+        "convergence",
+        found.rhat,
+        "R-hat",
+        f"The chains agree with each other: worst R-hat {found.rhat:.3f}; above 1.01 they would need longer runs.",
     )
     for name, value in (("bulk", found.ess_bulk), ("tail", found.ess_tail)):
         limits = Limits(400, 100)
-        yield Check(
-            name=f"effective sample size ({name})",
-            status=limits.judge_low(value),
-            value=value,
-            threshold=limits.warn,
-            side="at least",
-            unit="draws",
+        yield limits.at_least(
+            f"effective sample size ({name})",
+            value,
+            "draws",
+            f"The posterior is described by {value:.0f} effectively independent draws; below 400 its ends are coarse.",
             kind="count",
-            sentence=f"The posterior is described by {value:.0f} effectively independent draws; below 400 its ends are coarse.",
         )
     limits, value = Limits(0.005, 0.05), found.divergences
-    yield Check(
-        name="divergences",
-        status=limits.judge(value),
-        value=value,
-        threshold=limits.warn,
-        side="at most",
-        unit="of steps",
+    yield limits.at_most(
+        "divergences",
+        value,
+        "of steps",
+        f"{value:.2%} of the sampler's steps diverged; many would mean regions of the posterior that it cannot reach.",
         kind="share",
-        sentence=f"{value:.2%} of the sampler's steps diverged; many would mean regions of the posterior that it cannot reach.",
     )
     limits, value = Limits(0.3), found.bfmi
-    yield Check(
-        name="energy",
-        status=limits.judge_low(value),
-        value=value,
-        threshold=limits.warn,
-        side="at least",
-        unit="(a fraction)",
-        sentence=f"The sampler's energy fraction is {value:.2f}; below 0.3 it explores slowly.",
+    yield limits.at_least(
+        "energy",
+        value,
+        "(a fraction)",
+        f"The sampler's energy fraction is {value:.2f}; below 0.3 it explores slowly.",
     )
 
 
@@ -115,15 +104,12 @@ def _pilot(posterior: Posterior) -> Iterator[Check]:
     for name, people in notes.people.items():
         if people > 1:
             share = notes.leverage.get(name, 0.0) / people
-            yield Check(
-                name=f"leverage of one person ({name})",
-                status=Limits(max(0.5, 2.0 / people)).judge(share),
-                value=share,
-                threshold=max(0.5, 2.0 / people),
-                side="at most",
-                unit="of the signal",
+            yield Limits(max(0.5, 2.0 / people)).at_most(
+                f"leverage of one person ({name})",
+                share,
+                "of the signal",
+                f"The most informative person of {name} carries {share:.0%} of its signal.",
                 kind="share",
-                sentence=f"The most informative person of {name} carries {share:.0%} of its signal.",
             )
 
 
@@ -131,19 +117,14 @@ def _likeness(posterior: Posterior) -> Iterator[Check]:
     """Say what presentations of one stimulus have in common beyond its features, where any stimulus was shown twice."""
     for name, (share, error) in posterior.notes.likeness.items():
         ten = float(precision_of_mean(np.array(10.0), share))
-        yield Check(
-            name=f"same stimulus ({name})",
-            status=Limits(0.3).judge(share),
-            value=share,
-            threshold=0.3,
-            side="at most",
-            unit="of the noise",
+        yield Limits(0.3).at_most(
+            f"same stimulus ({name})",
+            share,
+            "of the noise",
+            f"{share:.0%} (standard error {error:.1%}) of the noise of {name} is the same in all presentations of a stimulus, "
+            f"beyond what the features explain: ten repeats, or people who see the same, are worth {ten:.1f}. Forecasts count "
+            "with it. Above 30 %, richer features or other stimuli for everyone are worth more than further people.",
             kind="share",
-            sentence=(
-                f"{share:.0%} (standard error {error:.1%}) of the noise of {name} is the same in all presentations of a stimulus, "
-                f"beyond what the features explain: ten repeats, or people who see the same, are worth {ten:.1f}. Forecasts count "
-                "with it. Above 30 %, richer features or other stimuli for everyone are worth more than further people."
-            ),
         )
 
 
@@ -154,14 +135,11 @@ def _conflict(posterior: Posterior) -> Iterator[Check]:
         if float(posterior.pilot.samples[m]) == 0:
             continue
         score = abs(float(snr[:, m].mean() - priors.log_snr[m])) / float(priors.log_snr_scale[m])
-        yield Check(
-            name=f"prior and data ({name})",
-            status=Limits(3.0).judge(score),
-            value=score,
-            threshold=3.0,
-            side="at most",
-            unit="standard deviations",
-            sentence=f"The signal-to-noise ratio of {name} lies {score:.1f} prior standard deviations from its literature value.",
+        yield Limits(3.0).at_most(
+            f"prior and data ({name})",
+            score,
+            "standard deviations",
+            f"The signal-to-noise ratio of {name} lies {score:.1f} prior standard deviations from its literature value.",
         )
 
 
@@ -221,26 +199,21 @@ def _learning_curve(posterior: Posterior) -> Iterator[Check]:
         off = (point.r2 - float(forecast.mean())) / max(spread, 1e-6)
         limits = Limits(2.5, 5.0) if off < 0.0 else Limits(2.5)
         low, high = np.quantile(forecast + point.error * rng.standard_normal(forecast.size), [0.05, 0.95])
-        yield Check(
-            name=f"backtest with {share:.0%} of the pilot",
-            status=limits.judge(abs(off)),
-            value=abs(off),
-            threshold=limits.warn,
-            side="at most",
-            unit="standard errors",
+        yield limits.at_most(
+            f"backtest with {share:.0%} of the pilot",
+            abs(off),
+            "standard errors",
+            f"Trained on {share:.0%} of the pilot, the learner reached R² = {point.r2:.2f} on the rest; the model says "
+            f"{low:.2f} to {high:.2f}, {abs(off):.1f} standard errors {'above' if off < 0.0 else 'below'} what was seen.",
             share=share,
             observed=point.r2,
             forecast=Expected(mean=float(forecast.mean()), low=float(low), high=float(high), probability=0.9),
-            sentence=(
-                f"Trained on {share:.0%} of the pilot, the learner reached R² = {point.r2:.2f} on the rest; the model says "
-                f"{low:.2f} to {high:.2f}, {abs(off):.1f} standard errors {'above' if off < 0.0 else 'below'} what was seen."
-            ),
         )
 
 
 def plan_checks(posterior: Posterior, n_task: int, samples: dict[str, int]) -> list[Check]:
     """Return the checks of a recommended purchase: how far beyond the pilot it extrapolates."""
-    if posterior.study.tables is None:
+    if not posterior.study.has_pilot:
         return []
     size = posterior.pilot
     factors = {"labels": 1.0 + n_task / max(float(size.labels), 1.0)}
@@ -250,16 +223,11 @@ def plan_checks(posterior: Posterior, n_task: int, samples: dict[str, int]) -> l
             factors[name] = 1.0 + samples[name] / pilot
     worst = max(factors, key=lambda name: factors[name])
     return [
-        Check(
-            name="extrapolation",
-            status=Limits(30.0).judge(factors[worst]),
-            value=factors[worst],
-            threshold=30.0,
-            side="at most",
-            unit="times the pilot",
-            sentence=(
-                f"The plan holds {factors[worst]:.1f} times the pilot's {worst if worst == 'labels' else worst + ' samples'}; "
-                "beyond 30 times, the tail of the features' spectrum, which the pilot hardly sees, decides."
-            ),
+        Limits(30.0).at_most(
+            "extrapolation",
+            factors[worst],
+            "times the pilot",
+            f"The plan holds {factors[worst]:.1f} times the pilot's {worst if worst == 'labels' else worst + ' samples'}; "
+            "beyond 30 times, the tail of the features' spectrum, which the pilot hardly sees, decides.",
         )
     ]

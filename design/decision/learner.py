@@ -1,8 +1,7 @@
 """The learner that a plan's forecast is about, told what the plan believes.
 
-In: a posterior. Out: ``ToldLearner``, a scikit-learn estimator for new recordings and labels. With a pilot that also trains
-the final model, the estimator holds the pilot's data; nothing is counted twice. What can go wrong: nothing here; the estimator
-checks its data.
+In: a posterior. Out: ``PlanLearner``, a scikit-learn estimator for new recordings and labels. With a pilot that also trains the
+final model, the estimator holds the pilot's data; nothing is counted twice. The estimator checks its data.
 """
 
 from __future__ import annotations
@@ -11,14 +10,14 @@ import numpy as np
 
 from brainworth.design.decision.rehearse import belief_of
 from brainworth.design.posterior.fit import Posterior
-from brainworth.models.learner.told import ToldLearner
+from brainworth.models.learner.plan_learner import PlanLearner
 from brainworth.models.pilot.summary import choose_basis, population_variance, standardised_labels
 
 DRAWS = 40
 """Posterior draws that the learner averages over."""
 
 
-def told_learner(posterior: Posterior) -> ToldLearner:
+def plan_learner(posterior: Posterior) -> PlanLearner:
     """Return the estimator of a plan, unfitted.
 
     A known system gives it its components. A pilot gives it draws of the posterior, which the new labels weigh anew, and the
@@ -34,10 +33,10 @@ def told_learner(posterior: Posterior) -> ToldLearner:
     belief = belief_of(posterior, in_label_units=True)
     if belief.n_draws > DRAWS:
         belief = belief.taken(np.linspace(0, belief.n_draws - 1, DRAWS).round().astype(np.int64))
-    if study.system is not None or study.variance is not None:
-        return ToldLearner(belief, names)
+    if not study.has_pilot:
+        return PlanLearner(belief, names)
     pilot = study.pilot
     basis, _ = choose_basis(pilot, standardised_labels(pilot))
     variance = population_variance(basis, pilot.features)
     kept = pilot if study.config.budget.reuse_pilot else None
-    return ToldLearner(belief, names, basis, variance, kept)
+    return PlanLearner(belief, names, basis, variance, kept)

@@ -1,8 +1,7 @@
 """Learning curves and surfaces: what labels and brain samples teach, far from the plan as well as at it.
 
 In: a posterior and its allocation. Out: the record ``learning`` of ``details.json``: explainable R^2 at pilot + new over new
-labels and new brain samples, with 90 % intervals. What can go wrong: nothing; without any affordable brain data there is one
-curve and no surface.
+labels and new brain samples, with 90 % intervals. Without any affordable brain data there is one curve and no surface.
 
 Brain samples are those of the plan, or of the best split of the budget near a quarter for brain data where the plan buys none,
 times a factor; people, repeats and the split between modalities stay as they are.

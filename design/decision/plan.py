@@ -24,7 +24,7 @@ from brainworth.design.common.messages import did_you_mean, listed, quoted
 from brainworth.design.common.messages import problem as bad
 from brainworth.design.common.progress import silent
 from brainworth.design.common.records import plain, with_fields
-from brainworth.design.common.workers import Team, told
+from brainworth.design.common.workers import Team, with_progress
 from brainworth.design.decision import health
 from brainworth.design.decision.exchange_rates import exchange_rates
 from brainworth.design.decision.plan_records import Solved, plan_record
@@ -106,7 +106,7 @@ def make_plan(
     wanted = config.budget.rounds if how.rounds is None else how.rounds
     if wanted > 1:
         say("rounds")
-        team = told(how.workers, how.progress, "first rounds")
+        team = with_progress(how.workers, how.progress, "first rounds")
         plan = with_details(plan, rounds=rounds_record(problem, posterior, wanted, team))
     return plan
 

@@ -19,6 +19,7 @@ from brainworth.design.common.version import __version__
 from brainworth.design.decision.exchange_rates import ExchangeRates
 from brainworth.design.decision.learning import learning
 from brainworth.design.decision.performance_table import performance_table, reach
+from brainworth.design.decision.purchase_records import allocation_record, cost_record, forecast_record
 from brainworth.design.decision.records import details as detail
 from brainworth.design.decision.records import plan as record
 from brainworth.design.decision.rehearse import Rehearsal
@@ -73,13 +74,13 @@ def plan_record(solved: Solved) -> record.Plan:
     certificate, near = result.certificate, result.near_optimal
     return record.Plan(
         schema_="brainworth.plan/1",
-        allocation=_allocation(result.plan.allocation),
-        cost=_cost(result.plan, currency),
+        allocation=allocation_record(result.plan.allocation),
+        cost=cost_record(result.plan.bill, currency),
         performance=_performance(solved),
         alternatives={
             name: record.Alternative(
-                allocation=_allocation(other.plan.allocation),
-                cost=_cost(other.plan, currency),
+                allocation=allocation_record(other.plan.allocation),
+                cost=cost_record(other.plan.bill, currency),
                 performance=_rival(solved, name, other.plan),
                 regret=other.regret,
                 also=list(other.also),
@@ -131,11 +132,7 @@ def _verdict(solved: Solved) -> record.Verdict:
 
 
 def _forecast(posterior: Posterior, explainable: NDArray[np.float64]) -> record.Forecast:
-    """Return the forecast of draws, or of single studies (so many a draw)."""
-    system = posterior.draws.system
-    signal, noise = np.asarray(system.signal_variance), np.asarray(system.noise_variance)
-    share = np.repeat(signal / (signal + noise), explainable.size // signal.size)
-    return record.Forecast(explainable_r2=spread(explainable), r2=spread(explainable * share))
+    return forecast_record(explainable, posterior.explained_share)
 
 
 def _single_studies(
@@ -179,26 +176,6 @@ def _rehearsal(found: Rehearsal) -> record.Rehearsal:
         learner=found.learner,
         explainable_r2=record.RehearsedScore(**vars(found.explainable_r2)),
         gain=None if found.gain is None else record.RehearsedGain(**vars(found.gain)),
-    )
-
-
-def _allocation(allocation: Purchased) -> record.Allocation:
-    return record.Allocation(
-        n_task=allocation.n_task,
-        modalities={name: record.Bought(**vars(bought)) for name, bought in allocation.modalities.items()},
-    )
-
-
-def _cost(plan: BestPurchase, currency: str) -> record.Cost:
-    return record.Cost(
-        total=float(plan.bill.total),
-        task=float(plan.bill.task),
-        modalities={name: float(money) for name, money in plan.bill.modalities.items()},
-        currency=currency,
-        items={
-            owner: {line: float(money) for line, money in lines.items() if money}
-            for owner, lines in plan.bill.items.items()
-        },
     )
 
 
@@ -287,7 +264,7 @@ def _pilot(posterior: Posterior) -> detail.PilotSummary:
     return detail.PilotSummary(
         n_task=float(size.labels),
         labels=label_count(posterior),
-        reused=posterior.study.config.budget.reuse_pilot and posterior.study.tables is not None,
+        reused=posterior.study.config.budget.reuse_pilot and posterior.study.has_pilot,
         modalities={
             name: detail.PilotModality(
                 n_samples=float(size.samples[m]),

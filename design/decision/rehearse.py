@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from brainworth.design.common.workers import Alone, Team
+from brainworth.design.common.workers import Team, ThisProcess
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.posterior.fit import Posterior
+from brainworth.design.study_file.system_file import NamedSystem
 from brainworth.models.forecast.forecast import Order
 from brainworth.models.learner.belief import Parameters, expanded
 from brainworth.models.learner.rehearsal import Rehearsed, rehearse, setting_of
@@ -120,7 +121,7 @@ def rehearse_purchases(
     workers : Team, optional
         Who computes; this process if not given.
     progress : callable, optional
-        Told how many rehearsals are done, in words.
+        Called with how many rehearsals are done, in words.
     """
     options = options or RehearsalOptions()
     surface = posterior.surface()
@@ -128,7 +129,7 @@ def rehearse_purchases(
         belief_of(posterior, in_label_units=False), surface.size, _orders(purchases), options.n, options.seed
     )
     setting = replace(setting, shifts=surface.shifts or (surface.shift,))
-    team = workers or Alone()
+    team = workers or ThisProcess()
 
     def mapped(
         function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], common: tuple[Any, ...]
@@ -144,8 +145,8 @@ def rehearse_purchases(
 
 def belief_of(posterior: Posterior, *, in_label_units: bool) -> Parameters:
     """Return the draws of a posterior as plain arrays; all directions of the features of a known system."""
-    known = posterior.study.system
-    variance = None if known is None else expanded(known.system.spectrum)
+    known = posterior.study.material
+    variance = expanded(known.system.spectrum) if isinstance(known, NamedSystem) else None
     believed = Parameters.of(posterior.draws, variance)
     return believed.in_unit(posterior.label_scale) if in_label_units else believed
 

@@ -32,11 +32,9 @@ def rounds_record(problem: Problem, posterior: Posterior, rounds: int, workers: 
     """
     if posterior.draws.people.shape[0] == 1:
         return RoundsGain(rounds=rounds, sentence="Nothing is uncertain here, so a first round would teach nothing.")
-    system = posterior.draws.system
-    signal, noise = np.asarray(system.signal_variance), np.asarray(system.noise_variance)
     options = RoundsOptions(
         rounds=rounds,
-        reliability=float(np.mean(signal / (signal + noise))),
+        reliability=float(np.mean(posterior.explained_share)),
         pilot_labels=float(posterior.pilot.labels),
         seed=posterior.study.config.study.seed,
     )

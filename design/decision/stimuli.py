@@ -163,7 +163,7 @@ def choose(
         See the module's docstring.
     """
     wish, study = options or ChoiceOptions(), posterior.study
-    if study.tables is None:
+    if not study.has_pilot:
         raise BadInput(
             f"{study.config.study.title}: stimuli can only be chosen for a study with a pilot of labelled stimuli, because the "
             "choice rests on what they leave unknown. Add stimuli and labels to the study file."
@@ -189,7 +189,7 @@ def choose(
     pool = Pool(ground.columns(candidates.features), group, candidates.price, seen, wish.repeats)
     found = greedy_choice(beliefs, pool, n)
     random = _against_random(beliefs, pool, found, np.random.default_rng([wish.seed, 3]))
-    return _told(posterior, candidates, (of, modality), (beliefs, pool, found), random)
+    return _named_choice(posterior, candidates, (of, modality), (beliefs, pool, found), random)
 
 
 def check_size(candidates: Candidates, n: int, repeats: int) -> None:
@@ -258,7 +258,7 @@ def _in_pilot(posterior: Posterior) -> Mapping[str, str]:
     }
 
 
-def _told(
+def _named_choice(
     posterior: Posterior,
     candidates: Candidates,
     what: tuple[str, str | None],

@@ -35,7 +35,7 @@ RECORDING_DRAWS = 4
 """The same for recordings, where every draw has several latents."""
 INTERCEPT = 10.0
 """Prior variance of an intercept, in units of the total variance."""
-_ALIKE = 4.0
+_SAME_PRECISION = 4.0
 """Latents of a draw whose precisions differ by less than this factor are one state."""
 _NEGLIGIBLE = 0.01
 """Share of a draw's risk below which latents are left out."""
@@ -144,7 +144,7 @@ class _Latents:
 
     def merged(self) -> _Latents:
         """Return groups of latents of like precision, without those that hardly count."""
-        code = np.floor(np.log(np.maximum(self.fresh[0], 1e-12)) / np.log(_ALIKE)).astype(int)
+        code = np.floor(np.log(np.maximum(self.fresh[0], 1e-12)) / np.log(_SAME_PRECISION)).astype(int)
         member = (code[:, None] == np.unique(code)).astype(float) * self.weight[:, None]
         total = member.sum(axis=0)
         kept = total >= _NEGLIGIBLE * total.sum()
@@ -216,11 +216,11 @@ def _draw_latents(
     )
     overlap = np.asarray(readout_overlaps(both, design, encode(both, design)))
     snr = np.asarray(both.snr)
-    alike = np.zeros(names) if size.alike is None else np.asarray(size.alike)
+    kappa = np.zeros(names) if size.shared_noise is None else np.asarray(size.shared_noise)
     usable = np.asarray(size.usable)
 
     def precision(source: int, count: NDArray[np.int64]) -> Matrix:
-        common = alike[source % names] * overlap[source] + (1.0 - alike[source % names]) / np.maximum(count, 1)[:, None]
+        common = kappa[source % names] * overlap[source] + (1.0 - kappa[source % names]) / np.maximum(count, 1)[:, None]
         return np.where(count[:, None] > 0, snr[source] * overlap[source] / common, 0.0)
 
     pilot = sum((precision(m, counts[m]) for m in range(names)), np.zeros((counts.shape[1], snr.shape[1])))

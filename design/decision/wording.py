@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from brainworth.design.allocation import Allocation, AllocationResult, Problem
 from brainworth.design.decision.records.details import Assumption
 from brainworth.design.decision.verdict import Decision, Gain
+from brainworth.design.pilot.study import PriorsOnly
 from brainworth.design.posterior.fit import Posterior
 from brainworth.design.posterior.literature import kind_of, literature
 from brainworth.design.study_file.aim import Objective
+from brainworth.design.study_file.system_file import NamedSystem
 
 THEORY = "Lewis, Wang, Schwab & Pitkow, How Much is Brain Data Worth for Machine Learning? arXiv:2605.09243"
 
@@ -126,7 +128,7 @@ def _without_recordings(result: AllocationResult, judged: Judged, what: str, gai
 def assumptions(posterior: Posterior, result: AllocationResult) -> list[Assumption]:
     """Return every assumption, and whether the pilot can check it."""
     config = posterior.study.config
-    pilot = posterior.study.tables is not None
+    pilot = posterior.study.has_pilot
     said: list[tuple[str, bool, str]] = [
         (
             "Stimulus features, brain latents and labels are related linearly, up to noise; anything nonlinear counts as "
@@ -203,15 +205,15 @@ def _new_stimuli(aim: Objective) -> str:
 
 def label_count(posterior: Posterior) -> int:
     """Return how many labels the pilot holds, every rating counted (the forecast counts repeated ones by what they are worth)."""
-    return 0 if posterior.study.tables is None else len(posterior.study.tables[0].label)
+    return len(posterior.study.pilot.label) if posterior.study.has_pilot else 0
 
 
 def methods(posterior: Posterior, result: AllocationResult, problem: Problem) -> list[str]:
     """Return a methods paragraph ready for a grant application, about the problem that was solved."""
     config, size = posterior.study.config, posterior.pilot
-    if posterior.study.system is not None:
+    if isinstance(posterior.study.material, NamedSystem):
         basis = "Performance was computed for known parameters of a linear-Gaussian model of stimuli, recordings and labels."
-    elif posterior.study.tables is None:
+    elif isinstance(posterior.study.material, PriorsOnly):
         basis = (
             "Without a pilot, signal-to-noise ratios, alignment of the task with the brain's latents, label noise and source "
             "exponents were drawn from their priors, wide around published noise ceilings and encoding accuracies."

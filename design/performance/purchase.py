@@ -1,7 +1,7 @@
 """A batch of purchases and the surface that says what they are worth: the contract between surface and allocation.
 
-In: numbers of labels, samples, people and repeats to buy, on top of the pilot. Out: the explainable R^2 they lead to,
-per posterior draw. What can go wrong: nothing here; shapes are the caller's duty.
+In: numbers of labels, samples, people and repeats to buy, on top of the pilot. Out: the explainable R^2 they lead to, per
+posterior draw. Shapes are the caller's duty.
 """
 
 from __future__ import annotations

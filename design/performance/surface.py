@@ -90,7 +90,7 @@ class PosteriorSurface:
                 channels=system.channels,
                 brain_exponent=system.brain_exponent[draws],
                 task_exponent=system.task_exponent[draws],
-                alike=None if system.alike is None else system.alike[draws],
+                shared_noise=None if system.shared_noise is None else system.shared_noise[draws],
             ),
             people=self.draws.people[draws],
         )

@@ -16,7 +16,7 @@ from brainworth.models.pilot.pilot import Recording
 
 def data_checks(study: Study) -> list[Check]:
     """Return the checks of the pilot's size and grouping."""
-    if study.tables is None:
+    if not study.has_pilot:
         return []
     pilot = study.pilot
     groups = float(np.unique(pilot.group).size)
@@ -24,35 +24,26 @@ def data_checks(study: Study) -> list[Check]:
     labels = float(np.unique(pilot.label_stimulus).size)
     few, rough, thin = Limits(10, 3), Limits(2.0), Limits(50.0)
     return [
-        Check(
-            name="groups",
-            status=few.judge_low(groups),
-            value=groups,
-            threshold=few.warn,
-            side="at least",
-            unit="groups",
-            kind="count",
-            sentence=f"Cross-validation splits {groups:.0f} groups of stimuli (sentences, runs); with few, held-out data are not "
+        few.at_least(
+            "groups",
+            groups,
+            "groups",
+            f"Cross-validation splits {groups:.0f} groups of stimuli (sentences, runs); with few, held-out data are not "
             "new.",
-        ),
-        Check(
-            name="stimuli per feature",
-            status=rough.judge_low(ratio),
-            value=ratio,
-            threshold=rough.warn,
-            side="at least",
-            unit="stimuli a feature",
-            sentence=f"{ratio:.1f} stimuli per feature: the features' spectrum is estimated from the stimuli; below 2 it is rough.",
-        ),
-        Check(
-            name="labels in the pilot",
-            status=thin.judge_low(labels),
-            value=labels,
-            threshold=thin.warn,
-            side="at least",
-            unit="labelled stimuli",
             kind="count",
-            sentence=f"The pilot has {labels:.0f} labelled stimuli; with fewer than 50 the alignment is mostly its prior.",
+        ),
+        rough.at_least(
+            "stimuli per feature",
+            ratio,
+            "stimuli a feature",
+            f"{ratio:.1f} stimuli per feature: the features' spectrum is estimated from the stimuli; below 2 it is rough.",
+        ),
+        thin.at_least(
+            "labels in the pilot",
+            labels,
+            "labelled stimuli",
+            f"The pilot has {labels:.0f} labelled stimuli; with fewer than 50 the alignment is mostly its prior.",
+            kind="count",
         ),
         *_reliability(study),
         *_artefacts(study),
@@ -74,18 +65,13 @@ def _reliability(study: Study) -> Iterator[Check]:
         stimuli = int(np.median([person.stimuli for person in people]))
         chance = 3.0 / np.sqrt(stimuli)
         ceiling = ncsnr / np.sqrt(ncsnr**2 + 1.0)
-        yield Check(
-            name=f"reliability ({name})",
-            status=Limits(chance).judge_low(best),
-            value=best,
-            threshold=chance,
-            side="at least",
-            unit="r",
-            sentence=(
-                f"Over {stimuli} repeated stimuli the best channel of {name} has a split-half reliability of {best:.2f} "
-                f"(Spearman-Brown) and ncsnr {ncsnr:.2f}: a perfect model of one presentation would reach r = {ceiling:.2f}. "
-                f"Below {chance:.2f} no channel is reliably driven by the stimuli."
-            ),
+        yield Limits(chance).at_least(
+            f"reliability ({name})",
+            best,
+            "r",
+            f"Over {stimuli} repeated stimuli the best channel of {name} has a split-half reliability of {best:.2f} "
+            f"(Spearman-Brown) and ncsnr {ncsnr:.2f}: a perfect model of one presentation would reach r = {ceiling:.2f}. "
+            f"Below {chance:.2f} no channel is reliably driven by the stimuli.",
         )
 
 
@@ -116,16 +102,11 @@ def _artefacts(study: Study) -> Iterator[Check]:
             continue
         share = float(np.mean(np.concatenate([outlying(channels) for channels in rows])))
         limits = Limits(0.005)
-        yield Check(
-            name=f"artefacts ({name})",
-            status=limits.judge(share),
-            value=share,
-            threshold=limits.warn,
-            side="at most",
-            unit="of samples",
+        yield limits.at_most(
+            f"artefacts ({name})",
+            share,
+            "of samples",
+            f"{share:.1%} of the samples of {name} have far more energy than the others and count as noise; reject such "
+            "artefacts before planning, as in the analysis.",
             kind="share",
-            sentence=(
-                f"{share:.1%} of the samples of {name} have far more energy than the others and count as noise; reject such "
-                "artefacts before planning, as in the analysis."
-            ),
         )

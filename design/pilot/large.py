@@ -196,15 +196,15 @@ def require_room(people: int, features: int, channels: int, source: str) -> None
 
 def resumable(study: Study, folder: Path, tell: Callable[[str], None] | None = None) -> Study:
     """Return a study whose passes over large recordings are kept in a folder, and go on from what is there."""
-    if study.tables is None:
+    if not study.has_pilot:
         return study
-    pilot, names = study.tables
+    pilot = study.pilot
 
     def kept(channels: object) -> object:
         return replace(channels, folder=folder, tell=tell) if isinstance(channels, StoredChannels) else channels
 
     recordings = tuple(replace(r, channels=kept(r.channels)) for r in pilot.recordings)
-    return replace(study, tables=(replace(pilot, recordings=recordings), names))
+    return study.with_pilot(replace(pilot, recordings=recordings))
 
 
 def forget(folder: Path) -> None:

@@ -11,7 +11,8 @@ from brainworth.design.common.checks import Check, Status, overall
 from brainworth.design.common.records import Record
 from brainworth.design.pilot.checks import data_checks
 from brainworth.design.pilot.rules import losses
-from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.study import PriorsOnly, Study
+from brainworth.design.study_file.system_file import NamedSystem
 
 
 class KnownSystem(Record):
@@ -138,16 +139,17 @@ def overview(study: Study) -> Overview:
         "remarks": list(study.remarks),
         "losses": losses.record(study.losses),
     }
-    if study.system is not None:
-        system = study.system.system
+    material = study.material
+    if isinstance(material, NamedSystem):
+        system = material.system
         known = KnownSystem(
             latents=int(system.alignment.size),
             features=int(system.spectrum.count.sum()),
-            sources=list(study.system.sources),
+            sources=list(material.sources),
         )
         return Overview(**found, system=known)
-    if study.variance is not None:
-        priors = FromPriors(features=int(study.variance.size), modalities=list(study.config.modality_names))
+    if isinstance(material, PriorsOnly):
+        priors = FromPriors(features=int(material.variance.size), modalities=list(study.config.modality_names))
         return Overview(**found, priors=priors)
     pilot, names = study.pilot, study.names
     checks = data_checks(study)

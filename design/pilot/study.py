@@ -47,6 +47,28 @@ def _digest_of(table: Table) -> str:
 
 
 @dataclass(frozen=True)
+class PilotData:
+    """A pilot, and the names behind its codes."""
+
+    pilot: Pilot
+    """Plain arrays."""
+    names: Names
+    """What the codes stand for."""
+
+
+@dataclass(frozen=True)
+class PriorsOnly:
+    """No data: only the features' spectrum is known, or assumed."""
+
+    variance: Float[np.ndarray, " direction"]
+    """Variances of the features' principal directions."""
+
+
+Material = PilotData | NamedSystem | PriorsOnly
+"""What a study plans from: a pilot, a known system (its sources in the order of the modalities), or priors alone."""
+
+
+@dataclass(frozen=True)
 class Study:
     """A validated study; build it with ``from_file``, ``from_frames`` or ``from_arrays``."""
 
@@ -54,38 +76,43 @@ class Study:
     """Everything the study file says."""
     digest: Mapping[str, str]
     """SHA-256 of every input: of each file by relative path, or of each table in memory by name."""
+    material: Material
+    """What is planned from."""
     base: Path | None = None
     """Folder of the study file; ``None`` for a study built in memory."""
-    tables: tuple[Pilot, Names] | None = None
-    """The pilot and the names behind its codes; ``None`` for a known system, or to plan from priors alone."""
-    system: NamedSystem | None = None
-    """The known system, its sources in the order of the modalities; ``None`` if there is a pilot."""
     remarks: tuple[str, ...] = ()
     """Sentences about what was left out or ignored."""
-    variance: Float[np.ndarray, " direction"] | None = None
-    """Variances of the features' principal directions, of a study that is planned from priors alone."""
     losses: tuple[Loss, ...] = ()
     """What was left out, merged or changed on the way from the files to the pilot, by reason and person."""
 
     @property
     def pilot(self) -> Pilot:
-        """The pilot as plain arrays; ``BadInput`` if the study plans for a known system."""
-        return self._data()[0]
+        """The pilot as plain arrays; ``BadInput`` without a pilot."""
+        return self._data().pilot
 
     @property
     def names(self) -> Names:
-        """What the codes of the pilot stand for; ``BadInput`` if the study plans for a known system."""
-        return self._data()[1]
+        """What the codes of the pilot stand for; ``BadInput`` without a pilot."""
+        return self._data().names
 
-    def _data(self) -> tuple[Pilot, Names]:
-        if self.tables is None:
+    @property
+    def has_pilot(self) -> bool:
+        """Whether there is a pilot."""
+        return isinstance(self.material, PilotData)
+
+    def with_pilot(self, pilot: Pilot) -> Self:
+        """Return the study with another pilot of the same names."""
+        return replace(self, material=PilotData(pilot, self.names))
+
+    def _data(self) -> PilotData:
+        if not isinstance(self.material, PilotData):
             raise problem(
                 self.config.study.title,
                 "system",
                 "the study has no pilot: it plans for a known system, or from priors alone",
                 "Remove [system], or add labels to [task].",
             )
-        return self.tables
+        return self.material
 
     @classmethod
     def from_file(cls, path: str | Path, *, allow_outside: bool | None = None) -> Self:
@@ -116,7 +143,7 @@ class Study:
                 *(m.recordings for m in config.modality if m.recordings),
             ]
             remarks = (f"{path.name}: [system] is given, so no pilot is read: {listed(skipped)}.",) if skipped else ()
-            return cls(config, folder.digest, path.parent, None, system, remarks)
+            return cls(config, folder.digest, system, path.parent, remarks)
         if config.task.labels is None and all(m.recordings is None for m in config.modality):
             return cls._from_priors(config, folder, path)
         table = config.stimuli.table if config.stimuli else None
@@ -131,9 +158,9 @@ class Study:
             recordings={m.name: read_recordings(folder, m) for m in config.modality if m.recordings is not None},
         )
         built = build_pilot(tables, config.study.spelling.model_dump())
-        data = (built.pilot, built.names)
         remarks = (*built.remarks, *unlikely(config))
-        return cls(config, folder.digest, path.parent, data, None, remarks, losses=built.losses)
+        material = PilotData(built.pilot, built.names)
+        return cls(config, folder.digest, material, path.parent, remarks, built.losses)
 
     @classmethod
     def _from_priors(cls, config: StudyConfig, folder: Folder, path: Path) -> Self:
@@ -160,7 +187,7 @@ class Study:
                 "priors alone; or [system] with file.",
             )
         remark = f"{path.name}: no labels and no recordings are given; everything is planned from priors alone."
-        return cls(config, folder.digest, path.parent, None, None, (remark, *unlikely(config)), variance)
+        return cls(config, folder.digest, PriorsOnly(variance), path.parent, (remark, *unlikely(config)))
 
     @classmethod
     def from_frames(
@@ -215,7 +242,7 @@ class Study:
         digest["config"] = hashlib.sha256(parsed.model_dump_json().encode()).hexdigest()
         built = build_pilot(tables, parsed.study.spelling.model_dump())
         remarks = (*built.remarks, *unlikely(parsed))
-        return cls(parsed, digest, None, (built.pilot, built.names), None, remarks, losses=built.losses)
+        return cls(parsed, digest, PilotData(built.pilot, built.names), remarks=remarks, losses=built.losses)
 
     @classmethod
     def from_arrays(

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _KEPT = ("posterior", "sample_stats", "constant_data")
 """Groups that are read again."""
+_FORMER = {"alike": "shared_noise", "alike_quantiles": "shared_noise_quantiles"}
+"""Names of constants in archives of earlier versions, and what they are called now."""
 
 
 class DamagedArchive(Exception):
@@ -163,11 +165,6 @@ def _scalars(values: Float[np.ndarray, "chain draw *shape"]) -> list[Float[np.nd
     return [flat[:, :, index] for index in range(flat.shape[2]) if np.ptp(flat[:, :, index]) > 0.0]
 
 
-def effective_samples(values: Float[np.ndarray, "chain draw"]) -> float:
-    """Return the bulk effective sample size of one quantity."""
-    return float(_arviz().ess(np.asarray(values, dtype=float), method="bulk"))
-
-
 def _bfmi(energy: Float[np.ndarray, "chain draw"]) -> Float[np.ndarray, " chain"]:
     return np.square(np.diff(energy, axis=1)).mean(axis=1) / energy.var(axis=1)
 
@@ -270,5 +267,5 @@ def read_archive(path: Path, fingerprint: str) -> Archive | None:
     if not whole or not all(np.all(np.isfinite(value)) for value in sites.values()):
         raise DamagedArchive("its content is not what was written")
     statistics = {str(name): value.values.astype(float) for name, value in groups["sample_stats"].items()}
-    constants = {str(name): value.values for name, value in groups["constant_data"].items()}
+    constants = {_FORMER.get(str(name), str(name)): value.values for name, value in groups["constant_data"].items()}
     return Archive(Chains(sites=sites, statistics=statistics), constants, notes)

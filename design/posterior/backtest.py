@@ -12,7 +12,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -21,7 +20,8 @@ from scipy.optimize import OptimizeWarning, curve_fit
 from sklearn.linear_model import RidgeCV
 
 from brainworth.design.common.errors import BadInput
-from brainworth.design.common.workers import Alone, Team, said
+from brainworth.design.common.records import Record
+from brainworth.design.common.workers import Team, ThisProcess, count_in_words
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.fit import Posterior, fit_for_forecast
@@ -33,6 +33,50 @@ HELD_OUT = 0.3
 """Share of the labelled groups that is only ever tested on."""
 MINIMUM = 20
 """Labels or recorded stimuli below which a part of the pilot is too small."""
+
+
+class Quantiles(Record):
+    """90 % interval and median of R^2."""
+
+    q05: float
+    q50: float
+    q95: float
+
+
+class BacktestPoint(Record):
+    """What was forecast and what was reached with one amount of data in one split."""
+
+    split: int
+    """From 1."""
+    brain_share: float
+    """Share of the training groups whose recordings are used."""
+    n_task: int
+    observed_r2: float
+    """On the held-out labels."""
+    forecast_r2: Quantiles
+    power_law_r2: Quantiles
+    """From the extrapolated learning curve without brain data."""
+    covered: bool
+    """Whether the 90 % interval of the forecast holds what was reached."""
+
+
+class Scores(Record):
+    """Continuous ranked probability scores; smaller is better."""
+
+    forecast: float
+    power_law: float
+
+
+class Backtest(Record):
+    """A scored backtest."""
+
+    points: list[BacktestPoint]
+    """One per split and amount of data."""
+    coverage: float
+    """Share of the points that the 90 % interval of the forecast holds."""
+    crps: Scores
+    skill: float
+    """1 - ratio of the forecast's score to the power law's."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +157,7 @@ def _forecast(posterior: Posterior, extra: Sequence[tuple[float, float]]) -> NDA
     )
     returning = replace(posterior, pilot=replace(size, new_subjects=np.zeros_like(np.asarray(size.new_subjects))))
     surface = replace(returning.surface(), size=returning.pilot, shift=1.0)
-    system = posterior.draws.system
-    signal, noise = np.asarray(system.signal_variance), np.asarray(system.noise_variance)
-    return surface.outcomes(purchase) * np.repeat(signal / (signal + noise), surface.studies)
+    return surface.outcomes(purchase) * np.repeat(posterior.explained_share, surface.studies)
 
 
 def one_split(study: Study, split: int, seed: int) -> list[Point]:
@@ -141,7 +183,7 @@ def one_split(study: Study, split: int, seed: int) -> list[Point]:
             f"part and check the rest. A backtest needs about {4 * MINIMUM} labels in at least 8 groups."
         )
     small = pilots[0]
-    posterior = fit_for_forecast(replace(study, tables=(small, study.names)), seed)
+    posterior = fit_for_forecast(study.with_pilot(small), seed)
     extra = [(_brain(p) / max(_brain(small), 1) - 1.0, float(len(p.label) - len(small.label))) for p in pilots]
     forecasts = _forecast(posterior, extra)
     laws = _power_law(small, [len(p.label) for p in pilots], rng)
@@ -179,7 +221,7 @@ def _brain(pilot: Pilot) -> int:
 
 def backtest(
     study: Study, *, splits: int = 3, progress: Callable[[str], None] | None = None, workers: Team | None = None
-) -> dict[str, Any]:
+) -> Backtest:
     """Return the scored backtest of a study.
 
     Parameters
@@ -193,43 +235,36 @@ def backtest(
     workers : Team, optional
         Who works on the splits; this process if not given. The result does not depend on it.
 
-    Returns
-    -------
-    dict
-        ``points`` (one per split and amount of data), ``coverage`` of the 90 % interval, ``crps`` of the forecast and of
-        the power law, ``skill`` = 1 - ratio of the two.
-
     Raises
     ------
     BadInput
         A study without a pilot, or a pilot too small to be divided.
     """
-    say = said(progress, "splits")
+    say = count_in_words(progress, "splits")
     say(0, splits)
     tasks = [(split, study.config.study.seed) for split in range(splits)]
-    points = [point for found in (workers or Alone()).results(one_split, tasks, (study,), say) for point in found]
+    points = [point for found in (workers or ThisProcess()).results(one_split, tasks, (study,), say) for point in found]
     ours = float(np.mean([crps(p.forecast, p.observed) for p in points]))
     theirs = float(np.mean([crps(p.power_law, p.observed) for p in points]))
-    return {
-        "points": [
-            {
-                "split": p.split + 1,
-                "brain_share": p.brain_share,
-                "n_task": p.n_task,
-                "observed_r2": p.observed,
-                "forecast_r2": {
-                    k: float(v)
-                    for k, v in zip(("q05", "q50", "q95"), np.quantile(p.forecast, [0.05, 0.5, 0.95]), strict=True)
-                },
-                "power_law_r2": {
-                    k: float(v)
-                    for k, v in zip(("q05", "q50", "q95"), np.quantile(p.power_law, [0.05, 0.5, 0.95]), strict=True)
-                },
-                "covered": p.covered,
-            }
+    return Backtest(
+        points=[
+            BacktestPoint(
+                split=p.split + 1,
+                brain_share=p.brain_share,
+                n_task=p.n_task,
+                observed_r2=p.observed,
+                forecast_r2=_quantiles(p.forecast),
+                power_law_r2=_quantiles(p.power_law),
+                covered=p.covered,
+            )
             for p in points
         ],
-        "coverage": float(np.mean([p.covered for p in points])),
-        "crps": {"forecast": ours, "power_law": theirs},
-        "skill": 1.0 - ours / theirs if theirs > 0 else 0.0,
-    }
+        coverage=float(np.mean([p.covered for p in points])),
+        crps=Scores(forecast=ours, power_law=theirs),
+        skill=1.0 - ours / theirs if theirs > 0 else 0.0,
+    )
+
+
+def _quantiles(draws: Float[np.ndarray, " draw"]) -> Quantiles:
+    q05, q50, q95 = (float(value) for value in np.quantile(draws, [0.05, 0.5, 0.95]))
+    return Quantiles(q05=q05, q50=q50, q95=q95)

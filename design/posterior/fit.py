@@ -25,9 +25,11 @@ from brainworth.design.common.runtime import release_programs
 from brainworth.design.common.version import __version__
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.design.pilot.large import forget, resumable
+from brainworth.design.pilot.study import PriorsOnly, Study
 from brainworth.design.posterior import archive
 from brainworth.design.posterior.literature import study_priors
 from brainworth.design.posterior.notes import Learned, Notes, Sampler, people_with_gains, pilot_notes, predictive_groups
+from brainworth.design.study_file.system_file import NamedSystem
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.forecast.people import new_people
 from brainworth.models.learner.learning_curve import learning_curve
@@ -42,8 +44,6 @@ from brainworth.models.theory.system import Spectrum, System
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from brainworth.design.pilot.study import Study
 
 FORECAST_DRAWS = 1000
 """Posterior draws a forecast averages over."""
@@ -64,7 +64,7 @@ def fingerprint(study: Study, seed: int) -> str:
         "task": config.task.kind,
         "modalities": [(m.name, m.recordings, m.reader.model_dump(mode="json")) for m in config.modality],
         "inputs": {name: value for name, value in sorted(study.digest.items()) if not name.endswith(".toml")},
-        "system": None if study.system is None else sorted(study.digest.items()),
+        "system": sorted(study.digest.items()) if isinstance(study.material, NamedSystem) else None,
     }
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
 
@@ -109,6 +109,12 @@ class Posterior:
         """People in the pilot of each modality; 0 without a pilot."""
         return {name: self.notes.people.get(name, 0) for name in self.study.config.modality_names}
 
+    @property
+    def explained_share(self) -> NDArray[np.float64]:
+        """Share of the labels' variance that features can explain at all, by draw."""
+        signal, noise = np.asarray(self.draws.system.signal_variance), np.asarray(self.draws.system.noise_variance)
+        return signal / (signal + noise)
+
     def columns(self) -> dict[str, NDArray[np.float64]]:
         """Return draws of the quantities that the plan file summarises, in the labels' unit."""
         system, unit = self.draws.system, self.label_scale**2
@@ -150,10 +156,10 @@ def fit_study(
     Passes over recordings that do not fit into memory go on where an interrupted run left them, and are told to ``tell``.
     """
     release_programs()
-    if study.system is not None:
-        return _known(study)
-    if study.variance is not None:
-        return _prior_alone(study, study.variance, seed)
+    if isinstance(study.material, NamedSystem):
+        return _known(study, study.material)
+    if isinstance(study.material, PriorsOnly):
+        return _prior_only(study, study.material.variance, seed)
     mark = fingerprint(study, seed)
     if archive_path is not None:
         require_writable(archive_path.parent, (archive_path.name, *_RESULTS))
@@ -248,8 +254,8 @@ def _constants(summary: Summary, evidence: PilotEvidence) -> dict[str, np.ndarra
         "subjects": np.asarray(brain.subjects),
         "repeats": np.asarray(brain.repeats),
         "shared": np.asarray(brain.shared),
-        "alike": np.asarray(brain.alike),
-        "alike_quantiles": np.asarray([found.quantiles for found in summary.likeness]),
+        "shared_noise": np.asarray(brain.shared_noise),
+        "shared_noise_quantiles": np.asarray([found.quantiles for found in summary.likeness]),
         "channels": np.asarray(brain.channels),
         "person_modality": np.asarray(summary.modality_of, dtype=float),
         "labels": np.asarray([float(task.distinct), float(task.total), summary.labels.scale]),
@@ -273,10 +279,10 @@ def _assemble(
     flat = chains.flat()
     keep = kept_draws(len(flat["scale"]))
     flat = {name: value[keep] for name, value in flat.items()}
-    if "alike_quantiles" in constants:
+    if "shared_noise_quantiles" in constants:
         rng = np.random.default_rng([seed, 4])
-        flat["alike"] = np.stack(
-            [draws_of_quantiles(row, len(keep), rng) for row in constants["alike_quantiles"]], axis=1
+        flat["shared_noise"] = np.stack(
+            [draws_of_quantiles(row, len(keep), rng) for row in constants["shared_noise_quantiles"]], axis=1
         )
     distinct, all_labels, label_scale = (float(v) for v in constants["labels"])
     spectrum = Spectrum(jnp.asarray(constants["spectrum_variance"]), jnp.asarray(constants["spectrum_count"]))
@@ -304,11 +310,11 @@ def _pilot_size(study: Study, constants: Mapping[str, np.ndarray], labels: float
         ),
         new_shared=jnp.asarray([float(m.design.shared_stimuli) for m in modalities]),
         usable=jnp.asarray(constants["independent"] * [m.cost.usable_fraction for m in modalities]),
-        alike=jnp.asarray(constants["alike"]),
+        shared_noise=jnp.asarray(constants["shared_noise"]),
     )
 
 
-def _prior_alone(study: Study, variance: NDArray[np.float64], seed: int) -> Posterior:
+def _prior_only(study: Study, variance: NDArray[np.float64], seed: int) -> Posterior:
     """Return the prior of a study without labels and recordings, in the form of a posterior; labels in standard units."""
     config, n = study.config, len(study.config.modality)
     watch = time.perf_counter()
@@ -322,7 +328,7 @@ def _prior_alone(study: Study, variance: NDArray[np.float64], seed: int) -> Post
         "subjects": np.ones(n),
         "repeats": np.ones(n),
         "shared": np.zeros(n),
-        "alike": np.zeros(n),
+        "shared_noise": np.zeros(n),
         "channels": channels,
         "person_modality": np.zeros(0),
         "labels": np.array([0.0, 0.0, 1.0]),
@@ -332,11 +338,8 @@ def _prior_alone(study: Study, variance: NDArray[np.float64], seed: int) -> Post
     return _assemble(study, chains, constants, Notes(remarks=list(study.remarks)), seed=seed, seconds=seconds)
 
 
-def _known(study: Study) -> Posterior:
+def _known(study: Study, named: NamedSystem) -> Posterior:
     """Return the posterior of a study that plans for a known system: one draw, no pilot."""
-    named = study.system
-    if named is None:
-        raise ValueError("The study has no known system.")
     system, n = named.system, len(named.sources)
     one = System(
         spectrum=compress(system.spectrum),
@@ -354,7 +357,7 @@ def _known(study: Study) -> Posterior:
         "subjects": np.ones(n),
         "repeats": np.ones(n),
         "shared": np.zeros(n),
-        "alike": np.zeros(n),
+        "shared_noise": np.zeros(n),
     }
     draws = Draws(system=one, people=jnp.ones((1, n, MAX_PEOPLE)))
     return Posterior(study, draws, _pilot_size(study, constants, 0.0), 1.0)

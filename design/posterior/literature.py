@@ -1,7 +1,6 @@
 """Priors of a study: literature defaults by kind of modality, overridden by the study's [priors].
 
-In: a validated study configuration. Out: ``Priors`` of the hierarchical model and channels of modalities without a
-pilot. What can go wrong: nothing; the configuration is validated and the data file ships with the package.
+In: a validated study configuration. Out: ``Priors`` of the hierarchical model and channels of modalities without a pilot.
 """
 
 from __future__ import annotations

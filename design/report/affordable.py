@@ -1,6 +1,6 @@
 """Whether a modality can be bought at all, what a sample of it costs, and whether it would pay if it could be bought.
 
-In: `Saved` results. Out: answers and sentences, as text. What can go wrong: nothing; a price that was not saved is not spoken of.
+In: `Saved` results. Out: answers and sentences, as text. A price that was not saved is left out.
 
 Prices are those the plan is charged: the upper end where a price is uncertain, as in the break-even prices beside them.
 """
@@ -24,18 +24,12 @@ def can_be_bought(saved: Saved, name: str) -> bool:
     return any(count > 0 for count in tried) or not saved.details.share_curve
 
 
-def none_can_be_bought(saved: Saved) -> bool:
-    """Whether no brain data can be bought."""
-    names = saved.plan.allocation.modalities
-    return bool(names) and not any(can_be_bought(saved, name) for name in names)
-
-
 @dataclass(frozen=True)
 class Cost:
     """What one recorded sample costs."""
 
     money: float
-    said: str
+    text: str
     """With its unit; "from" where people and set-up come on top."""
 
 
@@ -73,7 +67,7 @@ def without(saved: Saved, name: str) -> str:
     worth = rate.break_even_price if rate is not None else None
     if worth is None or cost is None or worth.q05 is None or worth.q95 is None:
         return dear
-    said = f"a sample costs {cost.said}, and is worth {interval(worth, unit=saved.currency)} of labels"
+    said = f"a sample costs {cost.text}, and is worth {interval(worth, unit=saved.currency)} of labels"
     if worth.q95 < cost.money:
         return f"{dear}, and would not be worth its price if it could: {said}"
     would = "would be worth its price if it could" if worth.q05 > cost.money else "whether it would pay is not clear"
@@ -111,7 +105,7 @@ def _worth(saved: Saved, name: str) -> Worth:
         name,
         interval(rate.marginal),
         interval(rate.average),
-        cost.said if cost else "not known",
+        cost.text if cost else "not known",
         interval(each, unit=saved.currency),
         session,
     )

@@ -1,7 +1,6 @@
 """Tables of the decision as text: modalities side by side, what flips it, larger pilots.
 
-In: `Saved` results. Out: rows for the template; `twin` holds the same as numbers. What can go wrong: nothing; a value that is
-missing is said to be.
+In: `Saved` results. Out: rows for the template; `csv_tables` holds the same as numbers. A missing value is shown as missing.
 """
 
 from __future__ import annotations

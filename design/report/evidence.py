@@ -1,7 +1,7 @@
 """What the pilot's own data say of the forecast: health checks with units, backtests, each person left out.
 
-In: `Saved` results. Out: rows and sentences, as text. What can go wrong: nothing; a check of another version of brainworth has
-no known unit and is shown as it is; what has not been computed is left out.
+In: `Saved` results. Out: rows and sentences, as text. A check of another version of brainworth has no known unit and is shown
+as it is; what has not been computed is left out.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Figures of the forecast: budget frontier, split of the budget, exchange rate, posterior.
 
-In: `Saved` results. Out: a `Plot` each, or None where the results hold nothing to draw. What can go wrong: nothing;
-values that are missing or not finite leave a gap.
+In: `Saved` results. Out: a `Plot` each, or None where the results hold nothing to draw. Values that are missing or not finite
+leave a gap.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ LOOKS = {
     "toss_up": Look("toss_up", "A toss-up: with or without brain data"),
     "labels_only": Look("labels_only", "Labels only: do not collect brain data"),
 }
-_PLAN_ALONE = (
+_BY_PLAN_ONLY = (
     Look("unjudged", "The best plan holds labels only"),
     Look("unjudged", "The best plan holds brain data"),
 )
@@ -37,7 +37,7 @@ _PLAN_ALONE = (
 def look(saved: Saved) -> Look:
     """Return heading and style of the verdict: they follow from the decision alone."""
     verdict = saved.plan.verdict
-    return _PLAN_ALONE[verdict.collect_brain_data] if verdict.decision is None else LOOKS[verdict.decision]
+    return _BY_PLAN_ONLY[verdict.collect_brain_data] if verdict.decision is None else LOOKS[verdict.decision]
 
 
 def gain(saved: Saved) -> Summary | None:

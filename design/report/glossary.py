@@ -1,7 +1,7 @@
 """The words of the report that a reader may not know: what they mean, and links from the text to where that is said.
 
 In: a finished page. Out: the terms that occur on it, and the page with the first occurrence of each in every section linked to
-the glossary. What can go wrong: nothing; only text is touched, never a tag, a figure, a heading, or what is to be copied.
+the glossary. Only text is changed, never a tag, a figure, a heading, or what is to be copied.
 
 The page is text and tags in turn. All text on it is escaped, so that a ``<`` always begins a tag and a ``>`` always ends one.
 """

@@ -1,7 +1,7 @@
 """Figure of the value of information: what knowing each parameter is worth, and what larger pilots gain after their cost.
 
-In: `Saved` results. Out: a `Plot`, or None where the results hold nothing to draw. What can go wrong: nothing; values that are
-missing or not finite leave a gap.
+In: `Saved` results. Out: a `Plot`, or None where the results hold nothing to draw. Values that are missing or not finite leave
+a gap.
 """
 
 from __future__ import annotations

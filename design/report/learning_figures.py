@@ -1,7 +1,7 @@
 """Figure of what data teach: learning curves, and the surface over labels and brain samples with its uncertainty.
 
-In: `Saved` results. Out: a `Plot`, or None where the results hold nothing to draw. What can go wrong: nothing; values that are
-missing or not finite leave a gap.
+In: `Saved` results. Out: a `Plot`, or None where the results hold nothing to draw. Values that are missing or not finite leave
+a gap.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def learning(saved: Saved) -> Plot | None:
         figure = Figure(figsize=(11.5, 3.9) if mapped else HALF)
         axes = figure.add_subplot(1, 3 if mapped else 1, 1)
         _curves(axes, data)
-        caption = _said(data)
+        caption = _middle(data)
         if mapped and surface is not None:
             _surface(figure, data, surface, saved)
             caption += (
@@ -126,7 +126,7 @@ def _label(axes: Axes, lines: QuadContourSet, level: float) -> None:
         text.set_rotation(turned - 180 if 250 < turned < 290 else turned)
 
 
-def _said(data: Learning) -> str:
+def _middle(data: Learning) -> str:
     """Say the curves in the middle of the grid."""
     middle = len(data.n_task_grid) // 2
     at = [(c.label, c.explainable_r2[middle]) for c in data.curves if len(c.explainable_r2) > middle]

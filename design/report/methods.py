@@ -1,7 +1,7 @@
 """The methods paragraph with its references, ready to be pasted into a grant.
 
 In: `Saved` results. Out: paragraphs of the plan, and one of each analysis that has been added, with the literature they rest
-on. What can go wrong: nothing; what has not been computed is not described.
+on. What has not been computed is not described.
 """
 
 from __future__ import annotations

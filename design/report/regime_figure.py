@@ -1,7 +1,7 @@
 """The map of regimes: where brain data pay, at three levels of label noise, with the posterior on it.
 
-In: `Saved` results. Out: a `Plot`, or None where the results hold nothing to draw. What can go wrong: nothing; values that are
-missing or not finite leave a gap.
+In: `Saved` results. Out: a `Plot`, or None where the results hold nothing to draw. Values that are missing or not finite leave
+a gap.
 """
 
 from __future__ import annotations

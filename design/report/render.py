@@ -28,6 +28,7 @@ from brainworth.design.decision.records.plan import Plan
 from brainworth.design.report import (
     affordable,
     changes,
+    csv_tables,
     decision_figures,
     decision_tables,
     evidence,
@@ -40,7 +41,6 @@ from brainworth.design.report import (
     planner,
     regime_figure,
     tables,
-    twin,
     words,
 )
 from brainworth.design.report.methods import methods, references
@@ -95,8 +95,8 @@ def write_report(directory: Path) -> Path:
                 write_atomic(path, plots[name].svg if suffix == "svg" else plots[name].png)
             else:
                 path.unlink(missing_ok=True)
-    contents = twin.csv_files(saved)
-    for name in twin.TABLES:
+    contents = csv_tables.csv_files(saved)
+    for name in csv_tables.TABLES:
         path = directory / "tables" / f"{name}.csv"
         if path.name in contents:
             write_atomic(path, contents[path.name])

@@ -1,8 +1,7 @@
 """One look for every figure: colour-blind safe, the same bytes on every run, readable on white and on black.
 
-In: a matplotlib `Figure`. Out: SVG and PNG bytes without dates or random ids, and an SVG fragment for the page whose
-colours follow the page's light or dark theme. What can go wrong: nothing that depends on data; a glyph that the
-bundled font lacks is drawn as an empty box.
+In: a matplotlib `Figure`. Out: SVG and PNG bytes without dates or random ids, and an SVG fragment for the page whose colours
+follow the page's light or dark theme. A glyph that the bundled font lacks is drawn as an empty box.
 """
 
 from __future__ import annotations

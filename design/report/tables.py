@@ -1,4 +1,4 @@
-"""The report's tables as text for the page; `twin` holds the same as numbers."""
+"""The report's tables as text for the page; `csv_tables` holds the same as numbers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Numbers and names in the words of the report.
 
-In: numbers, parameter names of the posterior. Out: text with unit and interval, escaped later by the template. What can
-go wrong: nothing; a number that is missing or not finite is written as "not available" or "unlimited".
+In: numbers, parameter names of the posterior. Out: text with unit and interval, escaped later by the template. A number
+that is missing or not finite is written as "not available" or "unlimited".
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def in_blocks(draws: Draws, rows: Int[np.ndarray, " draw"], luck: Float[np.ndarr
         channels=old.channels,
         brain_exponent=cut(old.brain_exponent),
         task_exponent=cut(old.task_exponent),
-        alike=None if old.alike is None else cut(old.alike),
+        shared_noise=None if old.shared_noise is None else cut(old.shared_noise),
     )
     lucky = None if luck is None else jnp.asarray(luck[position].reshape(-1, BLOCK))
     return Blocks(Draws(system, cut(draws.people)), jnp.asarray(-(-rows.size // BLOCK)), lucky)

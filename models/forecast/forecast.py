@@ -1,10 +1,10 @@
 """From posterior draws to the performance of a purchase: pilot and new data together, for every draw.
 
-In: draws of the system's parameters, the pilot's size, what is bought. Out: explainable R^2 per draw, as one laboratory will read
-it off: its average over worlds and samples (the error of the mean label counted), and how far one study strays from it.
-A modality enters as two sources: the pilot's people, and the new ones, whose level is drawn from the population (the
-mean of as many exp(gain) as people are enrolled, one fixed set of gains a draw, so that forecasts are smooth in the
-numbers). Where the pilot's people return, the first source grows. What can go wrong: nothing is checked here.
+In: draws of the system's parameters, the pilot's size, what is bought. Out: explainable R^2 per draw, as one laboratory will
+read it off: its average over worlds and samples (the error of the mean label counted), and how far one study strays from it. A
+modality enters as two sources: the pilot's people, and the new ones, whose level is drawn from the population (the mean of as
+many exp(gain) as people are enrolled, one fixed set of gains a draw, so that forecasts are smooth in the numbers). Where the
+pilot's people return, the first source grows.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class PilotSize:
     """1 if new people will see the same stimuli."""
     usable: Float[Array, " modality"]
     """Share of recorded samples that survives."""
-    alike: Float[Array, " modality"] | None = None
+    shared_noise: Float[Array, " modality"] | None = None
     """Share of the noise that presentations of one stimulus have in common, where draws have none of their own; 0 if not given."""
 
 
@@ -72,7 +72,7 @@ SYSTEM_AXES = System(
     channels=None,  # pyright: ignore[reportArgumentType]
     brain_exponent=0,  # pyright: ignore[reportArgumentType]
     task_exponent=0,  # pyright: ignore[reportArgumentType]
-    alike=0,  # pyright: ignore[reportArgumentType]
+    shared_noise=0,  # pyright: ignore[reportArgumentType]
 )
 
 
@@ -122,7 +122,7 @@ def joined(
         channels=jnp.concatenate([system.channels, system.channels]),
         brain_exponent=system.brain_exponent,
         task_exponent=system.task_exponent,
-        alike=None if system.alike is None else jnp.concatenate([system.alike, system.alike]),
+        shared_noise=_doubled(system.shared_noise),
     )
     design = Design(
         n_brain=jnp.concatenate([total, fresh * arriving]),
@@ -130,9 +130,14 @@ def joined(
         subjects=jnp.concatenate([size.subjects, jnp.maximum(order.subjects, 1.0)]),
         repeats=jnp.concatenate([(1.0 - weight) * size.repeats + weight * order.repeats, order.repeats]),
         shared=jnp.concatenate([size.shared, size.new_shared]),
-        alike=None if size.alike is None else jnp.concatenate([size.alike, size.alike]),
+        shared_noise=_doubled(size.shared_noise),
     )
     return both, design
+
+
+def _doubled(values: Float[Array, " modality"] | None) -> Float[Array, " source"] | None:
+    """Return values of the modalities for both sources of each."""
+    return None if values is None else jnp.concatenate([values, values])
 
 
 def risk_of_order(system: System, people: Array, size: PilotSize, order: Order) -> Float[Array, ""]:

@@ -1,8 +1,8 @@
 """New people: how their signal-to-noise ratio relates to that of the pilot's people, draw by draw.
 
-In: posterior draws of the spread over people and of the pilot's people's own gains. Out: mean gains of the first 1, 2, ...
-new people, relative to the pilot's mean. What can go wrong: nothing. With one person in the pilot nothing is known of
-where that person lies among people: its gain is drawn as a new one's. Without a pilot the ratio has mean 1.
+In: posterior draws of the spread over people and of the pilot's people's own gains. Out: mean gains of the first 1, 2, ... new
+people, relative to the pilot's mean. With one person in the pilot nothing is known of where that person lies among people: its
+gain is drawn as a new one's. Without a pilot the ratio has mean 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the model expects a pilot to look like: prior and posterior predictive quantities.
 
-In: draws of the system and the pilot's size. Out: per draw the expected cross-validated encoding accuracy and its noise ceiling,
-explainable R^2 and R^2 at the pilot's size, the signal-to-noise ratio of a new person. What can go wrong: nothing is checked here.
+In: draws of the system and the pilot's size. Out: per draw the expected cross-validated encoding accuracy and its noise
+ceiling, explainable R^2 and R^2 at the pilot's size, the signal-to-noise ratio of a new person.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _one(system: System, people: Array, size: PilotSize, kept: Array, fold_share
         subjects=size.subjects,
         repeats=size.repeats,
         shared=size.shared,
-        alike=size.alike,
+        shared_noise=size.shared_noise,
     )
     seen = replace(system, snr=system.snr * kept[:, None])
     encoding = encode(seen, design)

@@ -1,4 +1,4 @@
-"""Stage 2 of the learner where nothing is told: the task's weights, averaged over what the labels leave open.
+"""Stage 2 of the learner that knows no variance components: the task's weights, averaged over what the labels leave open.
 
 The labels are an intercept with a flat prior, plus N(0, T [(1 - r) I + r (1 - f) K + r f sum_j v_j u_j u_j^T]): r is the explained
 share, f the part of it that the predicted latents u_j carry, v_j how they share it, K the kernel of the rest under one of
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy import linalg, special
 
 from brainworth.models.learner.second_stage import Components, LabelledDesign, SecondStage
+from brainworth.models.pilot.evidence import prior_variance
 from brainworth.models.pilot.threads import one_blas_thread
 
 Vector = NDArray[np.float64]
@@ -150,7 +151,7 @@ def _spectra(design: LabelledDesign) -> list[_Spectrum]:
     log_prior = -0.5 * ((np.array(EXPONENTS) - EXPONENT_PRIOR[0]) / EXPONENT_PRIOR[1]) ** 2
     log_prior -= special.logsumexp(log_prior)
     return [
-        _Spectrum(design.shares(exponent) / design.variance, exponent, float(weight))
+        _Spectrum(prior_variance(design.variance, exponent), exponent, float(weight))
         for exponent, weight in zip(EXPONENTS, log_prior, strict=True)
     ]
 
@@ -244,8 +245,8 @@ def _log_explained(share: Vector) -> Vector:
 def _log_size_prior(member: Bool[np.ndarray, "subset latent"]) -> Vector:
     """Return the log prior of subsets: every number of latents is as probable, and so are subsets of as many."""
     size = member.sum(axis=1)
-    alike = np.bincount(size)
-    return -np.log(np.count_nonzero(alike)) - np.log(alike[size])
+    count = np.bincount(size)
+    return -np.log(np.count_nonzero(count)) - np.log(count[size])
 
 
 def _averaged(design: LabelledDesign, found: list[tuple[_Points, _Rotated, _Spectrum, float]]) -> SecondStage:

@@ -1,9 +1,8 @@
-"""What a plan believes, as plain arrays, and the two stages of a learner that is told it.
+"""What a plan believes, as plain arrays, and the two stages of a learner that knows it.
 
 In: posterior draws of a forecast, or the one draw of a known system. Out: ``Parameters``, which workers and estimators can
-hold; ``Told``: stage 1 from statistics of recordings, stage 2 from statistics of labels, both under the belief. The estimator
-(``told``) and the rehearsal share them, so that what is rehearsed is what is delivered. What can go wrong: nothing is checked
-here.
+hold; ``TwoStages``: stage 1 from statistics of recordings, stage 2 from statistics of labels, both under the belief. The
+estimator (``plan_learner``) and the rehearsal share them, so that what is rehearsed is what is delivered. Nothing is checked here.
 """
 
 from __future__ import annotations
@@ -17,8 +16,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from brainworth.models.forecast.forecast import Draws
-from brainworth.models.learner.told_encoder import EncoderEffort, LearnedLatents, Strength, encode_told
-from brainworth.models.learner.told_task import TaskBelief, TaskFit, fit_task, mixed_alignment
+from brainworth.models.learner.encoder_fit import EncoderEffort, LearnedLatents, Strength, fit_latents
+from brainworth.models.learner.task_fit import TaskBelief, TaskFit, fit_task, mixed_alignment
+from brainworth.models.pilot.evidence import spectral_shares
 from brainworth.models.pilot.statistics import SourceStatistics
 from brainworth.models.theory.system import Spectrum
 from brainworth.models.worlds.gram import LabelStatistics
@@ -71,9 +71,7 @@ class Parameters:
 
     def shares(self, exponent: float) -> Float[np.ndarray, " direction"]:
         """Return h_i, proportional to d_i^exponent."""
-        log = exponent * np.log(self.variance)
-        raw = np.exp(log - log.max())
-        return raw / raw.sum()
+        return spectral_shares(self.variance, exponent)
 
     def on(self, variance: Float[np.ndarray, " direction"]) -> Parameters:
         """Return the same belief about features with other variances."""
@@ -124,12 +122,12 @@ class Stage1:
     learned: LearnedLatents
     """Weights of the latents."""
     alignment: Float[np.ndarray, "draw latent"]
-    """What each of them carries of the task, as they are found (``told_task.mixed_alignment``)."""
+    """What each of them carries of the task, as they are found (``task_fit.mixed_alignment``)."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """A learner that is told what the plan believes."""
+class TwoStages:
+    """A learner that knows what the plan believes."""
 
     parameters: Parameters
     """The belief before the data that are not in it yet."""
@@ -158,7 +156,7 @@ class Told:
             gain_spread=np.array([believed.gain_spread[s.modality] if s.own_gain else 0.0 for s in sources]),
         )
         statistics = [source.statistics for source in sources]
-        learned = encode_told(statistics, self.brain_shares, strength, self.effort, start)
+        learned = fit_latents(statistics, self.brain_shares, strength, self.effort, start)
         size = np.array([found.n for found in statistics])
         sizes = (float(size.sum()), 1.0 / float(np.sum(self.brain_shares**2)))
         average = size @ strength.snr / max(float(size.sum()), 1.0)

@@ -154,12 +154,6 @@ class FirstStage:
         return predicted
 
 
-def confirmed_encoder(basis: FeatureBasis, sets: Sequence[CheckedSet], n_latents: int) -> Encoder | None:
-    """Return the encoder with as many latents as held-out recordings confirm; None if they confirm none."""
-    found = first_stage(basis, sets, n_latents)
-    return None if found is None else found.encoder
-
-
 def first_stage(basis: FeatureBasis, sets: Sequence[CheckedSet], n_latents: int) -> FirstStage | None:
     """Return stage 1 with as many latents as held-out recordings confirm; None if they confirm none."""
     stimuli, shown = Stimuli.of([given.features for given in sets])

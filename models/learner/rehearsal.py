@@ -1,11 +1,10 @@
 """Rehearsal: a purchase is carried out on paper, many times, and the learner that the plan promises is trained and scored.
 
 In: posterior draws, the pilot's size, a few orders. Out: ``Rehearsed``: for every order and rehearsal the explainable R^2 and
-the R^2 that a laboratory would read off, on the same worlds for all orders. A rehearsal draws parameters from the posterior,
-a world from the parameters (latents, channel patterns, task), pilot-sized and purchased data from the world
-(``worlds/gram.py``; a larger order holds the data of a smaller one), trains the told learner (``told_encoder``,
-``told_task``), and scores it exactly, with its intercept. What can go wrong: nothing is checked here; without any label the
-learner guesses the mean, at R^2 = 0.
+the R^2 that a laboratory would read off, on the same worlds for all orders. A rehearsal draws parameters from the posterior, a
+world from the parameters (latents, channel patterns, task), pilot-sized and purchased data from the world (``worlds/gram.py``;
+a larger order holds the data of a smaller one), trains the plan's learner (``encoder_fit``, ``task_fit``), and scores it
+exactly, with its intercept. Without any label the learner guesses the mean, at R^2 = 0.
 
 Explainable R^2 is 1 - M / tau^2 with the realised excess risk M, error of the intercept included, and tau^2 of the parameters
 drawn: averaged over worlds it is what the formula of THEORY section 3 says, apart from the intercept. (The explainable
@@ -23,9 +22,9 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from brainworth.models.forecast.forecast import Order, PilotSize
-from brainworth.models.learner.belief import Parameters, Source, Stage1, Told
+from brainworth.models.learner.belief import Parameters, Source, Stage1, TwoStages
 from brainworth.models.learner.rehearsed_data import Amount, Data, Material, Setting, data_of
-from brainworth.models.learner.told_task import TaskFit
+from brainworth.models.learner.task_fit import TaskFit
 from brainworth.models.pilot.threads import one_blas_thread
 
 Matrix = NDArray[np.float64]
@@ -41,10 +40,10 @@ BELIEF_DRAWS = 12
 
 
 class _Learner:
-    """The told learner, for the designs of one world; stage 1 is shared between designs with the same recordings."""
+    """The plan's learner, for the designs of one world; stage 1 is shared between designs with the same recordings."""
 
     def __init__(self, setting: Setting, material: Material) -> None:
-        self.told, self.material = Told(setting.belief, setting.effort), material
+        self.stages, self.material = TwoStages(setting.belief, setting.effort), material
         self.known: dict[tuple[Amount, ...], Stage1] = {}
 
     def fitted(self, data: Data) -> TaskFit:
@@ -56,9 +55,9 @@ class _Learner:
                 for found in self.material.recorded(amount)
             ]
             start = next(reversed(self.known.values())).learned if self.known else None
-            self.known[data.brain] = self.told.recorded(sources, start)
+            self.known[data.brain] = self.stages.recorded(sources, start)
         pilot, labels = self.material.labels(data)
-        return self.told.labelled(self.known[data.brain], labels, pilot)
+        return self.stages.labelled(self.known[data.brain], labels, pilot)
 
 
 @one_blas_thread()
@@ -96,7 +95,9 @@ Mapped = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]], tuple[Any, ...
 """Who computes: (function, tasks, common arguments) to results in the order of the tasks."""
 
 
-def alone(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], common: tuple[Any, ...]) -> Iterator[Any]:
+def in_this_process(
+    function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], common: tuple[Any, ...]
+) -> Iterator[Any]:
     """Yield the results one after another, in this process."""
     return (function(*common, *task) for task in tasks)
 
@@ -131,7 +132,7 @@ def rehearsed_draws(n_draws: int, n: int, seed: int) -> tuple[Int[np.ndarray, " 
 
 def rehearse(
     setting: Setting,
-    mapped: Mapped = alone,
+    mapped: Mapped = in_this_process,
     progress: Callable[[int, int], None] | None = None,
     *,
     early: bool = True,
@@ -145,7 +146,7 @@ def rehearse(
     mapped
         Who computes; the result does not depend on it.
     progress
-        Told how many rehearsals are done, of how many.
+        Called with how many rehearsals are done, of how many.
     early
         Whether they may stop.
     """

@@ -1,8 +1,8 @@
 """The data of one rehearsal: a world of one posterior draw, and what pilot and purchase would bring from it.
 
 In: the parameters of a draw, the pilot's size, orders. Out: ``Data`` (how much of everything, in whole stimuli), ``World``,
-``Material``: statistics of recordings and labels for every design, drawn as they are asked for. All designs see the same
-world, and a larger order holds the data of a smaller one. What can go wrong: nothing is checked here.
+``Material``: statistics of recordings and labels for every design, drawn as they are asked for. All designs see the same world,
+and a larger order holds the data of a smaller one. Nothing is checked here.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Order, PilotSize
 from brainworth.models.learner.belief import Parameters
-from brainworth.models.learner.told_encoder import EncoderEffort
-from brainworth.models.learner.told_task import TaskFit
+from brainworth.models.learner.encoder_fit import EncoderEffort
+from brainworth.models.learner.task_fit import TaskFit
 from brainworth.models.pilot.statistics import SourceStatistics
 from brainworth.models.worlds.gram import LabelStatistics, Shown, random_patterns, simulated_labels, simulated_recording
 
@@ -37,7 +37,7 @@ class Amount:
     repeats: float
     """Presentations of a stimulus, averaged."""
     worth: float
-    """How many times the signal-to-noise ratio of one presentation they have; fewer than ``repeats`` where noise is alike."""
+    """How many times the signal-to-noise ratio of one presentation they have: ``repeats``, or less if presentations share noise."""
     shared: bool
     """Whether all see the same stimuli."""
 
@@ -55,7 +55,7 @@ class Data:
 def data_of(size: PilotSize, order: Order) -> Data:
     """Return what pilot and order bring: the same bookkeeping as ``forecast.joined``, in whole stimuli."""
     amounts: list[Amount] = []
-    alike = np.zeros(len(np.asarray(size.samples))) if size.alike is None else np.asarray(size.alike)
+    kappa = np.zeros(len(np.asarray(size.samples))) if size.shared_noise is None else np.asarray(size.shared_noise)
     for m in range(len(np.asarray(size.samples))):
         fresh = bool(np.asarray(size.new_subjects)[m] > 0.5)
         arriving = float(np.asarray(size.usable)[m] * np.asarray(order.samples)[m])
@@ -74,7 +74,7 @@ def data_of(size: PilotSize, order: Order) -> Data:
             stimuli = round(samples / (crew * max(shown, 1.0)))
             # Noise that the m presentations of a stimulus have in common does not average out: (1 - kappa) / m + kappa.
             together = max(shown, 1.0) * (crew if shared > 0.5 else 1)
-            worth = max(shown, 1.0) / (1.0 + alike[m] * (together - 1.0))
+            worth = max(shown, 1.0) / (1.0 + kappa[m] * (together - 1.0))
             if stimuli >= 1:
                 amounts.append(Amount(m, is_new, crew, stimuli, max(shown, 1.0), worth, shared > 0.5))
     return Data(tuple(amounts), round(float(np.asarray(size.labels))), round(float(np.asarray(order.n_task))))

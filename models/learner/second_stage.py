@@ -20,6 +20,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from scipy import linalg
 
+from brainworth.models.pilot.evidence import spectral_shares
 from brainworth.models.pilot.threads import one_blas_thread
 
 Vector = NDArray[np.float64]
@@ -75,9 +76,7 @@ class LabelledDesign:
 
     def shares(self, exponent: float) -> Float[np.ndarray, " direction"]:
         """Return h_i, proportional to d_i^exponent."""
-        log = exponent * np.log(self.variance)
-        raw = np.exp(log - log.max())
-        return raw / raw.sum()
+        return spectral_shares(self.variance, exponent)
 
     def prior(self, components: Components) -> Float[np.ndarray, " column"]:
         """Return the prior variance of the weight of each column."""

@@ -1,8 +1,8 @@
 """Rows that are looked up in a table, never formed: the coordinates of the samples of a large recording.
 
 In: a row of coordinates per stimulus, the stimulus and the session of each sample. Out: the matrix X of the samples'
-coordinates, centred on their sessions, as an operator: X @ w, X.T @ y and X.T @ X take time and memory for the stimuli, not
-for samples times directions. All equal the dense products to rounding. What can go wrong: nothing.
+coordinates, centred on their sessions, as an operator: X @ w, X.T @ y and X.T @ X take time and memory for the stimuli, not for
+samples times directions. All equal the dense products to rounding.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class BrainEvidence:
     """The same where the covariance is estimated from the samples of the other folds."""
     fold_share: Float[Array, ""]
     """Share of the samples from which the read-outs' filters were learned."""
-    alike: Float[Array, " modality"]
+    shared_noise: Float[Array, " modality"]
     """kappa: share of the noise that presentations of one stimulus have in common (``likeness``)."""
     level_error: Float[Array, " modality"]
     """Standard error of log phi by heavy-tailed noise, beyond that of Gaussian noise."""
@@ -109,11 +109,16 @@ class PilotEvidence:
     """Labels."""
 
 
-def prior_variance(variance: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
-    """Return g_i = h_i / d_i with h_i proportional to d_i^exponent, sum h_i = 1."""
+def spectral_shares(variance: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
+    """Return h_i, proportional to d_i^exponent, sum h_i = 1."""
     log = exponent * np.log(variance)
     shares = np.exp(log - log.max())
-    return shares / shares.sum() / variance
+    return shares / shares.sum()
+
+
+def prior_variance(variance: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
+    """Return g_i = h_i / d_i."""
+    return spectral_shares(variance, exponent) / variance
 
 
 def rotate(

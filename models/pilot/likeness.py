@@ -78,7 +78,7 @@ _POINTS = 17
 
 @dataclass(frozen=True)
 class Likeness:
-    """How alike presentations of one stimulus are beyond its features."""
+    """What presentations of one stimulus have in common beyond its features."""
 
     share: float
     """kappa, share of one presentation's noise variance: the mode of its posterior."""

@@ -2,7 +2,7 @@
 
 In: everyone who was recorded, read out on folds that never saw the sample, and the stimuli's geometry. Out: ``BrainEvidence``:
 likelihood tables of the pooled read-outs, sizes, what an estimated noise covariance leaves, each person's regression on what
-the others predict. What can go wrong: nothing; a modality without recordings gets an empty table.
+the others predict. A modality without recordings gets an empty table.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ DEFAULT_CHANNELS = 64.0
 
 
 @dataclass(frozen=True)
-class Heard:
-    """One person in one modality, read out."""
+class PersonReadouts:
+    """Read-outs of one person in one modality."""
 
     source: Source
     readout: NDArray[np.float64]
@@ -60,10 +60,10 @@ class Pooled:
     modality_of: NDArray[np.int64]
     """Modality of each row of ``evidence.slope``."""
     likeness: tuple[Likeness, ...]
-    """How alike presentations of one stimulus are, by modality."""
+    """What presentations of one stimulus have in common, by modality."""
 
 
-def _relative_snr(people: list[Heard]) -> NDArray[np.float64]:
+def _relative_snr(people: list[PersonReadouts]) -> NDArray[np.float64]:
     """Return relative signal-to-noise of the people of a modality, sample-weighted mean 1, shrunk towards equality."""
     size = np.array([len(person.source.stimulus) for person in people], dtype=float)
     total = np.array([person.snr for person in people])
@@ -71,7 +71,7 @@ def _relative_snr(people: list[Heard]) -> NDArray[np.float64]:
     return raw / np.average(raw, weights=size)
 
 
-def _presentations(people: list[Heard], weight: NDArray[np.float64]) -> Presentations:
+def _presentations(people: list[PersonReadouts], weight: NDArray[np.float64]) -> Presentations:
     """Return all read-outs of a modality, weighted by the people's signal-to-noise."""
     return Presentations(
         stimulus=np.concatenate([person.source.stimulus for person in people]),
@@ -87,7 +87,7 @@ def _pooled_rows(shown: Presentations, share: float, coordinates: NDArray[np.flo
 
 
 def _averaged_table(
-    shown: Presentations, alike: Likeness, geometry: Geometry, independent: float
+    shown: Presentations, kappa: Likeness, geometry: Geometry, independent: float
 ) -> NDArray[np.float64]:
     """Return the likelihood table of pooled read-outs, averaged over the posterior of what presentations have in common.
 
@@ -95,7 +95,7 @@ def _averaged_table(
     as the density of exponent and signal-to-noise ratio given kappa: each is scaled to the same sum over its grid.
     """
     tables: list[NDArray[np.float64]] = []
-    shares = alike.quantiles if np.ptp(alike.quantiles) > MATERIAL_SPREAD else (np.mean(alike.quantiles),)
+    shares = kappa.quantiles if np.ptp(kappa.quantiles) > MATERIAL_SPREAD else (np.mean(kappa.quantiles),)
     for share in shares:
         table = readout_table(
             _pooled_rows(shown, float(share), geometry.coordinates).scaled(independent), geometry.variance
@@ -105,7 +105,7 @@ def _averaged_table(
     return mean - mean[:, :, :1].max(axis=1, keepdims=True)
 
 
-def _is_shared(people: list[Heard]) -> bool:
+def _is_shared(people: list[PersonReadouts]) -> bool:
     """Return whether people of a modality mostly saw the same stimuli."""
     if len(people) < 2:
         return False
@@ -114,7 +114,7 @@ def _is_shared(people: list[Heard]) -> bool:
     return sum(s.size for s in seen) / len(seen) > 0.5 * union
 
 
-def _slopes(people: list[Heard], geometry: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _slopes(people: list[PersonReadouts], geometry: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the regression of each person's read-outs on the others' prediction of the latents, and its error.
 
     The prediction is scaled to unit variance; the errors have unit variance, as the read-outs' noise, and a share of the slope
@@ -139,7 +139,7 @@ def _slopes(people: list[Heard], geometry: Geometry) -> tuple[NDArray[np.float64
     return slope, error
 
 
-def _efficiency(people: list[Heard], share: float) -> float:
+def _efficiency(people: list[PersonReadouts], share: float) -> float:
     """Return what an estimated noise covariance leaves of the signal-to-noise ratio, for a typical person.
 
     The covariance is used twice, to learn the patterns and to read them out. Against simulated encoders (q/n from 0.02 to
@@ -150,7 +150,7 @@ def _efficiency(people: list[Heard], share: float) -> float:
     return filter_efficiency(typical.noise, share * len(typical.source.stimulus), np.random.default_rng(0)) ** 1.5
 
 
-def _level_error(people: list[Heard]) -> float:
+def _level_error(people: list[PersonReadouts]) -> float:
     """Return the standard error of the log noise variance of read-outs that their excess kurtosis adds, sqrt(2 kappa / n).
 
     The kurtosis of pooled, standardised read-outs; twice that, since tails heavy enough to matter are under-represented in a
@@ -162,12 +162,14 @@ def _level_error(people: list[Heard]) -> float:
     return float(np.sqrt(2.0 * max(excess, 0.0) / len(values)))
 
 
-def brain_evidence(heard: list[Heard], n_modalities: int, geometry: Geometry, latents: tuple[int, int]) -> Pooled:
+def brain_evidence(
+    everyone: list[PersonReadouts], n_modalities: int, geometry: Geometry, latents: tuple[int, int]
+) -> Pooled:
     """Return the evidence of all modalities.
 
     Parameters
     ----------
-    heard : list of Heard
+    everyone : list of PersonReadouts
         Everyone who was recorded, read out.
     n_modalities : int
         Modalities; those that nobody was recorded in get no evidence.
@@ -184,7 +186,7 @@ def brain_evidence(heard: list[Heard], n_modalities: int, geometry: Geometry, la
     slopes, errors, modality_of = [np.zeros((0, n_latents))], [np.zeros((0, n_latents))], []
     own_samples, own_weight = [np.zeros(0)], [np.zeros(0)]
     for m in range(n_modalities):
-        people = [person for person in heard if person.modality == m]
+        people = [person for person in everyone if person.modality == m]
         if not people:
             continue
         recorded = [len(person.source.stimulus) for person in people]
@@ -192,14 +194,14 @@ def brain_evidence(heard: list[Heard], n_modalities: int, geometry: Geometry, la
         independent = float(np.average([person.source.independent for person in people], weights=recorded))
         weight = _relative_snr(people)
         shown = _presentations(people, weight)
-        alike = likeness(shown, confirmed, (geometry.coordinates, geometry.shares / geometry.variance), independent)
-        table[m] = _averaged_table(shown, alike, geometry, independent)
+        kappa = likeness(shown, confirmed, (geometry.coordinates, geometry.shares / geometry.variance), independent)
+        table[m] = _averaged_table(shown, kappa, geometry, independent)
         distinct = [np.unique(person.source.stimulus).size for person in people]
         channels = np.mean([person.source.channels.shape[1] for person in people])
         kept = _efficiency(people, 1.0), _efficiency(people, FOLD_SHARE)
         size[:5, m] = samples * independent, len(people), samples / sum(distinct), _is_shared(people), channels
-        size[5:, m] = *kept, independent, _level_error(people), np.mean(alike.quantiles)
-        likenesses[m] = alike
+        size[5:, m] = *kept, independent, _level_error(people), np.mean(kappa.quantiles)
+        likenesses[m] = kappa
         if len(people) > 1:
             slope, error = _slopes(people, geometry)
             slopes.append(slope)
@@ -219,7 +221,7 @@ def brain_evidence(heard: list[Heard], n_modalities: int, geometry: Geometry, la
         independent=jnp.asarray(size[7]),
         fold_share=jnp.asarray(FOLD_SHARE),
         level_error=jnp.asarray(size[8]),
-        alike=jnp.asarray(size[9]),
+        shared_noise=jnp.asarray(size[9]),
         slope=jnp.asarray(np.concatenate(slopes)),
         slope_error=jnp.asarray(np.concatenate(errors)),
         person_samples=jnp.asarray(np.concatenate(own_samples)),

@@ -1,8 +1,8 @@
 """The sources of a pilot, in memory or streamed: everything that the summary of a pilot asks of a recording.
 
 In: a pilot, the fold of every stimulus. Out: one source per recording, ``CentredSource`` where its values are an array, else
-``StreamedSource``, which answers the same questions from moments per fold (one pass) and from further passes for read-outs;
-the answers are equal to rounding. What can go wrong: nothing here; values that are not finite stop the pass at the edge.
+``StreamedSource``, which answers the same questions from moments per fold (one pass) and from further passes for read-outs; the
+answers are equal to rounding. Values that are not finite stop the pass at the edge.
 """
 
 from __future__ import annotations

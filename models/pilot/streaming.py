@@ -239,7 +239,7 @@ def streamed_basis(
     ValueError
         If no feature varies, or there are fewer stimuli than features (which then fit into memory).
     """
-    moments = moments_of((_alone(chunk) for chunk in chunks), 1, 1)
+    moments = moments_of((_without_channels(chunk) for chunk in chunks), 1, 1)
     n = float(moments.count[0, 0])
     mean = moments.session_means()[0]
     offset = moments.first[0, 0] / n
@@ -256,7 +256,7 @@ def streamed_basis(
     return FeatureBasis(mean=mean, scale=scale, rotation=rotation[:, keep], variance=variance[keep])
 
 
-def _alone(features: Float[np.ndarray, "stimulus feature"]) -> Chunk:
+def _without_channels(features: Float[np.ndarray, "stimulus feature"]) -> Chunk:
     """Return stimuli as a chunk without channels, of one fold and session."""
     zero = np.zeros(len(features), dtype=np.int64)
     return Chunk(features, np.zeros((len(features), 0)), zero, zero)

@@ -32,7 +32,7 @@ from brainworth.models.pilot.evidence import (
 from brainworth.models.pilot.folds import group_folds
 from brainworth.models.pilot.likeness import Likeness
 from brainworth.models.pilot.pilot import Pilot
-from brainworth.models.pilot.pooling import N_FOLDS, Geometry, Heard, brain_evidence
+from brainworth.models.pilot.pooling import N_FOLDS, Geometry, PersonReadouts, brain_evidence
 from brainworth.models.pilot.readouts import Readouts, cross_fitted_readouts
 from brainworth.models.pilot.sources import Source, first_residuals, main_rows, pilot_sources, streamed_moments
 from brainworth.models.pilot.statistics import FeatureBasis
@@ -72,7 +72,7 @@ class Summary:
     modality_of: Int[np.ndarray, " person"]
     """Modality of each row of ``evidence.brain.slope``."""
     likeness: tuple[Likeness, ...]
-    """By modality, how alike presentations of one stimulus are beyond its features."""
+    """By modality, what presentations of one stimulus have in common beyond its features."""
     basis: FeatureBasis
     """Feature basis."""
     basis_margin: float
@@ -231,8 +231,8 @@ def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed:
     columns = np.column_stack([labels.mean, predicted])
     rows = Rows.of(coordinates[labels.stimulus], columns, labels.count)
     task = task_evidence(rows, variance, labels.count.sum(), len(labels.stimulus))
-    heard = [
-        Heard(
+    people = [
+        PersonReadouts(
             source=source,
             readout=_padded(readouts.latents[index], n_latents),
             snr=np.maximum(encoder.snr[index], 0.0).sum(),
@@ -243,7 +243,7 @@ def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed:
         if encoder is not None and readouts is not None
     ]
     confirmed = 0 if readouts is None else readouts.confirmed
-    pooled = brain_evidence(heard, len(modalities), Geometry(coordinates, variance, shares), (n_latents, confirmed))
+    pooled = brain_evidence(people, len(modalities), Geometry(coordinates, variance, shares), (n_latents, confirmed))
     spectrum = compress(Spectrum(jnp.asarray(variance), jnp.ones(variance.size)), NODES)
     return Summary(
         evidence=PilotEvidence(spectrum=spectrum, brain=pooled.evidence, task=task),

@@ -109,7 +109,7 @@ def systems_of_draws(
     Parameters
     ----------
     sites : mapping
-        Draws by name of the site, draw axis first; ``alike`` (draw, modality), if known, is kappa of ``likeness``.
+        Draws by name of the site, draw axis first; ``shared_noise`` (draw, modality), if known, is kappa of ``likeness``.
     spectrum : Spectrum
         Spectrum of the features.
     channels : (modality,)
@@ -132,7 +132,7 @@ def systems_of_draws(
         channels=channels,
         brain_exponent=exponent,
         task_exponent=jnp.asarray(sites["task_exponent"]),
-        alike=None if "alike" not in sites else jnp.asarray(sites["alike"]),
+        shared_noise=None if "shared_noise" not in sites else jnp.asarray(sites["shared_noise"]),
     )
 
 

@@ -1,7 +1,7 @@
 """The likelihoods of a pilot: read-outs, people's slopes and labels, as plain functions of ``models/pilot/evidence.py``.
 
-In: the evidence of a pilot, and a ``System`` that the parameters stand for. Out: log-likelihoods, and what they share: the pilot as
-a design, relative gains, how present a latent is. What can go wrong: nothing; they are smooth in the parameters.
+In: the evidence of a pilot, and a ``System`` that the parameters stand for. Out: log-likelihoods, and what they share: the
+pilot as a design, relative gains, how present a latent is. They are smooth in the parameters.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def pilot_design(brain: BrainEvidence, share: Float[Array, ""] | float = 1.0) ->
         subjects=brain.subjects,
         repeats=brain.repeats,
         shared=brain.shared,
-        alike=brain.alike,
+        shared_noise=brain.shared_noise,
     )
 
 

@@ -48,11 +48,6 @@ class CovarianceShift:
     """s >= 0: further factor of what lies outside of the latents' span; 1 for no change."""
 
 
-def no_shift(system: System) -> CovarianceShift:
-    """Return test stimuli like those the system describes."""
-    return CovarianceShift(directions=jnp.ones_like(system.spectrum.variance), outside=jnp.ones(()))
-
-
 def direction_factors(
     training: Float[np.ndarray, "feature feature"], test: Float[np.ndarray, "feature feature"]
 ) -> tuple[Float[np.ndarray, " direction"], Float[np.ndarray, " direction"]]:

@@ -145,7 +145,7 @@ def break_even_price(system: System, design: Design) -> Float[Array, " source"]:
 
     def without(index: Array) -> Scalar:
         n_brain = design.n_brain.at[index].set(0.0)
-        reduced = Design(n_brain, design.n_task, design.subjects, design.repeats, design.shared, design.alike)
+        reduced = Design(n_brain, design.n_task, design.subjects, design.repeats, design.shared, design.shared_noise)
         needed = labels_for_risk_with(system, reduced, risk)
         n = design.n_brain[index]
         return jnp.where(n > 0, (needed - design.n_task) / jnp.where(n > 0, n, 1.0), 0.0)

@@ -34,7 +34,6 @@ import jax.numpy as jnp
 from jax.tree_util import register_dataclass
 from jaxtyping import Array, Bool, Float
 
-from brainworth.models.theory.performance import equivalent_labels
 from brainworth.models.theory.system import Design, System, effective_channels
 
 Scalar = Float[Array, ""]
@@ -70,31 +69,6 @@ class ScalingLaws:
     """M_0 without brain data."""
     label_ratio: Law
     """Labels with brain data over labels without, at equal risk; 1 minus it is the savings fraction. Exponent 0."""
-
-
-def savings_fraction(system: System, design: Design) -> Scalar:
-    """Return the share of labels that the brain data save at equal risk, (n_0 - n_task) / n_0.
-
-    Parameters
-    ----------
-    system : System
-        Known parameters.
-    design : Design
-        Numbers of samples.
-
-    Returns
-    -------
-    scalar
-        n_0 is the number of labels at which the learner without brain data reaches the same risk. 0 where there is no label
-        to save; never below 0.
-
-    Notes
-    -----
-    Valid where ``performance.equivalent_labels`` is; 1 minus ``ScalingLaws.label_ratio`` is its leading order.
-    """
-    extra = equivalent_labels(system, design)
-    total = extra + design.n_task
-    return jnp.where(total > 0, extra / jnp.where(total > 0, total, 1.0), 0.0)
 
 
 def scaling_law(system: System, design: Design) -> ScalingLaws:

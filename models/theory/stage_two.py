@@ -208,14 +208,15 @@ def _jacobian(
     after = _read(prior, n_task, at)
     x, z, rest = at[0], after.unknown, count * after.ratio * after.unknown
     # gamma_j at the right-hand side, which is not yet at[1 + j] during the iteration
-    gamma = 1.0 / (1.0 + jnp.sum(prior.learned * rest, axis=1))
+    seen = prior.learned * rest
+    gamma = 1.0 / (1.0 + jnp.sum(seen, axis=1))
     by_x = jnp.concatenate(
         [
             jnp.sum(count * after.variance * (1.0 - z))[None] / x,
-            gamma**2 * jnp.sum(prior.learned * rest * z, axis=1) / x,
+            gamma**2 * jnp.sum(seen * z, axis=1) / x,
         ]
     )
-    common = (prior.learned * rest * after.ratio * z) @ prior.learned.T
+    common = (seen * after.ratio * z) @ prior.learned.T
     by_gamma = jnp.concatenate([jnp.sum(prior.learned * count * z * z, axis=1)[None], gamma[:, None] ** 2 * common])
     return jnp.eye(at.shape[0]) - jnp.concatenate([by_x[:, None], by_gamma], axis=1)
 

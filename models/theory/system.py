@@ -83,7 +83,7 @@ class System:
     """Source exponent of the latents: h_i proportional to d_i^exponent (1: weights with equal prior variance)."""
     task_exponent: Float[Array, ""]
     """Source exponent of the misaligned part of the task."""
-    alike: Float[Array, " source"] | None = None
+    shared_noise: Float[Array, " source"] | None = None
     """kappa: share of the noise of one presentation that is the same in all presentations of a stimulus; that of the design if not
     given."""
 
@@ -141,7 +141,7 @@ class Design:
     """Presentations of a stimulus that are averaged."""
     shared: Float[Array, " source"]
     """1 where all people of a source see the same stimuli (their channels are joined), 0 where each sees others."""
-    alike: Float[Array, " source"] | None = None
+    shared_noise: Float[Array, " source"] | None = None
     """kappa: share of the noise of one presentation that is the same in all presentations of a stimulus; 0 if not given."""
 
     @classmethod
@@ -183,7 +183,7 @@ class Channels:
     channels: Float[Array, " source"]
     """Channels of one such sample."""
     common: Float[Array, " source"]
-    """m kappa: noise that its m presentations have in common (``Design.alike``), in units of their own noise averaged."""
+    """m kappa: noise that its m presentations have in common (``Design.shared_noise``), in units of their own noise averaged."""
     own: Float[Array, " source"]
     """1 - kappa: the rest of the noise, which averages out."""
 
@@ -198,14 +198,14 @@ def effective_channels(system: System, design: Design) -> Channels:
     joined = 1.0 + design.shared * (design.subjects - 1.0)
     per_person = design.n_brain / (design.subjects * design.repeats)
     shown = design.repeats * joined
-    alike = design.alike if system.alike is None else system.alike
+    kappa = design.shared_noise if system.shared_noise is None else system.shared_noise
     return Channels(
         samples=per_person,
         multiplicity=design.subjects / joined,
         snr=system.snr * shown[:, None],
         channels=system.channels * joined,
-        common=jnp.zeros_like(shown) if alike is None else shown * alike,
-        own=jnp.ones_like(shown) if alike is None else 1.0 - alike,
+        common=jnp.zeros_like(shown) if kappa is None else shown * kappa,
+        own=jnp.ones_like(shown) if kappa is None else 1.0 - kappa,
     )
 
 

@@ -1,10 +1,9 @@
 """Recordings and labels of a simulated study as sufficient statistics: 35,000 samples cost what 300 cost.
 
-In: a world in unit-variance feature coordinates (latent maps, task map), how much is recorded or labelled, a random
-generator. Out: ``SourceStatistics`` of one person and ``LabelStatistics``, distributed as those of simulated rows. Gram
-matrices of n rows are drawn as Wishart matrices (Bartlett 1933) where n exceeds the number of columns, else from as many
-rows. Both kinds of statistics add, so that a larger study can contain a smaller one. What can go wrong: nothing; less than
-one sample is no sample.
+In: a world in unit-variance feature coordinates (latent maps, task map), how much is recorded or labelled, a random generator.
+Out: ``SourceStatistics`` of one person and ``LabelStatistics``, distributed as those of simulated rows. Gram matrices of n rows
+are drawn as Wishart matrices (Bartlett 1933) where n exceeds the number of columns, else from as many rows. Both kinds of
+statistics add, so that a larger study can contain a smaller one. Less than one sample is no sample.
 """
 
 from __future__ import annotations

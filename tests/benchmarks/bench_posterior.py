@@ -15,6 +15,7 @@ import argparse
 import time
 from typing import Any
 
+import arviz as az
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,7 +24,6 @@ import numpyro.distributions as dist
 from jax import Array
 from numpyro.infer import MCMC, NUTS
 
-from brainworth.design.posterior.archive import effective_samples
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.summary import standardised_labels, summarise
 from brainworth.models.posterior.hierarchy import LATENT_DECAY, SCALE_SPREAD, Priors
@@ -94,7 +94,7 @@ def smallest(sites: dict[str, Any]) -> float:
         values = np.asarray(sites[name], dtype=float)
         values = np.abs(values) if name == "loading" else values
         flat = values.reshape(*values.shape[:2], -1)
-        found += [effective_samples(flat[:, :, index]) for index in range(flat.shape[2])]
+        found += [float(az.ess(flat[:, :, index], method="bulk")) for index in range(flat.shape[2])]
     return min(found)
 
 

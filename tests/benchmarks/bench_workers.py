@@ -30,6 +30,7 @@ import distributed
 import numpy as np
 
 from brainworth.design.api import Study
+from brainworth.design.common.records import plain
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.common.workers import Cluster, Team, importable, team
 from brainworth.design.decision.plan import How, make_plan
@@ -93,7 +94,7 @@ def timed(work: Map, who: Team) -> tuple[float, str]:
     """Return seconds by the clock, and the result as text with every digit."""
     started = time.perf_counter()
     result = work(who)
-    return time.perf_counter() - started, json.dumps(result, default=float)
+    return time.perf_counter() - started, json.dumps(plain(result), default=float)
 
 
 def killed(work: Map, who: Team, after: float) -> tuple[float, str]:

@@ -96,5 +96,5 @@ def test_maps_do_not_care_who_works(studies: tuple[Study, Study], planned: tuple
     with team(2) as workers:
         for name, work in maps.items():
             assert work(workers) == alone[name], name
-    assert len({point["observed_r2"] for point in alone["backtest"]["points"]}) == 8
-    assert "gain" in alone["rounds"]
+    assert len({point.observed_r2 for point in alone["backtest"].points}) == 8
+    assert alone["rounds"].gain is not None

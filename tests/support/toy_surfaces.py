@@ -1,7 +1,7 @@
 """A closed-form surface with the shape of the real one: thresholds, two local optima, people and repeats that matter.
 
-In: a seed and sizes. Out: a ``Surface`` that needs no posterior, for trying prices and limits, for tests and for
-benchmarks. What can go wrong: nothing. It is monotone in data exactly, as the certificate assumes.
+In: a seed and sizes. Out: a ``Surface`` that needs no posterior, for trying prices and limits, for tests and for benchmarks. It
+is monotone in data exactly, as the certificate assumes.
 """
 
 from __future__ import annotations

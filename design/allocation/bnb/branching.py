@@ -1,9 +1,9 @@
 """Where to cut a box: the range whose two parts have the lowest bounds on a few draws.
 
-In: boxes with their bounds, the best design met. Out: both parts of every box. What can go
-wrong: nothing that a certificate rests on; a poor choice costs time. A range that hides much money in data of little use
-does not loosen the bound, and its money is worth as many labels; so the bound itself is asked, on ``scouts`` draws. The
-answer also tells which parts are likely to be cut again, so that bounding them on all draws can wait.
+In: boxes with their bounds, the best design met. Out: both parts of every box. No certificate rests on the choice: a poor one
+costs time only. A range that hides much money in data of little use does not loosen the bound, and its money is worth as many
+labels; so the bound itself is asked, on ``scouts`` draws. The answer also tells which parts are likely to be cut again, so that
+bounding them on all draws can wait.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where boxes of designs can be cut, and their two parts.
 
-In: a ``Problem`` and a batch of tightened boxes. Out: for every range, the money it hides (what its top costs more than
-its bottom), and both parts of boxes cut at chosen ranges. What can go wrong: nothing; a range of one value hides -1.
+In: a ``Problem`` and a batch of tightened boxes. Out: for every range, the money it hides (what its top costs more than its
+bottom), and both parts of boxes cut at chosen ranges. A range of one value hides -1.
 
 Stimuli are cut at half of the range (first into none and some), moved up to the end of a session that is paid anyway;
 people at the geometric middle; repeats at half of the list.

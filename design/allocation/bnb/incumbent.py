@@ -1,7 +1,4 @@
-"""The best feasible design met so far.
-
-In: feasible designs with their utilities. Out: the best of them, of equally good ones the cheapest. What can go wrong: nothing.
-"""
+"""The best feasible design met so far; of equally good ones the cheapest."""
 
 from __future__ import annotations
 

@@ -10,14 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from brainworth.design.allocation import Problem
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.common.progress import silent
-from brainworth.design.common.records import plain
-from brainworth.design.common.workers import Team, told
-from brainworth.design.decision.records.details import Threshold
+from brainworth.design.common.records import with_fields
+from brainworth.design.common.workers import Team, with_progress
+from brainworth.design.decision.records.details import Findings, PersonLeftOut, PowerScaled, Sensitivity, Threshold
 from brainworth.design.decision.records.plan import Plan
 from brainworth.design.decision.sensitivity.decision import Decision, allocation_of
 from brainworth.design.decision.sensitivity.local import elasticities
@@ -53,8 +52,7 @@ def session_hours(posterior: Posterior) -> dict[str, float]:
 
 def flips(posterior: Posterior, plan: Plan) -> list[Threshold]:
     """Return the thresholds of a plan alone, the part of the analysis that takes seconds."""
-    found = thresholds(decision_of(posterior, plan), posterior.study.config.study.seed, session_hours(posterior))
-    return [Threshold.model_validate(row) for row in plain(found)]
+    return thresholds(decision_of(posterior, plan), posterior.study.config.study.seed, session_hours(posterior))
 
 
 def analyse(
@@ -62,7 +60,7 @@ def analyse(
     decision: Decision,
     progress: Callable[[str], None] | None = None,
     workers: Team | None = None,
-) -> dict[str, Any]:
+) -> Findings:
     """Return ``sensitivity``, ``regime`` and ``voi`` of a plan.
 
     Parameters
@@ -80,23 +78,23 @@ def analyse(
     config = posterior.study.config
     seed = config.study.seed
     say("sensitivity")
-    moved = {
-        "tornado": tornado(decision),
-        "centre": centre(decision),
-        "elasticities": elasticities(decision),
-        "sobol": sobol(decision, seed, workers=told(workers, progress, "Sobol indices")),
-        "sobol_share": sobol_share(decision, seed, workers=told(workers, progress, "Sobol indices of the share")),
-        "correlation": correlation(decision),
-    }
+    moved = Sensitivity(
+        tornado=tornado(decision),
+        centre=centre(decision),
+        elasticities=elasticities(decision),
+        sobol=sobol(decision, seed, workers=with_progress(workers, progress, "Sobol indices")),
+        sobol_share=sobol_share(decision, seed, workers=with_progress(workers, progress, "Sobol indices of the share")),
+        correlation=correlation(decision),
+    )
     say("thresholds")
-    flips = thresholds(decision, seed, session_hours(posterior))
+    moved = with_fields(moved, thresholds=thresholds(decision, seed, session_hours(posterior)))
     say("regime")
-    area = regime(decision, seed, told(workers, progress, "regime map"))
+    area = regime(decision, seed, with_progress(workers, progress, "regime map"))
     say("information")
     effective = float("inf") if posterior.notes.sampler is None else posterior.notes.sampler.ess_bulk
     basis = Basis(posterior.pilot, config.budget.reuse_pilot, effective, left=doubt_left(posterior))
     worth = value_of_information(decision, basis, seed)
-    return {"sensitivity": moved | {"thresholds": flips}, "regime": area, "voi": worth}
+    return Findings(sensitivity=moved, regime=area, voi=worth)
 
 
 def sensitivity_study(
@@ -107,7 +105,7 @@ def sensitivity_study(
     leave_one_out: bool = False,
     progress: Callable[[str], None] | None = None,
     workers: Team | None = None,
-) -> dict[str, Any]:
+) -> Findings:
     """Plan a study unless the folder holds its plan, and add the sensitivity analysis to it.
 
     With ``leave_one_out`` the pilot is fitted again without each person in turn. ``workers`` share independent tasks.
@@ -120,12 +118,14 @@ def sensitivity_study(
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc")
     decision = decision_of(posterior, plan)
     found = analyse(posterior, decision, progress, workers)
-    scaled, people = [], []
-    if study.tables is not None:
+    scaled: list[PowerScaled] = []
+    people: list[PersonLeftOut] = []
+    if study.has_pilot:
         densities = log_densities(out / "posterior.nc")
         kept = kept_draws(len(densities["prior"]))
         scaled = power_scaled(decision, {name: value[kept] for name, value in densities.items() if name != "slope"})
         people = without_each_person(study, decision, progress, workers) if leave_one_out else []
-    found["sensitivity"] |= {"power_scaling": scaled, "people": people, "robustness": sentence(scaled, people)}
-    merge_details(out, plan, found)
+    whole = with_fields(found.sensitivity, power_scaling=scaled, people=people, robustness=sentence(scaled, people))
+    found = with_fields(found, sensitivity=whole)
+    merge_details(out, plan, dict(found))
     return found

@@ -1,8 +1,7 @@
 """The decision at stake: the plan, labels alone, and a spread of other purchases for the same money.
 
-In: an allocation problem with a budget, the posterior's surface, the plan. Out: ``Decision``, whose purchases are
-evaluated under any draws and can be made again at other prices. What can go wrong: nothing; purchases that the limits
-forbid are left out.
+In: an allocation problem with a budget, the posterior's surface, the plan. Out: ``Decision``, whose purchases are evaluated
+under any draws and can be made again at other prices. Purchases that the limits forbid are left out.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ class Manner:
             chosen.append(int(np.argmin(distance)))
         return np.array(chosen, dtype=np.int64)
 
-    def freely(self, menus: list[Menu]) -> NDArray[np.int64]:
+    def with_fewest_people(self, menus: list[Menu]) -> NDArray[np.int64]:
         """Return the options with the same repeats and as few people as can see the stimuli."""
         return replace(self, people=np.zeros_like(self.people)).options(menus)
 
@@ -205,7 +204,7 @@ def purchases(problem: Problem, surface: PosteriorSurface, manner: Manner) -> De
     if count > 1 and manner.shares.sum() > 0:
         mixes.insert(0, manner.shares / manner.shares.sum())
     grid = np.array([level * mix for level in LEVELS for mix in mixes])
-    manners = np.unique([manner.options(search.menus), manner.freely(search.menus)], axis=0)
+    manners = np.unique([manner.options(search.menus), manner.with_fewest_people(search.menus)], axis=0)
     designs, feasible = search.designs(np.tile(grid, (len(manners), 1)), np.repeat(manners, len(grid), axis=0))
     return distinct(designs.take(feasible), fixed=0)
 

@@ -1,7 +1,7 @@
 """Local elasticities by automatic differentiation: what one per cent more of a parameter does to the forecast.
 
-In: a decision. Out: elasticities of the plan's explainable R^2 at the median system. What can go wrong: nothing; where
-the forecast is 0 its elasticities are 0.
+In: a decision. Out: elasticities of the plan's explainable R^2 at the median system. Where the forecast is 0 its elasticities
+are 0.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from brainworth.design.decision.records.details import Elasticity
 from brainworth.design.decision.sensitivity.decision import Decision
 from brainworth.design.decision.sensitivity.parameters import median_system
 from brainworth.models.forecast.forecast import Draws, Order, PilotSize, order_r2, shifted_outcome
@@ -55,7 +56,7 @@ def _varying(system: System) -> tuple[Array, ...]:
     )
 
 
-def elasticities(decision: Decision) -> list[dict[str, str | float]]:
+def elasticities(decision: Decision) -> list[Elasticity]:
     """Return d log R^2 / d log parameter of the plan at the median system, largest first; of several shifts, under the worst."""
     surface = decision.surface
     bought = decision.problem.purchase(decision.designs.take(slice(0, 1)))
@@ -77,4 +78,6 @@ def elasticities(decision: Decision) -> list[dict[str, str | float]]:
         flat |= {f"{kind}:{name}": float(slope[kind][m]) for kind in ("snr", "people")}
     flat = {name: value for name, value in flat.items() if name in decision.believed}
     found: list[tuple[str, float]] = [(name, value / base if base > 0 else 0.0) for name, value in flat.items()]
-    return [{"parameter": name, "elasticity": value} for name, value in sorted(found, key=lambda pair: -abs(pair[1]))]
+    return [
+        Elasticity(parameter=name, elasticity=value) for name, value in sorted(found, key=lambda pair: -abs(pair[1]))
+    ]

@@ -102,7 +102,7 @@ def taken(draws: Draws, rows: NDArray[np.int64]) -> Draws:
             snr=system.snr[rows],
             brain_exponent=system.brain_exponent[rows],
             task_exponent=system.task_exponent[rows],
-            alike=None if system.alike is None else system.alike[rows],
+            shared_noise=None if system.shared_noise is None else system.shared_noise[rows],
         ),
         draws.people[rows],
     )

@@ -162,8 +162,8 @@ def experiment(
     noise = {"brain_exponent": 1.0 / more} if more > 0 else {}
     if float(pilot.labels) > 0:
         noise |= dict.fromkeys(TASK, float(pilot.labels) / labels) if labels > 0 else {}
-        told = _told(decision, basis, design)
-        noise |= {"alignment": 1.0 / told} if told > 0 else {}
+        growth = _growth_of_knowledge(decision, basis, design)
+        noise |= {"alignment": 1.0 / growth} if growth > 0 else {}
     shown += [Shown(seen[name], basis.data_noise(name) * n, (name,)) for name, n in noise.items() if name in seen]
     shown = [one for one in shown if np.ptp(one.column) > 0]
     if not shown:
@@ -188,7 +188,7 @@ def _recorded(decision: Decision, m: int, people: int, scale: float) -> Shown:
     return Shown(fresh, noise / max(float(np.var(np.log(fresh))), 1e-12), (f"snr:{name}", f"people:{name}"))
 
 
-def _told(decision: Decision, basis: Basis, design: Designs) -> float:
+def _growth_of_knowledge(decision: Decision, basis: Basis, design: Designs) -> float:
     """Return by how much a pilot enlarges what is known of the alignment, relative to the pilot: labels times encoding R^2."""
     now = _encoded(decision, basis.pilot, design, 0.0)
     then = _encoded(decision, basis.pilot, design, 1.0)

@@ -1,7 +1,7 @@
 """What the pilot taught: how much of the prior's doubt about a parameter is left.
 
-In: a posterior with a pilot. Out: by parameter, the variance after the pilot over that before it. What can go wrong: nothing; a
-known system, or a study without a pilot, has no entry.
+In: a posterior with a pilot. Out: by parameter, the variance after the pilot over that before it. A known system, or a study
+without a pilot, has no entry.
 
 Why it matters: sample-size scaling takes all of a posterior's doubt for the noise of the pilot's data, so that three times the data
 would leave a third of the variance. Where the pilot taught little, most of that doubt is the prior's, and the data are
@@ -32,7 +32,7 @@ refits of extended pilots leave about what follows."""
 def doubt_left(posterior: Posterior) -> dict[str, float]:
     """Return the share of the prior variance that is left of each parameter of a study with a pilot."""
     study = posterior.study
-    if study.tables is None:
+    if not study.has_pilot:
         return {}
     config = study.config
     priors, channels = study_priors(config)

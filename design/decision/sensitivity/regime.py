@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Float
 
 from brainworth.design.allocation.evaluate import Evaluator
-from brainworth.design.common.workers import Alone, Team
+from brainworth.design.common.workers import Team, ThisProcess
+from brainworth.design.decision.records.details import Regime, RegimeMap
 from brainworth.design.decision.sensitivity.decision import PAYS, Decision, thinned
 from brainworth.design.decision.sensitivity.parameters import replaced, taken
 from brainworth.design.decision.sensitivity.prices import unit_prices
@@ -36,7 +37,7 @@ CLOUD = 200
 _DRAWS = 32
 
 
-def regime(decision: Decision, seed: int, workers: Team | None = None) -> dict[str, Any] | None:
+def regime(decision: Decision, seed: int, workers: Team | None = None) -> Regime | None:
     """Return ``alignment``, ``price_ratio`` (labels per brain sample), maps ``[alignment][ratio]`` and ``posterior``.
 
     ``gain`` is what the best purchase with brain data adds to labels alone, ``share`` its share of the budget; ``panels``
@@ -52,31 +53,33 @@ def regime(decision: Decision, seed: int, workers: Team | None = None) -> dict[s
     draws = taken(surface.draws, np.arange(surface.n_draws)[thinned(surface.n_draws, _DRAWS)])
     noise = decision.believed["label_noise"]
     middle = float(np.median(noise))
-    team = workers or Alone()
+    team = workers or ThisProcess()
     main = _map(decision, choices, draws, team)
     panels = [
-        {"label_noise": middle * factor}
-        | _map(decision, choices, replaced(draws, surface.modalities, {"label_noise": middle * factor}), team)
+        RegimeMap(
+            label_noise=middle * factor,
+            **_map(decision, choices, replaced(draws, surface.modalities, {"label_noise": middle * factor}), team),
+        )
         for factor in NOISES
     ]
     kept = np.arange(surface.n_draws)[thinned(surface.n_draws, CLOUD)]
     ratio = prices.ratio * prices.brain_factor / prices.label_factor
-    cloud = [[float(decision.believed["alignment"][i]), float(ratio[j % len(ratio)])] for j, i in enumerate(kept)]
-    return {
-        "alignment": _ALIGNMENTS.tolist(),
-        "price_ratio": (prices.ratio * factors).tolist(),
-        "label_noise": middle,
+    cloud = [(float(decision.believed["alignment"][i]), float(ratio[j % len(ratio)])) for j, i in enumerate(kept)]
+    return Regime(
+        alignment=_ALIGNMENTS.tolist(),
+        price_ratio=(prices.ratio * factors).tolist(),
+        label_noise=middle,
         **main,
-        "panels": panels,
-        "posterior": cloud,
-        "posterior_noise": noise[kept].tolist(),
-    }
+        panels=panels,
+        posterior=cloud,
+        posterior_noise=noise[kept].tolist(),
+    )
 
 
 _ALIGNMENTS = np.linspace(0.0, 0.98, ALIGNMENTS)
 
 
-def _map(decision: Decision, choices: list[Decision], draws: Draws, workers: Team) -> dict[str, list[list[float]]]:
+def _map(decision: Decision, choices: list[Decision], draws: Draws, workers: Team) -> dict[str, Any]:
     """Return gain and share over alignment and price."""
     surface = decision.surface
     purchase = _joined([choice.problem.purchase(choice.designs) for choice in choices])

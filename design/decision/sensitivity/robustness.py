@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from jaxtyping import Float
 
-from brainworth.design.common.workers import Alone, Team, said
+from brainworth.design.common.workers import Team, ThisProcess, count_in_words
+from brainworth.design.decision.records.details import PersonLeftOut, PowerScaled
 from brainworth.design.decision.sensitivity.decision import PAYS, Decision
 from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.fit import fit_for_forecast
@@ -28,7 +29,15 @@ FEW = 50.0
 """Effective draws below which a reweighting is not to be trusted."""
 
 
-def _row(decision: Decision, values: Float[np.ndarray, "design draw"], usual: float) -> dict[str, Any]:
+class _Row(TypedDict):
+    """What every row says of the decision."""
+
+    advantage: float
+    brain_share: float
+    flips: bool
+
+
+def _row(decision: Decision, values: Float[np.ndarray, "design draw"], usual: float) -> _Row:
     """Return advantage, best share and flip under draws of the designs' performance."""
     gain = decision.advantage(values)
     best = int(np.argmax(decision.problem.utility(values)))
@@ -45,7 +54,7 @@ def _resampled(weight: Float[np.ndarray, " draw"]) -> np.ndarray:
     return np.minimum(np.searchsorted(np.cumsum(weight / weight.sum()), places), weight.size - 1)
 
 
-def power_scaled(decision: Decision, densities: Mapping[str, Float[np.ndarray, " draw"]]) -> list[dict[str, Any]]:
+def power_scaled(decision: Decision, densities: Mapping[str, Float[np.ndarray, " draw"]]) -> list[PowerScaled]:
     """Return the decision with the prior, and with each part of the likelihood, weaker and stronger.
 
     Parameters
@@ -57,20 +66,20 @@ def power_scaled(decision: Decision, densities: Mapping[str, Float[np.ndarray, "
     """
     values = decision.under()
     usual = decision.advantage(values)
-    rows: list[dict[str, Any]] = []
+    rows: list[PowerScaled] = []
     for name, log_density in densities.items():
         for power in POWERS:
             log_weight = (power - 1.0) * (log_density - log_density.max())
             weight = np.exp(log_weight - log_weight.max())
             effective = float(weight.sum() ** 2 / np.sum(weight**2))
             row = _row(decision, values[:, _resampled(weight)], usual)
-            rows.append({"part": name, "power": power, "effective_draws": effective, **row})
+            rows.append(PowerScaled(part=name, power=power, effective_draws=effective, **row))
     return rows
 
 
 def without_each_person(
     study: Study, decision: Decision, progress: Callable[[str], None] | None = None, workers: Team | None = None
-) -> list[dict[str, Any]]:
+) -> list[PersonLeftOut]:
     """Return the decision as it would be had a person not been recorded, for every person of a modality with several.
 
     The pilot is fitted again without the person, whose samples are missing in the forecast, too.
@@ -82,29 +91,31 @@ def without_each_person(
         for index, recording in enumerate(recordings)
         if sum(other.modality == recording.modality for other in recordings) > 1
     ]
-    found = (workers or Alone()).results(without_person, several, (study, decision), said(progress, "people left out"))
+    found = (workers or ThisProcess()).results(
+        without_person, several, (study, decision), count_in_words(progress, "people left out")
+    )
     return list(found)
 
 
-def without_person(study: Study, decision: Decision, index: int, usual: float) -> dict[str, Any]:
+def without_person(study: Study, decision: Decision, index: int, usual: float) -> PersonLeftOut:
     """Return the row of one person, by the number of the recording."""
-    pilot, names = study.pilot, study.names
+    pilot = study.pilot
     recording = pilot.recordings[index]
     rest = tuple(other for i, other in enumerate(pilot.recordings) if i != index)
-    reduced = replace(study, tables=(replace(pilot, recordings=rest), names))
+    reduced = study.with_pilot(replace(pilot, recordings=rest))
     posterior = fit_for_forecast(reduced, study.config.study.seed)
     values = replace(decision, surface=posterior.surface()).under()
-    return {"modality": recording.modality, "subject": recording.subject, **_row(decision, values, usual)}
+    return PersonLeftOut(modality=recording.modality, subject=recording.subject, **_row(decision, values, usual))
 
 
-def sentence(scaled: list[dict[str, Any]], people: list[dict[str, Any]]) -> str:
+def sentence(scaled: list[PowerScaled], people: list[PersonLeftOut]) -> str:
     """Return what both say, in plain words."""
     if not scaled and not people:
         return ""
     words = {"prior": "the prior", "brain": "the evidence of the recordings", "task": "the evidence of the labels"}
-    flips = [f"{words.get(r['part'], r['part'])} to the power {r['power']:g}" for r in scaled if r["flips"]]
-    flips += [f"leaving out {r['subject']} ({r['modality']})" for r in people if r["flips"]]
-    weak = any(row["effective_draws"] < FEW for row in scaled)
+    flips = [f"{words.get(row.part, row.part)} to the power {row.power:g}" for row in scaled if row.flips]
+    flips += [f"leaving out {row.subject} ({row.modality})" for row in people if row.flips]
+    weak = any((row.effective_draws or 0.0) < FEW for row in scaled)
     said = (
         f"The decision changes with {', '.join(flips)}."
         if flips

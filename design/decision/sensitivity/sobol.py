@@ -8,13 +8,13 @@ correlated, the indices describe another distribution; ``correlation`` says how 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from brainworth.design.allocation.problem import Designs
-from brainworth.design.common.workers import Alone, Team
+from brainworth.design.common.workers import Team, ThisProcess
+from brainworth.design.decision.records.details import SobolBar
 from brainworth.design.decision.sensitivity.decision import Decision
 from brainworth.design.decision.sensitivity.parameters import REST, Column, replaced, taken, uncertain
 from brainworth.design.performance.purchase import Purchase
@@ -27,26 +27,26 @@ SHARE_SAMPLES = 128
 _CHUNK = 1024
 
 
-def sobol(decision: Decision, seed: int, samples: int = SAMPLES, workers: Team | None = None) -> list[dict[str, Any]]:
+def sobol(decision: Decision, seed: int, samples: int = SAMPLES, workers: Team | None = None) -> list[SobolBar]:
     """Return first and total indices of the plan's performance, largest total first, and their 95 % half-widths.
 
     Everything no single parameter says (profiles over latents, luck with new people) is one more input: whole draws of
     the posterior, chosen at random.
     """
-    return _indices(decision, seed, samples, workers or Alone(), share=False)
+    return _indices(decision, seed, samples, workers or ThisProcess(), share=False)
 
 
 def sobol_share(
     decision: Decision, seed: int, samples: int = SHARE_SAMPLES, workers: Team | None = None
-) -> list[dict[str, Any]]:
+) -> list[SobolBar]:
     """Return the same of the optimal share of brain money: which parameter decides how much brain data to buy.
 
     The optimum is the best of the decision's designs for each point.
     """
-    return _indices(decision, seed, samples, workers or Alone(), share=True)
+    return _indices(decision, seed, samples, workers or ThisProcess(), share=True)
 
 
-def _indices(decision: Decision, seed: int, samples: int, workers: Team, *, share: bool) -> list[dict[str, Any]]:
+def _indices(decision: Decision, seed: int, samples: int, workers: Team, *, share: bool) -> list[SobolBar]:
     seen = uncertain(decision.believed)
     if not seen:
         return []
@@ -67,16 +67,16 @@ def _indices(decision: Decision, seed: int, samples: int, workers: Team, *, shar
         return []
     found = analysis.analyze(problem, output, calc_second_order=False, seed=seed + 1)
     bars = [
-        {
-            "parameter": name,
-            "first": float(found["S1"][i]),
-            "total": float(found["ST"][i]),
-            "first_error": float(found["S1_conf"][i]),
-            "total_error": float(found["ST_conf"][i]),
-        }
+        SobolBar(
+            parameter=name,
+            first=float(found["S1"][i]),
+            total=float(found["ST"][i]),
+            first_error=float(found["S1_conf"][i]),
+            total_error=float(found["ST_conf"][i]),
+        )
         for i, name in enumerate(names)
     ]
-    return sorted(bars, key=lambda bar: -bar["total"])
+    return sorted(bars, key=lambda bar: -bar.total)
 
 
 def _forecast(

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from brainworth.design.common.records import with_fields
+from brainworth.design.common.summaries import spread
+from brainworth.design.decision.records.details import Threshold
 from brainworth.design.decision.sensitivity.decision import PAYS, Decision, advantage, thinned
 from brainworth.design.decision.sensitivity.parameters import replaced, taken
 from brainworth.design.decision.sensitivity.prices import session_price, unit_prices
@@ -40,7 +42,7 @@ class Scale:
     unit: str = ""
 
 
-def thresholds(decision: Decision, seed: int, hours: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
+def thresholds(decision: Decision, seed: int, hours: Mapping[str, float] | None = None) -> list[Threshold]:
     """Return thresholds of alignment, signal-to-noise, label noise and prices, the likeliest to be crossed first.
 
     Parameters
@@ -55,7 +57,7 @@ def thresholds(decision: Decision, seed: int, hours: Mapping[str, float] | None 
     found = [record_of(scale, decision.buys, _flip(scale, _moved(decision, scale.name))) for scale in _scales(decision)]
     for scale, gain in [*_price_scales(decision, seed), *_session_scales(decision, seed, hours or {})]:
         found.append(record_of(scale, decision.buys, _flip(scale, gain)))
-    return sorted(found, key=lambda row: -row["probability_beyond"])
+    return sorted(found, key=lambda row: -(row.probability_beyond or 0.0))
 
 
 def _scales(decision: Decision) -> list[Scale]:
@@ -161,7 +163,7 @@ def _flip(scale: Scale, gain: Callable[[float], float]) -> tuple[float, bool] | 
     return (float(np.exp(centre)) if logarithmic else centre), bool(pays[i + 1])
 
 
-def record_of(scale: Scale, buys: bool, flip: tuple[float, bool] | None) -> dict[str, Any]:  # noqa: FBT001  (the plan's decision, a value)
+def record_of(scale: Scale, buys: bool, flip: tuple[float, bool] | None) -> Threshold:  # noqa: FBT001  (the plan's decision, a value)
     """Return the record of one threshold: where brain data pay, and how probable the other side is.
 
     Parameters
@@ -174,15 +176,20 @@ def record_of(scale: Scale, buys: bool, flip: tuple[float, bool] | None) -> dict
         The value at which the decision flips, and whether brain data pay above it; None if it does not flip.
     """
     unit = f" {scale.unit}" if scale.unit else ""
-    q05, q50, q95 = (float(q) for q in np.quantile(scale.believed, [0.05, 0.5, 0.95]))
-    believed = {"mean": float(scale.believed.mean()), "q05": q05, "q50": q50, "q95": q95}
-    record: dict[str, Any] = {"parameter": scale.name, "unit": scale.unit, "decision": "brain" if buys else "labels"}
-    record |= {"believed": believed}
+    record = Threshold(
+        parameter=scale.name,
+        unit=scale.unit,
+        decision="brain" if buys else "labels",
+        believed=spread(scale.believed),
+        pays=None,
+        value=None,
+        probability_beyond=0.0,
+    )
     if flip is None:
         ends = f"{shortly(scale.grid[0])} to {shortly(scale.grid[-1])}{unit}"
         verb = "pay" if buys else "do not pay"
         sentence = f"New brain data {verb} whatever {scale.words} is, from {ends}."
-        return record | {"value": None, "pays": None, "probability_beyond": 0.0, "sentence": sentence}
+        return with_fields(record, sentence=sentence)
     value, above = flip
     beyond_is_above = above != buys
     beyond = scale.believed > value if beyond_is_above else scale.believed < value
@@ -194,7 +201,7 @@ def record_of(scale: Scale, buys: bool, flip: tuple[float, bool] | None) -> dict
         sentence += f" It is {shortly(float(scale.believed[0]))}{unit}."
     else:
         sentence += f" The probability that it is {far} is {_chance(probability)}."
-    return record | {"value": value, "pays": where, "probability_beyond": probability, "sentence": sentence}
+    return with_fields(record, value=value, pays=where, probability_beyond=probability, sentence=sentence)
 
 
 def shortly(value: float) -> str:

@@ -23,6 +23,8 @@ from jaxtyping import Float
 
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.problem import Designs, Problem
+from brainworth.design.common.records import with_fields
+from brainworth.design.decision.records.details import Evppi, Evsi, InformationValue
 from brainworth.design.decision.sensitivity import information
 from brainworth.design.decision.sensitivity.decision import Decision, distinct, purchases
 from brainworth.design.decision.sensitivity.information import Experiment, Worth
@@ -76,16 +78,24 @@ class Priced:
     net: Worth
 
 
-def value_of_information(decision: Decision, basis: Basis, seed: int) -> dict[str, Any]:
+def value_of_information(decision: Decision, basis: Basis, seed: int) -> InformationValue:
     """Return ``evpi``, ``evppi``, ``evsi`` and ``best`` with standard errors, in explainable R^2 (or the probability aimed at)."""
     surface, utility = decision.surface, decision.problem.utility
     target = f"probability of explainable R² ≥ {utility.target:g}" if isinstance(utility, Probability) else ""
-    record: dict[str, Any] = {"unit": target or "explainable R²", "currency": decision.problem.currency}
+    unit, currency = target or "explainable R²", decision.problem.currency
     seen = uncertain(decision.believed)
     if surface.n_draws < FEWEST_DRAWS or not seen:
-        nothing = "Nothing is uncertain here that a pilot could teach."
-        empty = {"evpi": 0.0, "evpi_se": 0.0, "evppi": [], "evsi": [], "best": None, "best_sizes": []}
-        return empty | record | {"sentence": nothing}
+        return InformationValue(
+            evpi=0.0,
+            evpi_se=0.0,
+            currency=currency,
+            best=None,
+            best_sizes=[],
+            sentence="Nothing is uncertain here that a pilot could teach.",
+            evppi=[],
+            evsi=[],
+            unit=unit,
+        )
     choices = choices_of(decision, basis)
     now, offers = choices.now, choices.offers
     everything = information.perfect(now, [offer.left for offer in offers])
@@ -96,24 +106,31 @@ def value_of_information(decision: Decision, basis: Basis, seed: int) -> dict[st
     known = _monotone(alone, pilots)
     money = Money.of(decision)
     wider = float(np.sqrt(max(1.0, surface.n_draws / max(basis.effective, 1.0))))
-    evsi = sorted((_row(p, known[p.offer.about], money, wider) for p in pilots), key=lambda row: -float(row["net"]))
-    best = evsi[0] if evsi and evsi[0]["net"] > max(CERTAIN * evsi[0]["net_se"], MATTERS) else None
+    evsi = sorted((_row(p, known[p.offer.about], money, wider) for p in pilots), key=lambda row: -(row.net or 0.0))
+    best = evsi[0] if evsi and _is_worth_it(evsi[0]) else None
     ranked = sorted(named, key=lambda name: -known[named[name]].value)
     evppi = [
-        {"parameter": name, "value": worth.value, "se": worth.se * wider, "money": money.worth(worth.value)}
+        Evppi(parameter=name, value=worth.value, se=worth.se * wider, money=money.worth(worth.value))
         for name in ranked
         for worth in [known[named[name]]]
     ]
-    return record | {
-        "evpi": everything.value,
-        "evpi_se": everything.se * wider,
-        "evpi_money": money.worth(everything.value),
-        "evppi": evppi,
-        "evsi": evsi,
-        "best": best,
-        "best_sizes": _best_sizes(evsi),
-        "sentence": _sentence(everything, evsi, best, record | {"labelled": float(basis.pilot.labels) > 0}),
-    }
+    found = InformationValue(
+        evpi=everything.value,
+        evpi_se=everything.se * wider,
+        evpi_money=money.worth(everything.value),
+        currency=currency,
+        best=best,
+        best_sizes=_best_sizes(evsi),
+        evppi=evppi,
+        evsi=evsi,
+        unit=unit,
+    )
+    return with_fields(found, sentence=_sentence(found, labelled=float(basis.pilot.labels) > 0))
+
+
+def _is_worth_it(row: Evsi) -> bool:
+    """Return whether a larger pilot gains more than matters, beyond Monte Carlo error."""
+    return (row.net or 0.0) > max(CERTAIN * (row.net_se or 0.0), MATTERS)
 
 
 def choices_of(decision: Decision, basis: Basis) -> Choices:
@@ -125,32 +142,32 @@ def choices_of(decision: Decision, basis: Basis) -> Choices:
     return _with_the_best(Choices(designs, payoff[:, useful], offers))
 
 
-def _row(priced: Priced, most: Worth, money: Money, wider: float) -> dict[str, Any]:
+def _row(priced: Priced, most: Worth, money: Money, wider: float) -> Evsi:
     net, se = priced.net.value, priced.net.se * wider
     larger = priced.offer.larger
-    return {
-        "label": larger.label,
-        "kind": larger.kind,
-        "factor": larger.factor,
-        "labels": larger.labels,
-        "samples": dict(larger.samples),
-        "people": priced.offer.people,
-        "cost": priced.offer.cost,
-        "value": priced.worth.value,
-        "se": priced.worth.se * wider,
-        "most": most.value,
-        "net": net,
-        "net_se": se,
-        "net_money": money.worth(net),
-        "net_money_se": money.error(net, se),
-    }
+    return Evsi(
+        label=larger.label,
+        kind=larger.kind,
+        factor=larger.factor,
+        labels=larger.labels,
+        samples=dict(larger.samples),
+        people=priced.offer.people,
+        cost=priced.offer.cost,
+        value=priced.worth.value,
+        se=priced.worth.se * wider,
+        most=most.value,
+        net=net,
+        net_se=se,
+        net_money=money.worth(net),
+        net_money_se=money.error(net, se),
+    )
 
 
-def _best_sizes(evsi: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _best_sizes(evsi: list[Evsi]) -> list[Evsi]:
     """Return the pilot of each kind with the largest net gain; rows come best first."""
-    first: dict[str, dict[str, Any]] = {}
+    first: dict[str, Evsi] = {}
     for row in evsi:
-        first.setdefault(row["kind"], row)
+        first.setdefault(row.kind, row)
     return list(first.values())
 
 
@@ -251,25 +268,20 @@ def _useful(payoff: Float[np.ndarray, "draw design"]) -> np.ndarray:
     return np.unique(np.concatenate([payoff.argmax(axis=1), np.argsort(-payoff.mean(axis=0))[:_GOOD]]))
 
 
-def _sentence(
-    everything: Worth, evsi: list[dict[str, Any]], best: dict[str, Any] | None, record: Mapping[str, Any]
-) -> str:
-    """Return in words whether a larger pilot is worth its money."""
-    ceiling = "less than 0.0001" if 0 < everything.value < 1e-4 else f"{everything.value:.2g}"
-    most = f"Knowing everything before buying would gain {ceiling} in {record['unit']} on average"
-    if not evsi:
+def _sentence(found: InformationValue, *, labelled: bool) -> str:
+    """Return in words whether a larger pilot is worth its money; ``labelled`` says whether the pilot has labels."""
+    everything, best = found.evpi or 0.0, found.best
+    ceiling = "less than 0.0001" if 0 < everything < 1e-4 else f"{everything:.2g}"
+    most = f"Knowing everything before buying would gain {ceiling} in {found.unit} on average"
+    if not found.evsi:
         return f"{most}; no larger pilot fits the budget."
     if best is not None:
-        money = (
-            ""
-            if best["net_money"] is None
-            else f", as much as {best['net_money']:,.0f} {record['currency']} more budget"
-        )
+        money = "" if best.net_money is None else f", as much as {best.net_money:,.0f} {found.currency} more budget"
         return (
-            f"{most}. Buying {best['label']} first and deciding then gains {best['net']:.2g} on balance, all costs "
-            f"counted (Monte Carlo standard error {best['net_se']:.1g}){money}."
+            f"{most}. Buying {best.label} first and deciding then gains {best.net:.2g} on balance, all costs "
+            f"counted (Monte Carlo standard error {best.net_se:.1g}){money}."
         )
-    if not record["labelled"]:
+    if not labelled:
         return (
             f"{most}. No pilot of recordings alone gains more than {MATTERS:g} on balance beyond Monte Carlo error; what a first "
             "pilot with labels would teach of the alignment cannot be valued before there are any."

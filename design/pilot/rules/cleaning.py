@@ -18,7 +18,7 @@ from brainworth.design.pilot.rules.answers import either
 from brainworth.design.pilot.rules.duplicates import equal_rows
 from brainworth.design.pilot.rules.identity import is_missing
 from brainworth.design.pilot.rules.losses import Loss
-from brainworth.design.pilot.rules.plausible import MAX_SIZE, MIN_SPREAD, codes_among, too_alike, too_large
+from brainworth.design.pilot.rules.plausible import MAX_SIZE, MIN_SPREAD, codes_among, too_large, too_little_spread
 from brainworth.design.pilot.tables.tables import Table
 
 
@@ -105,7 +105,7 @@ def _require_sizes(table: Table) -> None:
         wrong = f"the number {table.values[row, column]:g} is too large"
         right = f"Numbers are at most {MAX_SIZE:g}: choose another unit, or correct the cell."
         raise problem(table.source, table.place(row, table.columns[column]), wrong, right)
-    alike = np.flatnonzero(too_alike(table.values))
+    alike = np.flatnonzero(too_little_spread(table.values))
     if alike.size:
         wrong = f"its values differ by less than {MIN_SPREAD:g}"
         raise problem(table.source, f"column {quoted(table.columns[alike[0]])}", wrong, "Choose another unit.")

@@ -71,7 +71,7 @@ def too_large(values: Float[np.ndarray, "row column"]) -> Bool[np.ndarray, "row 
     return np.isfinite(values) & (np.abs(values) > MAX_SIZE)
 
 
-def too_alike(values: Float[np.ndarray, "row column"]) -> Bool[np.ndarray, " column"]:
+def too_little_spread(values: Float[np.ndarray, "row column"]) -> Bool[np.ndarray, " column"]:
     """Return which columns vary by so little that powers of it are zero."""
     finite = np.isfinite(values)
     spread = np.max(values, axis=0, where=finite, initial=-MAX_SIZE) - np.min(

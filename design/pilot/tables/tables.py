@@ -217,12 +217,12 @@ def check_keys(table: Table) -> Table:
         for row, text in enumerate(column):
             if text not in verdicts:
                 verdicts[text] = is_missing(text, name) or len(text) > MAX_ID or not text.isprintable()
-            if verdicts[text] and not _told_missing(table, name, text):
+            if verdicts[text] and not _declared_missing(table, name, text):
                 raise _bad_key(table, name, row)
     return table
 
 
-def _told_missing(table: Table, name: str, text: str) -> bool:
+def _declared_missing(table: Table, name: str, text: str) -> bool:
     """Return whether the study file says what this text means: rows without a label may be left out."""
     said = table.answers.missing is not None and name == "label" and len(text) <= MAX_ID and text.isprintable()
     return said and bool(text or table.answers.missing)

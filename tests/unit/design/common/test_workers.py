@@ -21,7 +21,7 @@ from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, Tas
 from brainworth.design.allocation.prices import schedule
 from brainworth.design.allocation.rounds import RoundsOptions, plan_rounds
 from brainworth.design.common.errors import BadInput
-from brainworth.design.common.workers import Alone, Cluster, WorkersLost, team, told
+from brainworth.design.common.workers import Cluster, ThisProcess, WorkersLost, team, with_progress
 from toy_surfaces import ToySurface
 
 pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
@@ -90,7 +90,7 @@ def paths(work: Any) -> list[str]:
 def test_results_do_not_depend_on_who_works(work: Any, workers: Cluster) -> None:
     tasks = [(seed,) for seed in range(17)]
     with team() as alone:
-        assert isinstance(alone, Alone)
+        assert isinstance(alone, ThisProcess)
         expected = [row.tobytes() for row in alone.results(work.drawn, tasks, (2.0,))]
     told: list[tuple[int, int]] = []
     found = workers.results(work.drawn, tasks, (2.0,), lambda done, of: told.append((done, of)))
@@ -106,7 +106,9 @@ def test_results_do_not_depend_on_who_works(work: Any, workers: Cluster) -> None
 def test_a_map_says_how_far_it_is_whoever_works(work: Any, workers: Cluster) -> None:
     for people in (None, workers):
         heard: list[str] = []
-        found = told(people, heard.append, "rounds").results(work.drawn, [(seed,) for seed in range(3)], (2.0,))
+        found = with_progress(people, heard.append, "rounds").results(
+            work.drawn, [(seed,) for seed in range(3)], (2.0,)
+        )
         assert len(list(found)) == 3
         assert heard == [f"rounds: {done} of 3 done" for done in (1, 2, 3)]
 
@@ -179,7 +181,7 @@ def test_functions_of_the_script_itself_are_refused(work: Any, monkeypatch: pyte
 def test_a_slurm_profile(work: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A queue whose ``sbatch`` runs the job script at once stands for SLURM."""
     tasks = [(seed,) for seed in range(5)]
-    expected = [row.tobytes() for row in Alone().results(work.drawn, tasks, (1.0,))]
+    expected = [row.tobytes() for row in ThisProcess().results(work.drawn, tasks, (1.0,))]
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, text in (

@@ -14,6 +14,7 @@ from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.allocation.restricted import PartSurface, restricted
 from brainworth.design.api import Study
 from brainworth.design.cli import main
+from brainworth.design.common.records import plain
 from brainworth.design.decision.compare import FACTORS, compare, order_changes
 from brainworth.design.decision.sensitivity.parameters import repeated, replaced
 from brainworth.design.performance.purchase import PeopleSurface, Purchase
@@ -102,7 +103,7 @@ def test_a_restricted_problem_keeps_its_own_constraints(posterior: Posterior) ->
 def test_where_the_order_changes() -> None:
     budgets = np.array([1.0, 10.0, 100.0])
     found = order_changes(budgets, {"a": np.array([0.2, 0.4, 0.5]), "b": np.array([0.1, 0.3, 0.6])})
-    assert found == [{"budget": pytest.approx(10**1.5), "below": "a", "above": "b"}]
+    assert [dict(change) for change in found] == [{"budget": pytest.approx(10**1.5), "below": "a", "above": "b"}]
     assert order_changes(budgets, {"a": budgets, "b": budgets}) == []
     touching = order_changes(budgets, {"a": np.array([0.1, 0.2, 0.3]), "b": np.array([0.1, 0.2, 0.1])})
     assert touching == []
@@ -112,7 +113,7 @@ def test_where_the_order_changes() -> None:
 
 def test_comparison_agrees_with_the_surface(posterior: Posterior) -> None:
     found = compare(posterior)
-    record = found.record
+    record = plain(found)
     json.dumps(record, allow_nan=False)
     assert set(record["modalities"]) == {"EEG", "fMRI"}
     assert [row["name"] for row in found.rows()] == ["EEG", "fMRI", "all together"]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainworth.design.decision.learner import told_learner
+from brainworth.design.decision.learner import plan_learner
 from brainworth.design.decision.rehearse import LEARNER, RehearsalOptions, rehearse_purchases
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.pilot.study import Study
@@ -188,7 +188,7 @@ def test_the_plans_learner_reaches_what_is_rehearsed(pilot: tuple[Posterior, Pil
     rehearsed = rehearse_purchases(posterior, _purchases((80, 800, 2), (80, 0, 1)), RehearsalOptions(n=24, early=False))
     brain = [(new.features[r.stimulus], r.in_memory) for r in new.recordings]
     x, y = new.features[new.label_stimulus], new.label
-    learner = told_learner(posterior).fit(x, y, brain=brain)
+    learner = plan_learner(posterior).fit(x, y, brain=brain)
     reached = _score(learner.coef_, learner.intercept_, truth)
     value = rehearsed[0].explainable_r2
     assert value.q05 - 0.1 < reached < value.q95 + 0.1
@@ -196,7 +196,7 @@ def test_the_plans_learner_reaches_what_is_rehearsed(pilot: tuple[Posterior, Pil
     np.testing.assert_allclose(learner.draw_weight_.sum(), 1.0)
     assert learner.basis_.rotation.shape[1] == 30
     # Without the new recordings and without the pilot's data less is learned.
-    alone = told_learner(posterior).fit(x, y)
+    alone = plan_learner(posterior).fit(x, y)
     config = posterior.study.config
     fresh = replace(
         posterior,
@@ -205,7 +205,7 @@ def test_the_plans_learner_reaches_what_is_rehearsed(pilot: tuple[Posterior, Pil
             config=config.model_copy(update={"budget": config.budget.model_copy(update={"reuse_pilot": False})}),
         ),
     )
-    unused = told_learner(fresh)
+    unused = plan_learner(fresh)
     assert unused.pilot is None
     nothing = unused.fit(x, y)
     assert np.all(nothing.stage_one_.learned.maps == 0.0)
@@ -218,10 +218,10 @@ def test_the_plans_learner_reaches_what_is_rehearsed(pilot: tuple[Posterior, Pil
 
 def test_pilot_labels_do_not_move_the_belief_that_they_formed(pilot: tuple[Posterior, Pilot, Pilot, Truth]) -> None:
     posterior, old, new, _ = pilot
-    few = told_learner(posterior).fit(new.features[new.label_stimulus][:2], new.label[:2])
+    few = plan_learner(posterior).fit(new.features[new.label_stimulus][:2], new.label[:2])
     assert few.draw_weight_.max() < 3.0 / 40
     # Were they counted again, as new ones, the belief would move.
-    twice = told_learner(posterior).fit(old.features[old.label_stimulus], old.label)
+    twice = plan_learner(posterior).fit(old.features[old.label_stimulus], old.label)
     assert twice.draw_weight_.max() > few.draw_weight_.max()
 
 
@@ -230,7 +230,7 @@ def test_a_returning_person_keeps_the_patterns(pilot: tuple[Posterior, Pilot, Pi
     x, y, recording = new.features[new.label_stimulus], new.label, new.recordings[0]
     brain = [(new.features[recording.stimulus], recording.in_memory)]
     name = posterior.study.pilot.recordings[0].subject
-    joined = told_learner(posterior).fit(x, y, brain=brain, modality=["EEG"], person=[name])
-    apart = told_learner(posterior).fit(x, y, brain=brain, modality=["EEG"], person=["somebody else"])
+    joined = plan_learner(posterior).fit(x, y, brain=brain, modality=["EEG"], person=[name])
+    apart = plan_learner(posterior).fit(x, y, brain=brain, modality=["EEG"], person=["somebody else"])
     assert not np.allclose(joined.coef_, apart.coef_)
     assert old.recordings[0].subject != recording.subject

@@ -16,6 +16,8 @@ import pytest
 from brainworth.design.allocation import Allocation, ModalityPurchase, Problem, TaskLimits
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.prices import Price, schedule
+from brainworth.design.common.records import with_fields
+from brainworth.design.decision.records.details import PersonLeftOut, PowerScaled
 from brainworth.design.decision.sensitivity.decision import Decision, advantage
 from brainworth.design.decision.sensitivity.local import elasticities
 from brainworth.design.decision.sensitivity.money import Money
@@ -436,10 +438,10 @@ def test_power_scaling_follows_the_evidence_to_the_optimum(decision: Decision) -
 
 
 def test_what_flips_is_named() -> None:
-    row = {"part": "prior", "power": 0.8, "flips": True, "effective_draws": 500.0}
-    person = {"modality": "EEG", "subject": "p7", "flips": True}
+    row = PowerScaled(part="prior", power=0.8, flips=True, effective_draws=500.0)
+    person = PersonLeftOut(modality="EEG", subject="p7", flips=True)
     assert sentence([row], [person]) == "The decision changes with the prior to the power 0.8, leaving out p7 (EEG)."
-    assert "changes the decision" in sentence([row | {"flips": False}], [person | {"flips": False}])
+    assert "changes the decision" in sentence([with_fields(row, flips=False)], [with_fields(person, flips=False)])
     assert sentence([], []) == ""
 
 

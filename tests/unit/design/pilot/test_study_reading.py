@@ -14,6 +14,7 @@ from brainworth.design.api import Study
 from brainworth.design.common.errors import BadInput
 from brainworth.design.study_file.config import parse_study
 from brainworth.design.study_file.scaffold import write_example
+from brainworth.design.study_file.system_file import NamedSystem
 from brainworth.models.pilot.pilot import Pilot
 
 CONFIG: dict[str, Any] = {
@@ -230,9 +231,9 @@ def test_a_study_of_a_known_system(tmp_path: Path) -> None:
     )
     (tmp_path / "study.toml").write_text(text)
     study = Study.from_file(tmp_path / "study.toml")
-    assert study.system is not None
-    assert study.system.sources == ("EEG",)
-    np.testing.assert_array_equal(study.system.system.snr, [[0.5, 0.2]])
+    assert isinstance(study.material, NamedSystem)
+    assert study.material.sources == ("EEG",)
+    np.testing.assert_array_equal(study.material.system.snr, [[0.5, 0.2]])
     assert set(study.digest) == {"study.toml", "system.toml"}
     with pytest.raises(BadInput, match="known system"):
         _ = study.pilot

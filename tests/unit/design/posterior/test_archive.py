@@ -113,6 +113,16 @@ def test_an_edited_archive_is_not_trusted(saved: tuple[Chains, Path], change: st
     assert archive.read_archive(edited, "another") is None
 
 
+def test_constants_of_earlier_versions_are_read_under_their_new_names(tmp_path: Path) -> None:
+    chains, names = _chains(np.random.default_rng(2)), archive.Names(("fMRI", "EEG"), ("EEG:a", "EEG:b"), 3)
+    data = archive.to_arviz(chains, names, {"alike": np.ones(2), "alike_quantiles": np.ones((2, 7))})
+    data["posterior"].attrs.update({"fingerprint": "mark", "notes": "{}"})
+    archive.write_archive(data, tmp_path / "posterior.nc")
+    read = archive.read_archive(tmp_path / "posterior.nc", "mark")
+    assert read is not None
+    assert set(read.constants) == {"shared_noise", "shared_noise_quantiles"}
+
+
 def test_an_archive_has_the_mode_of_other_files(saved: tuple[Chains, Path], tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.write_bytes(b"")

@@ -10,6 +10,7 @@ import pytest
 from brainworth.design.api import Study
 from brainworth.design.common.errors import BadInput
 from brainworth.design.decision.health import pilot_checks
+from brainworth.design.pilot.study import PriorsOnly
 from brainworth.design.posterior.fit import fit_study
 
 STUDY = """
@@ -54,8 +55,8 @@ def test_the_spectrum_of_a_table_of_stimuli_is_used(tmp_path: Path) -> None:
     rows = "\n".join(f"s{i},{a:.6f},{b:.6f}" for i, (a, b) in enumerate(rng.standard_normal((200, 2)) * [3.0, 1.0]))
     (tmp_path / "stimuli.csv").write_text(f"stimulus,a,b\n{rows}\n", encoding="utf-8")
     study = Study.from_file(_written(tmp_path, '[stimuli]\ntable = "stimuli.csv"\n'))
-    assert study.variance is not None
-    assert study.variance[0] / study.variance[1] == pytest.approx(9.0, rel=0.35)
+    assert isinstance(study.material, PriorsOnly)
+    assert study.material.variance[0] / study.material.variance[1] == pytest.approx(9.0, rel=0.35)
 
 
 def test_nothing_at_all_is_bad_input(tmp_path: Path) -> None:

@@ -22,12 +22,12 @@ from brainworth.design.common.errors import BadInput
 from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records.plan import Cost, Plan
 from brainworth.design.report import draw_plan, write_report
+from brainworth.design.report.csv_tables import TABLES
 from brainworth.design.report.methods import methods, references
 from brainworth.design.report.paragraphs import grant, registered
 from brainworth.design.report.render import FIGURE_NAMES
 from brainworth.design.report.saved import Saved, load
 from brainworth.design.report.tables import certified, rule_name
-from brainworth.design.report.twin import TABLES
 
 
 def _load_fixture() -> ModuleType:
@@ -345,7 +345,7 @@ def test_methods_describe_what_was_done_and_cite_it(reports: dict[str, Path], sa
     assert methods(plain) == plain.details.methods
 
 
-def test_the_twin_holds_what_the_page_says(reports: dict[str, Path]) -> None:
+def test_the_csv_tables_hold_what_the_page_says(reports: dict[str, Path]) -> None:
     """Numbers of the page's figures and tables are in CSV, unrounded."""
     folder = reports["two"].parent
     details = json.loads((folder / "details.json").read_text())

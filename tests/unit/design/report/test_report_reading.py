@@ -120,6 +120,7 @@ def test_every_check_has_a_unit_and_a_side(study: str) -> None:
 def test_checks_that_the_package_makes_have_units() -> None:
     """Every check in the sources says its unit and its side, so that the report never has to guess."""
     made: list[dict[str, str]] = []
+    judged: list[ast.Call] = []
     for module in ("decision/health", "decision/theory_range", "pilot/checks"):
         tree = ast.parse((TESTS.parent / "design" / f"{module}.py").read_text())
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
@@ -128,8 +129,10 @@ def test_checks_that_the_package_makes_have_units() -> None:
             for call in calls
             if ast.unparse(call.func) == "Check"
         ]
-    assert len(made) >= 18
+        judged += [call for call in calls if ast.unparse(call.func).endswith((".at_most", ".at_least"))]
+    assert len(made) + len(judged) >= 18
     assert all("unit" in check and "side" in check for check in made if check["name"] != "'encoder'")
+    assert all(ast.unparse(call.args[2]) != "''" for call in judged), "the third argument is the unit"
 
 
 def _check(value: float, threshold: float, side: Side, unit: str, kind: Kind = "number") -> Check:
@@ -164,7 +167,7 @@ def test_units(check: Check, value: str, limit: str) -> None:
     assert (rows[0].value, rows[0].limit) == (value, limit)
 
 
-def test_the_twin_names_the_units(tmp_path: Path) -> None:
+def test_the_csv_tables_name_the_units(tmp_path: Path) -> None:
     _page(tmp_path, "demo")
     table = (tmp_path / "demo" / "tables" / "health.csv").read_text()
     assert table.splitlines()[0].endswith(",unit")
@@ -206,7 +209,7 @@ def test_every_backtest_of_a_check_is_read(study: str) -> None:
 
 def test_a_modality_can_be_too_dear_and_worthless_both() -> None:
     saved = _study("listening_fmri")
-    assert affordable.none_can_be_bought(saved)
+    assert not affordable.can_be_bought(saved, "fMRI")
     said = affordable.without(saved, "fMRI")
     assert said.startswith(
         "cannot be bought within this budget and these limits, and would not be worth its price if it could"

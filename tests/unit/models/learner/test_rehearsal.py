@@ -14,9 +14,9 @@ from scipy import stats
 
 from brainworth.models.forecast.forecast import Draws, Order, PilotSize
 from brainworth.models.learner.belief import Parameters, expanded
+from brainworth.models.learner.plan_learner import PlanLearner
 from brainworth.models.learner.rehearsal import rehearse, rehearse_once, setting_of
 from brainworth.models.learner.rehearsed_data import Amount, Material, Setting, data_of
-from brainworth.models.learner.told import ToldLearner
 from brainworth.models.theory.performance import excess_risk as plain_risk
 from brainworth.models.theory.quadrature import compress
 from brainworth.models.theory.system import Design, Spectrum, System
@@ -111,7 +111,7 @@ def _trained_on_rows(system: System, samples: int, labels: int, worlds: int) -> 
         pilot, truth = simulate_study(system, size, 500 + seed)
         recording = pilot.recordings[0]
         brain = [(pilot.features[recording.stimulus], recording.in_memory)]
-        model = ToldLearner(believed).fit(pilot.features[pilot.label_stimulus], pilot.label, brain=brain)
+        model = PlanLearner(believed).fit(pilot.features[pilot.label_stimulus], pilot.label, brain=brain)
         reached.append(1.0 - truth.excess_risk(model.coef_) - model.intercept_**2)
     return np.array(reached)
 
@@ -192,7 +192,7 @@ def test_bookkeeping_of_pilot_and_order() -> None:
     returning = data_of(replace(new, new_subjects=jnp.zeros(1)), _order(20, 600))
     assert returning.brain == (Amount(0, fresh=False, people=3, stimuli=200, repeats=1.0, worth=1.0, shared=False),)
     assert data_of(_no_pilot(), _order(5)).brain == ()
-    alike = data_of(_no_pilot(alike=[0.5], new_shared=[1.0]), _order(20, 400, people=2, repeats=2)).brain[0]
+    alike = data_of(_no_pilot(shared_noise=[0.5], new_shared=[1.0]), _order(20, 400, people=2, repeats=2)).brain[0]
     assert (alike.stimuli, alike.worth) == (100, 2.0 / (1.0 + 0.5 * 3.0))
 
 

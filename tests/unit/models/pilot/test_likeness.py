@@ -87,29 +87,28 @@ SYSTEM = System(
 )
 
 
-def _design(people: float, alike: float | None) -> Design:
+def _design(people: float, shared_noise: float | None) -> Design:
     one = jnp.ones(1)
-    return Design(
-        200.0 * people * one, jnp.asarray(50.0), people * one, one, one, None if alike is None else alike * one
-    )
+    common = None if shared_noise is None else shared_noise * one
+    return Design(200.0 * people * one, jnp.asarray(50.0), people * one, one, one, common)
 
 
-def _learned(people: float, alike: float | None) -> float:
-    return float(encode(SYSTEM, _design(people, alike)).encoding_r2[0])
+def _learned(people: float, shared_noise: float | None) -> float:
+    return float(encode(SYSTEM, _design(people, shared_noise)).encoding_r2[0])
 
 
 def test_people_who_see_the_same_are_worth_less_where_they_are_alike() -> None:
     """Nothing in common is the plain theory; all in common makes further people of little use; in between lies between."""
     assert _learned(8, 0.0) == pytest.approx(_learned(8, None), rel=1e-12)
-    by_share = [_learned(8, alike) for alike in (0.0, 0.1, 0.3, 0.6, 0.95)]
+    by_share = [_learned(8, share) for share in (0.0, 0.1, 0.3, 0.6, 0.95)]
     assert by_share == sorted(by_share, reverse=True)
     assert by_share[0] > by_share[-1] + 0.1
 
 
-@pytest.mark.parametrize("alike", [0.0, 0.05, 0.3, 0.9])
-def test_more_people_never_teach_less(alike: float) -> None:
+@pytest.mark.parametrize("shared_noise", [0.0, 0.05, 0.3, 0.9])
+def test_more_people_never_teach_less(shared_noise: float) -> None:
     """What the bound of the allocation rests on."""
-    by_people = [_learned(people, alike) for people in (1, 2, 4, 8, 16, 64)]
+    by_people = [_learned(people, shared_noise) for people in (1, 2, 4, 8, 16, 64)]
     assert by_people == sorted(by_people)
 
 
@@ -195,6 +194,6 @@ def test_draws_follow_the_quantiles() -> None:
 
 def test_kappa_of_a_system_counts_before_that_of_the_design() -> None:
     """A draw's own kappa gives what the same kappa of the design gives."""
-    own = replace(SYSTEM, alike=jnp.asarray([0.4]))
+    own = replace(SYSTEM, shared_noise=jnp.asarray([0.4]))
     expected = np.asarray(encode(SYSTEM, _design(8.0, 0.4)).encoding_r2)
     assert np.asarray(encode(own, _design(8.0, 0.1)).encoding_r2) == pytest.approx(expected, rel=1e-12)

@@ -15,7 +15,6 @@ from brainworth.models.theory.covariance import (
     CovarianceShift,
     covariance_risk,
     direction_factors,
-    no_shift,
     risks_under,
     robustness_gain,
     worst_case,
@@ -84,7 +83,6 @@ def test_unchanged_covariance_gives_the_risk_itself() -> None:
     assert float(found["covariance"]) == pytest.approx(float(found["inside"][1]), rel=1e-12)
     for ours, theirs in zip(jax.tree.leaves(found["under"]), jax.tree.leaves(found["shifted"]), strict=True):
         assert float(ours) == pytest.approx(float(theirs), rel=1e-12)
-    np.testing.assert_array_equal(no_shift(SYSTEM).directions, 1.0)
 
 
 def test_uniform_scaling_scales_every_part() -> None:

@@ -12,7 +12,7 @@ from jax import Array
 
 from brainworth.models.theory.encoding import encode
 from brainworth.models.theory.performance import equivalent_labels, excess_risk, task_only_risk
-from brainworth.models.theory.scaling import ScalingLaws, power_law, savings_fraction, scaling_law
+from brainworth.models.theory.scaling import ScalingLaws, power_law, scaling_law
 from brainworth.models.theory.system import Design, Spectrum, System
 
 K = 3
@@ -42,7 +42,7 @@ def _full(system: System, design: Design) -> tuple[Array, ...]:
         1 - encode(system, design).encoding_r2,
         excess_risk(system, design),
         task_only_risk(system, design.n_task),
-        1 - savings_fraction(system, design),
+        design.n_task / (equivalent_labels(system, design) + design.n_task),
     )
 
 

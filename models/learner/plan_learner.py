@@ -1,4 +1,4 @@
-"""The learner of a plan, as a scikit-learn estimator: it is told what the plan believes, and learns the rest from the data.
+"""The learner of a plan, as a scikit-learn estimator: it knows what the plan believes, and learns the rest from the data.
 
 In: the plan's belief, the pilot if it also trains the final model, labelled stimuli and brain sets. Out: a linear model of
 the task, the posterior mean of THEORY sections 2 and 3 averaged over the belief. What can go wrong: a brain set whose
@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from brainworth.models.learner.belief import Parameters, Source, Stage1, Told
+from brainworth.models.learner.belief import Parameters, Source, Stage1, TwoStages
 from brainworth.models.learner.brain_sets import BrainSet, CheckedSet, Stimuli, checked_set, common_basis
-from brainworth.models.learner.told_task import TaskFit
+from brainworth.models.learner.task_fit import TaskFit
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.sources import pilot_sources, streamed_moments
 from brainworth.models.pilot.statistics import FeatureBasis, SourceStatistics
@@ -32,8 +32,8 @@ Matrix = NDArray[np.float64]
 _validated: Callable[..., Any] = validate_data
 
 
-class ToldLearner(RegressorMixin, BaseEstimator):
-    """Linear regression that is told the variance components of a plan.
+class PlanLearner(RegressorMixin, BaseEstimator):
+    """Linear regression that knows the variance components of a plan.
 
     Parameters
     ----------
@@ -112,16 +112,16 @@ class ToldLearner(RegressorMixin, BaseEstimator):
         if len(names) != len(sets):
             raise ValueError(f"'person' must name every brain set ({len(sets)}). Got {len(names)} names instead.")
         self.basis_, variance = self._representation(features, sets)
-        told = Told(self.belief.on(variance))
+        stages = TwoStages(self.belief.on(variance))
         root = np.sqrt(variance)
         known, seen = self._pilots_part(root)
         known += [
             (place, name, found)
             for place, name, found in zip(where, names, _statistics(self.basis_, sets, root), strict=True)
         ]
-        self.stage_one_ = told.recorded(_joined(known))
+        self.stage_one_ = stages.recorded(_joined(known))
         labels = LabelStatistics.of(self.basis_.transform(features) / root, label)
-        fit = told.labelled(self.stage_one_, labels if seen is None else seen + labels, seen)
+        fit = stages.labelled(self.stage_one_, labels if seen is None else seen + labels, seen)
         self._keep(fit, root)
         return self
 

@@ -1,4 +1,4 @@
-"""Stage 1 of a learner that is told how strong the latents are: posterior mean of the latents' weights.
+"""Stage 1 of a learner that knows how strong the latents are: posterior mean of the latents' weights.
 
 In: statistics of each source in unit-variance feature coordinates, prior shares of the latents, the signal-to-noise ratios that
 are believed. Out: ``LearnedLatents``: posterior mean and variance of every weight. Where nothing can be learned of a latent, its
@@ -74,7 +74,7 @@ class EncoderEffort:
 
 
 @one_blas_thread()
-def encode_told(
+def fit_latents(
     sources: Sequence[SourceStatistics],
     shares: Float[np.ndarray, " direction"],
     strength: Strength,

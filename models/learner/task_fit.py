@@ -1,4 +1,4 @@
-"""Stage 2 of a learner that is told its variance components: posterior mean of the task's weights, intercept integrated out.
+"""Stage 2 of a learner that knows its variance components: posterior mean of the task's weights, intercept integrated out.
 
 In: statistics of the labels in unit-variance feature coordinates, what stage 1 learned, what is believed of the task: one set of
 components, or draws of a posterior. Out: ``TaskFit``: weights and intercept, averaged over the draws, each weighted by the
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 from scipy.special import softmax
 
-from brainworth.models.learner.told_encoder import LearnedLatents
+from brainworth.models.learner.encoder_fit import LearnedLatents
 from brainworth.models.worlds.gram import LabelStatistics
 
 Matrix = NDArray[np.float64]

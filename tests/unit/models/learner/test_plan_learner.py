@@ -12,9 +12,9 @@ from sklearn.base import clone
 
 from brainworth.models.forecast.forecast import Draws
 from brainworth.models.learner.belief import Parameters
-from brainworth.models.learner.told import ToldLearner
-from brainworth.models.learner.told_encoder import EncoderEffort, LearnedLatents, Strength, encode_told
-from brainworth.models.learner.told_task import TaskBelief, fit_task, mixed_alignment
+from brainworth.models.learner.encoder_fit import EncoderEffort, LearnedLatents, Strength, fit_latents
+from brainworth.models.learner.plan_learner import PlanLearner
+from brainworth.models.learner.task_fit import TaskBelief, fit_task, mixed_alignment
 from brainworth.models.theory.encoding import encode
 from brainworth.models.theory.system import Design, Spectrum, System
 from brainworth.models.worlds.gram import LabelStatistics, Shown, random_patterns, simulated_labels, simulated_recording
@@ -65,7 +65,7 @@ def test_stage_one_reaches_the_theory(exponent: float, samples: list[int], noise
             simulated_recording(rng, Shown.drawn(rng, n, 100), maps, random_patterns(rng, q, row))
             for n, q, row in zip(samples, channels, snr, strict=True)
         ]
-        learned = encode_told(
+        learned = fit_latents(
             sources, h, Strength(snr, np.zeros(len(sources))), EncoderEffort(noise_rounds=noise_rounds)
         )
         sign = np.sign(np.sum(learned.maps * maps, axis=0))
@@ -81,7 +81,7 @@ def test_nothing_is_learned_of_a_latent_that_is_not_there() -> None:
     rng = np.random.default_rng(0)
     maps = rng.standard_normal((50, 1)) * np.sqrt(h)[:, None]
     source = simulated_recording(rng, Shown.drawn(rng, 800, 50), maps, random_patterns(rng, 10, np.ones(1)))
-    learned = encode_told([source], h, Strength(np.array([[1.0, 1e-4]]), np.zeros(1)))
+    learned = fit_latents([source], h, Strength(np.array([[1.0, 1e-4]]), np.zeros(1)))
     assert np.all(learned.maps[:, 1] == 0.0)
     np.testing.assert_array_equal(learned.variance[:, 1], h)
 
@@ -98,7 +98,7 @@ def test_a_persons_own_gain_is_found() -> None:
         ]
         for spread, found in errors.items():
             strength = Strength(np.array([[0.3], [0.3]]), np.full(2, spread))
-            learned = encode_told(sources, h, strength).maps[:, 0]
+            learned = fit_latents(sources, h, strength).maps[:, 0]
             found.append(min(float(np.sum((sign * learned - maps[:, 0]) ** 2)) for sign in (-1.0, 1.0)))
     assert np.mean(errors[1.0]) < np.mean(errors[0.0])
 
@@ -159,7 +159,7 @@ def test_alignment_of_latents_that_cannot_be_told_apart_is_shared() -> None:
     np.testing.assert_allclose(mixed_alignment(alignment, np.array([1.1, 1.0, 0.9]), (50.0, 30.0)).sum(), 0.8)
 
 
-def _fresh(learner: ToldLearner) -> ToldLearner:
+def _fresh(learner: PlanLearner) -> PlanLearner:
     copy: Any = clone(learner)
     return copy
 
@@ -185,7 +185,7 @@ def test_estimator_learns_from_recordings_whatever_the_units(
 ) -> None:
     system, task, seen, channels, test = study
     x, y, new, truth = task[:, :-1], task[:, -1], test[:-1], test[:-1] @ test[-1]
-    told = ToldLearner(_known(system))
+    told = PlanLearner(_known(system))
     alone = _fresh(told).fit(x, y).score(new, truth)
     model = _fresh(told).fit(x, y, brain=[(seen, channels)])
     assert model.score(new, truth) > alone + 0.1
@@ -201,7 +201,7 @@ def test_estimator_learns_from_recordings_whatever_the_units(
 def test_estimator_says_what_is_wrong(study: tuple[System, np.ndarray, np.ndarray, np.ndarray, np.ndarray]) -> None:
     system, task, seen, channels, _ = study
     x, y = task[:, :-1], task[:, -1]
-    two = ToldLearner(_known(system), ("EEG", "MEG"))
+    two = PlanLearner(_known(system), ("EEG", "MEG"))
     with pytest.raises(ValueError, match="must name that of every brain set"):
         two.fit(x, y, brain=[(seen, channels)])
     with pytest.raises(ValueError, match="out of EEG, MEG"):

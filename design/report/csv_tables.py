@@ -1,7 +1,6 @@
-"""The machine-readable twin of the page: every table and every figure's numbers as CSV.
+"""Every table and every figure's numbers as CSV, for machines to read.
 
-In: `Saved` results. Out: file name to bytes. What can go wrong: nothing; a missing value is an empty cell, a table without rows
-is not written.
+In: `Saved` results. Out: file name to bytes. A missing value is an empty cell; a table without rows is not written.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ Rows = list[list[Cell]]
 
 
 def csv_files(saved: Saved) -> dict[str, bytes]:
-    """Make the machine-readable twin of the page's tables: file name → content."""
+    """Make the CSV files of the page's tables: file name → content."""
     tables: dict[str, Rows] = {
         "purchase": _purchase_rows(saved),
         "performance": _performance_rows(saved),

@@ -1,0 +1,48 @@
+"""From one purchase to the records of a result: what is bought, what it costs, what it is forecast to reach."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from brainworth.design.allocation.costs import Bill
+from brainworth.design.allocation.result import Allocation
+from brainworth.design.common.summaries import spread
+from brainworth.design.decision.records import plan as record
+
+
+def allocation_record(allocation: Allocation) -> record.Allocation:
+    """Return what is bought."""
+    return record.Allocation(
+        n_task=allocation.n_task,
+        modalities={name: record.Bought(**vars(bought)) for name, bought in allocation.modalities.items()},
+    )
+
+
+def cost_record(bill: Bill, currency: str) -> record.Cost:
+    """Return what it costs, with the lines of the bill that cost anything."""
+    return record.Cost(
+        total=float(bill.total),
+        task=float(bill.task),
+        modalities={name: float(money) for name, money in bill.modalities.items()},
+        currency=currency,
+        items={
+            owner: {line: float(money) for line, money in lines.items() if money} for owner, lines in bill.items.items()
+        },
+    )
+
+
+def forecast_record(
+    explainable: Float[np.ndarray, " study"], explained_share: Float[np.ndarray, " draw"]
+) -> record.Forecast:
+    """Return the forecast of draws, or of single studies (so many a draw).
+
+    Parameters
+    ----------
+    explainable
+        Explainable R^2 of each draw or study.
+    explained_share
+        Share of the labels' variance that features can explain at all, by draw: R^2 is the product.
+    """
+    share = np.repeat(explained_share, explainable.size // explained_share.size)
+    return record.Forecast(explainable_r2=spread(explainable), r2=spread(explainable * share))

@@ -1,0 +1,126 @@
+"""What each modality buys for the same money: the form of what `brainworth compare --json` prints ("brainworth.compare/1")."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from brainworth.design.common.cards import Card
+from brainworth.design.common.records import Record
+from brainworth.design.common.summaries import Summary
+from brainworth.design.decision.records import details as detail
+
+
+class Robustness(Record):
+    """Performance on shifted stimuli."""
+
+    explainable_r2: Summary
+    labels_only: Summary
+    gain: Summary
+    """Error of labels alone over the error of the purchase: above 1, brain data make the model more robust."""
+
+
+class Trial(Record):
+    """A purchase that is looked at where the best one holds no brain data."""
+
+    samples: dict[str, int]
+    gain: Summary
+
+
+class BestPurchase(Record):
+    """The best purchase of labels and some of the modalities."""
+
+    n_task: int
+    samples: dict[str, int]
+    cost: float
+    buys_brain_data: bool
+    explainable_r2: Summary
+    gain: Summary
+    """Over labels alone for the same money."""
+    r2_per_money: Summary
+    probability: float
+    """That it beats labels alone."""
+    robustness: Robustness
+    trial: Trial | None = None
+    exchange_rate: Summary | None = None
+    """Labels that a sample replaces; of one modality only."""
+    break_even_price: Summary | None = None
+
+
+class BudgetUtilities(Record):
+    """Utility at one budget of labels alone, and of the best plan with each modality, by its name."""
+
+    budget: float
+    labels_only: float
+
+
+class Comparison(Record):
+    """The modalities side by side."""
+
+    schema_: Literal["brainworth.compare/1"] = Field(
+        default="brainworth.compare/1", validation_alias="schema", serialization_alias="schema"
+    )
+    budget: float
+    currency: str
+    shift: float
+    """Variance factor under which robustness is stated."""
+    labels_only: detail.LabelsOnly
+    modalities: dict[str, BestPurchase]
+    together: BestPurchase
+    frontier: list[BudgetUtilities]
+    curves: dict[str, list[detail.BudgetPoint]]
+    order_changes: list[detail.OrderChange]
+
+    @property
+    def entries(self) -> dict[str, BestPurchase]:
+        """The modalities and, if there are several, all together."""
+        return self.modalities | ({"all together": self.together} if len(self.modalities) > 1 else {})
+
+    def card(self) -> Card:
+        """Return a row for each modality, and for all together."""
+        rows = [
+            (
+                name,
+                ", ".join(f"{count:,} {what}" for what, count in {"labels": entry.n_task, **entry.samples}.items()),
+                f"{entry.explainable_r2.mean:.3f}",
+                f"{entry.probability:.0%}",
+            )
+            for name, entry in self.entries.items()
+        ]
+        title = f"What each modality buys for {self.budget:,.2f} {self.currency}"
+        return Card(title, "", ("", "best purchase", "explainable R²", "beats labels alone"), rows)
+
+    def __repr__(self) -> str:
+        return self.card().text()
+
+    def _repr_html_(self) -> str:
+        return self.card().html()
+
+    def rows(self) -> list[detail.Compared]:
+        """Return the rows of the report's table."""
+        return [
+            detail.Compared.model_validate(
+                {
+                    "name": name,
+                    "buys": {"labels": entry.n_task, **entry.samples},
+                    "explainable_r2": entry.explainable_r2,
+                    "r2_per_money": entry.r2_per_money,
+                    "exchange": entry.exchange_rate,
+                    "break_even": entry.break_even_price,
+                    "probability_worth_it": entry.probability,
+                    "robustness_under_shift": entry.robustness.gain,
+                }
+            )
+            for name, entry in self.entries.items()
+        ]
+
+    def details(self) -> detail.Comparison:
+        """Return what the report draws and says beside the table."""
+        return detail.Comparison(
+            budget=self.budget,
+            shift=self.shift,
+            labels_only=self.labels_only,
+            curves=self.curves,
+            order_changes=self.order_changes,
+        )
