@@ -35,8 +35,8 @@ _CONSTANT = 1e-12
 STIMULI = Wanted(("stimulus",), ("group",), number_word="feature")
 RECORDINGS = Wanted(("subject", "stimulus"), ("session", "repeat"), number_word="channel")
 IDS = Wanted(("subject", "stimulus"), ("session", "repeat"), numbers=(), number_word="channel")
-LABELS = Wanted(("stimulus",), numbers=("label",), number_word="label")
-BINARY_LABELS = Wanted(("stimulus", "label"), numbers=(), number_word="label")
+LABELS = Wanted(("stimulus",), ("rater",), numbers=("label",), number_word="label")
+BINARY_LABELS = Wanted(("stimulus", "label"), ("rater",), numbers=(), number_word="label")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from brainworth.design.pilot.rules.answers import lines
 from brainworth.design.pilot.rules.duplicates import CHANCE
 from brainworth.design.pilot.rules.identity import MISSING_WORDS
 from brainworth.design.pilot.rules.plausible import CODES, COPY, GROSS, MAX_SIZE, MIN_SPREAD
+from brainworth.design.pilot.rules.raters import RATER_WORDS
 
 _READER = "[modality.reader]"
 
@@ -64,6 +65,28 @@ def rules() -> tuple[Rule, ...]:
             f"A feature or channel that is the label itself, in whatever unit (squared correlation from {COPY:.6f})",
             "asked about; a remark if it is the only feature",
             f"{lines('[stimuli]', 'ignore', ['rating'])} or {lines('[stimuli]', 'keep', ['rating'])}",
+        ),
+        Rule(
+            "Columns",
+            "A key under another name",
+            "refused, with the line that maps it",
+            f'[stimuli] columns = {{ word = "stimulus" }}, in [task] and {_READER} likewise',
+        ),
+        Rule(
+            "Raters",
+            f"Labels in a column each, called {' or '.join(RATER_WORDS[:3])} (and the like) and a number",
+            "read as repeated labels, with a remark that counts them; an empty cell is no label",
+        ),
+        Rule(
+            "Raters",
+            "Several columns beside the stimulus, none of them called label: raters, or several scales",
+            "asked about",
+            '[task] columns = { anna = "label", ben = "label" }',
+        ),
+        Rule(
+            "Raters",
+            "A column `rater`",
+            "equal labels of two raters are no copies; equal ones of one rater are asked about as such",
         ),
         Rule(
             "Missing values",
