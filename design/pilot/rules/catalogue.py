@@ -126,6 +126,11 @@ def rules() -> tuple[Rule, ...]:
             "asked about",
             f'{lines(_READER, "ending", ".vhdr")} or {_READER} entities = {{ proc = "clean" }}',
         ),
+        Rule(
+            "Copies",
+            "A channel that equals another one of the person but for unit and offset, in tables that are read at once",
+            "left out, with a remark",
+        ),
         Rule("Copies", "Stimuli with equal features", "a remark"),
         Rule(
             "Names",
