@@ -21,6 +21,7 @@ from brainworth.design.allocation.prices import Schedule
 from brainworth.design.allocation.problem import QUANTITIES, LinearConstraint, Problem
 from brainworth.design.allocation.space import ModalitySpace
 from brainworth.design.common.errors import BadInput
+from brainworth.design.common.silence import stdout_silenced
 
 
 @dataclass(frozen=True)
@@ -288,7 +289,8 @@ def _solve(objective: Any, conditions: list[Any], scale: float) -> float | None:
     import cvxpy as cp
 
     program = cp.Problem(cp.Minimize(objective), conditions)
-    program.solve(solver=cp.HIGHS)
+    with stdout_silenced():
+        program.solve(solver=cp.HIGHS)
     if program.status in {cp.OPTIMAL, cp.OPTIMAL_INACCURATE}:
         return float(np.asarray(program.value)) * scale
     if program.status in {cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE}:

@@ -6,6 +6,7 @@ In: paths. Out: an example study, a table of what was read, the JSON Schema. Wha
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,6 +49,24 @@ def check(study: StudyFile, *, quiet: Quiet = False, as_json: AsJson = False) ->
         print_json(found)
     elif not quiet:
         _print_overview(found)
+        typer.echo(_next(found, study))
+
+
+def _next(found: Overview, study: Path) -> str:
+    """Return what to do after the check, and how long it takes."""
+    if found.health is not None and found.health.status == "refuse":
+        return "Next: mend what the health check refuses (above); brainworth plan would stop there with exit code 4."
+    command = f"brainworth plan {shlex.quote(str(study))} --out {shlex.quote(str(study.parent / 'plan'))}"
+    first = "Next: answer the notes above if one of them is news to you, then" if found.notes else "Next:"
+    cells = sum(m.samples * max(m.channels, default=0) for m in found.modalities.values() if m.pilot)
+    time = LONG if cells > MANY_CELLS else SHORT
+    return f"{first} {command} ({time}; nothing is fitted twice if you run it again)."
+
+
+MANY_CELLS = 2 * 10**7
+"""Numbers in the recordings from which reading them takes longer than everything else."""
+SHORT = "one to four minutes"
+LONG = "ten minutes or more, most of them for reading the recordings"
 
 
 def schema(*, quiet: Quiet = False) -> None:

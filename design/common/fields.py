@@ -6,8 +6,10 @@ value of the wrong kind or out of range; the message says what it must be.
 
 from __future__ import annotations
 
+import json
 import math
-from typing import Annotated, Any, cast
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -44,6 +46,27 @@ def _interval(value: object) -> object:
     return (numbers[0], numbers[1])
 
 
+def _not_reversed(keys: tuple[str, ...]) -> Callable[[object], object]:
+    """Return a validator that knows a mapping written the wrong way round."""
+
+    def check(value: object) -> object:
+        for name, key in cast("dict[Any, Any]", value).items() if isinstance(value, dict) else ():
+            if name in keys and isinstance(key, str) and key not in keys:
+                right = f"Write the name in your table first: columns = {{ {json.dumps(key)} = {json.dumps(name)} }}."
+                raise value_problem(f"got {name} = {quoted(key)}", right)
+        return value
+
+    return check
+
+
+def _once(mapping: dict[str, str]) -> dict[str, str]:
+    keys = list(mapping.values())
+    for name, key in mapping.items():
+        if keys.count(key) > 1 and key != "label":
+            raise value_problem(f"{quoted(name)} and another column are both {quoted(key)}", "Each key is one column.")
+    return mapping
+
+
 def _missing_values(values: list[float | str]) -> list[float | str]:
     return [value.strip() if isinstance(value, str) else float(value) for value in values]
 
@@ -51,6 +74,22 @@ def _missing_values(values: list[float | str]) -> list[float | str]:
 Text = Annotated[str, Field(max_length=200), AfterValidator(plain_text)]
 Columns = Annotated[list[Text], Field(max_length=10_000)]
 """Names of columns."""
+_StimulusKey = Literal["stimulus", "group"]
+_LabelKey = Literal["stimulus", "label", "rater"]
+_RecordingKey = Literal["subject", "stimulus", "session", "repeat"]
+_Few = Field(max_length=10_000)
+StimulusColumns = Annotated[
+    dict[Text, _StimulusKey], _Few, BeforeValidator(_not_reversed(get_args(_StimulusKey))), AfterValidator(_once)
+]
+"""Which columns of the stimuli are keys, by their names in the table."""
+LabelColumns = Annotated[
+    dict[Text, _LabelKey], _Few, BeforeValidator(_not_reversed(get_args(_LabelKey))), AfterValidator(_once)
+]
+"""Which columns of the labels are keys, by their names in the table."""
+RecordingColumns = Annotated[
+    dict[Text, _RecordingKey], _Few, BeforeValidator(_not_reversed(get_args(_RecordingKey))), AfterValidator(_once)
+]
+"""Which columns of recordings are keys, by their names in the table."""
 MissingValues = Annotated[
     list[Annotated[float, Field(allow_inf_nan=False)] | Annotated[str, Field(max_length=200)]],
     Field(max_length=100),

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from brainworth.design.common.errors import BadInput
+from brainworth.design.common.hints import number_hint, share_hint
 
 MAX_SHOWN = 80
 """Longest piece of user text that is quoted in a message."""
@@ -150,8 +151,10 @@ def _sentences(model: type[BaseModel], error: ErrorDetails) -> tuple[str, str]:
     if kind == _OWN:
         return str(ctx["wrong"]), str(ctx["right"])
     if kind in _TYPE_WORDS:
-        return f"got {shown}", f"It must be {_TYPE_WORDS[kind]}."
-    return f"got {shown}", f"{error['msg'].replace('Input should', 'It should')}."
+        hint = number_hint(got) if isinstance(got, str) and "number" in _TYPE_WORDS[kind] else ""
+        return f"got {shown}", f"It must be {_TYPE_WORDS[kind]}.{hint}"
+    hint = share_hint(got, ctx.get("lt", ctx.get("le")))
+    return f"got {shown}", f"{error['msg'].replace('Input should', 'It should')}.{hint}"
 
 
 def explain(error: ValidationError, model: type[BaseModel], file: object, data: object) -> BadInput:

@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from brainworth.design.common.hints import path_hint
 from brainworth.design.common.messages import did_you_mean, problem, quoted
 from brainworth.design.common.outside import outside_is_allowed
 from brainworth.design.pilot.tables.containers import CONTAINERS, read_container
@@ -64,7 +65,8 @@ class Folder:
         pure, windows = PurePosixPath(relative), PureWindowsPath(relative)
         leaves = pure.is_absolute() or windows.drive or windows.root or ".." in {*pure.parts, *windows.parts}
         if leaves and not self.outside:
-            raise problem(self.file, field, f"the path {quoted(relative)} leaves the study's folder", _RIGHT + _ALLOW)
+            right = f"{_RIGHT}{path_hint(relative) or _ALLOW}"
+            raise problem(self.file, field, f"the path {quoted(relative)} leaves the study's folder", right)
         try:
             path = (self.base / Path(relative).expanduser()).resolve()
             self._require_inside(path, relative, field)
@@ -78,7 +80,8 @@ class Folder:
         try:
             if not path.exists():
                 near = did_you_mean(pure.name, (p.name for p in path.parent.iterdir()) if path.parent.is_dir() else ())
-                raise problem(self.file, field, f"the file {quoted(relative)} does not exist", f"{_RIGHT}{near}")
+                right = f"{_RIGHT}{path_hint(relative) or near}"
+                raise problem(self.file, field, f"the file {quoted(relative)} does not exist", right)
         except (OSError, ValueError, RuntimeError):
             raise self._unreadable(relative, field) from None
         return path

@@ -18,6 +18,7 @@ from brainworth.design.pilot.rules.answers import either
 from brainworth.design.pilot.rules.cleaning import cleaned, without, without_copies
 from brainworth.design.pilot.rules.duplicates import first_equal, labels_twice
 from brainworth.design.pilot.rules.plausible import copies_of, counters, gross_outliers
+from brainworth.design.pilot.rules.raters import one_label_a_row, rater_codes
 from brainworth.design.pilot.rules.spelling import one_spelling, unknown_spelling
 from brainworth.design.pilot.tables.tables import Table
 
@@ -63,7 +64,7 @@ def prepared(tables: PilotTables, spelling: Mapping[str, str | None]) -> PilotTa
     stimuli = cleaned(stimuli, "stimuli")
     known = dict.fromkeys(stimuli.keys["stimulus"].tolist())
     gone = set(given.tolist()) - set(known) if len(stimuli) < len(given) else set[str]()
-    labels = cleaned(_spelled(tables.labels, "label", spelling), "labels")
+    labels = cleaned(_spelled(one_label_a_row(tables.labels), "label", spelling), "labels")
     labels = _of_stimuli(_renamed(labels, known, spelling), gone, "labels")
     labels = _without_copied_labels(labels)
     recordings: dict[str, Table] = {}
@@ -216,7 +217,8 @@ def _without_copied_labels(table: Table) -> Table:
     if table.answers.duplicates == "keep" or not len(table):
         return table
     stimulus = np.unique(table.keys["stimulus"].astype(str), return_inverse=True)[1].reshape(-1)
-    first = labels_twice(stimulus, _label_numbers(table))
+    raters = rater_codes(table)
+    first = labels_twice(stimulus * (int(raters.max()) + 1) + raters, _label_numbers(table))
     copied = first != np.arange(len(table))
     if not copied.any():
         return table

@@ -24,6 +24,7 @@ from brainworth.design.pilot.recordings.epochs import epochs_table, is_epochs, r
 from brainworth.design.pilot.recordings.epochs_files import epochs_of_people, is_pattern, read_matching
 from brainworth.design.pilot.recordings.images import ImageReader
 from brainworth.design.pilot.rules.answers import Answers
+from brainworth.design.pilot.rules.identity import renamed
 from brainworth.design.pilot.tables.arrays import is_labelled, labelled_table
 from brainworth.design.pilot.tables.containers import CONTAINERS, read_container
 from brainworth.design.pilot.tables.files import read_table
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 def answers_of(reader: Reader) -> Answers:
     """Return what a modality's reader says about doubtful columns and values."""
     missing = None if reader.missing is None else tuple(reader.missing)
-    return Answers("[modality.reader]", tuple(reader.ignore), tuple(reader.keep), missing, reader.duplicates)
+    section, columns = "[modality.reader]", dict(reader.columns)
+    return Answers(section, tuple(reader.ignore), tuple(reader.keep), missing, reader.duplicates, columns)
 
 
 def wanted_of(reader: Reader) -> Wanted:
@@ -107,7 +109,9 @@ def _matrix(folder: Folder, path: Path, field: str, modality: Modality) -> Table
         right = "Add ids = 'ids.csv' to [modality.reader]: a table with subject and stimulus of every row."
         raise problem(folder.file, field, f"{quoted(relative)} is a matrix without ids", right)
     place = f"modality {quoted(modality.name)} > reader > ids"
-    return matrix_table(path, relative, folder.table(reader.ids, place, IDS), reader, answers_of(reader))
+    answers = answers_of(reader)
+    named = replace(IDS, answers=Answers(answers.section, columns=answers.columns))
+    return matrix_table(path, relative, folder.table(reader.ids, place, named), reader, answers)
 
 
 def _bids(folder: Folder, place: Path, field: str, modality: Modality) -> Table:
@@ -136,7 +140,8 @@ def _refuse_ctf(root: Path, reader: Reader, source: str) -> None:
 def _with_keys(frame: pd.DataFrame, wanted: Wanted) -> tuple[pd.DataFrame, list[str]]:
     """Return a frame with the levels of its index that are keys as columns, and the names of the other levels."""
     levels = [str(name) for name in frame.index.names if name is not None]
-    keys = [n for n in levels if n in (*wanted.required, *wanted.optional) and n not in frame.columns]
+    known = (*wanted.required, *wanted.optional, *wanted.answers.columns)
+    keys = [n for n in levels if n in known and n not in frame.columns]
     return frame.reset_index(level=keys) if keys else frame, [n for n in levels if n not in keys]
 
 
@@ -186,5 +191,6 @@ def table_in_memory(value: Any, source: str, wanted: Wanted) -> Table:
     if is_labelled(value):
         return labelled_table(value, source, wanted)
     columns, index = _frame_columns(value, source, wanted)
+    columns = dict(zip(renamed(columns, wanted.answers, source), columns.values(), strict=True))
     table = from_columns(columns, source, wanted)
     return replace(table, ignored=(*table.ignored, *(f"index {name}" for name in index)))

@@ -296,7 +296,7 @@ class Study:
 def _label_columns(config: StudyConfig) -> Wanted:
     task = config.task
     missing = None if task.missing is None else tuple(task.missing)
-    answers = Answers("[task]", missing=missing, duplicates=task.duplicates)
+    answers = Answers("[task]", missing=missing, duplicates=task.duplicates, columns=dict(task.columns))
     return replace(BINARY_LABELS if task.kind == "binary" else LABELS, answers=answers)
 
 
@@ -305,4 +305,7 @@ def _stimulus_columns(config: StudyConfig) -> Wanted:
     if given is None:
         return replace(STIMULI, answers=Answers("[stimuli]"))
     missing = None if given.missing is None else tuple(given.missing)
-    return replace(STIMULI, answers=Answers("[stimuli]", tuple(given.ignore), tuple(given.keep), missing))
+    columns = dict(given.columns)
+    return replace(
+        STIMULI, answers=Answers("[stimuli]", tuple(given.ignore), tuple(given.keep), missing, columns=columns)
+    )

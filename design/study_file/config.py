@@ -11,7 +11,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from brainworth.design.common.fields import Columns, CountOrZero, MissingValues, RelativePath, Section, Text
+from brainworth.design.common.fields import (
+    Columns,
+    CountOrZero,
+    LabelColumns,
+    MissingValues,
+    RelativePath,
+    Section,
+    StimulusColumns,
+    Text,
+)
 from brainworth.design.common.messages import did_you_mean, explain, quoted, value_problem
 from brainworth.design.study_file.aim import Budget, Objective
 from brainworth.design.study_file.constraint import Constraint, check_constraints
@@ -58,6 +67,8 @@ class Stimuli(Section):
     table: RelativePath | None = None
     """csv, tsv, parquet, npz, h5, nc or zarr: `stimulus` = unique id; optional `group` (never split across folds); every
     other column is one numeric feature."""
+    columns: StimulusColumns = Field(default_factory=dict)
+    """Keys that have another name in the table, e.g. { word = "stimulus", sentence = "group" }."""
     ignore: Columns = Field(default_factory=list)
     """Columns that are no features, to leave out."""
     keep: Columns = Field(default_factory=list)
@@ -71,8 +82,11 @@ class Task(Section):
     """[task]: what the model is trained to predict, and what a label costs."""
 
     labels: RelativePath | None = None
-    """Table with the columns stimulus and label; several rows of a stimulus are repeated labels. Not needed with
-    [system]."""
+    """Table with the columns stimulus and label, optionally rater; several rows of a stimulus are repeated labels. Instead of
+    label, columns rater1, rater2, ...: one rater's labels each. Not needed with [system]."""
+    columns: LabelColumns = Field(default_factory=dict)
+    """Keys that have another name in the table, e.g. { word = "stimulus", rating = "label" }. Several columns called label are
+    those of several raters: { anna = "label", ben = "label" }."""
     missing: MissingValues | None = None
     """Labels that mean "no label", e.g. [-999] or ["n/a"]: such rows are left out. An empty list: there are none."""
     duplicates: Literal["drop", "keep"] | None = None

@@ -12,6 +12,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
+from brainworth.design.common.hints import number_hint
 from brainworth.design.common.messages import quoted, value_problem
 
 _MAX_PRICE = 1e30
@@ -34,7 +35,8 @@ class Money:
 
 def _amount(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise value_problem(f"got {value!r}", "A price is a number, or [low, high] as a 90 % interval.")
+        hint = number_hint(value) if isinstance(value, str) else ""
+        raise value_problem(f"got {quoted(value)}", f"A price is a number, or [low, high] as a 90 % interval.{hint}")
     if value < 0:
         raise value_problem(f"the price {quoted(value)} is negative", "A price is a number of at least 0.")
     if not isinstance(value, int) and not math.isfinite(value):

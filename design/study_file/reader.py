@@ -13,7 +13,16 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from brainworth.design.common.fields import Columns, Count, MissingValues, Positive, RelativePath, Section, Text
+from brainworth.design.common.fields import (
+    Columns,
+    Count,
+    MissingValues,
+    Positive,
+    RecordingColumns,
+    RelativePath,
+    Section,
+    Text,
+)
 from brainworth.design.common.messages import explain, listed, problem, quoted, value_problem
 
 
@@ -47,6 +56,8 @@ class Reader(Section):
     ids: RelativePath | None = None
     """A matrix (npy): table of the keys subject, stimulus, optional session and repeat, one row per row of the matrix."""
 
+    columns: RecordingColumns = Field(default_factory=dict)
+    """Tables, arrays: keys that have another name there, e.g. { participant = "subject", word = "stimulus" }."""
     ignore: Columns = Field(default_factory=list)
     """Tables, arrays: columns that are no channels, to leave out."""
     keep: Columns = Field(default_factory=list)
@@ -138,7 +149,7 @@ class Reader(Section):
 
 _VALUES = {"missing", "duplicates"}
 _IDS = {"stimulus", "subject", "where", *_VALUES}
-_COLUMNS = {"ignore", "keep", *_VALUES}
+_COLUMNS = {"columns", "ignore", "keep", *_VALUES}
 _WINDOWS = {"picks", "windows", "time_step"}
 _SIGNAL = {
     "tr",

@@ -1,7 +1,7 @@
 """What the study file says about doubtful things in one table, and the lines that would say it.
 
-In: the keys ``ignore``, ``keep``, ``missing``, ``duplicates`` of a section, and ``[study.spelling]``. Out: ``Answers``, which the
-rules ask before they ask the user.
+In: the keys ``columns``, ``ignore``, ``keep``, ``missing``, ``duplicates`` of a section, and ``[study.spelling]``. Out:
+``Answers``, which the rules ask before they ask the user.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class Answers:
     """Values that mean "no value"; ``None``: the user has not said, an empty tuple: there are none."""
     duplicates: Duplicates | None = None
     """What to do with rows that occur twice; ``None``: ask."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """By a column's name in the table: the key that it is."""
     spelling: Mapping[str, Spelling] = field(default_factory=dict)
     """By key: whether names that differ in spelling are one ("merge") or several ("exact"); absent: ask."""
 

@@ -11,6 +11,7 @@ from brainworth.design.pilot.rules.answers import lines
 from brainworth.design.pilot.rules.duplicates import CHANCE
 from brainworth.design.pilot.rules.identity import MISSING_WORDS
 from brainworth.design.pilot.rules.plausible import CODES, COPY, GROSS, MAX_SIZE, MIN_SPREAD
+from brainworth.design.pilot.rules.raters import RATER_WORDS
 
 _READER = "[modality.reader]"
 
@@ -66,6 +67,28 @@ def rules() -> tuple[Rule, ...]:
             f"{lines('[stimuli]', 'ignore', ['rating'])} or {lines('[stimuli]', 'keep', ['rating'])}",
         ),
         Rule(
+            "Columns",
+            "A key under another name",
+            "refused, with the line that maps it",
+            f'[stimuli] columns = {{ word = "stimulus" }}, in [task] and {_READER} likewise',
+        ),
+        Rule(
+            "Raters",
+            f"Labels in a column each, called {' or '.join(RATER_WORDS[:3])} (and the like) and a number",
+            "read as repeated labels, with a remark that counts them; an empty cell is no label",
+        ),
+        Rule(
+            "Raters",
+            "Several columns beside the stimulus, none of them called label: raters, or several scales",
+            "asked about",
+            '[task] columns = { anna = "label", ben = "label" }',
+        ),
+        Rule(
+            "Raters",
+            "A column `rater`",
+            "equal labels of two raters are no copies; equal ones of one rater are asked about as such",
+        ),
+        Rule(
             "Missing values",
             f"Words for no value, in capitals or not: {_words()}",
             "an empty cell among numbers; refused as person, session, group or label (a stimulus may be called na, none or null)",
@@ -102,6 +125,11 @@ def rules() -> tuple[Rule, ...]:
             "Two files of one BIDS run: another format, a proc- or desc- copy, another echo",
             "asked about",
             f'{lines(_READER, "ending", ".vhdr")} or {_READER} entities = {{ proc = "clean" }}',
+        ),
+        Rule(
+            "Copies",
+            "A channel that equals another one of the person but for unit and offset, in tables that are read at once",
+            "left out, with a remark",
         ),
         Rule("Copies", "Stimuli with equal features", "a remark"),
         Rule(

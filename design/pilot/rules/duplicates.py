@@ -96,3 +96,41 @@ def labels_twice(stimulus: Int[np.ndarray, " label"], label: Float[np.ndarray, "
     first = first_equal(pairs)
     unequal = label[first == own]
     return first if np.unique(unequal).size == unequal.size else own
+
+
+def channel_copies(values: Float[np.ndarray, "sample channel"]) -> Int[np.ndarray, " channel"]:
+    """Return for every channel the first channel that it equals but for unit and offset; its own number if there is none.
+
+    Channels of fewer than ten different values may agree by chance.
+    """
+    n, count = values.shape
+    directions = np.random.default_rng(_SEED).standard_normal((n, _PROJECTIONS))
+    seen = np.empty((count, _PROJECTIONS))
+    step = max(_BLOCK // max(n, 1), 1)
+    for start in range(0, count, step):
+        seen[start : start + step] = (directions.T @ _standardised(values[:, start : start + step])).T
+    seen *= np.where(seen[:, :1] < 0.0, -1.0, 1.0)
+    order = np.argsort(seen[:, 0], kind="stable")
+    near = np.all(np.abs(np.diff(seen[order], axis=0)) < _NEAR, axis=1)
+    first = np.arange(count)
+    for place in np.flatnonzero(near):
+        pair = sorted((int(order[place]), int(order[place + 1])))
+        one, other = _standardised(values[:, pair]).T
+        if 1.0 - abs(float(one @ other)) < _SAME and np.unique(values[:, pair[1]]).size >= _FEWEST:
+            low, high = sorted((int(first[pair[0]]), int(first[pair[1]])))
+            first[first == high] = low
+    return first
+
+
+def _standardised(values: Float[np.ndarray, "sample channel"]) -> Float[np.ndarray, "sample channel"]:
+    """Return columns of mean zero and length one."""
+    centred = values - values.mean(axis=0)
+    centred /= np.max(np.abs(centred), axis=0)
+    return centred / np.sqrt(np.sum(centred**2, axis=0))
+
+
+_PROJECTIONS = 3
+_NEAR = 1e-6
+_SAME = 1e-11
+"""One minus the correlation of two channels that are one: the rounding of single precision, and nothing else."""
+_FEWEST = 10

@@ -97,6 +97,32 @@ def is_bookkeeping(name: str, word: str = "channel") -> bool:
     return word != "feature" or _ALSO_FEATURES.fullmatch(plain) is None
 
 
+def renamed(names: Iterable[str], answers: Answers, source: str) -> list[str]:
+    """Return the names of columns as the study means them: those that ``columns`` maps to a key are called by the key.
+
+    Columns of which several are mapped to ``label`` keep their names: they are raters' (``rules.raters``).
+
+    Raises
+    ------
+    BadInput
+        A mapped column is not there, or the table has the key already.
+    """
+    names, place = list(names), f"{answers.section} columns"
+    for name in answers.columns:
+        if name not in names:
+            right = f"The columns are {listed(names)}.{did_you_mean(name, names)}"
+            raise problem(source, place, f"there is no column {quoted(name)}", right)
+    keys = list(answers.columns.values())
+    new = {name: key for name, key in answers.columns.items() if keys.count(key) == 1}
+    for name, key in answers.columns.items():
+        if key in names and key not in answers.columns:
+            right = f"Take {quoted(name)} out of columns, or call the column {quoted(key)} otherwise."
+            raise problem(
+                source, place, f"{quoted(name)} is to be {quoted(key)}, and there is a column of that name", right
+            )
+    return [new.get(name, name) for name in names]
+
+
 def require_known(names: Iterable[str], answers: Answers, source: str) -> None:
     """Raise ``BadInput`` if ``ignore`` or ``keep`` names a column that the table does not have."""
     names = list(names)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
+from brainworth.design.pilot.rules.identity import renamed
 from brainworth.design.pilot.tables.tables import (
     MAX_CELLS,
     MAX_COLUMNS,
@@ -91,6 +92,7 @@ def arrays_table(arrays: Mapping[str, Named], source: str, wanted: Wanted) -> Ta
     BadInput
         Missing keys, wrong shapes, cells that are not numbers.
     """
+    arrays = dict(zip(renamed(arrays, wanted.answers, source), arrays.values(), strict=True))
     keys = {name: arrays[name] for name in (*wanted.required, *wanted.optional) if name in arrays}
     if keys and all(array.dims is not None for array in keys.values()):
         return from_columns(_rows(arrays, keys, source, wanted), source, wanted)

@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from brainworth.design.common.errors import BadInput
+from brainworth.design.common.hints import number_hint
 from brainworth.design.common.messages import listed, one_line, problem, quoted
 from brainworth.design.pilot.rules.identity import EMPTY_CELLS, MISSING_WORDS, clean_text
 from brainworth.design.pilot.rules.numbers import number_of_text
@@ -108,7 +109,7 @@ def _explain(source: CsvSource, names: list[str], numbers: list[str], detail: st
                     source.name,
                     where,
                     f"it has {len(cells)} cells, the header {len(names)}",
-                    "All rows need the same number.",
+                    "All rows need the same number. Numbers have a decimal point; text with a comma stands in quotes.",
                 )
             for place in places:
                 if not is_number(cells[place]):
@@ -116,7 +117,7 @@ def _explain(source: CsvSource, names: list[str], numbers: list[str], detail: st
                         source.name,
                         f"{where}, column {quoted(names[place])}",
                         f"{quoted(cells[place])} is not a number",
-                        "Every cell must hold a finite number with a decimal point.",
+                        f"Every cell must hold a finite number with a decimal point.{number_hint(cells[place])}",
                     )
     except UnicodeDecodeError:
         return _not_utf8(source)
@@ -173,7 +174,7 @@ def _numbers(column: pa.ChunkedArray) -> tuple[Float[np.ndarray, " row"], bool]:
 
 
 def read(
-    source: CsvSource, choose: Callable[[list[str]], tuple[list[str], list[str]]]
+    source: CsvSource, choose: Callable[[list[str]], tuple[list[str], list[str], list[str]]]
 ) -> tuple[list[str], dict[str, np.ndarray], Float[np.ndarray, "row column"], tuple[str, ...]]:
     """Return the column names, the key columns (text), the numbers (NaN where a cell is empty) and remarks.
 
@@ -182,15 +183,16 @@ def read(
     source : CsvSource
         The file.
     choose : callable
-        Checks the names of the header and returns those of the key and of the numeric columns.
+        Checks the names of the header and returns what its columns are called, and which of them are keys and numbers.
 
     Raises
     ------
     BadInput
         Unreadable text, ragged rows, cells that are not numbers.
     """
-    header = _header(source)
-    keys, numbers = choose(header[1])
+    line, written = _header(source)
+    names, keys, numbers = choose(written)
+    header = line, names
     table = _parse(source, header, keys, numbers)
     texts = {name: np.array([clean_text(t) for t in table.column(name).to_pylist()], dtype=object) for name in keys}
     values = np.empty((table.num_rows, len(numbers)))
@@ -199,7 +201,7 @@ def read(
         try:
             values[:, i], mended = _numbers(table.column(name))
         except ValueError as error:
-            raise _explain(source, header[1], numbers, str(error)) from None
+            raise _explain(source, names, numbers, str(error)) from None
         odd += [name] * mended
     told = f"{source.name}: typographic signs or blanks in {listed(odd)} were read as the numbers they look like."
-    return header[1], texts, values, (told,) if odd else ()
+    return names, texts, values, (told,) if odd else ()

@@ -14,7 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from brainworth.design.common.errors import BadInput
+from brainworth.design.common.hints import conversion
 from brainworth.design.common.messages import one_line, problem, quoted
+from brainworth.design.pilot.rules.identity import renamed
 from brainworth.design.pilot.tables.arrays import matrix_columns
 from brainworth.design.pilot.tables.csv_files import CsvSource, record_line
 from brainworth.design.pilot.tables.csv_files import read as read_csv
@@ -38,13 +40,15 @@ def _load_parquet(path: Path, source: str, wanted: Wanted) -> tuple[dict[str, np
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        names = list(file.schema_arrow.names)
+        stored = list(file.schema_arrow.names)
         rows = file.metadata.num_rows
+    names = renamed(stored, wanted.answers, source)
     check_columns(names, wanted, source)
     check_size(rows, len(names), source)
     keys, numbers, ignored = split_columns(names, wanted, source)
-    loaded = pq.read_table(path, columns=[*keys, *numbers], read_dictionary=keys)
-    return {n: np.asarray(loaded.column(n).to_pandas()) for n in (*keys, *numbers)}, ignored
+    of = dict(zip(names, stored, strict=True))
+    loaded = pq.read_table(path, columns=[of[n] for n in (*keys, *numbers)], read_dictionary=[of[n] for n in keys])
+    return {n: np.asarray(loaded.column(of[n]).to_pandas()) for n in (*keys, *numbers)}, ignored
 
 
 def _load_npz(path: Path, source: str) -> dict[str, np.ndarray]:
@@ -67,7 +71,8 @@ def _read_archive(path: Path, source: str, wanted: Wanted) -> Table:
     read = wanted
     try:
         if kind == "npz":
-            columns = _load_npz(path, source)
+            loaded = _load_npz(path, source)
+            columns = dict(zip(renamed(loaded, wanted.answers, source), loaded.values(), strict=True))
         else:
             columns, ignored = _load_parquet(path, source, wanted)
             numbers = tuple(name for name in columns if name not in (*wanted.required, *wanted.optional))
@@ -89,9 +94,10 @@ def _unreadable(source: str, kind: str, error: Exception) -> BadInput:
 def _read_text(path: Path, source: str, wanted: Wanted, separator: str) -> Table:
     text = CsvSource(path, source, separator)
 
-    def names_ok(names: list[str]) -> tuple[list[str], list[str]]:
+    def names_ok(header: list[str]) -> tuple[list[str], list[str], list[str]]:
+        names = renamed(header, wanted.answers, source)
         check_columns(names, wanted, source)
-        return split_columns(names, wanted, source)[:2]
+        return names, *split_columns(names, wanted, source)[:2]
 
     names, keys, values, notes = read_csv(text, names_ok)
     check_size(values.shape[0], len(names), source)
@@ -119,7 +125,8 @@ def read_table(path: Path, source: str, wanted: Wanted) -> Table:
     """
     suffix = path.suffix.lower()
     if suffix not in {".csv", ".tsv", ".parquet", ".pq", ".npz"}:
-        raise problem(source, "", f"the ending {quoted(suffix)} is no known table format", f"Known formats: {FORMATS}.")
+        right = f"Known formats: {FORMATS}.{conversion(path.name)}"
+        raise problem(source, "", f"the ending {quoted(suffix)} is no known table format", right)
     limit = MAX_CSV_BYTES if suffix in {".csv", ".tsv"} else MAX_FILE_BYTES
     if path.stat().st_size > limit:
         raise problem(

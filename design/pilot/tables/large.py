@@ -19,7 +19,7 @@ from brainworth.design.common.errors import BadInput
 from brainworth.design.common.messages import one_line, problem, quoted
 from brainworth.design.pilot.large import MAX_ROWS, STREAM_BYTES
 from brainworth.design.pilot.rules.answers import Answers
-from brainworth.design.pilot.rules.identity import measured, require_known
+from brainworth.design.pilot.rules.identity import measured, renamed, require_known
 from brainworth.design.pilot.tables.arrays import axis_labels
 from brainworth.design.pilot.tables.containers import (
     hdf5_datasets,
@@ -120,7 +120,8 @@ def _parquet(path: Path, source: str, wanted: Wanted, reader: Reader) -> Table |
 
     with pq.ParquetFile(path) as file:
         schema, rows = file.schema_arrow, file.metadata.num_rows
-    names = list(schema.names)
+    names = renamed(schema.names, wanted.answers, source)
+    of = dict(zip(names, schema.names, strict=True))
     check_columns(names, wanted, source)
     keys, numbers, ignored = split_columns(names, wanted, source)
     if _is_small(rows, len(numbers), reader):
@@ -131,8 +132,9 @@ def _parquet(path: Path, source: str, wanted: Wanted, reader: Reader) -> Table |
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
             right = "Every channel of a streamed file must be a column of numbers."
             raise problem(source, f"column {quoted(name)}", f"its cells are of type {one_line(kind, 60)}", right)
-    loaded = pq.read_table(path, columns=keys, read_dictionary=keys)
-    texts = {name: _texts(loaded.column(name).to_pandas().to_numpy(dtype=object)) for name in keys}
+    stored_keys = [of[name] for name in keys]
+    loaded = pq.read_table(path, columns=stored_keys, read_dictionary=stored_keys)
+    texts = {name: _texts(loaded.column(of[name]).to_pandas().to_numpy(dtype=object)) for name in keys}
     stored = ParquetRows(path, source, tuple(numbers), (rows, len(numbers)))
     return _streamed(
         Table(source, texts, tuple(numbers), _nothing(stored), tuple(ignored), rows=stored, answers=wanted.answers)
@@ -220,6 +222,7 @@ def _zarr(path: Path, source: str, parts: list[str]) -> dict[str, _Array]:
 
 
 def _table(arrays: Mapping[str, _Array], rows: _Rows, source: str, wanted: Wanted, reader: Reader) -> Table | None:
+    arrays = dict(zip(renamed(arrays, wanted.answers, source), arrays.values(), strict=True))
     keys = {name: arrays[name] for name in (*wanted.required, *wanted.optional) if name in arrays}
     if not set(wanted.required) <= set(keys):
         return None  # reading it into memory says what is missing

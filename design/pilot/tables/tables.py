@@ -8,6 +8,8 @@ place. No pickle is ever loaded.
 
 from __future__ import annotations
 
+import difflib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -22,6 +24,7 @@ from brainworth.design.pilot.rules.answers import Answers, either
 from brainworth.design.pilot.rules.identity import clean_text, is_missing, measured, require_known
 from brainworth.design.pilot.rules.losses import Loss
 from brainworth.design.pilot.rules.numbers import number_of
+from brainworth.design.pilot.rules.raters import rater_columns
 
 if TYPE_CHECKING:
     from brainworth.design.pilot.tables.rows import RowSource
@@ -122,8 +125,19 @@ class Table:
             )
 
 
+def _of_raters(names: Sequence[str], wanted: Wanted) -> Wanted:
+    """Return what is wanted of labels, if each rater's are in a column of their own."""
+    raters = rater_columns(names, wanted.answers) if wanted.number_word == "label" else ()
+    if not raters:
+        return wanted
+    if wanted.numbers:
+        return replace(wanted, numbers=raters)
+    return replace(wanted, required=(*(name for name in wanted.required if name != "label"), *raters))
+
+
 def check_columns(names: Sequence[str], wanted: Wanted, source: str) -> None:
     """Raise ``BadInput`` if a header is empty, doubled or lacks a wanted column."""
+    wanted = _of_raters(names, wanted)
     if len(names) > MAX_COLUMNS:
         raise problem(source, "", f"the table has {len(names)} columns", f"At most {MAX_COLUMNS} can be read.")
     seen: set[str] = set()
@@ -138,13 +152,8 @@ def check_columns(names: Sequence[str], wanted: Wanted, source: str) -> None:
     needed = (*wanted.required, *(wanted.numbers or ()))
     for name in needed:
         if name not in seen:
-            hint = did_you_mean(name, [n for n in names if n not in wanted.optional])
-            raise problem(
-                source,
-                f"column {quoted(name)}",
-                "the column is missing",
-                f"The table has the columns {listed(names)}; it needs {', '.join(needed)}.{hint}",
-            )
+            right = f"The table has the columns {listed(names)}; it needs {', '.join(needed)}.{_mapping(name, names, wanted)}"
+            raise problem(source, f"column {quoted(name)}", "the column is missing", right)
     if wanted.numbers is None and not seen - {*wanted.required, *wanted.optional}:
         raise problem(
             source,
@@ -152,6 +161,25 @@ def check_columns(names: Sequence[str], wanted: Wanted, source: str) -> None:
             f"the table has no {wanted.number_word} column",
             f"{', '.join((*wanted.required, *wanted.optional))} do not count; add at least one.",
         )
+
+
+def _mapping(name: str, names: Sequence[str], wanted: Wanted) -> str:
+    """Return how the study file says which column is a key; without a label, also that several are raters'."""
+    free = [n for n in names if n not in (*wanted.required, *wanted.optional)]
+    hint, section = did_you_mean(name, free), wanted.answers.section
+    if not section or not free:
+        return hint
+    near = difflib.get_close_matches(name, free, n=1)
+    one = near[0] if near else free[0] if len(free) == 1 else "its name here"
+    text = f"{hint} If it has another name there, say so in the study file: {section} columns = {_pairs([one], name)}."
+    if name == "label" and len(free) > 1:
+        text += f" If each column holds the labels of one rater: {section} columns = {_pairs(free, name)}."
+    return text
+
+
+def _pairs(names: Sequence[str], key: str) -> str:
+    shown = ", ".join(f"{json.dumps(n, ensure_ascii=False)} = {json.dumps(key)}" for n in names[:3])
+    return f"{{ {shown}{', ...' if len(names) > 3 else ''} }}"
 
 
 def split_columns(names: Iterable[str], wanted: Wanted, source: str) -> tuple[list[str], list[str], list[str]]:
@@ -163,6 +191,7 @@ def split_columns(names: Iterable[str], wanted: Wanted, source: str) -> tuple[li
         It is doubtful whether a column holds numbers of the study (``rules.identity.measured``), or none is left.
     """
     names = list(names)
+    wanted = _of_raters(names, wanted)
     keys = [n for n in names if n in wanted.required or n in wanted.optional]
     others = [n for n in names if n not in keys]
     if wanted.numbers is not None:
@@ -212,7 +241,10 @@ def _as_numbers(column: np.ndarray, name: str, source: str) -> Float[np.ndarray,
 
 def check_keys(table: Table) -> Table:
     """Return the table, or raise ``BadInput`` for the first key that is missing, too long or not printable."""
+    raters = rater_columns((*table.keys, *table.columns), table.answers)
     for name, column in table.keys.items():
+        if name == "rater" or name in raters:
+            continue  # who gave a label need not be known, and nobody need give them all
         verdicts: dict[str, bool] = {}
         for row, text in enumerate(column):
             if text not in verdicts:

@@ -185,13 +185,13 @@ def test_sessions_repeats_and_unused_columns(folder: Path) -> None:
     eeg["session"] = np.where(np.arange(240) % 120 < 60, "monday", "tuesday")
     eeg["repeat"] = 1
     eeg.to_csv(folder / "eeg.csv", index=False)
-    labels.assign(rater="r1").to_csv(folder / "labels.csv", index=False)
+    labels.assign(comment="x").to_csv(folder / "labels.csv", index=False)
     study = Study.from_file(folder / "study.toml")
     session = study.pilot.recordings[0].session
     assert session is not None
     np.testing.assert_array_equal(session, np.repeat([0, 1], 60))
     assert study.names.channels["EEG", "s1"] == tuple(f"E{i}" for i in range(1, 9))
-    assert study.remarks == ("labels.csv: not used: 'rater'.",)
+    assert study.remarks == ("labels.csv: not used: 'comment'.",)
 
 
 def test_csv_written_by_other_programs(folder: Path) -> None:
