@@ -39,7 +39,6 @@ class DamagedArchive(Exception):
 
 DIMS: dict[str, list[str]] = {
     "log_snr": ["modality", "latent"],
-    "log_snr_raw": ["modality", "latent"],
     "gain_spread": ["modality"],
     "gain": ["person"],
     "gain_raw": ["person"],

@@ -52,6 +52,7 @@ from brainworth.models.posterior.likelihoods import (
     slope_log_likelihood,
     task_log_likelihood,
 )
+from brainworth.models.posterior.stretched import StretchedNormal, from_coordinate
 from brainworth.models.posterior.total_snr import LATENT_DECAY
 from brainworth.models.theory.system import Spectrum, System
 
@@ -77,6 +78,13 @@ class Priors:
     variables over the latents, so that with several latents rho^2 is about Beta(a, b)."""
     explainable: Float[Array, " two"] = field(default_factory=lambda: jnp.ones(2))
     """Parameters of the Beta prior of the explainable share of the label variance; uniform by default."""
+    knee: Float[Array, "*modality"] = field(default_factory=lambda: jnp.asarray(-3.0))
+    """log phi below which a pilot sees nothing: where the sampler's coordinate changes (``stretched``). No part of the prior."""
+
+    def log_snr_of(self, n_latents: int) -> tuple[Float[Array, "modality latent"], Float[Array, "modality latent"]]:
+        """Return mean and standard deviation of log phi by modality and latent."""
+        middle = self.log_snr[:, None] - LATENT_DECAY * jnp.arange(n_latents)
+        return middle, jnp.broadcast_to(self.log_snr_scale[:, None], middle.shape)
 
 
 def system_of(
@@ -157,10 +165,10 @@ def pilot_prior(priors: Priors, modality_of: Array, n_latents: int) -> dict[str,
         Largest latent dimension; latents without signal shrink.
     """
     n_modalities = priors.log_snr.shape[0]
-    step = -LATENT_DECAY * jnp.arange(n_latents)
     with numpyro.plate("modality", n_modalities, dim=-2), numpyro.plate("latent", n_latents, dim=-1):
-        raw = _site("log_snr_raw", dist.Normal(0.0, 1.0))
-    log_snr = _derived("log_snr", priors.log_snr[:, None] + step + priors.log_snr_scale[:, None] * raw)
+        knee = jnp.broadcast_to(priors.knee, priors.log_snr.shape)[:, None]
+        coordinate = _site("log_snr_coordinate", StretchedNormal(*priors.log_snr_of(n_latents), knee))
+    log_snr = _derived("log_snr", from_coordinate(coordinate, knee))
     exponent = _site("brain_exponent", dist.TruncatedNormal(1.0, 0.35, low=0.0, high=2.0))
     with numpyro.plate("modality_spread", n_modalities):
         spread = _site("gain_spread", dist.HalfNormal(priors.gain_spread))

@@ -19,11 +19,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 from numpyro import handlers
-from numpyro.infer import MCMC, NUTS
+from numpyro.infer import MCMC
 from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
 
 from brainworth.models.pilot.evidence import EXPONENTS, PilotEvidence
 from brainworth.models.posterior.hierarchy import EXPONENT_SCALE, Priors, pilot_model, pilot_prior
+from brainworth.models.posterior.jumps import JumpingNUTS, mixture
+from brainworth.models.posterior.stretched import from_coordinate, slope, to_coordinate
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Chains:
         return {name: value.reshape(math.prod(value.shape[:2]), *value.shape[2:]) for name, value in self.sites.items()}
 
 
+KNEES = (-8.0, 3.0)
+"""Least and greatest log phi at which the sampler's coordinate may change."""
 EXTRA_FIELDS = ("diverging", "energy", "accept_prob", "num_steps")
 
 
@@ -134,8 +138,21 @@ def _sites(model: Callable[..., None], data: Data, values: Site) -> tuple[Site, 
 def run_chain(options: SamplerOptions, n_latents: int, key: Array, data: Data) -> tuple[Site, Site, Site, Site]:
     """Run one NUTS chain and return (sites, extra fields, log-likelihood, log prior); pure, so that it can be mapped."""
     energy = energy_and_slope(n_latents)
-    kernel = NUTS(
-        potential_fn=lambda sites: energy(sites, data),
+    priors = data[1]
+    knee = jnp.broadcast_to(priors.knee, priors.log_snr.shape)
+    propose, log_density = mixture(priors.log_snr_of(n_latents), knee)
+
+    def proposed(key: Array, row: Array, column: Array) -> Array:
+        return to_coordinate(propose(key, row, column), knee[row])
+
+    def log_proposed(value: Array, row: Array, column: Array) -> Array:
+        return log_density(from_coordinate(value, knee[row]), row, column) + jnp.log(slope(value))
+
+    kernel = JumpingNUTS(
+        lambda sites: energy(sites, data),
+        "log_snr_coordinate",
+        proposed,
+        log_proposed,
         target_accept_prob=options.target_accept,
         max_tree_depth=options.max_tree_depth,
     )
@@ -188,6 +205,7 @@ def sample_posterior(
         Length of the chains.
     """
     chosen = options or SamplerOptions()
+    priors = replace(priors, knee=knee_of(evidence))
     keys = jax.random.split(jax.random.key(seed), chosen.n_chains)
     people = len(modality_of)
     data = _with_empty_people(evidence, modality_of)
@@ -200,6 +218,8 @@ def sample_posterior(
         sites, extra, seen, prior = jax.tree.map(lambda *leaves: np.stack(leaves), *pool.map(run, keys))
     draws, seen, prior = (_without_empty_people(dict(part), people) for part in (sites, seen, prior))
     draws["task_exponent"] = _draw_exponent(draws.pop("task_exponent_logits"), seed)
+    coordinate = draws.pop("log_snr_coordinate")
+    prior["log_snr"] = prior.pop("log_snr_coordinate") - np.log(np.asarray(slope(coordinate)))
     statistics = {name: np.asarray(value, dtype=float) for name, value in extra.items()}
     statistics["acceptance_rate"] = statistics.pop("accept_prob")
     return Chains(sites=draws, statistics=statistics, log_likelihood=seen, log_prior=prior)
@@ -213,7 +233,7 @@ def sample_prior(
     people = jnp.pad(jnp.asarray(modality_of, dtype=int), (0, size - len(modality_of)))
     sites = _prior_draws(n_latents, n_draws, jax.random.key(seed), priors, people)
     draws = _without_empty_people({name: np.asarray(value)[None] for name, value in sites.items()}, len(modality_of))
-    draws = {name: value[0] for name, value in draws.items()}
+    draws = {name: value[0] for name, value in draws.items() if name != "log_snr_coordinate"}
     weight = np.exp(-0.5 * ((EXPONENTS - 1.0) / EXPONENT_SCALE) ** 2)
     draws["task_exponent"] = np.random.default_rng([seed, 3]).choice(EXPONENTS, n_draws, p=weight / weight.sum())
     return draws
@@ -226,6 +246,20 @@ def _prior_draws(n_latents: int, n_draws: int, key: Array, priors: Priors, peopl
         return {name: site["value"] for name, site in trace.items() if site["type"] in {"sample", "deterministic"}}
 
     return jax.vmap(one)(jax.random.split(key, n_draws))
+
+
+def knee_of(evidence: PilotEvidence) -> Float[Array, " modality"]:
+    """Return log phi below which a pilot sees next to nothing of a latent, by modality: where the coordinate is stretched.
+
+    A pattern over q channels is learned from n samples of a person where phi n > q, and the latent's map over p directions
+    from all samples where phi n > sqrt(p q) (Benaych-Georges and Nadakuditi 2012). Nothing but the speed of the sampler depends
+    on it.
+    """
+    brain = evidence.brain
+    directions = 1.0 / jnp.sum(evidence.spectrum.count * evidence.spectrum.shares(jnp.asarray(1.0)) ** 2)
+    samples = jnp.maximum(brain.samples * brain.fold_share, 1e-9)
+    faint = brain.channels * jnp.maximum(brain.subjects, 1.0) / samples
+    return jnp.clip(jnp.log(faint + jnp.sqrt(directions * brain.channels) / samples), *KNEES)
 
 
 def _padded_people(people: int) -> int:
