@@ -101,9 +101,9 @@ def test_worst_case_is_below_every_surface_and_certified() -> None:
 def test_what_rounds_gain_is_said_with_its_error() -> None:
     posterior: Any = SimpleNamespace(
         draws=SimpleNamespace(
-            system=SimpleNamespace(signal_variance=np.ones(80), noise_variance=np.full(80, 0.5)),
             people=np.ones((80, 1, 1)),
         ),
+        explained_share=np.full(80, 2.0 / 3.0),
         pilot=SimpleNamespace(labels=50.0),
         study=SimpleNamespace(config=SimpleNamespace(study=SimpleNamespace(seed=0))),
         surface=undecided,

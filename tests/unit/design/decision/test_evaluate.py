@@ -64,8 +64,8 @@ def test_a_design_is_compared_for_its_own_money(posterior: Posterior) -> None:
     assert float(found.bill.total) == 80 * 30 + 10 * 120
     assert found.labels_alone.n_task == 120
     assert not found.labels_alone.holds_brain_data
-    expected = found.performance.expected.explainable_r2.mean
-    alone = found.labels_alone_performance.expected.explainable_r2.mean
+    expected = found.performance["expected"]["explainable_r2"]["mean"]
+    alone = found.labels_alone_performance["expected"]["explainable_r2"]["mean"]
     assert found.gain.mean == pytest.approx(expected - alone)
     assert found.loss_against_best >= -1e-9
     assert found.performance.probability_of_target is not None

@@ -155,19 +155,6 @@ def test_complete_alignment_needs_k_over_p_of_the_labels_at_every_risk() -> None
         assert saved == pytest.approx(1 - K / 400, abs=1e-4)
 
 
-def test_savings_fraction_is_the_share_of_equivalent_labels() -> None:
-    system = _system(Spectrum(jnp.ones(1), jnp.asarray([400.0])), 0.7)
-    design = Design.simple(jnp.asarray([2000.0]), jnp.asarray(50.0))
-    extra = float(jax.jit(equivalent_labels)(*plain_types(system, design)))
-
-    def saved(brain: float, labels: float) -> float:
-        return 1 - float(full(system, Design.simple(jnp.asarray([brain]), jnp.asarray(labels)))[3])
-
-    assert saved(2000.0, 50.0) == pytest.approx(extra / (extra + 50.0), rel=1e-9)
-    assert saved(0.0, 50.0) == pytest.approx(0.0, abs=1e-9)
-    assert saved(0.0, 0.0) == 0.0
-
-
 def test_power_law_refuses_exponents_without_one() -> None:
     with pytest.raises(ValueError, match="must be above 1"):
         power_law(_system(Spectrum.power_law(50, 1.0), 0.5), Design.simple([10.0], 10.0), 1.0)
