@@ -36,9 +36,10 @@ CHECKS_UNITS = """\
 
 Units do not count: each channel may have its own (tesla beside volt), and so may the labels, all features together, and money. The
 order of rows, channels, people and files, other ids, and offsets of channels do not count either. The plans then agree within the
-Monte Carlo error of the sampler, which the report states. Two orders do count: samples of a person are read as they follow each other
-in time where their noise is correlated in time; and the order of stimuli decides which groups are held out together, so that another one
-is another draw of the folds.
+Monte Carlo error of the sampler, which the report states.
+
+Two orders do count. Samples of a person are read as they follow each other in time, where their noise is correlated in time. The
+order of stimuli decides which groups are held out together, so that another order is another draw of the folds.
 
 What does count is the **proportion of the features to each other**. An embedding says by its variances which directions matter;
 features in unlike units (letters, decibels) say nothing by them. brainworth tries both, raw and standardised features, and keeps

@@ -140,6 +140,15 @@ def _refuse_empty(given: Sequence[str]) -> None:
             raise BadInput(f"{option.rstrip('=')}: it is empty. Give it a value, or leave the option out.")
 
 
+def _unexpected(error: Exception) -> str:
+    """Return the sentence about a fault of the disk, the network or a program where nobody expected it, or about a bug."""
+    if isinstance(error, OSError):
+        what = f"{error.filename}: " if error.filename else ""
+        return f"{what}the system says: {error.strerror or error}. Check disk, network and permissions, and run the command again."
+    text = f"This is a fault in brainworth, not in your input ({type(error).__name__}: {error}). "
+    return f"{text}Run again with --debug and report it."
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
@@ -165,8 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _close_quietly()
         return 0
     except Exception as error:
-        text = f"This is a fault in brainworth, not in your input ({type(error).__name__}: {error}). "
-        return _fail(one_paragraph(text + "Run again with --debug and report it."), BUG, debug=debug)
+        return _fail(one_paragraph(_unexpected(error)), USAGE if isinstance(error, OSError) else BUG, debug=debug)
     if result == INTERRUPTED:  # typer turns an interruption into this code
         typer.echo("Interrupted.", err=True)
     return result if isinstance(result, int) else 0

@@ -10,13 +10,14 @@ import os
 import re
 import secrets
 import zlib
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from platform import node
 from typing import BinaryIO
 
 from brainworth.design.common.errors import BadInput
+from brainworth.design.common.messages import one_line, problem
 
 HERE = f"{zlib.crc32(node().encode()):08x}"
 """This machine, in the names of temporary files."""
@@ -84,9 +85,34 @@ def stream_atomic(path: Path, write: Callable[[BinaryIO], object]) -> Path:
     return path
 
 
+@contextmanager
+def reading(source: object) -> Generator[None]:
+    """Turn a fault of the disk, the network or the permissions while something is read into ``BadInput``."""
+    try:
+        yield
+    except OSError as error:
+        right = "Check its path, its permissions, and the disk or network it is on."
+        raise problem(
+            source, "", f"the file cannot be read ({one_line(error.strerror or error, 200)})", right
+        ) from error
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file that is out of date, or raise ``BadInput``."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f"{path} cannot be removed: {error.strerror or error}. Remove it, or choose another folder."
+        ) from error
+
+
 def remove_leftovers(folder: Path) -> None:
-    """Remove what killed runs of this machine left under temporary names; what a living run is writing stays."""
-    for path in folder.glob(".*.tmp"):
+    """Remove what killed runs of this machine left under temporary names; what a living run is writing stays.
+
+    A folder of results holds folders of figures and tables: they are looked through, too.
+    """
+    for path in (*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")):
         found = _TEMPORARY.fullmatch(path.name)
         if found is not None and not _lives(int(found[1])):
             with suppress(OSError):  # already gone: nothing is lost

@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from brainworth.design.common.files import reading
 from brainworth.design.common.hints import path_hint
 from brainworth.design.common.messages import did_you_mean, problem, quoted
 from brainworth.design.common.outside import outside_is_allowed
@@ -53,7 +54,8 @@ class Folder:
     def __init__(self, study: Path, data_root: str | None = None, *, allow_outside: bool | None = None) -> None:
         self.base, self.file = study.parent, study.name
         self.outside = outside_is_allowed() if allow_outside is None else allow_outside
-        self.digest = {study.name: sha256(study)}
+        with reading(study):
+            self.digest = {study.name: sha256(study)}
         if data_root is not None:
             root = self._unchecked(data_root, "study > data_root")
             if not root.is_dir():
@@ -142,6 +144,10 @@ class Folder:
 
     def table(self, relative: str, field: str, wanted: Wanted) -> Table:
         """Return the table in a file (or zarr store) that a field of the study names."""
+        with reading(relative):
+            return self._table(relative, field, wanted)
+
+    def _table(self, relative: str, field: str, wanted: Wanted) -> Table:
         place = self.place(relative, field)
         if place.is_dir() and relative.lower().rstrip("/").endswith(".zarr"):
             return read_container(self.tree(place, field), relative, wanted)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from brainworth.design.common.files import reading
 from brainworth.design.common.messages import problem, quoted
 from brainworth.design.pilot.build import IDS, RECORDINGS
 from brainworth.design.pilot.folder import Folder
@@ -68,6 +69,11 @@ def read_recordings(folder: Folder, modality: Modality) -> Table:
     BadInput
         See the module's docstring.
     """
+    with reading(modality.recordings):
+        return _read(folder, modality)
+
+
+def _read(folder: Folder, modality: Modality) -> Table:
     relative, reader = cast("str", modality.recordings), modality.reader
     wanted = wanted_of(reader)
     field = f"modality {quoted(modality.name)} > recordings"

@@ -22,7 +22,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from brainworth.design.common.files import write_atomic
+from brainworth.design.common.files import remove_file, remove_leftovers, write_atomic
 from brainworth.design.common.records import Number
 from brainworth.design.decision.records.plan import Plan
 from brainworth.design.report import (
@@ -87,6 +87,7 @@ def write_report(directory: Path) -> Path:
     """
     directory = Path(directory)
     saved = load(directory)
+    remove_leftovers(directory)
     plots = drawn(saved)
     for name in FIGURE_NAMES:
         for suffix in ("svg", "png"):
@@ -94,14 +95,14 @@ def write_report(directory: Path) -> Path:
             if name in plots:
                 write_atomic(path, plots[name].svg if suffix == "svg" else plots[name].png)
             else:
-                path.unlink(missing_ok=True)
+                remove_file(path)
     contents = csv_tables.csv_files(saved)
     for name in csv_tables.TABLES:
         path = directory / "tables" / f"{name}.csv"
         if path.name in contents:
             write_atomic(path, contents[path.name])
         else:
-            path.unlink(missing_ok=True)
+            remove_file(path)
     return write_atomic(directory / "report.html", page(saved, plots).encode())
 
 

@@ -7,10 +7,12 @@ wrong: one of the four is there already, or the folder cannot be written; a ``Ba
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from brainworth.design.common.errors import BadInput
 from brainworth.design.common.files import write_atomic
 from brainworth.design.common.messages import listed, problem
 
@@ -125,4 +127,13 @@ def write_example(folder: Path) -> list[Path]:
     if there:
         wrong = f"the folder is not empty: it holds {listed(there)}, and nothing is overwritten"
         raise problem(folder, "", wrong, right)
-    return [write_atomic(folder / name, content) for name, content in files.items()]
+    written: list[Path] = []
+    try:
+        for name, content in files.items():
+            written.append(write_atomic(folder / name, content))
+    except BadInput:
+        for path in written:  # half an example would refuse the next try
+            with suppress(OSError):
+                path.unlink()
+        raise
+    return written

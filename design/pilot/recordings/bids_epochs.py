@@ -142,7 +142,8 @@ def _require_within(events: Events, seconds: float, rate: float) -> None:
         more = f" ({outside.size} such events in all)" if outside.size > 1 else ""
         wrong = f"the onset of {events.onset[event]:g} s lies outside of the recording, 0 to {seconds:g} s{more}"
         right = (
-            "Onsets are in seconds from the first sample; are these milliseconds, or samples? Or leave such rows out."
+            "Onsets are in seconds from the first sample; are these milliseconds, or samples, or is the recording cut off? "
+            "Or leave such rows out."
         )
         raise problem(events.source, f"{events.place(event)}, column 'onset'", wrong, right)
 

@@ -24,7 +24,7 @@ from brainworth.models.pilot.summary import summarise
 
 N, PEOPLE, CHANNELS = 72, ("anna", "ben", "cleo", "dora"), 5
 E = [f"E{i}" for i in range(CHANNELS)]
-Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+Tables = tuple[Any, Any, Any]
 
 
 def tables() -> Tables:
@@ -122,7 +122,7 @@ def test_how_tables_are_written_down_does_not_count(
 
 def test_names_do_not_count(plain: list[np.ndarray]) -> None:
     stimuli, labels, recordings = tables()
-    people = dict(zip(PEOPLE, ("Zoë", "2", "sub-17", "x y"), strict=True))
+    people: dict[str, str] = dict(zip(PEOPLE, ("Zoë", "2", "sub-17", "x y"), strict=True))
     ids = {name: f"Wort {7 * i % N}é" for i, name in enumerate(stimuli["stimulus"])}
     given = (
         stimuli.assign(stimulus=stimuli["stimulus"].map(ids), group=stimuli["group"] + " Satz"),
