@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from brainworth.design.allocation.costs import Bill
 from brainworth.design.allocation.describe import plans
@@ -22,12 +21,18 @@ from brainworth.design.allocation.result import Allocation
 from brainworth.design.allocation.result import Plan as Purchased
 from brainworth.design.common.records import Number, plain, with_fields
 from brainworth.design.common.summaries import interval
-from brainworth.design.decision.purchase_records import allocation_record, cost_record, forecast_record
+from brainworth.design.decision.purchase_records import (
+    allocation_record,
+    cost_record,
+    expected_record,
+    single_studies_record,
+)
 from brainworth.design.decision.records.plan import Performance
 from brainworth.design.decision.verdict import Gain
 from brainworth.design.decision.wish import Wish, broken, wished
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.design.posterior.fit import Posterior
+from brainworth.models.forecast.label_variance import LabelVariance
 
 _DRAWS = 128
 
@@ -114,8 +119,7 @@ class Believed:
 
     problem: Problem
     surface: PosteriorSurface
-    explained_share: Float[np.ndarray, " draw"]
-    """Share of the labels' variance that features can explain at all."""
+    label_variance: LabelVariance
     worthwhile: float
 
 
@@ -125,7 +129,7 @@ def believed(posterior: Posterior) -> Believed:
     return Believed(
         problem=problem_from_config(config, posterior.people),
         surface=posterior.surface(),
-        explained_share=posterior.explained_share,
+        label_variance=posterior.label_variance,
         worthwhile=config.objective.worthwhile,
     )
 
@@ -174,8 +178,8 @@ def evaluate(known: Believed, wish: Wish) -> Evaluation:
 def forecast(known: Believed, plan: Purchased) -> Reached:
     """Return the forecast of one purchase."""
     found = Reached(
-        **dict(forecast_record(plan.outcomes, known.explained_share)),
-        expected=forecast_record(plan.expected, known.explained_share),
+        **dict(single_studies_record(plan.outcomes, known.label_variance)),
+        expected=expected_record(plan.expected, known.label_variance),
     )
     target = known.problem.target
     return (

@@ -19,7 +19,12 @@ from brainworth.design.common.version import __version__
 from brainworth.design.decision.exchange_rates import ExchangeRates
 from brainworth.design.decision.learning import learning
 from brainworth.design.decision.performance_table import performance_table, reach
-from brainworth.design.decision.purchase_records import allocation_record, cost_record, forecast_record
+from brainworth.design.decision.purchase_records import (
+    allocation_record,
+    cost_record,
+    expected_record,
+    single_studies_record,
+)
 from brainworth.design.decision.records import details as detail
 from brainworth.design.decision.records import plan as record
 from brainworth.design.decision.rehearse import Rehearsal
@@ -131,19 +136,16 @@ def _verdict(solved: Solved) -> record.Verdict:
     )
 
 
-def _forecast(posterior: Posterior, explainable: NDArray[np.float64]) -> record.Forecast:
-    return forecast_record(explainable, posterior.explained_share)
-
-
 def _single_studies(
     posterior: Posterior, plan: BestPurchase, outcomes: NDArray[np.float64], rehearsal: Rehearsal | None
 ) -> record.Performance:
     """Return what one laboratory reads off, and beside it the average over such laboratories."""
-    forecast = _forecast(posterior, outcomes)
+    labels = posterior.label_variance
+    forecast = single_studies_record(outcomes, labels)
     return record.Performance(
         explainable_r2=forecast.explainable_r2,
         r2=forecast.r2,
-        expected=_forecast(posterior, plan.expected),
+        expected=expected_record(plan.expected, labels),
         rehearsal=None if rehearsal is None else _rehearsal(rehearsal),
     )
 
@@ -165,9 +167,10 @@ def _today(posterior: Posterior) -> record.Forecast:
     """Return the forecast with the pilot alone; without any label nothing is predicted, and R^2 is 0."""
     surface = posterior.surface()
     if float(surface.size.labels) <= 0.0:
-        return _forecast(posterior, np.zeros(int(posterior.draws.people.shape[0])))
+        return single_studies_record(np.zeros(int(posterior.draws.people.shape[0])), posterior.label_variance)
     nothing = np.zeros((1, len(surface.modalities)))
-    return _forecast(posterior, surface.outcomes(Purchase(np.zeros(1), nothing, nothing + 1.0, nothing + 1.0))[0])
+    outcomes = surface.outcomes(Purchase(np.zeros(1), nothing, nothing + 1.0, nothing + 1.0))[0]
+    return single_studies_record(outcomes, posterior.label_variance)
 
 
 def _rehearsal(found: Rehearsal) -> record.Rehearsal:

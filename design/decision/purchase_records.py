@@ -9,6 +9,7 @@ from brainworth.design.allocation.costs import Bill
 from brainworth.design.allocation.result import Allocation
 from brainworth.design.common.summaries import spread
 from brainworth.design.decision.records import plan as record
+from brainworth.models.forecast.label_variance import LabelVariance
 
 
 def allocation_record(allocation: Allocation) -> record.Allocation:
@@ -32,17 +33,11 @@ def cost_record(bill: Bill, currency: str) -> record.Cost:
     )
 
 
-def forecast_record(
-    explainable: Float[np.ndarray, " study"], explained_share: Float[np.ndarray, " draw"]
-) -> record.Forecast:
-    """Return the forecast of draws, or of single studies (so many a draw).
+def single_studies_record(explainable: Float[np.ndarray, " study"], labels: LabelVariance) -> record.Forecast:
+    """Return the forecast of what single studies read off, from their explainable R^2 (so many studies a draw)."""
+    return record.Forecast(explainable_r2=spread(explainable), r2=spread(labels.r2(explainable)))
 
-    Parameters
-    ----------
-    explainable
-        Explainable R^2 of each draw or study.
-    explained_share
-        Share of the labels' variance that features can explain at all, by draw: R^2 is the product.
-    """
-    share = np.repeat(explained_share, explainable.size // explained_share.size)
-    return record.Forecast(explainable_r2=spread(explainable), r2=spread(explainable * share))
+
+def expected_record(explainable: Float[np.ndarray, " draw"], labels: LabelVariance) -> record.Forecast:
+    """Return the forecast of the average over studies, draw by draw."""
+    return record.Forecast(explainable_r2=spread(explainable), r2=spread(labels.expected_r2(explainable)))

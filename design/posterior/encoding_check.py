@@ -6,15 +6,16 @@ from above, and the prior, which is wide and never zero, says the rest: the post
 
 * Warning: no latent is predicted on held-out samples better than the best of as many latents of pure noise would be, in all but
   ``FALSE_ALARM`` of pilots. The ratio is then hardly more than a belief.
-* Refusal: an encoder at the posterior's median ratio would have reached an accuracy that is missed by more than ``CONTRADICTED``
-  standard errors. The recordings contradict the ratio.
+* An encoder at the posterior's median ratio would have reached an accuracy that is missed by more than ``CONTRADICTED`` standard
+  errors: the recordings contradict the ratio. A refusal where they show no signal at all; a warning where they show one that is
+  weaker than the model makes of it (real recordings do: their latents are not as independent of one another as the model's).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -89,28 +90,44 @@ def encoding_evidence(posterior: Posterior) -> list[EncodingEvidence]:
     return found
 
 
-def judged(evidence: EncodingEvidence) -> Status:
+Judgement = Literal["shown", "weaker", "prior", "contradicted"]
+"""What recordings say of the posterior's signal-to-noise ratio: they show it, show a weaker one, show nothing, speak against it."""
+
+
+def judged(evidence: EncodingEvidence) -> Judgement:
     """Return whether the recordings support the posterior's signal-to-noise ratio, leave it to the prior, or contradict it."""
-    if evidence.expected - evidence.accuracy > CONTRADICTED * evidence.error:
-        return "refuse"
-    return "ok" if evidence.accuracy > evidence.chance else "warn"
+    missed = evidence.expected - evidence.accuracy > CONTRADICTED * evidence.error
+    if evidence.accuracy > evidence.chance:
+        return "weaker" if missed else "shown"
+    return "contradicted" if missed else "prior"
 
 
-_VERDICTS: dict[Status, str] = {
-    "ok": "The recordings themselves show the signal.",
-    "warn": "The recordings do not show a signal, so this ratio comes from the prior: set [priors.modality.{name}] snr to what you "
-    "believe, or record more, before you trust a plan that buys {name}.",
-    "refuse": "That is less than the ratio promises (r = {expected:.2f}): the recordings contradict it. Look for wrong times, "
-    "stimuli or channels, or state a lower ratio under [priors.modality.{name}].",
+_VERDICTS: dict[Judgement, tuple[Status, str]] = {
+    "shown": ("ok", "The recordings themselves show the signal."),
+    "weaker": (
+        "warn",
+        "The recordings show a signal, but a weaker one than this ratio promises (r = {expected:.2f}): what {name} is worth may be "
+        "stated too high. State a lower ratio under [priors.modality.{name}] to see what would change.",
+    ),
+    "prior": (
+        "warn",
+        "The recordings do not show a signal, so this ratio comes from the prior: set [priors.modality.{name}] snr to what you "
+        "believe, or record more, before you trust a plan that buys {name}.",
+    ),
+    "contradicted": (
+        "refuse",
+        "That is less than the ratio promises (r = {expected:.2f}): the recordings contradict it. Look for wrong times, "
+        "stimuli or channels, or state a lower ratio under [priors.modality.{name}].",
+    ),
 }
 
 
 def encoding_checks(posterior: Posterior) -> Iterator[Check]:
     """Say for every modality where its signal-to-noise ratio comes from; value and threshold are correlations."""
     for evidence in encoding_evidence(posterior):
-        status = judged(evidence)
         low, middle, high = evidence.snr
-        verdict = _VERDICTS[status].format(name=evidence.name, expected=evidence.expected)
+        status, text = _VERDICTS[judged(evidence)]
+        verdict = text.format(name=evidence.name, expected=evidence.expected)
         yield Check(
             name=f"source of the signal-to-noise ratio ({evidence.name})",
             status=status,

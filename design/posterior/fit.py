@@ -31,6 +31,7 @@ from brainworth.design.posterior.literature import study_priors
 from brainworth.design.posterior.notes import Learned, Notes, Sampler, people_with_gains, pilot_notes, predictive_groups
 from brainworth.design.study_file.system_file import NamedSystem
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
+from brainworth.models.forecast.label_variance import LabelVariance
 from brainworth.models.forecast.people import new_people
 from brainworth.models.learner.learning_curve import learning_curve
 from brainworth.models.pilot.evidence import PilotEvidence
@@ -110,10 +111,14 @@ class Posterior:
         return {name: self.notes.people.get(name, 0) for name in self.study.config.modality_names}
 
     @property
+    def label_variance(self) -> LabelVariance:
+        """Variance of the labels, by draw, and how much that of one world may differ: not at all if a pilot has shown it."""
+        return LabelVariance.of(self.draws.system, seen=self.study.has_pilot and float(self.pilot.labels) > 0.0)
+
+    @property
     def explained_share(self) -> NDArray[np.float64]:
         """Share of the labels' variance that features can explain at all, by draw."""
-        signal, noise = np.asarray(self.draws.system.signal_variance), np.asarray(self.draws.system.noise_variance)
-        return signal / (signal + noise)
+        return self.label_variance.explained_share
 
     def columns(self) -> dict[str, NDArray[np.float64]]:
         """Return draws of the quantities that the plan file summarises, in the labels' unit."""

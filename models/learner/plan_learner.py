@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, validate_data
 
 from brainworth.models.learner.belief import Parameters, Source, Stage1, TwoStages
 from brainworth.models.learner.brain_sets import BrainSet, CheckedSet, Stimuli, checked_set, common_basis
@@ -95,7 +95,7 @@ class PlanLearner(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_labels, n_features)
-            Features of the labelled stimuli, new ones only if a pilot was given.
+            Features of the labelled stimuli, new ones only if a pilot was given; none need be new then.
         y : array-like of shape (n_labels,)
             Labels.
         brain : list of (X_brain, R), optional
@@ -105,7 +105,7 @@ class PlanLearner(RegressorMixin, BaseEstimator):
         person : list of str, optional
             Name of each set's person: sets of one person in one modality share their channel patterns, with the pilot's, too.
         """
-        features, label = _validated(self, X, y, dtype=np.float64, y_numeric=True)
+        features, label = self._labelled(X, y)
         sets = [checked_set(given, features.shape[1]) for given in brain or []]
         where = self._places(modality, len(sets))
         names = [f"set {index}" for index in range(len(sets))] if person is None else [str(name) for name in person]
@@ -120,10 +120,22 @@ class PlanLearner(RegressorMixin, BaseEstimator):
             for place, name, found in zip(where, names, _statistics(self.basis_, sets, root), strict=True)
         ]
         self.stage_one_ = stages.recorded(_joined(known))
-        labels = LabelStatistics.of(self.basis_.transform(features) / root, label)
-        fit = stages.labelled(self.stage_one_, labels if seen is None else seen + labels, seen)
+        labels = seen
+        if len(label) or seen is None:
+            bought = LabelStatistics.of(self.basis_.transform(features) / root, label)
+            labels = bought if seen is None else seen + bought
+        fit = stages.labelled(self.stage_one_, labels, seen)
         self._keep(fit, root)
         return self
+
+    def _labelled(self, X: ArrayLike, y: ArrayLike) -> tuple[Matrix, Float[np.ndarray, " label"]]:
+        """Return the new labels and their features; none at all if the pilot has labels."""
+        if self.pilot is None or not len(self.pilot.label):
+            return _validated(self, X, y, dtype=np.float64, y_numeric=True)
+        features = _validated(self, X, dtype=np.float64, ensure_min_samples=0)
+        label = check_array(y, dtype=np.float64, ensure_2d=False, ensure_min_samples=0, input_name="y")
+        check_consistent_length(features, label)
+        return features, label
 
     def _keep(self, fit: TaskFit, root: Matrix) -> None:
         self.draw_weight_ = fit.share

@@ -58,6 +58,13 @@ def test_no_accuracy_and_a_large_pilot_contradicts_the_ratio(prior: Posterior) -
     assert "contradict" in check.sentence
 
 
+def test_a_weaker_signal_than_promised_is_a_warning(prior: Posterior) -> None:
+    """Recordings that do show a signal are no reason to refuse, however little it is."""
+    (check,) = encoding_checks(_with_pilot(prior, [0.06, 0.01, 0.0, 0.0], 7000.0))
+    assert check.status == "warn"
+    assert "weaker one than this ratio promises" in check.sentence
+
+
 def test_accuracy_that_is_seen_is_well(prior: Posterior) -> None:
     (check,) = encoding_checks(_with_pilot(prior, [0.5, 0.1, 0.0, 0.0], 400.0))
     assert check.status == "ok"

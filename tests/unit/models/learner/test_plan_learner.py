@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ from brainworth.models.learner.belief import Parameters
 from brainworth.models.learner.encoder_fit import EncoderEffort, LearnedLatents, Strength, fit_latents
 from brainworth.models.learner.plan_learner import PlanLearner
 from brainworth.models.learner.task_fit import TaskBelief, fit_task, mixed_alignment
+from brainworth.models.pilot.summary import choose_basis, population_variance, standardised_labels
 from brainworth.models.theory.encoding import encode
 from brainworth.models.theory.system import Design, Spectrum, System
 from brainworth.models.worlds.gram import LabelStatistics, Shown, random_patterns, simulated_labels, simulated_recording
@@ -196,6 +198,23 @@ def test_estimator_learns_from_recordings_whatever_the_units(
     np.testing.assert_allclose(one_person.predict(new), model.predict(new), atol=0.15)
     two_people = _fresh(told).fit(x, y, brain=halves)
     assert not np.allclose(two_people.predict(new), one_person.predict(new))
+
+
+@pytest.mark.parametrize("new", [0, 1, 12])
+def test_few_labels_or_none_join_those_of_the_pilot(new: int) -> None:
+    """A plan may buy one label, or recordings alone: what counts is the pilot's labels and the new ones together."""
+    system = _system(30, 0.5, [[1.0, 0.5]], [16.0])
+    pilot, truth = simulate_study(system, StudySize((SourceSize("EEG", 200),), 60, 400), 3)
+    basis, _ = choose_basis(pilot, standardised_labels(pilot))
+    variance = population_variance(basis, pilot.features)
+    kept = replace(pilot, label_stimulus=pilot.label_stimulus[new:], label=pilot.label[new:])
+    x, y = pilot.features[pilot.label_stimulus[:new]], pilot.label[:new]
+    joined = PlanLearner(_known(system), ("EEG",), basis, variance, kept).fit(x, y)
+    all_in_pilot = PlanLearner(_known(system), ("EEG",), basis, variance, pilot)
+    all_in_pilot.fit(np.empty((0, 30)), np.empty(0))
+    fresh = np.random.default_rng(5).standard_normal((500, 30)) @ truth.covariance_root
+    np.testing.assert_allclose(joined.predict(fresh), all_in_pilot.predict(fresh), atol=0.02)
+    assert np.corrcoef(joined.predict(fresh), fresh @ truth.task_map)[0, 1] > 0.4
 
 
 def test_estimator_says_what_is_wrong(study: tuple[System, np.ndarray, np.ndarray, np.ndarray, np.ndarray]) -> None:
