@@ -163,13 +163,23 @@ def check_columns(names: Sequence[str], wanted: Wanted, source: str) -> None:
         )
 
 
+_OFTEN = {
+    "stimulus": ("word", "words", "item", "image", "picture", "sound", "sentence", "stim", "id", "text", "target"),
+    "label": ("rating", "score", "response", "answer", "value", "target", "y", "judgement", "judgment", "class"),
+    "subject": ("participant", "person", "sub", "subj", "proband", "id", "participant_id", "subject_id"),
+}
+"""What the keys are often called."""
+
+
 def _mapping(name: str, names: Sequence[str], wanted: Wanted) -> str:
     """Return how the study file says which column is a key; without a label, also that several are raters'."""
     free = [n for n in names if n not in (*wanted.required, *wanted.optional)]
     hint, section = did_you_mean(name, free), wanted.answers.section
     if not section or not free:
         return hint
-    near = difflib.get_close_matches(name, free, n=1)
+    near = difflib.get_close_matches(name, free, n=1) or [
+        n for n in free if n.strip().casefold() in _OFTEN.get(name, ())
+    ]
     one = near[0] if near else free[0] if len(free) == 1 else "its name here"
     text = f"{hint} If it has another name there, say so in the study file: {section} columns = {_pairs([one], name)}."
     if name == "label" and len(free) > 1:

@@ -160,6 +160,13 @@ def test_a_missing_key_shows_the_line_that_maps_it() -> None:
         study(long(), table=stimuli("stimulus_id"))
 
 
+def test_the_usual_name_of_a_key_is_guessed() -> None:
+    with pytest.raises(BadInput, match=r"\[stimuli\] columns = { \"word\" = \"stimulus\" }"):
+        study(long(), table=stimuli("word"))
+    with pytest.raises(BadInput, match=r"\[task\] columns = { \"rating\" = \"label\" }"):
+        study(long().rename(columns={"label": "rating"}))
+
+
 # ------------------------------------------------------------ raters
 
 
