@@ -71,7 +71,8 @@ def _sampler(posterior: Posterior) -> Iterator[Check]:
             f"effective sample size ({name})",
             value,
             "draws",
-            f"The posterior is described by {value:.0f} effectively independent draws; below 400 its ends are coarse.",
+            f"The posterior is described by {value:.0f} effectively independent draws; "
+            "below 400 its 5 % and 95 % limits are imprecise.",
             kind="count",
         )
     limits, value = Limits(0.005, 0.05), found.divergences

@@ -38,7 +38,7 @@ from brainworth.models.pilot.evidence import PilotEvidence
 from brainworth.models.pilot.likeness import draws_of_quantiles
 from brainworth.models.pilot.summary import Summary, summarise
 from brainworth.models.posterior.hierarchy import Priors, systems_of_draws
-from brainworth.models.posterior.inference import Chains, sample_posterior, sample_prior
+from brainworth.models.posterior.inference import Chains, sample_mixed, sample_prior
 from brainworth.models.posterior.likelihoods import PRESENCE
 from brainworth.models.theory.quadrature import compress
 from brainworth.models.theory.system import Spectrum, System
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 FORECAST_DRAWS = 1000
 """Posterior draws a forecast averages over."""
-MODEL = 3
+MODEL = 4
 """Number of the model; a posterior saved by another one is fitted again."""
 PRIOR_DRAWS = 400
 """Prior draws of every quantity that a report draws beside its posterior."""
@@ -240,7 +240,7 @@ def _reduced(study: Study, seed: int) -> _Reduced:
 def _sampled(fit: _Reduced, seed: int) -> tuple[Chains, dict[str, float]]:
     """Return the chains, and the seconds of both stages."""
     watch = time.perf_counter()
-    chains = sample_posterior(fit.evidence, fit.priors, fit.summary.modality_of, fit.n_latents, seed)
+    chains = sample_mixed(fit.evidence, fit.priors, fit.summary.modality_of, fit.n_latents, seed, archive.SAMPLED)
     return chains, {"statistics": fit.seconds, "posterior": time.perf_counter() - watch}
 
 

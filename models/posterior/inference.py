@@ -8,7 +8,7 @@ health gate decides.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 from numpyro import handlers
+from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
 from numpyro.infer import MCMC
 from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
 
@@ -57,6 +58,18 @@ class Chains:
     log_prior: dict[str, Float[np.ndarray, "chain draw *shape"]] = field(default_factory=dict)
     """Log prior density of every sampled site, element by element."""
 
+    def mixed(self, sites: Sequence[str]) -> bool:
+        """Return whether every element of some sites has mixed well enough (``MIXED``)."""
+        worst, least = MIXED
+        values = np.concatenate([self.sites[name].reshape(*self.sites[name].shape[:2], -1) for name in sites], axis=2)
+        agree = np.asarray(split_gelman_rubin(values)) if values.shape[1] > 3 else np.full(values.shape[2], np.inf)
+        return bool(np.all(agree < worst) and np.all(np.asarray(effective_sample_size(values)) > least))
+
+    def thinned(self, every: int) -> Chains:
+        """Return one draw of every so many."""
+        parts = (self.sites, self.statistics, self.log_likelihood, self.log_prior)
+        return Chains(*({name: value[:, ::every] for name, value in part.items()} for part in parts))
+
     def flat(self) -> dict[str, Float[np.ndarray, "draw *shape"]]:
         """Return the draws of every site, chain after chain."""
         return {name: value.reshape(math.prod(value.shape[:2]), *value.shape[2:]) for name, value in self.sites.items()}
@@ -64,6 +77,12 @@ class Chains:
 
 KNEES = (-8.0, 3.0)
 """Least and greatest log phi at which the sampler's coordinate may change."""
+LONGER = SamplerOptions(n_warmup=1000, n_draws=3000, target_accept=0.9)
+"""Chains for a pilot whose usual ones did not mix."""
+KEEP_EVERY = 4
+"""Draws of longer chains of which one is kept, so that a posterior has the same size."""
+MIXED = (1.05, 200.0)
+"""Greatest R-hat and least effective sample size of chains that need no longer ones."""
 EXTRA_FIELDS = ("diverging", "energy", "accept_prob", "num_steps")
 
 
@@ -223,6 +242,21 @@ def sample_posterior(
     statistics = {name: np.asarray(value, dtype=float) for name, value in extra.items()}
     statistics["acceptance_rate"] = statistics.pop("accept_prob")
     return Chains(sites=draws, statistics=statistics, log_likelihood=seen, log_prior=prior)
+
+
+def sample_mixed(
+    evidence: PilotEvidence,
+    priors: Priors,
+    modality_of: Int[np.ndarray, " subject"],
+    n_latents: int,
+    seed: int,
+    judged: Sequence[str],
+) -> Chains:
+    """Return what ``sample_posterior`` does; of longer chains if the usual ones have not mixed in the sites judged."""
+    chains = sample_posterior(evidence, priors, modality_of, n_latents, seed)
+    if chains.mixed(judged):
+        return chains
+    return sample_posterior(evidence, priors, modality_of, n_latents, seed, LONGER).thinned(KEEP_EVERY)
 
 
 def sample_prior(
