@@ -249,6 +249,8 @@ def _known(kind: Kind, rng: np.random.Generator) -> dict[str, Any]:
 
 def _stated(plan: bw.Plan) -> dict[str, Any]:
     shown = plan.performance
+    if shown.expected is None:
+        raise ValueError("A plan says what is expected of it.")
     return {
         "explainable_r2": _numbers(shown.explainable_r2),
         "r2": _numbers(shown.r2),

@@ -149,7 +149,7 @@ def _without_offsets(design: LabelledDesign, label: Vector) -> Iterator[tuple[fl
 def _spectra(design: LabelledDesign) -> list[_Spectrum]:
     """Return powers of the features' variances."""
     log_prior = -0.5 * ((np.array(EXPONENTS) - EXPONENT_PRIOR[0]) / EXPONENT_PRIOR[1]) ** 2
-    log_prior -= special.logsumexp(log_prior)
+    log_prior -= np.asarray(special.logsumexp(log_prior))
     return [
         _Spectrum(prior_variance(design.variance, exponent), exponent, float(weight))
         for exponent, weight in zip(EXPONENTS, log_prior, strict=True)
@@ -251,7 +251,9 @@ def _log_size_prior(member: Bool[np.ndarray, "subset latent"]) -> Vector:
 
 def _averaged(design: LabelledDesign, found: list[tuple[_Points, _Rotated, _Spectrum, float]]) -> SecondStage:
     """Return the average over all grid points by posterior probability."""
-    log_evidence = float(special.logsumexp(np.concatenate([points.log_weight.ravel() for points, *_ in found])))
+    log_evidence = float(
+        np.asarray(special.logsumexp(np.concatenate([points.log_weight.ravel() for points, *_ in found])))
+    )
     p, k = design.maps.shape
     coefficients, latent = np.zeros(p), np.zeros(k)
     misaligned = noise = exponent = offset = brain = 0.0

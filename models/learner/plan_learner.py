@@ -30,6 +30,7 @@ Matrix = NDArray[np.float64]
 
 # scikit-learn's annotations are narrower than what it accepts.
 _validated: Callable[..., Any] = validate_data
+_checked: Callable[..., Any] = check_array
 
 
 class PlanLearner(RegressorMixin, BaseEstimator):
@@ -120,8 +121,9 @@ class PlanLearner(RegressorMixin, BaseEstimator):
             for place, name, found in zip(where, names, _statistics(self.basis_, sets, root), strict=True)
         ]
         self.stage_one_ = stages.recorded(_joined(known))
-        labels = seen
-        if len(label) or seen is None:
+        if seen is not None and not len(label):
+            labels = seen
+        else:
             bought = LabelStatistics.of(self.basis_.transform(features) / root, label)
             labels = bought if seen is None else seen + bought
         fit = stages.labelled(self.stage_one_, labels, seen)
@@ -133,7 +135,7 @@ class PlanLearner(RegressorMixin, BaseEstimator):
         if self.pilot is None or not len(self.pilot.label):
             return _validated(self, X, y, dtype=np.float64, y_numeric=True)
         features = _validated(self, X, dtype=np.float64, ensure_min_samples=0)
-        label = check_array(y, dtype=np.float64, ensure_2d=False, ensure_min_samples=0, input_name="y")
+        label = _checked(y, dtype=np.float64, ensure_2d=False, ensure_min_samples=0, input_name="y")
         check_consistent_length(features, label)
         return features, label
 

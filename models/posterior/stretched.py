@@ -61,7 +61,7 @@ class StretchedNormal(Distribution):
     """
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive, "knee": constraints.real}  # noqa: RUF012
-    support = constraints.real
+    support: Any = constraints.real  # pyright: ignore[reportIncompatibleMethodOverride]  (as all of numpyro's)
     reparametrized_params = ["loc", "scale", "knee"]  # noqa: RUF012
 
     def __init__(self, loc: Any, scale: Any, knee: Any, *, validate_args: bool | None = None) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +30,7 @@ AT_ONCE = 100_000
 PRIORS = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([0.6]), jnp.array([0.5, 0.75]))
 
 
-def risks_per_second(device: jax.Device, count: int) -> tuple[float, float]:
+def risks_per_second(device: Any, count: int) -> tuple[float, float]:
     """Return risks a second on a device over ``count`` systems, in batches, and the mean risk (so that work is done)."""
     system, design = jax.device_put(batch(compress(Spectrum.power_law(300, 1.0)), AT_ONCE), device)
     risks = jax.jit(jax.vmap(excess_risk, in_axes=(AXES, DESIGN_AXES)))
@@ -44,7 +45,7 @@ def risks_per_second(device: jax.Device, count: int) -> tuple[float, float]:
     return steps * AT_ONCE / (time.perf_counter() - start), total / steps
 
 
-def seconds_of_a_fit(device: jax.Device) -> tuple[float, float]:
+def seconds_of_a_fit(device: Any) -> tuple[float, float]:
     """Return the seconds of a second fit on a device, and the posterior mean of the explainable share."""
     system = System(
         spectrum=Spectrum.power_law(60, 0.5),

@@ -43,7 +43,7 @@ def _log_likelihood(log_phi: Array) -> Array:
 
 def _share_on_the_plateau() -> float:
     grid = np.linspace(-25.0, 15.0, 400_001)
-    density = np.exp(np.asarray(_log_likelihood(jnp.asarray(grid)))) * stats.norm(MIDDLE, SPREAD).pdf(grid)
+    density = np.exp(np.asarray(_log_likelihood(jnp.asarray(grid)))) * stats.norm.pdf(grid, MIDDLE, SPREAD)
     return float(density[grid < -2.0].sum() / density.sum())
 
 
