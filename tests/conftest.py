@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 CACHE = Path(os.environ.get("BRAINWORTH_TEST_CACHE", Path(tempfile.gettempdir()) / "brainworth-test-cache"))
+COMPILED = CACHE / "compiled"
+"""Where commands look, too: a program that a test has compiled is not compiled again by a command."""
 os.environ.setdefault("XLA_FLAGS", "--xla_llvm_disable_expensive_passes=true")
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(COMPILED))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
-os.environ.setdefault("BRAINWORTH_CACHE", str(CACHE / "brainworth"))
+os.environ.setdefault("BRAINWORTH_CACHE", str(CACHE))
 
 
 @pytest.fixture(autouse=True, scope="module")

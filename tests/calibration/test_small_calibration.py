@@ -23,7 +23,7 @@ sys.path.append(str(Path(__file__).parents[2] / "case_studies"))
 
 from simulated_fits import PilotShape, Settings, Verdict, draw_system, draw_world, examine
 
-WORLDS = 20
+WORLDS = 12
 FALSE_ALARM = 2e-4
 JUDGED = ((300.0, 120.0), (300.0, 1000.0), (2000.0, 120.0), (2000.0, 1000.0), (10000.0, 3000.0))
 

@@ -58,14 +58,14 @@ def test_code_runs_as_it_stands(page: str, tmp_path: Path, monkeypatch: pytest.M
 
 
 def _keys(value: object) -> Iterator[str]:
-    """Yield the keys of a TOML document, however deep; what follows ``where`` are columns of the user's own."""
+    """Yield the keys of a TOML document, however deep; what follows ``where`` or ``columns`` are columns of the user's own."""
     if isinstance(value, list):
         for entry in value:
             yield from _keys(entry)
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield key
-            yield from () if key == "where" else _keys(inner)
+            yield from () if key in {"where", "columns"} else _keys(inner)
 
 
 def _schema_keys(schema: object) -> Iterator[str]:

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from brainworth.design.common.files import HERE
 from brainworth.design.study_file.scaffold import write_example
 
 LONGEST = 600.0
@@ -111,7 +112,7 @@ def test_a_killed_plan_is_resumed(tmp_path: Path) -> None:
     time.sleep(moment.uniform(0.0, 3.0))
     assert stopped(process, signal.SIGKILL)[0] in {-signal.SIGKILL, 0}
     whole(out)
-    (out / f".plan.json.{os.urandom(4).hex()}.tmp").write_text("half")
+    (out / f".plan.json.{HERE}-{process.pid}-{os.urandom(4).hex()}.tmp").write_text("half")
     process = start(study, out)
     _, told = process.communicate(timeout=LONGEST)
     assert process.returncode == 0, told

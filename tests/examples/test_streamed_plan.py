@@ -20,9 +20,6 @@ from brainworth.design.api import Study
 from brainworth.design.common.workers import Team, team
 from brainworth.design.decision.records.plan import Plan
 from brainworth.design.decision.round_plan import rounds_record
-from brainworth.design.decision.sensitivity.analysis import decision_of
-from brainworth.design.decision.sensitivity.regime import regime
-from brainworth.design.decision.sensitivity.sobol import sobol
 from brainworth.design.pilot.large import is_large
 from brainworth.design.posterior.backtest import backtest
 from brainworth.design.posterior.fit import fit_study
@@ -79,17 +76,17 @@ def test_a_streamed_study_gets_the_same_plan(planned: tuple[Path, list[Plan]]) -
 
 
 def test_maps_do_not_care_who_works(studies: tuple[Study, Study], planned: tuple[Path, list[Plan]]) -> None:
-    """Every map over tasks on a real pilot that is on disk, on two worker processes and on none: the same bit for bit."""
+    """The maps that read a pilot on disk, on two worker processes and on none: the same bit for bit.
+
+    Those that only need the posterior are tested with it (``test_sensitivity.py::test_who_works_changes_no_bit``).
+    """
     pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
-    folder, plans = planned
+    folder, _ = planned
     streamed = studies[1]
     posterior = fit_study(streamed, 0, folder / "1" / "posterior.nc")
-    decision = decision_of(posterior, plans[1])
     problem = problem_from_config(streamed.config, posterior.people)
     maps: dict[str, Callable[[Team | None], Any]] = {
         "backtest": lambda team: backtest(streamed, splits=2, workers=team),
-        "Sobol sweep": lambda team: sobol(decision, 0, 32, team),
-        "regime map": lambda team: regime(decision, 0, team),
         "rounds": lambda team: rounds_record(problem, posterior, 2, team),
     }
     alone = {name: work(None) for name, work in maps.items()}
