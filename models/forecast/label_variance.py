@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import jax
 import numpy as np
 from jaxtyping import Float
 from scipy.stats import gamma
@@ -41,11 +42,9 @@ class LabelVariance:
             return cls(signal, noise, np.zeros_like(signal))
         aligned = np.asarray(systems.alignment).sum(axis=1)[:, None]
 
-        def shares(exponents: Float[np.ndarray, " draw"]) -> Float[np.ndarray, "draw node"]:
-            return np.stack([np.asarray(systems.spectrum.shares(exponent)) for exponent in exponents])
-
-        both = aligned * shares(np.asarray(systems.brain_exponent))
-        both = both + (1.0 - aligned) * shares(np.asarray(systems.task_exponent))
+        shares = jax.vmap(systems.spectrum.shares)
+        both = aligned * np.asarray(shares(systems.brain_exponent))
+        both = both + (1.0 - aligned) * np.asarray(shares(systems.task_exponent))
         return cls(signal, noise, np.sqrt(2.0 * np.sum(np.asarray(systems.spectrum.count) * both**2, axis=1)))
 
     @property

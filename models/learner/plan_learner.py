@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from brainworth.models.learner.belief import Parameters, Source, Stage1, TwoStages
 from brainworth.models.learner.brain_sets import BrainSet, CheckedSet, Stimuli, checked_set, common_basis
@@ -30,7 +30,6 @@ Matrix = NDArray[np.float64]
 
 # scikit-learn's annotations are narrower than what it accepts.
 _validated: Callable[..., Any] = validate_data
-_checked: Callable[..., Any] = check_array
 
 
 class PlanLearner(RegressorMixin, BaseEstimator):
@@ -106,7 +105,8 @@ class PlanLearner(RegressorMixin, BaseEstimator):
         person : list of str, optional
             Name of each set's person: sets of one person in one modality share their channel patterns, with the pilot's, too.
         """
-        features, label = self._labelled(X, y)
+        least = 1 if self.pilot is None or not len(self.pilot.label) else 0
+        features, label = _validated(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=least)
         sets = [checked_set(given, features.shape[1]) for given in brain or []]
         where = self._places(modality, len(sets))
         names = [f"set {index}" for index in range(len(sets))] if person is None else [str(name) for name in person]
@@ -129,15 +129,6 @@ class PlanLearner(RegressorMixin, BaseEstimator):
         fit = stages.labelled(self.stage_one_, labels, seen)
         self._keep(fit, root)
         return self
-
-    def _labelled(self, X: ArrayLike, y: ArrayLike) -> tuple[Matrix, Float[np.ndarray, " label"]]:
-        """Return the new labels and their features; none at all if the pilot has labels."""
-        if self.pilot is None or not len(self.pilot.label):
-            return _validated(self, X, y, dtype=np.float64, y_numeric=True)
-        features = _validated(self, X, dtype=np.float64, ensure_min_samples=0)
-        label = _checked(y, dtype=np.float64, ensure_2d=False, ensure_min_samples=0, input_name="y")
-        check_consistent_length(features, label)
-        return features, label
 
     def _keep(self, fit: TaskFit, root: Matrix) -> None:
         self.draw_weight_ = fit.share

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import DataConversionWarning
 
 from brainworth.models.forecast.forecast import Draws
 from brainworth.models.learner.belief import Parameters
@@ -215,6 +216,10 @@ def test_few_labels_or_none_join_those_of_the_pilot(new: int) -> None:
     fresh = np.random.default_rng(5).standard_normal((500, 30)) @ truth.covariance_root
     np.testing.assert_allclose(joined.predict(fresh), all_in_pilot.predict(fresh), atol=0.02)
     assert np.corrcoef(joined.predict(fresh), fresh @ truth.task_map)[0, 1] > 0.4
+    if new > 1:  # a column of labels is what scikit-learn makes of it, with the pilot as without
+        with pytest.warns(DataConversionWarning):
+            column = clone(joined).fit(x, y[:, None])
+        np.testing.assert_array_equal(column.predict(fresh), joined.predict(fresh))
 
 
 def test_estimator_says_what_is_wrong(study: tuple[System, np.ndarray, np.ndarray, np.ndarray, np.ndarray]) -> None:
