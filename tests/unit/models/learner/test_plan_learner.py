@@ -218,7 +218,7 @@ def test_few_labels_or_none_join_those_of_the_pilot(new: int) -> None:
     assert np.corrcoef(joined.predict(fresh), fresh @ truth.task_map)[0, 1] > 0.4
     if new > 1:  # a column of labels is what scikit-learn makes of it, with the pilot as without
         with pytest.warns(DataConversionWarning):
-            column = clone(joined).fit(x, y[:, None])
+            column = _fresh(joined).fit(x, y[:, None])
         np.testing.assert_array_equal(column.predict(fresh), joined.predict(fresh))
 
 
