@@ -36,7 +36,7 @@ def plan_learner(posterior: Posterior) -> PlanLearner:
     if not study.has_pilot:
         return PlanLearner(belief, names)
     pilot = study.pilot
-    basis, _ = choose_basis(pilot, standardised_labels(pilot))
+    basis = choose_basis(pilot, standardised_labels(pilot))
     variance = population_variance(basis, pilot.features)
     kept = pilot if study.config.budget.reuse_pilot else None
     return PlanLearner(belief, names, basis, variance, kept)

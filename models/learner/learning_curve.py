@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from brainworth.models.learner.brain_sets import BrainSet, LargeSet, Stimuli
 from brainworth.models.learner.learner import BrainInformedRegressor
+from brainworth.models.pilot.evidence import EXPONENTS
 from brainworth.models.pilot.folds import group_folds
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.sources import streamed_moments
@@ -78,7 +79,7 @@ def learned(pilot: Pilot, test: NDArray[np.float64], recorded: Recorded | None =
     ``recorded`` may be given where the same recordings are learned from again, with other labels.
     """
     known = Recorded.of(pilot) if recorded is None else recorded
-    basis, _ = choose_basis(pilot, standardised_labels(pilot), known.fold, known.moments)
+    basis = choose_basis(pilot, standardised_labels(pilot), known.fold, known.moments, EXPONENTS[::3])
     model = BrainInformedRegressor(standardise=bool(np.ptp(basis.scale) > 0.0))
     model.fit(pilot.features[pilot.label_stimulus], pilot.label, brain=known.brain)
     return np.asarray(model.predict(test))

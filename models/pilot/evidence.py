@@ -177,11 +177,13 @@ class Rows:
         return cls(gram=x.T @ x, cross=x.T @ y, squares=np.sum(y * y, axis=0), count=len(x) - 1)
 
 
-def readout_table(rows: Rows, variance: NDArray[np.float64]) -> NDArray[np.float64]:
+def readout_table(
+    rows: Rows, variance: NDArray[np.float64], exponents: NDArray[np.float64] = EXPONENTS
+) -> NDArray[np.float64]:
     """Return the log-likelihood of each column on the grid, noise scale integrated out: (column, exponent, log_snr)."""
     snr = np.exp(LOG_SNR)
-    table = np.empty((rows.cross.shape[1], EXPONENTS.size, snr.size))
-    for index, exponent in enumerate(EXPONENTS):
+    table = np.empty((rows.cross.shape[1], exponents.size, snr.size))
+    for index, exponent in enumerate(exponents):
         values, projected = rotate(rows.gram, rows.cross, prior_variance(variance, exponent))
         gain = 1.0 + values[:, None] * snr
         outside = np.maximum(rows.squares - np.sum(projected**2, axis=0), 0.0)

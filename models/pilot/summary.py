@@ -107,13 +107,18 @@ def population_variance(basis: FeatureBasis, features: NDArray[np.float64]) -> N
 
 
 def _column_evidence(
-    pilot: Pilot, basis: FeatureBasis, labels: Labels, sources: tuple[Source, ...]
+    pilot: Pilot,
+    basis: FeatureBasis,
+    labels: Labels,
+    sources: tuple[Source, ...],
+    exponents: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return the log marginal likelihood of the main channels and of the labels per exponent: (part, exponent)."""
     variance = population_variance(basis, pilot.features)
     coordinates = basis.transform(pilot.features)
-    parts = [readout_table(Rows.of(coordinates[labels.stimulus], labels.mean[:, None], labels.count), variance)]
-    parts += [readout_table(main_rows(source), variance) for source in sources]
+    rows = [Rows.of(coordinates[labels.stimulus], labels.mean[:, None], labels.count)]
+    rows += [main_rows(source) for source in sources]
+    parts = [readout_table(one, variance, exponents) for one in rows]
     return np.array([part.max(axis=2).sum(axis=0) for part in parts])
 
 
@@ -134,13 +139,10 @@ def choose_basis(
     labels: Labels,
     folds: Int[np.ndarray, " stimulus"] | None = None,
     moments: tuple[Moments | None, ...] | None = None,
-) -> tuple[FeatureBasis, float]:
-    """Return the feature basis, raw or standardised, that explains the pilot better, and the latents' exponent.
-
-    See ``scored_bases``.
-    """
-    best = scored_bases(pilot, labels, folds, moments)[0]
-    return best.basis, best.exponent
+    exponents: NDArray[np.float64] = EXPONENTS,
+) -> FeatureBasis:
+    """Return the feature basis, raw or standardised, that explains the pilot better; see ``scored_bases``."""
+    return scored_bases(pilot, labels, folds, moments, exponents)[0].basis
 
 
 def scored_bases(
@@ -148,22 +150,23 @@ def scored_bases(
     labels: Labels,
     folds: Int[np.ndarray, " stimulus"] | None = None,
     moments: tuple[Moments | None, ...] | None = None,
+    exponents: NDArray[np.float64] = EXPONENTS,
 ) -> tuple[ScoredBasis, ScoredBasis]:
     """Return the standardised and the raw feature basis, the one that explains the pilot better first.
 
     Features in one common unit (an embedding) carry information in their variances; features in different units do
     not. The marginal likelihood of recordings and labels decides. Recordings that do not fit into memory are known by their
-    ``moments`` on ``folds`` (``sources.streamed_moments``).
+    ``moments`` on ``folds`` (``sources.streamed_moments``). The best of ``exponents`` counts.
     """
     folds = np.zeros(len(pilot.features), dtype=np.int64) if folds is None else folds
     moments = streamed_moments(pilot, folds) if moments is None else moments
     found: list[ScoredBasis] = []
     for standardise in (True, False):
         basis = FeatureBasis.from_features(pilot.features, standardise=standardise)
-        by_exponent = _column_evidence(pilot, basis, labels, pilot_sources(pilot, basis, folds, moments))
+        by_exponent = _column_evidence(pilot, basis, labels, pilot_sources(pilot, basis, folds, moments), exponents)
         score = float(by_exponent.max(axis=1).sum())
         brain = by_exponent[1:].sum(axis=0) if len(by_exponent) > 1 else by_exponent[0]
-        exponent = float(EXPONENTS[np.argmax(brain - 0.5 * ((EXPONENTS - 1.0) / 0.35) ** 2)])
+        exponent = float(exponents[np.argmax(brain - 0.5 * ((exponents - 1.0) / 0.35) ** 2)])
         found.append(ScoredBasis(basis, exponent, score))
     first, second = found
     return (second, first) if second.score > first.score else (first, second)

@@ -46,8 +46,10 @@ from brainworth.models.pilot.evidence import EXPONENTS, PilotEvidence
 from brainworth.models.posterior.likelihoods import (
     PRESENCE,
     alignment_of,
+    as_whitened,
     brain_log_likelihood,
     latent_power,
+    pilot_encodings,
     presence,
     slope_log_likelihood,
     task_log_likelihood,
@@ -211,9 +213,11 @@ def pilot_model(evidence: PilotEvidence, priors: Priors, modality_of: Array, n_l
     system = system_of(evidence, sites["log_snr"], sites)
     numpyro.factor("slope", slope_log_likelihood(evidence.brain, sites["gain"], modality_of))
     noisy = replace(system, snr=system.snr * jnp.exp(evidence.brain.level_error * sites["noise_level_raw"])[:, None])
-    numpyro.factor("brain", brain_log_likelihood(evidence.brain, noisy, sites["gain"], modality_of))
+    by_folds = as_whitened(noisy, evidence.brain.fold_efficiency)
+    folds, everything = pilot_encodings(evidence.brain, by_folds, as_whitened(system, evidence.brain.efficiency))
+    numpyro.factor("brain", brain_log_likelihood(evidence.brain, by_folds, folds, sites["gain"], modality_of))
     power = latent_power(evidence.spectrum, sites["brain_exponent"], sites["latent_power_raw"])
-    by_exponent = task_log_likelihood(evidence, system, sites["loading"], power)
+    by_exponent = task_log_likelihood(evidence, system, everything, sites["loading"], power)
     log_prior = -0.5 * ((jnp.asarray(EXPONENTS) - 1.0) / EXPONENT_SCALE) ** 2
     weights = by_exponent + log_prior - jax.nn.logsumexp(log_prior)
     _derived("task_exponent_logits", weights)

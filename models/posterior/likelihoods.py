@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from brainworth.models.pilot.evidence import BrainEvidence, PilotEvidence, look_up
-from brainworth.models.theory.encoding import encode, readout_overlaps, readout_snr
+from brainworth.models.theory.encoding import Encoding, encode, readout_overlaps, readout_snr
 from brainworth.models.theory.system import Design, Spectrum, System
 
 SLOPE_LEVEL = 2.0
@@ -49,6 +49,21 @@ def as_whitened(system: System, efficiency: Float[Array, " modality"]) -> System
     return replace(system, snr=system.snr * efficiency[:, None])
 
 
+def pilot_encodings(brain: BrainEvidence, by_folds: System, by_all: System) -> tuple[Encoding, Encoding]:
+    """Return what encoders teach that were learned from the other folds and from all samples of the pilot.
+
+    Both at once: the fixed point is the largest part of the sampler's program, and would be in it twice. The systems are as an
+    encoder sees them (``as_whitened``), and differ in their signal-to-noise ratios only.
+    """
+
+    def one(snr: Float[Array, "modality latent"], share: Float[Array, ""]) -> Encoding:
+        return encode(replace(by_all, snr=snr), pilot_design(brain, share))
+
+    share = jnp.asarray(brain.fold_share)
+    both = jax.vmap(one)(jnp.stack([by_folds.snr, by_all.snr]), jnp.stack([share, jnp.ones_like(share)]))
+    return jax.tree.map(lambda part: part[0], both), jax.tree.map(lambda part: part[1], both)
+
+
 def presence(snr: Float[Array, "modality latent"]) -> Float[Array, " latent"]:
     """Return how present each latent is in the best modality, between 0 and 1."""
     best = jnp.max(snr, axis=0)
@@ -74,9 +89,13 @@ def relative_gains(
 
 
 def pooled_snr(
-    brain: BrainEvidence, system: System, gain: Float[Array, " person"], modality_of: Int[Array, " person"]
+    brain: BrainEvidence,
+    system: System,
+    encoding: Encoding,
+    gain: Float[Array, " person"],
+    modality_of: Int[Array, " person"],
 ) -> Float[Array, "modality latent"]:
-    """Return the signal-to-noise ratio of the pooled read-outs of each modality; ``system`` as the encoder saw it.
+    """Return the signal-to-noise ratio of the pooled read-outs of each modality; ``system`` and ``encoding`` as by folds.
 
     A filter learned from a share of the pilot overlaps q_c with the pattern of its latent; what it misses of *every* latent's
     pattern, 1 - q_c,l, lies in directions of which it picks one of q by chance. People differ: with gain g_p the odds
@@ -88,7 +107,7 @@ def pooled_snr(
     Chance overlaps have random signs, and do not add.
     """
     design = pilot_design(brain, brain.fold_share)
-    learned = readout_overlaps(system, design, encode(system, design))
+    learned = readout_overlaps(system, design, encoding)
     channels = system.channels[:, None]
     alone = readout_snr(system, learned)
     relative = relative_gains(brain, gain, modality_of)[:, None]
@@ -111,14 +130,17 @@ def pooled_snr(
 
 @jax.jit
 def brain_log_likelihood(
-    brain: BrainEvidence, system: System, gain: Float[Array, " person"], modality_of: Int[Array, " person"]
+    brain: BrainEvidence,
+    system: System,
+    encoding: Encoding,
+    gain: Float[Array, " person"],
+    modality_of: Int[Array, " person"],
 ) -> Float[Array, "modality latent"]:
     """Return the log-likelihood of the pooled read-outs of every modality and latent, to the power ``READOUT_WEIGHT``.
 
-    They have the signal-to-noise ratio ``pooled_snr``.
+    They have the signal-to-noise ratio ``pooled_snr``, which explains the arguments.
     """
-    seen = as_whitened(system, brain.fold_efficiency)
-    effective = jnp.log(jnp.maximum(pooled_snr(brain, seen, gain, modality_of), 1e-12))
+    effective = jnp.log(jnp.maximum(pooled_snr(brain, system, encoding, gain, modality_of), 1e-12))
     over_latents = jax.vmap(look_up, in_axes=(0, None, 0))
     return READOUT_WEIGHT * jax.vmap(over_latents, in_axes=(0, None, 0))(brain.table, system.brain_exponent, effective)
 
@@ -150,16 +172,21 @@ def slope_log_likelihood(
 
 @jax.jit
 def task_log_likelihood(
-    evidence: PilotEvidence, system: System, loading: Float[Array, " latent"], power: Float[Array, " latent"]
+    evidence: PilotEvidence,
+    system: System,
+    encoding: Encoding,
+    loading: Float[Array, " latent"],
+    power: Float[Array, " latent"],
 ) -> Float[Array, " exponent"]:
     """Return the log-likelihood of the labels for each exponent of the grid, remainder's weights integrated out.
+
+    ``encoding`` is by all samples of the pilot.
 
     Mean sum_j w_j c_j u^_j, where w_j^2 = tau^2 e_j times ``power``, the variance of the latent in this world; covariance
     sigma^2 + tau^2 [(1 - rho^2) l + sum_j e_j psi_j(l)], where psi_j is what the
     encoder left of latent j: l / (1 + T_j l / n), scaled to the trace n (1 - c_j^2).
     """
     task = evidence.task
-    encoding = encode(as_whitened(system, evidence.brain.efficiency), pilot_design(evidence.brain))
     alignment = system.alignment
     tau = jnp.sqrt(system.signal_variance)
     weight = tau * loading * jnp.sqrt(power / (1.0 + jnp.sum(loading**2)))

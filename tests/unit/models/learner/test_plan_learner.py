@@ -206,7 +206,7 @@ def test_few_labels_or_none_join_those_of_the_pilot(new: int) -> None:
     """A plan may buy one label, or recordings alone: what counts is the pilot's labels and the new ones together."""
     system = _system(30, 0.5, [[1.0, 0.5]], [16.0])
     pilot, truth = simulate_study(system, StudySize((SourceSize("EEG", 200),), 60, 400), 3)
-    basis, _ = choose_basis(pilot, standardised_labels(pilot))
+    basis = choose_basis(pilot, standardised_labels(pilot))
     variance = population_variance(basis, pilot.features)
     kept = replace(pilot, label_stimulus=pilot.label_stimulus[new:], label=pilot.label[new:])
     x, y = pilot.features[pilot.label_stimulus[:new]], pilot.label[:new]

@@ -8,10 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import Array
+from jaxtyping import Float, Int
 
 from brainworth.models.pilot.evidence import BrainEvidence
 from brainworth.models.pilot.summary import summarise
-from brainworth.models.posterior.likelihoods import latent_power, pilot_design, pooled_snr, relative_gains
+from brainworth.models.posterior.likelihoods import (
+    latent_power,
+    pilot_design,
+    pilot_encodings,
+    pooled_snr,
+    relative_gains,
+)
 from brainworth.models.theory.encoding import encode, readout_overlaps, readout_snr
 from brainworth.models.theory.system import Spectrum, System
 from brainworth.models.worlds.simulate import Realism, SourceSize, StudySize, simulate_study
@@ -49,11 +56,28 @@ def _expected(brain: BrainEvidence, system: System) -> Array:
     return readout_snr(system, readout_overlaps(system, design, encode(system, design)))
 
 
+def _pooled(
+    brain: BrainEvidence, system: System, gain: Float[Array, " person"], modality_of: Int[Array, " person"]
+) -> Array:
+    return pooled_snr(brain, system, pilot_encodings(brain, system, system)[0], gain, modality_of)
+
+
+def test_both_encodings_are_those_of_one_at_a_time(pair: BrainEvidence) -> None:
+    """Two fixed points in one program are each what ``encode`` finds; exchanged, they are not."""
+    strong, weak = _system([2.0, 0.5]), _system([1.0, 0.3])
+    folds, everything = pilot_encodings(pair, weak, strong)
+    alone = [encode(weak, pilot_design(pair, pair.fold_share)), encode(strong, pilot_design(pair))]
+    for found, expected in zip((folds, everything), alone, strict=True):
+        assert np.asarray(found.residual) == pytest.approx(np.asarray(expected.residual), rel=1e-10)
+        assert np.asarray(found.precision) == pytest.approx(np.asarray(expected.precision), rel=1e-10)
+    assert np.all(np.asarray(folds.residual) > np.asarray(everything.residual))
+
+
 def test_equal_people_are_pooled_as_one_pattern_each(pair: BrainEvidence) -> None:
     """Coherent amplitudes add to the same signal-to-noise ratio; the chance part of P people adds to 1 / P."""
     even = replace(pair, person_weight=jnp.ones(2))
     system = _system([2.0, 0.5])
-    pooled = pooled_snr(even, system, jnp.zeros(2), TWO)
+    pooled = _pooled(even, system, jnp.zeros(2), TWO)
     design = pilot_design(even, even.fold_share)
     learned = readout_overlaps(system, design, encode(system, design))
     chance = _expected(even, system) - system.snr * learned
@@ -63,7 +87,7 @@ def test_equal_people_are_pooled_as_one_pattern_each(pair: BrainEvidence) -> Non
 def test_one_person_reads_what_filters_pick_up() -> None:
     alone = _brain(1)
     system = _system([2.0, 0.5])
-    found = pooled_snr(alone, system, jnp.zeros(0), jnp.zeros(0, dtype=int))
+    found = _pooled(alone, system, jnp.zeros(0), jnp.zeros(0, dtype=int))
     assert np.asarray(found) == pytest.approx(np.asarray(_expected(alone, system)), rel=1e-12)
 
 
@@ -73,8 +97,8 @@ def test_weights_that_miss_the_gains_cost_signal(pair: BrainEvidence) -> None:
     system = _system([2.0, 0.5])
     relative = relative_gains(pair, gain, TWO)
     assert float(jnp.mean(relative)) == pytest.approx(1.0)
-    right = pooled_snr(replace(pair, person_weight=relative), system, gain, TWO)
-    wrong = pooled_snr(replace(pair, person_weight=relative[::-1]), system, gain, TWO)
+    right = _pooled(replace(pair, person_weight=relative), system, gain, TWO)
+    wrong = _pooled(replace(pair, person_weight=relative[::-1]), system, gain, TWO)
     assert float(right[0, 0]) > 1.05 * float(wrong[0, 0])
 
 
@@ -85,8 +109,8 @@ def test_people_who_fill_a_shape_change_nothing(pair: BrainEvidence) -> None:
         person_weight=jnp.pad(pair.person_weight, (0, 3), constant_values=1.0),
     )
     gain, system = jnp.asarray([0.4, -0.2]), _system([2.0, 0.5])
-    more = pooled_snr(padded, system, jnp.pad(gain, (0, 3), constant_values=3.0), jnp.zeros(5, dtype=int))
-    assert np.asarray(more) == pytest.approx(np.asarray(pooled_snr(pair, system, gain, TWO)), rel=1e-9)
+    more = _pooled(padded, system, jnp.pad(gain, (0, 3), constant_values=3.0), jnp.zeros(5, dtype=int))
+    assert np.asarray(more) == pytest.approx(np.asarray(_pooled(pair, system, gain, TWO)), rel=1e-9)
 
 
 def test_weak_latents_hear_the_strong_ones() -> None:
