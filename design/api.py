@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from brainworth.design.common.workers import Team
     from brainworth.design.decision.compare import Comparison
     from brainworth.design.decision.evaluate import Evaluation
+    from brainworth.design.decision.records.controls import Controls
     from brainworth.design.decision.stimuli import ChoiceOptions, StimulusChoice
     from brainworth.design.pilot.candidates import Candidates
     from brainworth.design.pilot.overview import Overview
@@ -158,6 +159,37 @@ class Study(StudyData):
 
         with shown(progress) as say:
             return backtest(self, splits=splits, progress=say, workers=workers)
+
+    def controls(
+        self, out: Path | str, splits: int = 3, *, progress: Progress = False, workers: Team | None = None
+    ) -> Controls:
+        """Return the recordings against shuffled ones, surrogates and the stimuli alone; a plan in the folder gets them, too.
+
+        Parameters
+        ----------
+        out : Path or str
+            Folder whose posterior is used again, or that keeps it.
+        splits : int
+            Random divisions of the pilot into folds.
+        progress, workers
+            As for ``plan``.
+
+        Raises
+        ------
+        BadInput
+            A study without recordings, or a pilot too small to be divided.
+        """
+        from brainworth.design.decision.controls import controls_study
+        from brainworth.design.decision.sensitivity.store import saved_plan
+        from brainworth.design.report import write_report
+
+        folder = Path(out)
+        with shown(progress) as say:
+            found = controls_study(self, folder, splits=splits, progress=say, workers=workers)
+            if saved_plan(self, folder) is not None:
+                say("report")
+                write_report(folder)
+        return found
 
     def plan(
         self,
@@ -380,6 +412,18 @@ class Posterior:
 
         wish = Wish(labels, dict(brain or {}), dict(people or {}), dict(sessions or {}), dict(repeats or {}))
         return evaluate(believed(self.fitted), wish)
+
+    def controls(self, splits: int = 3, *, progress: Progress = False, workers: Team | None = None) -> Controls:
+        """Return the pilot's recordings against shuffled ones, surrogates and the stimuli alone, and both alignments.
+
+        Parameters and errors are those of ``Study.controls``.
+        """
+        from brainworth.design.decision.controls import controls, with_alignment
+
+        with shown(progress) as say:
+            found = controls(self.fitted.study, splits=splits, progress=say, workers=workers)
+            say("posterior of shuffled recordings")
+            return with_alignment(found, self.fitted)
 
     def choose(
         self,

@@ -444,8 +444,28 @@ def _decision(toy: _Toy) -> dict[str, Any]:
             },
             "order_changes": [{"budget": 9_000.0, "below": n, "above": toy.names[0]} for n in toy.names[1:2]],
         },
+        "controls": _controls(toy.names),
         "near_optimal_points": [],
     }
+
+
+def _controls(names: tuple[str, ...]) -> dict[str, Any]:
+    """The recordings of the first modality exceed their controls, those of the others do not."""
+    arms = ("labels alone", "shuffled", "surrogate", "stimulus only")
+    return {
+        "schema": "brainworth.controls/1",
+        "modalities": {
+            name: {
+                "r2": 0.31, "r2_se": 0.03, "latents": 2.4, "exceeds": i == 0,
+                "arms": [{"name": arm, "r2": 0.31 - gain, "gain": gain, "gain_se": 0.02}
+                         for arm, gain in zip(arms, np.linspace(0.05, 0.09, 4) - 0.06 * (i > 0), strict=True)],
+                "sentence": f"{name} teaches more than any control." if i == 0 else f"{name} cannot be told from a control.",
+            }
+            for i, name in enumerate(names)
+        },
+        "labels": 180, "groups": 60, "splits": 3,
+        "alignment": summary(np.linspace(0.2, 0.8, 50)), "shuffled_alignment": summary(np.linspace(0.0, 0.3, 50)),
+    }  # fmt: skip
 
 
 def _prose(toy: _Toy) -> dict[str, Any]:

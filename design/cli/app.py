@@ -19,7 +19,7 @@ from typing import Annotated
 import typer
 
 from brainworth.design.cli.datasets import datasets_app
-from brainworth.design.cli.decisions import compare, sensitivity
+from brainworth.design.cli.decisions import compare, controls, sensitivity
 from brainworth.design.cli.evaluate import evaluate
 from brainworth.design.cli.output import one_paragraph
 from brainworth.design.cli.plan import backtest, demo, plan, report, simulate
@@ -84,6 +84,7 @@ app.command("backtest")(backtest)
 app.command("check")(check)
 app.command("plan")(plan)
 app.command("compare")(compare)
+app.command("controls")(controls)
 app.command("evaluate")(evaluate)
 app.command("sensitivity")(sensitivity)
 app.command("predict")(predict)

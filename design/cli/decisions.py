@@ -51,6 +51,48 @@ def compare(
         _show_comparison(found)
 
 
+def controls(  # noqa: PLR0913  (one parameter per option of the command)
+    study: StudyPath,
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder whose posterior is reused and whose report shows the controls.")
+    ] = None,
+    splits: Annotated[int, typer.Option(min=1, max=100, help="Random divisions of the pilot into folds.")] = 3,
+    workers: WorkerCount = 1,
+    scheduler: Scheduler = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare recordings with shuffled ones, surrogates and the stimuli alone.
+
+    Example: brainworth controls study.toml --out plan
+    """
+    from brainworth.design.api import Study
+    from brainworth.design.common.runtime import use_compilation_cache
+
+    loaded = Study.from_file(study)
+    if out is not None:
+        check_folder(out)
+    use_compilation_cache()
+    from brainworth.design.common.workers import team
+
+    with team(workers, scheduler) as people, tempfile.TemporaryDirectory() as temporary:
+        visible = show_progress(quiet=quiet or as_json)
+        found = loaded.controls(out or Path(temporary), splits, progress=visible, workers=people)
+    if as_json:
+        print_json(found)
+    elif not quiet:
+        for name, own in found.modalities.items():
+            print_table(
+                f"R² on held-out labels: {own.r2:.3f} ± {own.r2_se:.3f} with {name}",
+                ("in its place", "R²", f"{name} gains"),
+                [(arm.name, f"{arm.r2:.3f}", f"{arm.gain:+.3f} ± {arm.gain_se:.3f}") for arm in own.arms],
+            )
+            typer.echo(own.sentence)
+        if found.alignment_sentence:
+            typer.echo(found.alignment_sentence)
+
+
 def sensitivity(  # noqa: PLR0913  (one parameter per option of the command)
     study: StudyPath,
     *,

@@ -192,7 +192,7 @@ def plan_study(study: Study, out: Path, how: How | None = None) -> Plan:
     return plan
 
 
-ADDED = ("sensitivity", "regime", "voi", "compare", "comparison")
+ADDED = ("sensitivity", "regime", "voi", "compare", "comparison", "controls")
 """What other commands add to the details of a plan."""
 
 

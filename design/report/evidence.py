@@ -171,3 +171,29 @@ def _person(row: PersonLeftOut) -> str:
 
 def _gain(row: PersonLeftOut) -> str:
     return r2(row.advantage, 4)
+
+
+def controlled(saved: Saved) -> list[str]:
+    """Say what the recordings are worth beyond shuffled ones, surrogates and the stimuli alone; nothing if not computed."""
+    found = saved.details.controls
+    if found is None:
+        return []
+    how = (
+        "A learner was trained with the pilot's recordings, and others with a control in their place: responses of other stimuli "
+        "(shuffled), data with the same spectra and no relation to anything (surrogate), the features' own leading directions "
+        "(stimulus only), or nothing (labels alone). What the recordings are worth is what exceeds all of them."
+    )
+    said = [how, *(own.sentence for own in found.modalities.values()), found.alignment_sentence]
+    if saved.plan.verdict.collect_brain_data and not all(
+        own.exceeds for name, own in found.modalities.items() if _bought(saved, name)
+    ):
+        said.append(
+            "The plan buys recordings whose pilot cannot be told from a control: its forecast rests on the model and the prior, "
+            "not on what the pilot has shown. Plan a larger pilot first, or say so."
+        )
+    return [capital(sentence) for sentence in said if sentence]
+
+
+def _bought(saved: Saved, name: str) -> bool:
+    own = saved.plan.allocation.modalities.get(name)
+    return own is not None and own.n_samples > 0

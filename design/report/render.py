@@ -28,6 +28,7 @@ from brainworth.design.decision.records.plan import Plan
 from brainworth.design.report import (
     affordable,
     changes,
+    controls_figure,
     csv_tables,
     decision_figures,
     decision_tables,
@@ -59,10 +60,11 @@ _FIGURES = (
     regime_figure.regime,
     information_figure.information,
     decision_figures.modalities,
+    controls_figure.controls,
 )
 FIGURE_NAMES = (
     *("frontier", "split", "learning", "exchange", "posterior"),
-    *("tornado", "sobol", "regime", "information", "modalities"),
+    *("tornado", "sobol", "regime", "information", "modalities", "controls"),
 )
 """Stems of every file that may appear in `figures/`."""
 
@@ -193,6 +195,7 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         checks=evidence.check_rows(saved),
         belonging=evidence.belonging(saved),
         left_out=evidence.left_out(saved),
+        controlled=evidence.controlled(saved),
         worths=affordable.worths(saved),
         hours_unknown=affordable.hours_unknown(saved),
         purchase=tables.purchase_list(saved),

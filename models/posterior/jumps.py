@@ -82,7 +82,7 @@ class JumpingNUTS(NUTS):
 
 
 def at_start(z: dict[str, Array]) -> ParamInfo:
-    """Return a start of ``JumpingNUTS``, which need not compile the energy once more for it: the first jump is taken for certain."""
+    """Return a start of ``JumpingNUTS`` without its energy, which the program need not hold once more: the first jump is taken."""
     return ParamInfo(z, jnp.asarray(jnp.inf), jax.tree.map(jnp.zeros_like, z))
 
 

@@ -17,7 +17,7 @@ NOTHING = pd.DataFrame()
 PAGE = Path(__file__).parents[2] / ".docs" / "pages" / "how-to" / "notebook.md"
 VERBS = (
     *("bw.Study.from_frames(", "bw.Task(", "bw.Modality(", "bw.Cost(", "bw.Budget("),
-    *("study.check()", "study.fit(seed=0, progress=True)", "study.backtest(splits="),
+    *("study.check()", "study.fit(seed=0, progress=True)", "study.backtest(splits=", "posterior.controls("),
     *(
         "posterior.data",
         "posterior.to_dataframe()",

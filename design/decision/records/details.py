@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from brainworth.design.common.cards import Card
 from brainworth.design.common.records import Number, Record
 from brainworth.design.common.summaries import Summary
+from brainworth.design.decision.records.controls import Controls
 
 Price = float | list[float] | None
 """One price, or the two ends of its 90 % interval."""
@@ -454,6 +455,7 @@ class Details(Record):
     voi: InformationValue | None = None
     compare: list[Compared] = Field(default_factory=list)
     comparison: Comparison | None = None
+    controls: Controls | None = None
     assumptions: list[Assumption] = Field(default_factory=list)
     marginal_value: Number = None
     """Utility per unit of money, near the budget."""

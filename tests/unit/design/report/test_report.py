@@ -114,7 +114,7 @@ def test_every_figure_and_table_is_written(reports: dict[str, Path], case: str) 
 
 def test_a_report_without_a_pilot_does_not_speak_of_one(saved: Path) -> None:
     nothing = {name: {"n_samples": 0, "subjects": 0, "channels": 32} for name in ("EEG", "fMRI")}
-    _edit(saved / "details.json", pilot={"n_task": 0.0, "modalities": nothing})
+    _edit(saved / "details.json", pilot={"n_task": 0.0, "modalities": nothing}, controls=None)
     text = write_report(saved).read_text()
     for said in (
         "Can the numbers be trusted?",
@@ -554,3 +554,23 @@ def test_picture_of_a_plan(reports: dict[str, Path], tmp_path: Path) -> None:
 
 def test_summary_reads_null() -> None:
     assert Summary.model_validate({"mean": None, "q05": None, "q95": None}).mean is None
+
+
+def test_controls_are_shown_with_what_they_mean_for_the_purchase(tmp_path: Path) -> None:
+    """A plan that buys recordings whose pilot cannot be told from a control says so; one whose recordings exceed all does not."""
+    doubt = "cannot be told from a control: its forecast rests"
+    write_report(made_up.write(tmp_path / "two", "two"))
+    shown = (tmp_path / "two" / "report.html").read_text()
+    assert 'id="controls"' in shown
+    assert "EEG teaches more than any control." in shown
+    assert "with shuffled recordings it is" in shown
+    assert doubt in shown, "fMRI is bought, too"
+    write_report(made_up.write(tmp_path / "one", "one"))
+    assert doubt not in (tmp_path / "one" / "report.html").read_text()
+    plan, details = made_up.build("two")
+    del details["controls"]
+    (tmp_path / "two" / "details.json").write_text(json.dumps(details))
+    write_report(tmp_path / "two")
+    assert 'id="controls"' not in (tmp_path / "two" / "report.html").read_text()
+    assert not (tmp_path / "two" / "figures" / "controls.png").exists()
+    assert plan["allocation"]["modalities"]["fMRI"]["n_samples"] > 0

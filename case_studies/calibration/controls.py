@@ -1,0 +1,135 @@
+"""How often recordings that say nothing of a task pass for brain data, and what controls cost where there is an effect.
+
+    uv run python case_studies/calibration/controls.py                       # results/controls.md; about 25 minutes on two cores
+    uv run python case_studies/calibration/controls.py --worlds 4 --out /tmp/controls
+
+In: number of worlds of each kind, seed. Out, in --out: ``controls.jsonl`` (one line a world; a run that was stopped goes on
+from there) and ``controls.md``. In null worlds the recordings carry latents that the task has nothing to do with; in one kind
+both follow the features' leading directions, in another noise and stimuli are autocorrelated. Every false alarm there is a
+fault. Where the task has a latent in common with the brain, the gain over the best control should be the gain over labels
+alone. Judging by labels alone is the twin without controls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from brainworth.design.common.runtime import use_compilation_cache
+from brainworth.design.common.workers import importable, team
+from brainworth.design.decision.controls import LEVEL, judged
+from brainworth.models.learner.controlled import LABELS, controlled_errors
+from brainworth.models.theory.system import Spectrum, System
+from brainworth.models.worlds.simulate import Realism, SourceSize, StudySize, simulate_study
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of worlds."""
+
+    alignment: float = 0.0
+    """Share of the explainable variance that the brain's first latent carries."""
+    steepness: float = 0.3
+    """Exponent of the features' spectrum, i^-steepness."""
+    exponent: float = 1.0
+    """Source exponent of the latents and of the task: above 1, both lie in the features' leading directions."""
+    realism: Realism = field(default_factory=Realism)
+
+
+KINDS = {
+    "null": Kind(),
+    "null, steep spectrum": Kind(steepness=1.5),
+    "null, leading directions": Kind(steepness=0.7, exponent=1.8),
+    "null, autocorrelated": Kind(realism=Realism(autocorrelation=0.6, stimulus_autocorrelation=0.8)),
+    "alignment 0.3": Kind(0.3),
+    "alignment 0.6": Kind(0.6),
+    "alignment 0.9": Kind(0.9),
+}
+FEATURES, SAMPLES, TASK, STIMULI, CHANNELS = 60, 500, 120, 640, 12
+
+
+def one_world(kind: str, seed: int, index: int) -> dict[str, Any]:
+    """Return what controls make of one pilot."""
+    how = KINDS[kind]
+    system = System(
+        spectrum=Spectrum.power_law(FEATURES, how.steepness),
+        signal_variance=jnp.asarray(0.6),
+        noise_variance=jnp.asarray(0.4),
+        alignment=jnp.asarray([how.alignment, 0.0]),
+        snr=jnp.asarray([[2.0, 1.0]]),
+        channels=jnp.asarray([float(CHANNELS)]),
+        brain_exponent=jnp.asarray(how.exponent),
+        task_exponent=jnp.asarray(how.exponent),
+    )
+    size = StudySize((SourceSize("EEG", SAMPLES, people=2),), TASK, STIMULI)
+    code = 1000 * (seed + 1) + index + 100_000 * list(KINDS).index(kind)
+    pilot, _ = simulate_study(system, size, code, how.realism)
+    found = judged("EEG", controlled_errors(pilot, "EEG", code), pilot.group[pilot.label_stimulus])
+    gains = {arm.name: [arm.gain, arm.gain_se] for arm in found.arms}
+    return {"kind": kind, "index": index, "exceeds": found.exceeds, "r2": found.r2, "gains": gains}
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    """Return the table of all kinds, in Markdown."""
+    rows = [
+        "| worlds | pilots | exceed every control | exceed labels alone | gain over labels alone | gain over the best control |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for kind in KINDS:
+        own = [line for line in lines if line["kind"] == kind]
+        if not own:
+            continue
+        exceed = np.array([line["exceeds"] for line in own], dtype=float)
+        alone = np.array([line["gains"][LABELS] for line in own])
+        twin = (alone[:, 0] > LEVEL * alone[:, 1]).astype(float)
+        best = np.array([min(gain for gain, _ in line["gains"].values()) for line in own])
+        rows.append(
+            f"| {kind} | {len(own)} | {_share(exceed)} | {_share(twin)} | {_mean(alone[:, 0])} | {_mean(best)} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def _share(values: np.ndarray) -> str:
+    return f"{100 * values.mean():.0f} ± {100 * np.sqrt(values.mean() * (1 - values.mean()) / len(values)):.0f} %"
+
+
+def _mean(values: np.ndarray) -> str:
+    return (
+        f"{values.mean():+.3f} ± {values.std(ddof=1) / np.sqrt(len(values)):.3f}"
+        if len(values) > 1
+        else f"{values[0]:+.3f}"
+    )
+
+
+def main() -> None:
+    """Run all kinds of worlds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--worlds", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    given = parser.parse_args()
+    use_compilation_cache()
+    given.out.mkdir(parents=True, exist_ok=True)
+    log = given.out / "controls.jsonl"
+    lines = [json.loads(text) for text in log.read_text(encoding="utf-8").splitlines()] if log.is_file() else []
+    done = {(line["kind"], line["index"]) for line in lines}
+    todo = [(kind, given.seed, index) for index in range(given.worlds) for kind in KINDS if (kind, index) not in done]
+    with team(given.workers, paths=[str(Path(__file__).parent)]) as people, log.open("a", encoding="utf-8") as file:
+        for line in people.results(importable(one_world), todo):
+            lines.append(line)
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            print(line["kind"], line["index"], line["exceeds"], flush=True)
+    (given.out / "controls.md").write_text(table(lines), encoding="utf-8")
+    print(table(lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Is it the brain? Recordings of a pilot against shuffled ones, surrogates, and the stimuli alone.
+
+In: a study with a pilot, or its posterior. Out: ``Controls``: R² on held-out labels of a learner that was trained with the
+recordings and of others with a control in their place, paired label by label; and, from a posterior, what the fit makes of
+shuffled recordings. What can go wrong: a study without recordings or too small to be divided (``BadInput``). Recordings that do not
+fit into memory have no surrogate; the arm is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+
+from brainworth.design.common.errors import BadInput
+from brainworth.design.common.summaries import Summary, spread
+from brainworth.design.common.workers import Team, ThisProcess, count_in_words
+from brainworth.design.decision.records.controls import Arm, Controlled, Controls
+from brainworth.design.decision.sensitivity.store import merge_details, saved_plan
+from brainworth.design.pilot.study import Study
+from brainworth.design.posterior.fit import Posterior, fit_for_forecast, fit_study
+from brainworth.models.learner.controlled import (
+    CONTROLS,
+    N_FOLDS,
+    RECORDINGS,
+    Errors,
+    controlled_errors,
+    mean_errors,
+    paired_r2,
+)
+from brainworth.models.pilot.controls import shuffled
+
+MINIMUM = 40
+"""Labelled stimuli below which a comparison says nothing."""
+LEVEL = NormalDist().inv_cdf(0.95)
+"""Standard errors by which recordings must exceed each control."""
+
+
+def controls(
+    study: Study,
+    *,
+    splits: int = 3,
+    progress: Callable[[str], None] | None = None,
+    workers: Team | None = None,
+) -> Controls:
+    """Return the recordings of every modality against their controls.
+
+    Parameters
+    ----------
+    study : Study
+        A study with a pilot.
+    splits : int
+        Random divisions into folds; every control is drawn anew in each.
+    progress : callable, optional
+        Called with a word on how many divisions are done.
+    workers : Team, optional
+        Who works on the divisions; this process if not given. The result does not depend on it.
+
+    Raises
+    ------
+    BadInput
+        A study without recordings, or with too few labels or groups.
+    """
+    pilot, title = study.pilot, study.config.study.title
+    names = [name for name in study.config.modality_names if any(r.modality == name for r in pilot.recordings)]
+    group = pilot.group[pilot.label_stimulus]
+    labelled, groups = np.unique(pilot.label_stimulus).size, np.unique(group).size
+    if not names:
+        raise BadInput(f"{title}: no modality has recordings, so there is nothing to compare with controls.")
+    if labelled < MINIMUM or groups < 2 * N_FOLDS:
+        raise BadInput(
+            f"{title}: the pilot has labels of {labelled} stimuli in {groups} groups, too few to hold some of them out. "
+            f"Controls need at least {MINIMUM} labelled stimuli in {2 * N_FOLDS} groups."
+        )
+    say = count_in_words(progress, "divisions")
+    tasks = [(name, [study.config.study.seed, split]) for name in names for split in range(splits)]
+    say(0, len(tasks))
+    found = (workers or ThisProcess()).results(_errors, tasks, (study,), say)
+    by_name = {name: [e for (task, _), e in zip(tasks, found, strict=True) if task == name] for name in names}
+    return Controls(
+        modalities={name: judged(name, mean_errors(passes), group) for name, passes in by_name.items()},
+        labels=len(pilot.label),
+        groups=groups,
+        splits=splits,
+    )
+
+
+def _errors(study: Study, modality: str, seed: list[int]) -> Errors:
+    return controlled_errors(study.pilot, modality, int(np.random.default_rng(seed).integers(2**31)))
+
+
+def judged(name: str, errors: Errors, group: np.ndarray) -> Controlled:
+    """Return one modality against its controls, from squared errors and the group of each label."""
+    ours, plain = errors.by_arm[RECORDINGS], errors.plain
+    arms: list[Arm] = []
+    for arm in CONTROLS:
+        if arm in errors.by_arm:
+            theirs = errors.by_arm[arm]
+            gain, error = paired_r2(ours, theirs, plain, group)
+            arms.append(Arm(name=arm, r2=float(1.0 - theirs.sum() / plain.sum()), gain=gain, gain_se=error))
+    r2, error = paired_r2(ours, plain, plain, group)
+    exceeds = all(arm.gain > LEVEL * arm.gain_se for arm in arms)
+    best = min(arms, key=lambda arm: arm.gain)
+    amount = f"{best.gain:+.3f} ± {best.gain_se:.3f} in R² on held-out labels"
+    if exceeds:
+        sentence = f"{name} teaches more than any control: over the best of them ({best.name}), {amount}."
+    elif best.gain <= 0:
+        sentence = f"{name} teaches no more than a control does ({best.name}): {amount}."
+    else:
+        sentence = f"{name} cannot be told from a control ({best.name}): {amount}."
+    return Controlled(r2=r2, r2_se=error, latents=errors.latents, arms=arms, exceeds=exceeds, sentence=sentence)
+
+
+def with_alignment(found: Controls, posterior: Posterior) -> Controls:
+    """Return controls with the posterior's alignment beside that of a fit to shuffled recordings."""
+    study = posterior.study
+    seed = study.config.study.seed
+    shuffle = fit_for_forecast(study.with_pilot(shuffled(study.pilot, seed)), seed)
+    return found.model_copy(update={"alignment": _alignment(posterior), "shuffled_alignment": _alignment(shuffle)})
+
+
+def _alignment(posterior: Posterior) -> Summary:
+    return spread(np.asarray(posterior.draws.system.alignment).sum(axis=-1))
+
+
+def controls_study(
+    study: Study,
+    folder: Path,
+    *,
+    splits: int = 3,
+    progress: Callable[[str], None] | None = None,
+    workers: Team | None = None,
+) -> Controls:
+    """Return the controls of a study with both alignments; a plan in the folder gets them into its details.
+
+    The posterior of the folder is used again; it is fitted if there is none.
+
+    Raises
+    ------
+    BadInput
+        As ``controls``.
+    """
+    found = controls(study, splits=splits, progress=progress, workers=workers)
+    if progress is not None:
+        progress("posterior")
+    posterior = fit_study(study, study.config.study.seed, folder / "posterior.nc")
+    if progress is not None:
+        progress("posterior of shuffled recordings")
+    found = with_alignment(found, posterior)
+    plan = saved_plan(study, folder)
+    if plan is not None:
+        merge_details(folder, plan, {"controls": found})
+    return found
