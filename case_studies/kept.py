@@ -17,16 +17,18 @@ from typing import Any
 
 from brainworth.design.api import Study
 from brainworth.design.common.records import plain
+from brainworth.design.decision.controls import controls_study
 from brainworth.design.posterior.backtest import backtest
 
 
 def command_line(name: str, text: str | None, *, backtest: bool = True) -> argparse.ArgumentParser:
-    """Return the parser of a case study's run: ``--out``, ``--keep`` and, with recordings of its own, ``--backtest``."""
+    """Return the parser of a case study's run: ``--out``, ``--keep`` and, with recordings, ``--backtest`` and ``--controls``."""
     parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("out") / name, help="folder of the results")
     parser.add_argument("--keep", action="store_true", help="write results/ and the tables of the README")
     if backtest:
         parser.add_argument("--backtest", type=int, default=0, metavar="SPLITS", help="splits of the backtest; 0: none")
+        parser.add_argument("--controls", type=int, default=0, metavar="SPLITS", help="splits of the controls; 0: none")
     return parser
 
 
@@ -46,6 +48,33 @@ def checks_text(plan: Mapping[str, Any]) -> str:
         f"* {entry['name']}: {entry['sentence']}" for entry in plan["health"]["checks"] if entry["status"] != "ok"
     ]
     return "\n".join(doubts) or "No check of the pilot's health complains."
+
+
+def within_pilot(study: Study, given: argparse.Namespace) -> tuple[dict[str, str], list[str]]:
+    """Run the backtest and the controls that the command line asks for; return their texts by name, and the files written."""
+    texts: dict[str, str] = {}
+    if given.backtest:
+        texts["backtest"] = backtest_text(study, given.backtest, given.out)
+    if given.controls:
+        texts["controls"] = controls_text(study, given.controls, given.out)
+    return texts, [f"{name}.json" for name in texts]
+
+
+def controls_text(study: Study, splits: int, folder: Path) -> str:
+    """Compare a study's recordings with controls, write ``controls.json`` into a folder, and return a table and sentences."""
+    found = controls_study(study, folder / "plan", splits=splits, progress=lambda stage: print(f"  controls, {stage}"))
+    (folder / "controls.json").write_text(json.dumps(plain(found), indent=1) + "\n", encoding="utf-8")
+    body = [
+        [name, arm.name, f"{own.r2:.3f}", f"{arm.r2:.3f}", f"{arm.gain:+.3f} ± {arm.gain_se:.3f}"]
+        for name, own in found.modalities.items()
+        for arm in own.arms
+    ]
+    said = [*(own.sentence for own in found.modalities.values()), found.alignment_sentence]
+    return (
+        rows(["recordings", "control", "R² with recordings", "R² with the control", "gain"], body)
+        + "\n\n"
+        + " ".join(said)
+    )
 
 
 def backtest_text(study: Study, splits: int, folder: Path) -> str:

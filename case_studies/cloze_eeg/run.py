@@ -1,8 +1,8 @@
 """Plan a cloze study from a pilot of 20 pairs of nouns, then check the plan's forecast on pairs it never saw.
 
 Run it with ``uv run python case_studies/cloze_eeg/run.py``. In: the data sets ``nieuwland2018_n400`` and ``glove50_subset``
-(fetched, or copied from the folder that BRAINWORTH_DATA names). Out: a folder with the study, the plan
-(``plan/report.html``), ``forecast_check.svg``, ``forecast_check.csv``, ``backtest.json`` and ``results.md``; with ``--keep``,
+(fetched, or copied from the folder that BRAINWORTH_DATA names). Out: a folder with the study, the plan (``plan/report.html``),
+``forecast_check.svg``, ``forecast_check.csv``, ``backtest.json``, ``controls.json`` and ``results.md``; with ``--keep``,
 ``results/`` beside this file and the tables of its README.
 """
 
@@ -38,7 +38,7 @@ from brainworth.models.learner.learning_curve import tested_r2
 
 sys.path.append(str(HERE.parent))
 
-from kept import backtest_text, checks_text, command_line, interval, keep, rows
+from kept import checks_text, command_line, interval, keep, rows, within_pilot
 
 PILOT_PAIRS, HELD_OUT, SIZES = 20, 10, (0, 5, 10)
 PEOPLE = 40
@@ -168,13 +168,13 @@ def main() -> None:
     table.to_csv(given.out / "forecast_check.csv", index=False, float_format="%.5f")
     draw(table, given.out)
     texts |= check_texts(table, all_unseen(corpus, pairs, posterior), facts(corpus, load(*folders, people=10_000)))
-    if given.backtest:
-        texts["backtest"] = backtest_text(study, given.backtest, given.out)
+    within, files = within_pilot(study, given)
+    texts |= within
     text = "\n\n".join(texts.values()) + "\n"
     (given.out / "results.md").write_text(text, encoding="utf-8")
     print(f"\n{text}")
     if given.keep:
-        names = ["forecast_check.csv", "forecast_check.svg", *(["backtest.json"] if given.backtest else [])]
+        names = ["forecast_check.csv", "forecast_check.svg", *files]
         keep(HERE, texts, [given.out / name for name in names])
 
 

@@ -2,8 +2,8 @@
 
 Run it with ``uv run python case_studies/listening_fmri/run.py``. In: the data sets ``alice_fmri_listening`` and
 ``glove50_subset`` (fetched, or copied from the folder that BRAINWORTH_DATA names). Out: a folder with the study, the plan
-(``plan/report.html``), ``forecast_check.json``, ``backtest.json`` and ``results.md``; with ``--keep``, ``results/`` beside this
-file and the tables of its README.
+(``plan/report.html``), ``forecast_check.json``, ``backtest.json``, ``controls.json`` and ``results.md``; with ``--keep``,
+``results/`` beside this file and the tables of its README.
 """
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportMissingImports=false
@@ -30,7 +30,7 @@ from brainworth.models.learner.learning_curve import tested_r2
 sys.path += [str(HERE.parent), str(HERE.parent / "reading_eeg")]
 
 from held_out import forecast_r2
-from kept import backtest_text, command_line, keep, rows
+from kept import command_line, keep, rows, within_pilot
 
 HALF = 9
 """Blocks of the pilot: the first 180 volumes, 6 minutes."""
@@ -146,13 +146,13 @@ def main() -> None:
         results["shuffled order"] = {"posterior": described(careless), "check": check(story, careless)}
     (given.out / "forecast_check.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     texts = texts_of(results)
-    if given.backtest:
-        texts["backtest"] = backtest_text(study, given.backtest, given.out)
+    within, files = within_pilot(study, given)
+    texts |= within
     text = "\n\n".join(texts.values()) + "\n"
     (given.out / "results.md").write_text(text, encoding="utf-8")
     print(f"\n{text}")
     if given.keep:
-        names = ["forecast_check.json", *(["backtest.json"] if given.backtest else [])]
+        names = ["forecast_check.json", *files]
         keep(HERE, texts, [given.out / name for name in names])
 
 

@@ -2,7 +2,8 @@
 
 Run it with ``uv run python case_studies/objects_fmri/run.py``. In: the data set ``kriegeskorte92_fmri_objects`` (fetched, or
 copied from the folder that BRAINWORTH_DATA names). Out: a folder with the study, the plan (``plan/report.html``),
-``forecast_check.csv`` and ``backtest.json``; with ``--keep``, ``results/`` beside this file and the tables of its README.
+``forecast_check.csv``, ``backtest.json`` and ``controls.json``; with ``--keep``, ``results/`` beside this file and the tables
+of its README.
 """
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportMissingImports=false, reportGeneralTypeIssues=false
@@ -31,7 +32,7 @@ from brainworth.models.learner.learning_curve import tested_r2
 sys.path += [str(HERE.parent), str(HERE.parent / "reading_eeg")]
 
 from held_out import forecast_r2
-from kept import backtest_text, checks_text, command_line, interval, keep, rows
+from kept import checks_text, command_line, interval, keep, rows, within_pilot
 
 PILOT, FURTHER = 60, 16
 """Images of the pilot; of the 32 others, those that the larger learners learn from as well. The rest is tested on."""
@@ -161,13 +162,11 @@ def main() -> None:
     table = pd.concat(tables, ignore_index=True)
     table.to_csv(given.out / "forecast_check.csv", index=False, float_format="%.4f")
     texts["check"] = check_text(table)
-    if given.backtest:
-        texts["backtest"] = backtest_text(
-            Study.from_file(given.out / "study" / "study.toml"), given.backtest, given.out
-        )
+    within, files = within_pilot(Study.from_file(given.out / "study" / "study.toml"), given)
+    texts |= within
     print("\n" + "\n\n".join(texts.values()))
     if given.keep:
-        names = ["forecast_check.csv", *(["backtest.json"] if given.backtest else [])]
+        names = ["forecast_check.csv", *files]
         keep(HERE, texts, [given.out / name for name in names])
 
 

@@ -2,8 +2,8 @@
 
 Run it with ``uv run python case_studies/reading_eeg/run.py``. In: the data sets ``frank2015_eeg_reading`` and
 ``glove50_subset`` (fetched, or copied from the folder that BRAINWORTH_DATA names). Out: a folder with the study, the plan
-(``plan/report.html``), ``forecast_check.svg``, ``forecast_check.csv``, ``backtest.json`` and ``results.md``; with ``--keep``,
-``results/`` beside this file and the tables of its README.
+(``plan/report.html``), ``forecast_check.svg``, ``forecast_check.csv``, ``backtest.json``, ``controls.json`` and ``results.md``;
+with ``--keep``, ``results/`` beside this file and the tables of its README.
 """
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalOperand=false, reportGeneralTypeIssues=false
@@ -33,7 +33,7 @@ from brainworth.design.posterior.fit import fit_study
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from kept import backtest_text, command_line, keep
+from kept import command_line, keep, within_pilot
 
 HERE = Path(__file__).parent
 PILOT_SENTENCES = 40
@@ -104,14 +104,13 @@ def main() -> None:
     every.to_csv(given.out / "forecast_check.csv", index=False)
     draw(checked.table, given.out)
     texts = summary_texts(checked, every)
-    if given.backtest:
-        study = Study.from_file(given.out / "study" / "study.toml")
-        texts["backtest"] = backtest_text(study, given.backtest, given.out)
+    within, files = within_pilot(Study.from_file(given.out / "study" / "study.toml"), given)
+    texts |= within
     text = "\n\n".join(texts.values()) + "\n"
     (given.out / "results.md").write_text(text, encoding="utf-8")
     print(f"\n{text}\nReport of the plan: {given.out / 'plan' / 'report.html'}")
     if given.keep:
-        names = ["forecast_check.csv", "forecast_check.svg", *(["backtest.json"] if given.backtest else [])]
+        names = ["forecast_check.csv", "forecast_check.svg", *files]
         keep(HERE, texts, [given.out / name for name in names])
 
 
