@@ -39,6 +39,8 @@ class Result:
     scale: str
     """How the score relates to what is forecast; one of ``SCALES``."""
     control: str
+    shuffled: bool
+    """Whether the control is the same model with recordings of other stimuli."""
     null: bool
     """Whether the authors, or the control, find no effect of brain data."""
     note: str
@@ -146,6 +148,7 @@ def _result(study: Mapping[str, Any], own: Mapping[str, Any], sources: Mapping[s
         metric=own["metric"],
         scale=own["scale"],
         control=own["control"],
+        shuffled=bool(own.get("shuffled", False)),
         null=bool(own["null"]),
         note=own.get("note", ""),
         sign=own.get("sign"),

@@ -109,11 +109,15 @@ def agreement_text(found: Sequence[Forecast], twin: Sequence[Forecast]) -> str:
     header = ["", "results", "sign agrees", "size in the 90 % interval", "the same, given the score without",
               "gains expected", "gains published", "mean log probability of the sign"]  # fmt: skip
     body: list[list[str]] = []
+    parts = {
+        "all": lambda _: True,
+        "a scale that can be compared": lambda own: own.scale != "rough",
+        "against models without brain data": lambda own: not own.shuffled,
+        "against shuffled recordings": lambda own: own.shuffled,
+    }
     for label, every in (("priors of the literature", found), ("wrong twin: brain data always help", twin)):
-        for part, chosen in (
-            ("all", every),
-            ("comparable scale only", [f for f in every if f.result.scale != "rough"]),
-        ):
+        for part, belongs in parts.items():
+            chosen = [one for one in every if belongs(one.result)]
             if not chosen:
                 continue
             sharp = [f.sharp_agrees for f in chosen if f.sharp_agrees is not None]
