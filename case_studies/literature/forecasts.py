@@ -215,7 +215,7 @@ def forecast(result: Result, folder: Path, priors: Mapping[str, Any] | None = No
             known = reported(removed, result.error, weight)
     return Forecast(
         result=result,
-        gain=(float(gain.mean()), *(float(q) for q in np.quantile(gain, (0.05, 0.95)))),
+        gain=(float(gain.mean()), float(np.quantile(gain, 0.05)), float(np.quantile(gain, 0.95))),
         worthwhile=float((gain >= WORTHWHILE).mean()),
         reported=reported(removed, result.error, even),
         given_baseline=known,

@@ -74,14 +74,14 @@ def name(result: Result) -> str:
 
 def forecasts_text(found: Sequence[Forecast]) -> str:
     """Return published results and their forecasts as Markdown."""
-    header = ["study", "task, control", "brain samples", "labels", "score", "error removed, published (%)",
+    header = ["study", "task", "brain samples", "labels", "score", "error removed, published (%)",
               "forecast (%, 90 %)", "given the score without (%)", "P(gain ≥ 0.01)", "sign", "size"]  # fmt: skip
     body: list[list[str]] = []
     for one in found:
         own = one.result
         known = one.given_baseline
         body.append([
-            f"{own.study['authors']} {own.study['year']}", f"{own.task}; {own.control}",
+            f"{own.study['authors']} {own.study['year']}", own.task,
             f"{count(own, 'n_brain')} {own.study['modality']}", count(own, "n_task"), f"{published(own)} ({own.metric})",
             f"{percent(own.removed)} ± {100.0 * own.error:.1f}", seen(one.reported), "–" if known is None else seen(known),
             f"{one.worthwhile:.0%}",
