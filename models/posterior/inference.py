@@ -35,7 +35,7 @@ class SamplerOptions:
 
     n_warmup: int = 400
     """Adaptation steps a chain, thrown away."""
-    n_draws: int = 500
+    n_draws: int = 750
     """Kept steps a chain."""
     n_chains: int = 4
     """Independent chains."""
