@@ -30,7 +30,6 @@ from brainworth.models.theory.performance import explainable_r2
 from brainworth.models.theory.system import Design, Spectrum, System
 from brainworth.models.worlds.simulate import Realism, SourceSize, StudySize, linear_equivalent, simulate_study
 
-
 GAIN_SPREAD = 0.6
 """Prior scale of the spread over people."""
 
