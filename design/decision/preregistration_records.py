@@ -1,4 +1,4 @@
-"""The form of ``preregistration.json`` ("brainworth.preregistration/1"); what it takes over from a plan is part of that form, too."""
+"""The form of ``preregistration.json`` ("brainworth.preregistration/1"), with what it takes over from a plan."""
 
 from __future__ import annotations
 
