@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from brainworth.design.common.cards import Card
+from brainworth.design.common.cards import Card, HasCard
 from brainworth.design.common.records import Number, Record
 from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records.controls import Controls
@@ -270,18 +270,12 @@ class InformationValue(Record):
     unit: str = "explainable R²"
 
 
-class Findings(Record):
+class Findings(HasCard, Record):
     """What would change the decision, where brain data pay, and what is worth finding out first."""
 
     sensitivity: Sensitivity
     regime: Regime | None = None
     voi: InformationValue | None = None
-
-    def __repr__(self) -> str:
-        return self.card().text()
-
-    def _repr_html_(self) -> str:
-        return self.card().html()
 
     def card(self) -> Card:
         """Return the thresholds of the decision, and what knowing more is worth."""
