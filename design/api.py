@@ -18,7 +18,8 @@ from brainworth.design.common.messages import problem, quoted
 from brainworth.design.common.progress import Progress, shown
 from brainworth.design.common.summaries import interval
 from brainworth.design.decision.records import files
-from brainworth.design.decision.records.details import Findings, FrontierPoint
+from brainworth.design.decision.records.details import FrontierPoint
+from brainworth.design.decision.records.findings import Findings
 from brainworth.design.decision.records.plan import Plan as PlanRecord
 from brainworth.design.pilot.study import Study as StudyData
 from brainworth.design.study_file.config import StudyConfig, parse_study
