@@ -30,6 +30,14 @@ from brainworth.models.theory.performance import explainable_r2
 from brainworth.models.theory.system import Design, Spectrum, System
 from brainworth.models.worlds.simulate import Realism, SourceSize, StudySize, linear_equivalent, simulate_study
 
+GAIN_SPREAD = 0.6
+"""Prior scale of the spread over people."""
+
+
+def world_priors() -> Priors:
+    """Return what simulated worlds of one modality are drawn from."""
+    return Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([GAIN_SPREAD]), jnp.array([0.5, 0.75]))
+
 
 @dataclass(frozen=True)
 class PilotShape:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import PrivateAttr
 
-from brainworth.design.common.cards import Card
+from brainworth.design.common.cards import Card, HasCard
 from brainworth.design.common.messages import problem, quoted
 from brainworth.design.common.progress import Progress, shown
 from brainworth.design.common.summaries import interval
 from brainworth.design.decision.records import files
-from brainworth.design.decision.records.details import Findings, FrontierPoint
+from brainworth.design.decision.records.details import FrontierPoint
+from brainworth.design.decision.records.findings import Findings
 from brainworth.design.decision.records.plan import Plan as PlanRecord
 from brainworth.design.pilot.study import Study as StudyData
 from brainworth.design.study_file.config import StudyConfig, parse_study
@@ -290,7 +291,7 @@ class Study(StudyData):
 
 
 @dataclass(frozen=True, repr=False)
-class Posterior:
+class Posterior(HasCard):
     """What is believed after the pilot."""
 
     fitted: PosteriorDraws
@@ -325,12 +326,6 @@ class Posterior:
         size = f"{len(self.to_dataframe()):,} draws; .summary(), .to_dataframe(), .plot(), .data (ArviZ), .plan()"
         title = f"Posterior of {self.fitted.study.config.study.title}"
         return Card(title, "", ("", "mean", "90 % interval"), rows, [size])
-
-    def __repr__(self) -> str:
-        return self.card().text()
-
-    def _repr_html_(self) -> str:
-        return self.card().html()
 
     def plan(
         self,
@@ -532,8 +527,8 @@ class Plan(PlanRecord):
         return self._made_of
 
 
-@dataclass(frozen=True)
-class Frontier:
+@dataclass(frozen=True, repr=False)
+class Frontier(HasCard):
     """The best plan at each of several budgets."""
 
     of: Plan
@@ -565,12 +560,6 @@ class Frontier:
         return Card(
             "What a budget buys", "", (currency, "labels", *self.of.allocation.modalities, "explainable R²"), rows
         )
-
-    def __repr__(self) -> str:
-        return self.card().text()
-
-    def _repr_html_(self) -> str:
-        return self.card().html()
 
 
 def load_plan(folder: Path | str) -> Plan:

@@ -31,17 +31,16 @@ from numpy.typing import NDArray
 
 import brainworth as bw
 from brainworth.design.common.runtime import use_compilation_cache
-from brainworth.models.posterior.hierarchy import Priors
 from brainworth.models.theory.system import Spectrum, System
 from brainworth.models.worlds.simulate import Realism, World, draw_world, record
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from simulated_fits import PilotShape, draw_system
+from simulated_fits import PilotShape, draw_system, world_priors
 
 TEST = 4_000
 """Stimuli on which a learner's predictions are compared with the world's own."""
-PRIORS = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([0.6]), jnp.array([0.5, 0.75]))
+PRIORS = world_priors()
 """What worlds are drawn from; the planner has its own priors."""
 
 

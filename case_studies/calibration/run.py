@@ -19,27 +19,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from report import figure, reliability, reliability_table, results, table
 
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.common.workers import importable, team
-from brainworth.models.posterior.hierarchy import Priors
 from brainworth.models.posterior.inference import SamplerOptions
 from brainworth.models.worlds.simulate import Realism
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from simulated_fits import PilotShape, Settings, Verdict, draw_system, draw_world, examine
+from simulated_fits import GAIN_SPREAD, PilotShape, Settings, Verdict, draw_system, draw_world, examine, world_priors
 
 JUDGED = ((400.0, 150.0), (400.0, 1000.0), (2000.0, 150.0), (2000.0, 1000.0), (10000.0, 3000.0))
 LABELS, PRICE = 400.0, 0.03
 """The budget line: labels that the whole budget buys, and the price of a brain sample in labels."""
 SHARES = np.linspace(0.0, 0.95, 20)
-GAIN_SPREAD = 0.6
-"""Prior scale of the spread over people."""
-PRIORS = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([GAIN_SPREAD]), jnp.array([0.5, 0.75]))
+PRIORS = world_priors()
 OPTIONS = SamplerOptions(n_warmup=300, n_draws=400, n_chains=1)
 TIE = 0.001
 """Share of expected performance within which labels alone are preferred, as in a plan."""

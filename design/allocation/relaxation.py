@@ -1,9 +1,8 @@
 """The mixed-integer program of an allocation: variables, costs and constraints in CVXPY, solved by HiGHS.
 
-In: a ``Problem``; constraints of the user's own as CVXPY expressions. Out: the least money any plan needs, the most
-labels and samples a plan can hold, and, if nothing fits, which condition is in the way and by how much. What can go
-wrong: an expression that is not affine (``BadInput``); a solver that stops without an answer (``RuntimeError`` with its
-status).
+In: a ``Problem``; constraints of the user's own as CVXPY expressions. Out: the most labels and samples a plan can
+hold, and, if nothing fits, which condition is in the way and by how much. What can go wrong: an expression that is not
+affine (``BadInput``); a solver that stops without an answer (``RuntimeError`` with its status).
 
 The program knows everything but how samples are split over people: it counts full sessions, so its answers bound
 the exact ones from the optimistic side. Amounts are scaled by the budget: unscaled, solvers lose digits.
@@ -227,14 +226,6 @@ class Extremes:
     """Per modality, with a margin of 0.1 % and one sample for the solver's own tolerance."""
     corners: tuple[tuple[int, ...], ...]
     """Samples per modality at each extreme plan: points to start a search from."""
-
-
-def least_cost(problem: Problem) -> float | None:
-    """Return the least money in currency units that any plan needs (optimistic); None if no budget is enough."""
-    program = build(problem)
-    conditions = [c for group in program.conditions.values() for c in group]
-    scale = _scale(problem)
-    return _solve(program.cost / scale, conditions, scale)
 
 
 def extremes(problem: Problem) -> Extremes:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from brainworth.design.common.records import Number
     from brainworth.design.common.summaries import Summary
     from brainworth.design.decision.records.comparison import Comparison
-    from brainworth.design.decision.records.details import Findings, InformationValue
+    from brainworth.design.decision.records.findings import Findings, InformationValue
 
 
 def compare(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import wrap
@@ -59,6 +60,20 @@ class Card:
             parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
         parts += [f'<p class="bw-note">{html.escape(note)}</p>' for note in self.notes]
         return f'<div class="bw-card"><style>{_STYLE}</style>{"".join(parts)}</div>'
+
+
+class HasCard(ABC):
+    """A result that shows itself as its card: as text in a terminal, as HTML in a notebook."""
+
+    @abstractmethod
+    def card(self) -> Card:
+        """Return what is shown."""
+
+    def __repr__(self) -> str:
+        return self.card().text()
+
+    def _repr_html_(self) -> str:
+        return self.card().html()
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:

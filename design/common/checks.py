@@ -78,27 +78,27 @@ class Limits:
 
     def at_most(self, name: str, value: float, unit: str, sentence: str, **more: Unpack[More]) -> Check:
         """Return the check of a value that should not exceed the limit."""
-        status = self.judge(value)
-        return Check(
-            name=name,
-            status=status,
-            value=value,
-            threshold=self.warn,
-            side="at most",
-            unit=unit,
-            sentence=sentence,
-            **more,
-        )
+        return self._check("at most", name, value, unit, sentence, **more)
 
     def at_least(self, name: str, value: float, unit: str, sentence: str, **more: Unpack[More]) -> Check:
         """Return the check of a value that should reach the limit."""
-        status = self.judge_low(value)
+        return self._check("at least", name, value, unit, sentence, **more)
+
+    def _check(
+        self,
+        side: Literal["at most", "at least"],
+        name: str,
+        value: float,
+        unit: str,
+        sentence: str,
+        **more: Unpack[More],
+    ) -> Check:
         return Check(
             name=name,
-            status=status,
+            status=self.judge(value) if side == "at most" else self.judge_low(value),
             value=value,
             threshold=self.warn,
-            side="at least",
+            side=side,
             unit=unit,
             sentence=sentence,
             **more,

@@ -28,8 +28,9 @@ from brainworth.design.common.workers import Team, with_progress
 from brainworth.design.decision import health
 from brainworth.design.decision.exchange_rates import exchange_rates
 from brainworth.design.decision.plan_records import Solved, plan_record
-from brainworth.design.decision.records.details import Details, Sensitivity
+from brainworth.design.decision.records.details import Details
 from brainworth.design.decision.records.files import load, save
+from brainworth.design.decision.records.findings import Sensitivity
 from brainworth.design.decision.records.plan import Plan
 from brainworth.design.decision.rehearse import REHEARSALS
 from brainworth.design.decision.rehearsed_plan import Effort, tried

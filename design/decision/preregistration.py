@@ -23,14 +23,18 @@ from brainworth.design.common.messages import explain, problem, quoted
 from brainworth.design.common.version import __version__
 from brainworth.design.decision.preregistration_records import (
     DecisionRule,
-    DetailsFile,
     Origin,
-    PlanFile,
+    PlannedCost,
+    PlannedPerformance,
+    PlannedPurchase,
     Preregistration,
     PrimaryComparison,
     StoppingRule,
 )
 from brainworth.design.decision.preregistration_text import html_of, markdown_of, reporting_fields, sample_size
+from brainworth.design.decision.records.details import Details
+from brainworth.design.decision.records.files import DETAILS, PLAN
+from brainworth.design.decision.records.plan import Plan
 
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -40,7 +44,6 @@ RECORD, SCHEMA, MARKDOWN, HTML = (
     "preregistration.md",
     "preregistration.html",
 )
-PLAN, DETAILS = "plan.json", "details.json"
 WORTHWHILE = 0.01
 """Smallest gain in explainable R2 worth recording for, where the plan does not say."""
 LEVEL = 0.05
@@ -176,8 +179,8 @@ def first_difference(first: Any, second: Any, place: str = "") -> str | None:
 
 
 def _record(directory: Path, files: tuple[bytes, bytes], promise: Pledge) -> Preregistration:
-    plan = _validated(directory / PLAN, files[0], PlanFile)
-    details = _validated(directory / DETAILS, files[1], DetailsFile)
+    plan = _validated(directory / PLAN, files[0], Plan)
+    details = _validated(directory / DETAILS, files[1], Details)
     verdict = plan.verdict
     worthwhile = WORTHWHILE if verdict.worthwhile is None else verdict.worthwhile
     rule = DecisionRule(
@@ -189,9 +192,9 @@ def _record(directory: Path, files: tuple[bytes, bytes], promise: Pledge) -> Pre
     made = Preregistration(
         schema="brainworth.preregistration/1",  # pyright: ignore[reportCallIssue]  (the alias)
         title=details.title or "Study without a title",
-        purchase=plan.allocation,
-        cost=plan.cost,
-        forecast=plan.performance,
+        purchase=PlannedPurchase.model_validate(plan.allocation),
+        cost=PlannedCost.model_validate(plan.cost),
+        forecast=PlannedPerformance.model_validate(plan.performance),
         decision_rule=rule,
         stopping_rule=_stopping(promise),
         primary_comparison=_comparison(promise),

@@ -1,11 +1,8 @@
-"""The form of ``preregistration.json`` ("brainworth.preregistration/1"), and what it reads of a finished plan.
-
-In: parsed JSON. Out: frozen records.
-"""
+"""The form of ``preregistration.json`` ("brainworth.preregistration/1"), with what it takes over from a plan."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,13 +13,13 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _Read(BaseModel):
-    """A part of a saved plan; the rest is ignored."""
+class _Taken(BaseModel):
+    """A part of a plan's record of which only these fields are taken over."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, from_attributes=True)
 
 
-class Quantiles(_Read):
+class Quantiles(_Taken):
     """Mean and 90 % interval."""
 
     mean: float | None
@@ -30,7 +27,7 @@ class Quantiles(_Read):
     q95: float | None
 
 
-class Bought(_Read):
+class Bought(_Taken):
     """New recordings of one modality."""
 
     n_samples: int
@@ -40,83 +37,25 @@ class Bought(_Read):
     repeats: int | None = None
 
 
-class PlannedPurchase(_Read):
+class PlannedPurchase(_Taken):
     """New labels and recordings."""
 
     n_task: int
     modalities: dict[str, Bought]
 
 
-class PlannedCost(_Read):
+class PlannedCost(_Taken):
     """Money."""
 
     total: float
     currency: str = ""
 
 
-class PlannedPerformance(_Read):
+class PlannedPerformance(_Taken):
     """Forecast at pilot plus purchase."""
 
     explainable_r2: Quantiles
     r2: Quantiles | None = None
-
-
-class PlannedVerdict(_Read):
-    """What was decided."""
-
-    collect_brain_data: bool
-    probability: float | None = None
-    sentence: str
-    decision: str | None = None
-    gain: Quantiles | None = None
-    worthwhile: float | None = None
-
-
-class PlanProvenance(_Read):
-    """Where the plan comes from."""
-
-    version: str = ""
-    seed: int | None = None
-    inputs: dict[str, str] = Field(default_factory=dict)
-    created: str = ""
-
-
-class PlanFile(_Read):
-    """What is read of ``plan.json``."""
-
-    schema_: Literal["brainworth.plan/1"] = Field(alias="schema")
-    allocation: PlannedPurchase
-    cost: PlannedCost
-    performance: PlannedPerformance
-    verdict: PlannedVerdict
-    provenance: PlanProvenance
-
-
-class Assumption(_Read):
-    """What a plan rests on."""
-
-    text: str
-    checked: str = ""
-
-
-class PilotSize(_Read):
-    """What the pilot holds."""
-
-    n_task: float = 0.0
-    modalities: dict[str, dict[str, Any]] = Field(default_factory=dict)
-
-
-class DetailsFile(_Read):
-    """What is read of ``details.json``."""
-
-    title: str = ""
-    assumptions: list[Assumption] = Field(default_factory=list)
-    methods: list[str] = Field(default_factory=list)
-    citations: list[str] = Field(default_factory=list)
-    task: dict[str, Any] = Field(default_factory=dict)
-    objective: dict[str, Any] = Field(default_factory=dict)
-    pilot: PilotSize | None = None
-    forced: bool = False
 
 
 class DecisionRule(_Frozen):

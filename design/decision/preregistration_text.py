@@ -9,23 +9,19 @@ import html
 from collections.abc import Sequence
 from itertools import starmap
 
-from brainworth.design.decision.preregistration_records import (
-    Bought,
-    DetailsFile,
-    PlanFile,
-    Preregistration,
-    Quantiles,
-    ReportingField,
-)
+from brainworth.design.common.summaries import Summary
+from brainworth.design.decision.preregistration_records import Bought, Preregistration, Quantiles, ReportingField
+from brainworth.design.decision.records import plan as planned
+from brainworth.design.decision.records.details import Details
 
 
-def _interval(values: Quantiles, digits: int = 2) -> str:
+def _interval(values: Quantiles | Summary, digits: int = 2) -> str:
     if values.mean is None or values.q05 is None or values.q95 is None:
         return "not stated"
     return f"{values.mean:.{digits}f} (90 % interval {values.q05:.{digits}f} to {values.q95:.{digits}f})"
 
 
-def _amount(name: str, bought: Bought) -> str:
+def _amount(name: str, bought: Bought | planned.Bought) -> str:
     """Return "6,000 EEG samples from 3 people in 12 sessions"."""
     text = f"{bought.n_samples:,} {name} samples"
     if bought.subjects:
@@ -35,14 +31,14 @@ def _amount(name: str, bought: Bought) -> str:
     return text
 
 
-def sample_size(plan: PlanFile, details: DetailsFile) -> str:
+def sample_size(plan: planned.Plan, details: Details) -> str:
     """Return the paragraph that justifies the numbers."""
     bought = [_amount(name, entry) for name, entry in plan.allocation.modalities.items() if entry.n_samples]
     what = " and ".join([", ".join([f"{plan.allocation.n_task:,} labels", *bought[:-1]]), *bought[-1:]])
     pilot = details.pilot
-    seen = [] if pilot is None else [f"{pilot.n_task:,.0f} labels"]
+    seen = [] if pilot is None else [f"{pilot.n_task or 0.0:,.0f} labels"]
     if pilot is not None:
-        seen += [f"{entry.get('n_samples', 0):,.0f} {name} samples" for name, entry in pilot.modalities.items()]
+        seen += [f"{entry.n_samples or 0.0:,.0f} {name} samples" for name, entry in pilot.modalities.items()]
     source = f"a pilot of {', '.join(seen)}" if seen else "known or assumed parameters"
     text = (
         f"We will collect {what}, at a cost of {plan.cost.total:,.2f} {plan.cost.currency}. These numbers maximise the expected "
@@ -57,7 +53,7 @@ def sample_size(plan: PlanFile, details: DetailsFile) -> str:
     return text + (" The health check of the pilot advised against this plan." if details.forced else "")
 
 
-def reporting_fields(plan: PlanFile, details: DetailsFile, level: float) -> tuple[ReportingField, ...]:
+def reporting_fields(plan: planned.Plan, details: Details, level: float) -> tuple[ReportingField, ...]:
     """Return the fields of COBIDAS (source, level and target of the effect) and BIDS-style counts."""
     source = (
         "posterior of a pilot" if details.pilot is not None and details.pilot.n_task else "known or assumed parameters"

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.special import ndtri
 
 from brainworth.design.allocation.result import Plan as Purchased
 from brainworth.design.decision.rehearse import Rehearsal
+from brainworth.models.forecast.luck import stratified_normals
 from brainworth.models.learner.rehearsal import rehearsed_draws
 
 FEWEST = 8
@@ -105,6 +105,5 @@ def realised_gain(
         return expected
     correction = Correction.of(one.realised - other.realised - expected[rows])
     studies = np.repeat(expected, first.outcomes.size // expected.size)
-    luck = np.asarray(ndtri((np.arange(studies.size) + 0.5) / studies.size))
-    luck = np.random.default_rng(studies.size + 1).permutation(luck)
+    luck = stratified_normals(studies.size, studies.size + 1)
     return studies + correction.shift + correction.deviation * luck

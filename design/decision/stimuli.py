@@ -142,20 +142,7 @@ def choose(
     of: Literal["labels", "recordings"] = "labels",
     options: ChoiceOptions | None = None,
 ) -> StimulusChoice:
-    """Return the next stimuli to label or record.
-
-    Parameters
-    ----------
-    posterior : Posterior
-        What is believed after the pilot.
-    candidates : Candidates or DataFrame
-        The pool, with the study's features.
-    n : int
-        Labels or recordings to choose; groups stay whole, so that fewer can be chosen.
-    of : "labels" or "recordings"
-        What is measured.
-    options : ChoiceOptions, optional
-        Modality, repeats, prices, target stimuli, seed.
+    """Return the next stimuli to label or record; ``api.Posterior.choose`` has the parameters.
 
     Raises
     ------

@@ -19,11 +19,11 @@ from functools import cached_property
 import jax
 import numpy as np
 from jaxtyping import Float
-from scipy.special import ndtri
 
 from brainworth.design.performance.purchase import Purchase
 from brainworth.models.forecast.batches import Asked, Blocks, Enrolment, batch_r2, in_blocks
 from brainworth.models.forecast.forecast import Draws, Order, PilotSize
+from brainworth.models.forecast.luck import stratified_normals
 
 _WORKERS = max(1, min(4, os.cpu_count() or 1))
 """Threads that share a batch; the compiled program runs outside of Python's lock."""
@@ -72,7 +72,7 @@ class PosteriorSurface:
     def luck(self) -> Float[np.ndarray, " study"]:
         """Standard deviations by which each study does better than the average: stratified, in an order that is shuffled once."""
         count = self._posterior_draws * self.studies
-        return np.random.default_rng(count).permutation(np.asarray(ndtri((np.arange(count) + 0.5) / count)))
+        return stratified_normals(count, count)
 
     def chosen(self, draws: slice | None) -> Draws:
         """Return a slice of the draws."""

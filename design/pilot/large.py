@@ -24,7 +24,7 @@ from brainworth.design.pilot.rules.duplicates import by_chance, row_hashes
 from brainworth.design.pilot.tables.rows import SlicedRows, native_rows, read_ahead, slices
 from brainworth.design.pilot.tables.rows_stored import TakenRows
 from brainworth.design.pilot.tables.tables import Table
-from brainworth.models.pilot.pilot import Coding, Pilot
+from brainworth.models.pilot.pilot import Coding
 
 if TYPE_CHECKING:
     from brainworth.design.pilot.study import Study
@@ -210,8 +210,3 @@ def resumable(study: Study, folder: Path, tell: Callable[[str], None] | None = N
 def forget(folder: Path) -> None:
     """Remove the folder of kept passes, once what they were for is safe."""
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def is_large(pilot: Pilot) -> bool:
-    """Return whether some recordings of a pilot stay on disk."""
-    return any(not isinstance(r.channels, np.ndarray) for r in pilot.recordings)

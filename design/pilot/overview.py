@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from brainworth.design.common.cards import Card
+from brainworth.design.common.cards import Card, HasCard
 from brainworth.design.common.checks import Check, Status, overall
 from brainworth.design.common.records import Record
 from brainworth.design.pilot.checks import data_checks
@@ -68,7 +68,7 @@ class Health(Record):
     checks: list[Check]
 
 
-class Overview(Record):
+class Overview(HasCard, Record):
     """What was read of a study."""
 
     title: str
@@ -108,12 +108,6 @@ class Overview(Record):
             )
         head = ("modality", "people", "samples", "stimuli", "channels", "repeats")
         return Card(self.title, said, head, modality_rows(self), self.notes)
-
-    def __repr__(self) -> str:
-        return self.card().text()
-
-    def _repr_html_(self) -> str:
-        return self.card().html()
 
 
 def modality_rows(found: Overview) -> list[tuple[str, ...]]:

@@ -1,10 +1,9 @@
 """Statistics of a pilot that does not fit into memory: chunked passes over files, which can be interrupted and resumed.
 
 In: the recordings of one person as rows on disk (npy, zarr, HDF5, Dask), the stimulus features likewise or in memory, the
-fold and session of every sample. Out: ``models.streaming.Moments`` (from which the statistics of every fold follow) and, in
-a second pass, read-outs. What can go wrong: rows that do not fit together, values that are not finite, a checkpoint of other
-data (which is ignored); the first two are ``BadInput``. An interrupted pass leaves a whole checkpoint; the resumed pass
-gives the same numbers bit for bit.
+fold and session of every sample. Out: ``models.streaming.Moments``, from which the statistics of every fold follow. What can go
+wrong: rows that do not fit together, values that are not finite, a checkpoint of other data (which is ignored); the first two
+are ``BadInput``. An interrupted pass leaves a whole checkpoint; the resumed pass gives the same numbers bit for bit.
 """
 
 from __future__ import annotations
@@ -25,9 +24,8 @@ from jaxtyping import Int
 from brainworth.design.common.files import stream_atomic
 from brainworth.design.common.messages import problem
 from brainworth.design.pilot.tables.rows import RowSource, native_rows, open_rows, read_ahead, slices
-from brainworth.models.pilot.statistics import FeatureBasis, session_blocks
-from brainworth.models.pilot.streamed_readouts import Reader, Readings
-from brainworth.models.pilot.streaming import Chunk, Moments, streamed_basis, streamed_shrinkage
+from brainworth.models.pilot.statistics import session_blocks
+from brainworth.models.pilot.streaming import Chunk, Moments
 from brainworth.models.pilot.threads import one_blas_thread
 
 SAVE_SECONDS = 30.0
@@ -218,47 +216,3 @@ def _resumed(path: Path | None, identity: str, empty: Moments) -> tuple[Moments,
     fits = all(a.shape == b.shape for a, b in zip(moments.second, empty.second, strict=True))
     fits &= moments.first.shape == empty.first.shape and moments.shift.shape == empty.shift.shape
     return (moments, done) if fits else (empty, 0)
-
-
-def _feature_chunks(features: RowSource) -> Iterator[np.ndarray]:
-    for start, stop in slices(features.shape[0], features.shape[1], native_rows(features)):
-        yield features.read(start, stop)
-
-
-def stream_basis(features: object, *, standardise: bool = True) -> tuple[FeatureBasis, float]:
-    """Return the feature basis of stimuli on disk and the Ledoit-Wolf intensity of its spectrum, in two passes.
-
-    Parameters
-    ----------
-    features : path or array
-        One row per stimulus, at least as many as features.
-    standardise : bool
-        Whether features are divided by their standard deviation.
-    """
-    rows = open_rows(features, "features")
-    basis = streamed_basis(_feature_chunks(rows), standardise=standardise)
-    return basis, streamed_shrinkage(basis, _feature_chunks(rows))
-
-
-def stream_readouts(recording: LargeRecording, reader: Reader, how: Pass | None = None) -> Readings:
-    """Return the read-outs of every sample of a recording, in their order: the second pass.
-
-    Parameters
-    ----------
-    recording : LargeRecording
-        The recording.
-    reader : Reader
-        Encoders of the folds, feature basis and session means.
-    how : Pass, optional
-        Progress; read-outs are not checkpointed (the pass is short beside the first).
-    """
-    progress = how.progress if how is not None else None
-
-    def chunks() -> Iterator[Chunk]:
-        for _, stop, chunk in _read_ahead(recording, 0):
-            yield chunk
-            if progress is not None:
-                progress(stop, recording.channels.shape[0])
-
-    with one_blas_thread():  # products this thin gain nothing from more
-        return reader.read_all(chunks())

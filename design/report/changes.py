@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from brainworth.design.decision.records.details import Threshold
+from brainworth.design.decision.records.findings import Threshold
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.words import capital, chance, interval, money, parameter, rounded
 

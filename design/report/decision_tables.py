@@ -9,7 +9,8 @@ import math
 from dataclasses import dataclass
 
 from brainworth.design.common.summaries import Summary
-from brainworth.design.decision.records.details import BudgetPoint, Compared, Threshold
+from brainworth.design.decision.records.details import BudgetPoint, Compared
+from brainworth.design.decision.records.findings import Threshold
 from brainworth.design.report.affordable import can_be_bought
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.words import (

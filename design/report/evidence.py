@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from brainworth.design.common.checks import Check
-from brainworth.design.decision.records.details import PersonLeftOut
+from brainworth.design.decision.records.findings import PersonLeftOut
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.words import PER_CENT, Plain, capital, count, interval, listed, number, plain, r2
 

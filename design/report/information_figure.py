@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from brainworth.design.decision.records.details import Evppi, Evsi, InformationValue
+from brainworth.design.decision.records.findings import Evppi, Evsi, InformationValue
 from brainworth.design.report.decision_figures import names_axis, value_axis
 from brainworth.design.report.figures import column, spread_axis
 from brainworth.design.report.saved import Saved

@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import gamma
 
+from brainworth.models.forecast.luck import stratified
 from brainworth.models.theory.system import System
 
 
@@ -66,8 +67,7 @@ class LabelVariance:
         open_ = (learned > 0.0) & (variance > 0.0)
         if not open_.any():
             return plain.reshape(-1)
-        luck = (np.arange(many.size) + 0.5) / many.size
-        luck = np.random.default_rng(many.size).permutation(luck).reshape(many.shape)[open_]
+        luck = stratified(many.size, many.size).reshape(many.shape)[open_]
         mean, part = learned[open_, None], variance[open_, None]
         drawn = gamma.ppf(luck, mean**2 / part, scale=part / mean)
         noise = (self.noise / self.signal)[open_, None]

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import linalg
 
-from brainworth.models.pilot.pilot import Pilot, Recording
+from brainworth.models.pilot.pilot import Recording
 
 CHUNK = 4096
 """Rows of one block of the streaming pass."""
@@ -217,12 +217,6 @@ def centred_source(
         stimulus=recording.stimulus,
         block=block,
     )
-
-
-def centred_sources(pilot: Pilot, basis: FeatureBasis) -> tuple[CentredSource, ...]:
-    """Return every recording of a pilot, centred."""
-    coordinates = basis.transform(pilot.features)
-    return tuple(centred_source(recording, coordinates) for recording in pilot.recordings)
 
 
 def _without_block_means(

@@ -98,23 +98,3 @@ def main_channels(statistics: SourceStatistics, count: int = 8) -> Rows:
     main = vectors[:, ::-1][:, :count]
     squares = np.maximum(values[::-1][:count], 0.0)
     return Rows(statistics.gram, (statistics.cross / spread) @ main, squares, round(statistics.n) - 1)
-
-
-def weighted_rows(
-    chunks: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]],
-) -> Rows:
-    """Return ``Rows.of`` of rows that come in chunks of coordinates (n, p), columns (n, c) and weights (n,)."""
-    gram = cross = x_sum = y_sum = squares = total = 0.0
-    count = 0
-    for features, columns, weight in chunks:
-        x, y = weight[:, None] * features, weight[:, None] * columns
-        gram, cross = gram + features.T @ x, cross + features.T @ y
-        squares = squares + np.sum(columns * y, axis=0)
-        x_sum, y_sum, total = x_sum + x.sum(axis=0), y_sum + y.sum(axis=0), total + float(weight.sum())
-        count += len(weight)
-    return Rows(
-        gram=np.asarray(gram - np.outer(x_sum, x_sum) / total),
-        cross=np.asarray(cross - np.outer(x_sum, y_sum) / total),
-        squares=np.asarray(squares - np.asarray(y_sum) ** 2 / total),
-        count=count - 1,
-    )

@@ -22,9 +22,8 @@ from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy import linalg
 
-from brainworth.models.pilot.statistics import FeatureBasis, SourceStatistics, unit_of
+from brainworth.models.pilot.statistics import FeatureBasis, SourceStatistics
 
 PANEL = 768
 """Columns of one panel: products of two panels are independent tasks, the same whatever the number of threads."""
@@ -208,72 +207,3 @@ def _add_product(
     left: Float[np.ndarray, "row a"], right: Float[np.ndarray, "row b"], total: Float[np.ndarray, "a b"]
 ) -> None:
     total += left.T @ right
-
-
-def moments_of(chunks: Iterable[Chunk], n_folds: int, n_blocks: int) -> Moments:
-    """Return the moments of all chunks of a source; at least one."""
-    moments: Moments | None = None
-    for chunk in chunks:
-        if moments is None:
-            moments = Moments.empty(chunk.features.shape[1], chunk.channels.shape[1], n_folds, n_blocks)
-        moments.absorb(chunk)
-    if moments is None:
-        raise ValueError("The chunks of a source must hold at least one block. Got none.")
-    return moments
-
-
-def streamed_basis(
-    chunks: Iterable[Float[np.ndarray, "stimulus feature"]], tolerance: float = 1e-8, *, standardise: bool = True
-) -> FeatureBasis:
-    """Return ``FeatureBasis.from_features`` of stimuli that come in chunks; at least as many stimuli as features.
-
-    Parameters
-    ----------
-    chunks
-        Raw features, every stimulus once.
-    tolerance, standardise
-        As there.
-
-    Raises
-    ------
-    ValueError
-        If no feature varies, or there are fewer stimuli than features (which then fit into memory).
-    """
-    moments = moments_of((_without_channels(chunk) for chunk in chunks), 1, 1)
-    n = float(moments.count[0, 0])
-    mean = moments.session_means()[0]
-    offset = moments.first[0, 0] / n
-    covariance = _symmetric(moments.second[0]) / n - np.outer(offset, offset)
-    deviation = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    varies = deviation > 1e-12 * np.abs(mean)
-    if not np.any(varies) or n < mean.size:
-        raise ValueError(f"The features must vary, over at least as many stimuli. Got {n:.0f} stimuli.")
-    scale = unit_of(deviation, varies, standardise=standardise)
-    seen = np.where(varies, 1.0 / scale, 0.0)
-    values, vectors = linalg.eigh(covariance * np.outer(seen, seen))
-    variance, rotation = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
-    keep = variance > tolerance * variance[0]
-    return FeatureBasis(mean=mean, scale=scale, rotation=rotation[:, keep], variance=variance[keep])
-
-
-def _without_channels(features: Float[np.ndarray, "stimulus feature"]) -> Chunk:
-    """Return stimuli as a chunk without channels, of one fold and session."""
-    zero = np.zeros(len(features), dtype=np.int64)
-    return Chunk(features, np.zeros((len(features), 0)), zero, zero)
-
-
-def streamed_shrinkage(basis: FeatureBasis, chunks: Iterable[Float[np.ndarray, "stimulus feature"]]) -> float:
-    """Return the Ledoit-Wolf intensity of stimuli that come in chunks, around the basis's mean.
-
-    Equals ``sklearn.covariance.ledoit_wolf_shrinkage(basis.transform(features), assume_centered=True)`` (Ledoit & Wolf 2004,
-    J. Multivar. Anal. 88:365), whose only term beyond the variances is the mean fourth power of the coordinates' length.
-    """
-    count, fourth = 0, 0.0
-    for chunk in chunks:
-        fourth += float(np.sum(np.sum(basis.transform(chunk) ** 2, axis=1) ** 2))
-        count += len(chunk)
-    variance = basis.variance
-    p, level, squares = variance.size, variance.mean(), float(np.sum(variance**2))
-    spread = squares / p - level**2
-    noise = min((fourth / count - squares) / (p * count), spread)
-    return float(noise / spread) if noise > 0.0 else 0.0

@@ -9,8 +9,10 @@ an accelerator only the processor's row is printed.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -19,15 +21,18 @@ import numpy as np
 from bench_performance import AXES, DESIGN_AXES, batch
 
 from brainworth.models.pilot.summary import summarise
-from brainworth.models.posterior.hierarchy import Priors
 from brainworth.models.posterior.inference import SamplerOptions, sample_posterior
 from brainworth.models.theory.performance import excess_risk
 from brainworth.models.theory.quadrature import compress
 from brainworth.models.theory.system import Design, Spectrum, System
 from brainworth.models.worlds.simulate import SourceSize, StudySize, simulate_study
 
+sys.path.append(str(Path(__file__).parents[2] / "case_studies"))
+
+from simulated_fits import world_priors
+
 AT_ONCE = 100_000
-PRIORS = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([0.6]), jnp.array([0.5, 0.75]))
+PRIORS = world_priors()
 
 
 def risks_per_second(device: Any, count: int) -> tuple[float, float]:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from brainworth.models.pilot.encoder import fit_encoder
-from brainworth.models.pilot.statistics import FeatureBasis, centred_sources
+from brainworth.models.pilot.statistics import FeatureBasis, centred_source
 from brainworth.models.theory.performance import excess_risk, many_risks
 from brainworth.models.theory.quadrature import compress
 from brainworth.models.theory.system import Design, Spectrum, System
@@ -104,7 +104,9 @@ def monte_carlo(system: System) -> float:
     pilot, _ = simulate_study(system, size, 0)
     basis = FeatureBasis.from_features(pilot.features, standardise=False)
     shares = basis.variance / basis.variance.sum()
-    fit_encoder([s.statistics() for s in centred_sources(pilot, basis)], basis.variance, shares, K)
+    coordinates = basis.transform(pilot.features)
+    sources = [centred_source(recording, coordinates) for recording in pilot.recordings]
+    fit_encoder([source.statistics() for source in sources], basis.variance, shares, K)
     return time.perf_counter() - start
 
 

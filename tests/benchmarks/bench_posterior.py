@@ -12,7 +12,9 @@ samples are the smallest bulk ESS over the parameters that both have; compilatio
 from __future__ import annotations
 
 import argparse
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import arviz as az
@@ -26,13 +28,17 @@ from numpyro.infer import MCMC, NUTS
 
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.summary import standardised_labels, summarise
-from brainworth.models.posterior.hierarchy import LATENT_DECAY, SCALE_SPREAD, Priors
+from brainworth.models.posterior.hierarchy import LATENT_DECAY, SCALE_SPREAD
 from brainworth.models.posterior.inference import SamplerOptions, sample_posterior
 from brainworth.models.posterior.likelihoods import PRESENCE, alignment_of
 from brainworth.models.theory.system import Spectrum, System
 from brainworth.models.worlds.simulate import Realism, SourceSize, StudySize, simulate_study
 
-PRIORS = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([0.6]), jnp.array([0.5, 0.75]))
+sys.path.append(str(Path(__file__).parents[2] / "case_studies"))
+
+from simulated_fits import world_priors
+
+PRIORS = world_priors()
 K = 2
 SHARED = ("log_snr", "loading", "explainable", "scale")
 

@@ -10,18 +10,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.stats import binom
 
-from brainworth.models.posterior.hierarchy import Priors
 from brainworth.models.posterior.inference import SamplerOptions
 from brainworth.models.worlds.simulate import Realism
 
 sys.path.append(str(Path(__file__).parents[2] / "case_studies"))
 
-from simulated_fits import PilotShape, Settings, Verdict, draw_system, draw_world, examine
+from simulated_fits import GAIN_SPREAD, PilotShape, Settings, Verdict, draw_system, draw_world, examine, world_priors
 
 WORLDS = 12
 FALSE_ALARM = 2e-4
@@ -31,13 +29,13 @@ JUDGED = ((300.0, 120.0), (300.0, 1000.0), (2000.0, 120.0), (2000.0, 1000.0), (1
 @pytest.fixture(scope="module")
 def verdicts() -> list[Verdict]:
     shape = PilotShape(features=40, channels=12, samples=300, labels=120, stimuli=500)
-    priors = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([0.6]), jnp.array([0.5, 0.75]))
+    priors = world_priors()
     settings = Settings(SamplerOptions(n_warmup=250, n_draws=300, n_chains=1), JUDGED, JUDGED[:1])
     found: list[Verdict] = []
     for world in range(WORLDS):
         rng = np.random.default_rng([7, world])
         system = draw_system(rng, priors, shape)
-        realism = Realism(gain_spread=abs(0.6 * rng.standard_normal()))
+        realism = Realism(gain_spread=abs(GAIN_SPREAD * rng.standard_normal()))
         found.append(examine(draw_world(system, rng, shape, realism), priors, shape, settings))
     return found
 

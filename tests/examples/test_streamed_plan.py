@@ -20,10 +20,10 @@ from brainworth.design.api import Study
 from brainworth.design.common.workers import Team, team
 from brainworth.design.decision.records.plan import Plan
 from brainworth.design.decision.round_plan import rounds_record
-from brainworth.design.pilot.large import is_large
 from brainworth.design.posterior.backtest import backtest
 from brainworth.design.posterior.fit import fit_study
 from brainworth.design.study_file.scaffold import write_example
+from large_pilots import is_large
 
 ERRORS = 4.5
 """Monte Carlo errors by which two means may differ; false alarms below 1e-4 for all comparisons together."""

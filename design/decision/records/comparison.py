@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from brainworth.design.common.cards import Card
+from brainworth.design.common.cards import Card, HasCard
 from brainworth.design.common.records import Record
 from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records import details as detail
@@ -55,7 +55,7 @@ class BudgetUtilities(Record):
     labels_only: float
 
 
-class Comparison(Record):
+class Comparison(HasCard, Record):
     """The modalities side by side."""
 
     schema_: Literal["brainworth.compare/1"] = Field(
@@ -90,12 +90,6 @@ class Comparison(Record):
         ]
         title = f"What each modality buys for {self.budget:,.2f} {self.currency}"
         return Card(title, "", ("", "best purchase", "explainable R²", "beats labels alone"), rows)
-
-    def __repr__(self) -> str:
-        return self.card().text()
-
-    def _repr_html_(self) -> str:
-        return self.card().html()
 
     def rows(self) -> list[detail.Compared]:
         """Return the rows of the report's table."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from brainworth.design.common.cards import Card
+from brainworth.design.common.cards import Card, HasCard
 from brainworth.design.common.records import Record
 from brainworth.design.common.summaries import Summary, interval
 
@@ -45,7 +45,7 @@ class Controlled(Record):
         return min(self.arms, key=lambda arm: arm.gain)
 
 
-class Controls(Record):
+class Controls(HasCard, Record):
     """All modalities with a pilot against their controls."""
 
     schema_: Literal["brainworth.controls/1"] = Field(
@@ -80,9 +80,3 @@ class Controls(Record):
         ]
         said = [found.sentence for found in self.modalities.values()]
         return Card("Controls", "", ("instead of the recordings", "R²", "recordings gain"), rows, said)
-
-    def __repr__(self) -> str:
-        return self.card().text()
-
-    def _repr_html_(self) -> str:
-        return self.card().html()

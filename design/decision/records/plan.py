@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from brainworth.design.common.cards import Card, several
+from brainworth.design.common.cards import Card, HasCard, several
 from brainworth.design.common.checks import Check
 from brainworth.design.common.records import Number, Record
 from brainworth.design.common.summaries import Summary, interval
@@ -182,7 +182,7 @@ class Provenance(Record):
     seconds: dict[str, float] = Field(default_factory=dict)
 
 
-class Plan(Record):
+class Plan(HasCard, Record):
     """What to buy, what it will reach, and how sure that is."""
 
     schema_: Literal["brainworth.plan/1"] = Field(
@@ -202,35 +202,28 @@ class Plan(Record):
     details: Details | None = Field(default=None, exclude=True, repr=False)
     """What the figures are drawn from; a file of its own, `details.json`."""
 
-    def __repr__(self) -> str:
-        return _card(self).text()
-
-    def _repr_html_(self) -> str:
-        return _card(self).html()
-
-
-def _card(plan: Plan) -> Card:
-    """Return the purchase, its cost and what it is forecast to reach."""
-    cost = plan.cost
-    rows = [("labels", f"{plan.allocation.n_task:,}", "", "", f"{cost.task:,.2f}")]
-    rows += [
-        (
-            name,
-            f"{bought.n_samples:,}",
-            f"{bought.subjects or 0:,}",
-            f"{bought.sessions or 0:,}",
-            f"{cost.modalities.get(name, 0.0):,.2f}",
+    def card(self) -> Card:
+        """Return the purchase, its cost and what it is forecast to reach."""
+        cost = self.cost
+        rows = [("labels", f"{self.allocation.n_task:,}", "", "", f"{cost.task:,.2f}")]
+        rows += [
+            (
+                name,
+                f"{bought.n_samples:,}",
+                f"{bought.subjects or 0:,}",
+                f"{bought.sessions or 0:,}",
+                f"{cost.modalities.get(name, 0.0):,.2f}",
+            )
+            for name, bought in self.allocation.modalities.items()
+        ]
+        rows.append(("total", "", "", "", f"{cost.total:,.2f}"))
+        return Card(
+            title=_title(self),
+            sentence=self.verdict.sentence,
+            head=("buy", "samples", "people", "sessions", cost.currency),
+            rows=rows,
+            notes=_notes(self),
         )
-        for name, bought in plan.allocation.modalities.items()
-    ]
-    rows.append(("total", "", "", "", f"{cost.total:,.2f}"))
-    return Card(
-        title=_title(plan),
-        sentence=plan.verdict.sentence,
-        head=("buy", "samples", "people", "sessions", cost.currency),
-        rows=rows,
-        notes=_notes(plan),
-    )
 
 
 def _title(plan: Plan) -> str:

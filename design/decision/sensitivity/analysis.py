@@ -16,7 +16,7 @@ from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.common.progress import silent
 from brainworth.design.common.records import with_fields
 from brainworth.design.common.workers import Team, with_progress
-from brainworth.design.decision.records.details import Findings, PersonLeftOut, PowerScaled, Sensitivity, Threshold
+from brainworth.design.decision.records.findings import Findings, PersonLeftOut, PowerScaled, Sensitivity, Threshold
 from brainworth.design.decision.records.plan import Plan
 from brainworth.design.decision.sensitivity.decision import Decision, allocation_of
 from brainworth.design.decision.sensitivity.local import elasticities

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from brainworth.design.decision.records.details import Elasticity
+from brainworth.design.decision.records.findings import Elasticity
 from brainworth.design.decision.sensitivity.decision import Decision
 from brainworth.design.decision.sensitivity.parameters import median_system
 from brainworth.models.forecast.forecast import Draws, Order, PilotSize, order_r2, shifted_outcome

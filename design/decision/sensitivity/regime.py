@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.common.workers import Team, ThisProcess
-from brainworth.design.decision.records.details import Regime, RegimeMap
+from brainworth.design.decision.records.findings import Regime, RegimeMap
 from brainworth.design.decision.sensitivity.decision import PAYS, Decision, thinned
 from brainworth.design.decision.sensitivity.parameters import replaced, taken
 from brainworth.design.decision.sensitivity.prices import unit_prices

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from brainworth.design.common.workers import Team, ThisProcess, count_in_words
-from brainworth.design.decision.records.details import PersonLeftOut, PowerScaled
+from brainworth.design.decision.records.findings import PersonLeftOut, PowerScaled
 from brainworth.design.decision.sensitivity.decision import PAYS, Decision
 from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.fit import fit_for_forecast

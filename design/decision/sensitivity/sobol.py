@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from brainworth.design.allocation.problem import Designs
 from brainworth.design.common.workers import Team, ThisProcess
-from brainworth.design.decision.records.details import SobolBar
+from brainworth.design.decision.records.findings import SobolBar
 from brainworth.design.decision.sensitivity.decision import Decision
 from brainworth.design.decision.sensitivity.parameters import REST, Column, replaced, taken, uncertain
 from brainworth.design.performance.purchase import Purchase

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from brainworth.design.common.records import with_fields
 from brainworth.design.common.summaries import spread
-from brainworth.design.decision.records.details import Threshold
+from brainworth.design.decision.records.findings import Threshold
 from brainworth.design.decision.sensitivity.decision import PAYS, Decision, advantage, thinned
 from brainworth.design.decision.sensitivity.parameters import replaced, taken
 from brainworth.design.decision.sensitivity.prices import session_price, unit_prices

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from brainworth.design.decision.records.details import Centre, TornadoBar
+from brainworth.design.decision.records.findings import Centre, TornadoBar
 from brainworth.design.decision.sensitivity.decision import Decision
 from brainworth.design.decision.sensitivity.parameters import median_system, repeated, replaced, uncertain
 

@@ -24,7 +24,7 @@ from jaxtyping import Float
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.problem import Designs, Problem
 from brainworth.design.common.records import with_fields
-from brainworth.design.decision.records.details import Evppi, Evsi, InformationValue
+from brainworth.design.decision.records.findings import Evppi, Evsi, InformationValue
 from brainworth.design.decision.sensitivity import information
 from brainworth.design.decision.sensitivity.decision import Decision, distinct, purchases
 from brainworth.design.decision.sensitivity.information import Experiment, Worth

@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import cvxpy as cp
 import numpy as np
 import pytest
 
@@ -24,7 +25,7 @@ from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.allocation.prices import Price, schedule
 from brainworth.design.allocation.problem import Designs
-from brainworth.design.allocation.relaxation import Symbols, constrained, extremes, from_expressions, least_cost
+from brainworth.design.allocation.relaxation import Symbols, build, constrained, extremes, from_expressions
 from brainworth.design.allocation.search import Search
 from brainworth.design.common.errors import BadInput, Infeasible
 from brainworth.design.performance.purchase import Purchase
@@ -260,6 +261,12 @@ def test_unknown_quantities_are_refused() -> None:
 
 
 # ---------------------------------------------------------------------- the program and the boxes
+
+
+def least_cost(made: Problem) -> float:
+    program = build(made)
+    conditions = [condition for group in program.conditions.values() for condition in group]
+    return float(cp.Problem(cp.Minimize(program.cost), conditions).solve(solver=cp.HIGHS))  # type: ignore[arg-type]
 
 
 def test_program_is_never_more_pessimistic_than_whole_numbers() -> None:

@@ -17,7 +17,7 @@ from brainworth.design.allocation import Allocation, ModalityPurchase, Problem, 
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.prices import Price, schedule
 from brainworth.design.common.records import with_fields
-from brainworth.design.decision.records.details import PersonLeftOut, PowerScaled
+from brainworth.design.decision.records.findings import PersonLeftOut, PowerScaled
 from brainworth.design.decision.sensitivity.decision import Decision, advantage
 from brainworth.design.decision.sensitivity.local import elasticities
 from brainworth.design.decision.sensitivity.money import Money

@@ -22,6 +22,7 @@ from brainworth.models.pilot.folds import group_folds
 from brainworth.models.pilot.sources import pilot_sources, streamed_moments
 from brainworth.models.pilot.statistics import FeatureBasis, SourceStatistics
 from brainworth.models.pilot.summary import Summary, summarise
+from large_pilots import is_large
 
 PEOPLE, STIMULI, P, Q = 3, 150, 8, 12
 TOLERANCE = 1e-10
@@ -170,10 +171,10 @@ def test_the_summary_is_that_of_the_in_memory_path(ending: str, tmp_path: Path) 
 
 def test_the_size_decides_unless_the_reader_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, "h5", world(), stream=None)
-    assert not large.is_large(Study.from_file(path).pilot)
+    assert not is_large(Study.from_file(path).pilot)
     monkeypatch.setattr("brainworth.design.pilot.tables.large.STREAM_BYTES", 8 * len(world()["values"]) * Q - 1)
-    assert large.is_large(Study.from_file(path).pilot)
-    assert not large.is_large(Study.from_file(write(tmp_path / "read", "h5", world(), stream=False)).pilot)
+    assert is_large(Study.from_file(path).pilot)
+    assert not is_large(Study.from_file(write(tmp_path / "read", "h5", world(), stream=False)).pilot)
 
 
 @pytest.mark.parametrize("kind", ["memmap", "hdf5", "dask"])
@@ -205,7 +206,7 @@ def test_arrays_that_stay_where_they_are(kind: str, tmp_path: Path) -> None:
             memory = np.load(tmp_path / f"{i}.npy", mmap_mode="r")
             large_values.append(memory if kind == "memmap" else file.create_dataset(f"p{i}", data=v))
         found = study(large_values)
-        assert large.is_large(found.pilot)
+        assert is_large(found.pilot)
         same_summary(summarise(found.pilot, ("EEG",), 3, 0), expected)
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brainworth.design.common.summaries import Summary
-from brainworth.design.decision.records.details import Objective, Regime, RegimeMap
+from brainworth.design.decision.records.details import Objective
+from brainworth.design.decision.records.findings import Regime, RegimeMap
 from brainworth.design.report import words
 from brainworth.design.report.figures import compact
 from brainworth.design.report.regime_figure import gain_at, probability_worth

@@ -8,7 +8,7 @@ import pytest
 
 from brainworth.models.pilot.autocorrelation import bartlett_factor
 from brainworth.models.pilot.encoder import fit_encoder
-from brainworth.models.pilot.statistics import FeatureBasis, centred_sources
+from brainworth.models.pilot.statistics import FeatureBasis, centred_source
 from brainworth.models.pilot.summary import summarise
 from brainworth.models.theory.encoding import encode
 from brainworth.models.theory.system import Design, Spectrum, System
@@ -99,7 +99,8 @@ def test_equivalent_system_has_the_second_moments_of_the_world() -> None:
     )
     realism = Realism(nonlinearity=1.5, outliers=0.01, normalise=True)
     pilot, _ = simulate_study(one, StudySize((SourceSize("a", 40_000),), 50, 40_000), 1, realism)
-    source = centred_sources(pilot, FeatureBasis.from_features(pilot.features))[0]
+    coordinates = FeatureBasis.from_features(pilot.features).transform(pilot.features)
+    source = centred_source(pilot.recordings[0], coordinates)
     weights, *_ = np.linalg.lstsq(source.coordinates, source.channels, rcond=None)
     predicted = source.coordinates @ weights
     measured = float(np.var(predicted) / np.var(source.channels - predicted))

@@ -11,11 +11,10 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from sklearn.covariance import ledoit_wolf_shrinkage
 
 from brainworth.design.common.errors import BadInput
 from brainworth.design.pilot import streaming
-from brainworth.design.pilot.streaming import LargeRecording, Pass, stream_basis, stream_moments, stream_readouts
+from brainworth.design.pilot.streaming import LargeRecording, Pass, stream_moments
 from brainworth.design.pilot.tables import rows as rows_module
 from brainworth.design.pilot.tables.rows import open_rows, slices
 from brainworth.models.pilot import streaming as models_streaming
@@ -24,8 +23,8 @@ from brainworth.models.pilot.evidence import Rows
 from brainworth.models.pilot.pilot import Recording
 from brainworth.models.pilot.readouts import aligned_to, cross_fitted_readouts
 from brainworth.models.pilot.statistics import CentredSource, FeatureBasis, SourceStatistics, centred_source
-from brainworth.models.pilot.streamed_readouts import Reader, channel_accuracy, main_channels, weighted_rows
-from brainworth.models.pilot.streaming import Moments, moments_of
+from brainworth.models.pilot.streamed_readouts import Reader, channel_accuracy, main_channels
+from brainworth.models.pilot.streaming import Moments
 
 N, P, Q, FOLDS = 3000, 12, 9, 4
 TOLERANCE = 1e-10
@@ -125,7 +124,10 @@ def test_the_order_of_chunks_and_their_size_do_not_matter() -> None:
     order = list(reversed(recording.slices()))
     pieces = [(a, m) for a, b in order for m in (min(a + 77, b),)] + [(a + 77, b) for a, b in order if b > a + 77]
     blocks = int(recording.block.max()) + 1
-    turned = moments_of((recording.chunk(a, b) for a, b in pieces), FOLDS, blocks).by_fold(basis)
+    backwards = Moments.empty(P, Q, FOLDS, blocks)
+    for start, stop in pieces:
+        backwards.absorb(recording.chunk(start, stop))
+    turned = backwards.by_fold(basis)
     for a, b in zip(turned, expected, strict=True):
         same_statistics(a.statistics, b.statistics)
 
@@ -169,25 +171,6 @@ def test_files_and_arrays_give_the_same(tmp_path: Path) -> None:
                 same_statistics(a.statistics, b.statistics)
 
 
-@pytest.mark.parametrize("standardise", [True, False])
-def test_basis_and_shrinkage(standardise: bool) -> None:
-    features = pilot()["features"]
-    features[:, 3] = 7.0
-    basis = FeatureBasis.from_features(features, standardise=standardise)
-    found, intensity = stream_basis(features, standardise=standardise)
-    np.testing.assert_allclose(found.mean, basis.mean, rtol=1e-12)
-    np.testing.assert_allclose(found.scale, basis.scale, rtol=1e-10)
-    np.testing.assert_allclose(found.variance, basis.variance, rtol=1e-10)
-    overlap = np.abs(np.sum(found.rotation * basis.rotation, axis=0))
-    np.testing.assert_allclose(overlap, 1.0, rtol=1e-9)
-    expected = float(ledoit_wolf_shrinkage(basis.transform(features), assume_centered=True))
-    np.testing.assert_allclose(intensity, expected, rtol=1e-9)
-    with pytest.raises(ValueError, match="must vary"):
-        stream_basis(np.ones((20, 2)))
-    with pytest.raises(ValueError, match="Got 3 stimuli"):
-        stream_basis(features[:3])
-
-
 def test_read_outs_need_only_a_second_pass() -> None:
     """The whole chain of ``cross_fitted_readouts``, from statistics and a second pass, against itself in memory."""
     data = pilot()
@@ -205,7 +188,8 @@ def test_read_outs_need_only_a_second_pass() -> None:
         total += part.statistics
     fitted = [fit_encoder([total - part.statistics], variance, shares, 2, None, encoder) for part in folds]
     aligned = [aligned_to(part, encoder, variance, expected.confirmed) for part in fitted]
-    readings = stream_readouts(recording, Reader(0, aligned, basis, moments.session_means()))
+    reader = Reader(0, aligned, basis, moments.session_means())
+    readings = reader.read_all(recording.chunk(start, stop) for start, stop in recording.slices())
     np.testing.assert_allclose(readings.raw / expected.noise_scale[0], expected.latents[0], atol=1e-6)
     np.testing.assert_allclose(readings.predicted, expected.predictions[0], atol=1e-6)
     np.testing.assert_allclose(channel_accuracy(folds, aligned, 0), expected.channel_accuracy[0], atol=1e-6)
@@ -224,15 +208,6 @@ def test_evidence_from_statistics() -> None:
     close(found.gram, expected.gram)
     close(np.abs(found.cross), np.abs(expected.cross))
     close(found.squares, expected.squares)
-    assert found.count == expected.count
-    rng = np.random.default_rng(0)
-    columns, weight = rng.standard_normal((N, 3)), rng.uniform(0.5, 2.0, N)
-    expected = Rows.of(source.coordinates, columns, weight)
-    found = weighted_rows(
-        (source.coordinates[a : a + 400], columns[a : a + 400], weight[a : a + 400]) for a in range(0, N, 400)
-    )
-    for name in ("gram", "cross", "squares"):
-        close(getattr(found, name), getattr(expected, name))
     assert found.count == expected.count
 
 
