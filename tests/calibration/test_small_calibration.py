@@ -21,7 +21,7 @@ sys.path.append(str(Path(__file__).parents[2] / "case_studies"))
 
 from simulated_fits import GAIN_SPREAD, PilotShape, Settings, Verdict, draw_system, draw_world, examine, world_priors
 
-WORLDS = 12
+WORLDS = 8
 FALSE_ALARM = 2e-4
 JUDGED = ((300.0, 120.0), (300.0, 1000.0), (2000.0, 120.0), (2000.0, 1000.0), (10000.0, 3000.0))
 

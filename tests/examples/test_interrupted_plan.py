@@ -101,7 +101,9 @@ def test_a_killed_plan_is_resumed(tmp_path: Path) -> None:
     time.sleep(moment.uniform(0.1, 6.0))
     assert stopped(process, signal.SIGKILL)[0] == -signal.SIGKILL
     whole(out)
-    shutil.rmtree(out / "unfinished", ignore_errors=True)  # what the next run writes says that it is at work, no longer importing
+    shutil.rmtree(
+        out / "unfinished", ignore_errors=True
+    )  # its return says that the next run works, and imports no longer
     process = start(study, out)
     wait_for(out / "unfinished", process)  # the passes over the recordings are done or under way
     time.sleep(moment.uniform(0.0, 1.5))
