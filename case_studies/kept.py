@@ -18,6 +18,7 @@ from typing import Any
 from brainworth.design.api import Study
 from brainworth.design.common.records import plain
 from brainworth.design.decision.controls import controls_study
+from brainworth.design.decision.records.controls import Controls
 from brainworth.design.posterior.backtest import backtest
 
 
@@ -64,17 +65,19 @@ def controls_text(study: Study, splits: int, folder: Path) -> str:
     """Compare a study's recordings with controls, write ``controls.json`` into a folder, and return a table and sentences."""
     found = controls_study(study, folder / "plan", splits=splits, progress=lambda stage: print(f"  controls, {stage}"))
     (folder / "controls.json").write_text(json.dumps(plain(found), indent=1) + "\n", encoding="utf-8")
+    return controls_table(found)
+
+
+def controls_table(found: Controls) -> str:
+    """Return controls as a table and sentences."""
     body = [
         [name, arm.name, f"{own.r2:.3f}", f"{arm.r2:.3f}", f"{arm.gain:+.3f} ± {arm.gain_se:.3f}"]
         for name, own in found.modalities.items()
         for arm in own.arms
     ]
     said = [*(own.sentence for own in found.modalities.values()), found.alignment_sentence]
-    return (
-        rows(["recordings", "control", "R² with recordings", "R² with the control", "gain"], body)
-        + "\n\n"
-        + " ".join(said)
-    )
+    table = rows(["recordings", "control", "R² with recordings", "R² with the control", "gain"], body)
+    return f"{table}\n\n{' '.join(said)}"
 
 
 def backtest_text(study: Study, splits: int, folder: Path) -> str:

@@ -463,7 +463,7 @@ def _controls(names: tuple[str, ...]) -> dict[str, Any]:
             }
             for i, name in enumerate(names)
         },
-        "labels": 180, "groups": 60, "splits": 3,
+        "labels": 180, "groups": 60, "splits": 3, "level": 1.67,
         "alignment": summary(np.linspace(0.2, 0.8, 50)), "shuffled_alignment": summary(np.linspace(0.0, 0.3, 50)),
     }  # fmt: skip
 

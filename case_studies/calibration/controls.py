@@ -23,7 +23,7 @@ import numpy as np
 
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.common.workers import importable, team
-from brainworth.design.decision.controls import LEVEL, judged
+from brainworth.design.decision.controls import judged, level
 from brainworth.models.learner.controlled import LABELS, controlled_errors
 from brainworth.models.theory.system import Spectrum, System
 from brainworth.models.worlds.simulate import Realism, SourceSize, StudySize, simulate_study
@@ -70,9 +70,11 @@ def one_world(kind: str, seed: int, index: int) -> dict[str, Any]:
     size = StudySize((SourceSize("EEG", SAMPLES, people=2),), TASK, STIMULI)
     code = 1000 * (seed + 1) + index + 100_000 * list(KINDS).index(kind)
     pilot, _ = simulate_study(system, size, code, how.realism)
-    found = judged("EEG", controlled_errors(pilot, "EEG", code), pilot.group[pilot.label_stimulus])
+    group = pilot.group[pilot.label_stimulus]
+    found = judged("EEG", controlled_errors(pilot, "EEG", code), group)
     gains = {arm.name: [arm.gain, arm.gain_se] for arm in found.arms}
-    return {"kind": kind, "index": index, "exceeds": found.exceeds, "r2": found.r2, "gains": gains}
+    limit = level(np.unique(group).size)
+    return {"kind": kind, "index": index, "exceeds": found.exceeds, "r2": found.r2, "gains": gains, "level": limit}
 
 
 def table(lines: list[dict[str, Any]]) -> str:
@@ -87,7 +89,7 @@ def table(lines: list[dict[str, Any]]) -> str:
             continue
         exceed = np.array([line["exceeds"] for line in own], dtype=float)
         alone = np.array([line["gains"][LABELS] for line in own])
-        twin = (alone[:, 0] > LEVEL * alone[:, 1]).astype(float)
+        twin = (alone[:, 0] > np.array([line["level"] for line in own]) * alone[:, 1]).astype(float)
         best = np.array([min(gain for gain, _ in line["gains"].values()) for line in own])
         rows.append(
             f"| {kind} | {len(own)} | {_share(exceed)} | {_share(twin)} | {_mean(alone[:, 0])} | {_mean(best)} |"

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from statistics import NormalDist
 
 import numpy as np
+from jaxtyping import Int
+from scipy.stats import t as student
 
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.summaries import Summary, spread
@@ -23,7 +24,6 @@ from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.fit import Posterior, fit_for_forecast, fit_study
 from brainworth.models.learner.controlled import (
     CONTROLS,
-    N_FOLDS,
     RECORDINGS,
     Errors,
     controlled_errors,
@@ -34,8 +34,11 @@ from brainworth.models.pilot.controls import shuffled
 
 MINIMUM = 40
 """Labelled stimuli below which a comparison says nothing."""
-LEVEL = NormalDist().inv_cdf(0.95)
-"""Standard errors by which recordings must exceed each control."""
+FEWEST_GROUPS = 8
+"""Groups of labels below which the standard error over groups says nothing."""
+
+FEWEST_LATENTS = 0.5
+"""Confirmed latents, mean over folds, below which recordings have hardly been used."""
 
 
 def controls(
@@ -69,10 +72,10 @@ def controls(
     labelled, groups = np.unique(pilot.label_stimulus).size, np.unique(group).size
     if not names:
         raise BadInput(f"{title}: no modality has recordings, so there is nothing to compare with controls.")
-    if labelled < MINIMUM or groups < 2 * N_FOLDS:
+    if labelled < MINIMUM or groups < FEWEST_GROUPS:
         raise BadInput(
             f"{title}: the pilot has labels of {labelled} stimuli in {groups} groups, too few to hold some of them out. "
-            f"Controls need at least {MINIMUM} labelled stimuli in {2 * N_FOLDS} groups."
+            f"Controls need at least {MINIMUM} labelled stimuli in {FEWEST_GROUPS} groups."
         )
     say = count_in_words(progress, "divisions")
     tasks = [(name, [study.config.study.seed, split]) for name in names for split in range(splits)]
@@ -84,14 +87,20 @@ def controls(
         labels=len(pilot.label),
         groups=groups,
         splits=splits,
+        level=level(groups),
     )
+
+
+def level(groups: int) -> float:
+    """Return the standard errors by which recordings must exceed each control: Student's t, 5 % one-sided."""
+    return float(student.ppf(0.95, groups - 1))
 
 
 def _errors(study: Study, modality: str, seed: list[int]) -> Errors:
     return controlled_errors(study.pilot, modality, int(np.random.default_rng(seed).integers(2**31)))
 
 
-def judged(name: str, errors: Errors, group: np.ndarray) -> Controlled:
+def judged(name: str, errors: Errors, group: Int[np.ndarray, " label"]) -> Controlled:
     """Return one modality against its controls, from squared errors and the group of each label."""
     ours, plain = errors.by_arm[RECORDINGS], errors.plain
     arms: list[Arm] = []
@@ -101,16 +110,27 @@ def judged(name: str, errors: Errors, group: np.ndarray) -> Controlled:
             gain, error = paired_r2(ours, theirs, plain, group)
             arms.append(Arm(name=arm, r2=float(1.0 - theirs.sum() / plain.sum()), gain=gain, gain_se=error))
     r2, error = paired_r2(ours, plain, plain, group)
-    exceeds = all(arm.gain > LEVEL * arm.gain_se for arm in arms)
-    best = min(arms, key=lambda arm: arm.gain)
-    amount = f"{best.gain:+.3f} ± {best.gain_se:.3f} in R² on held-out labels"
-    if exceeds:
-        sentence = f"{name} teaches more than any control: over the best of them ({best.name}), {amount}."
-    elif best.gain <= 0:
-        sentence = f"{name} teaches no more than a control does ({best.name}): {amount}."
-    else:
-        sentence = f"{name} cannot be told from a control ({best.name}): {amount}."
+    least = level(np.unique(group).size)
+    exceeds = all(arm.gain > least * arm.gain_se for arm in arms)
+    sentence = said(name, arms, errors.latents, exceeds=exceeds)
     return Controlled(r2=r2, r2_se=error, latents=errors.latents, arms=arms, exceeds=exceeds, sentence=sentence)
+
+
+def said(name: str, arms: list[Arm], latents: float, *, exceeds: bool) -> str:
+    """Return in one sentence what recordings are worth beyond their controls."""
+    best = min(arms, key=lambda arm: arm.gain)
+    gain = f"{best.gain:+.3f}" if abs(best.gain) >= 0.0005 else "0.000"
+    amount = f"{gain} ± {best.gain_se:.3f} in R² on held-out labels"
+    if latents < FEWEST_LATENTS:
+        return (
+            f"{name} teaches nothing: held-out recordings confirm {latents:.1f} latents on average, and the learner predicts "
+            f"as one with a control in their place does ({best.name}: {amount})."
+        )
+    if exceeds:
+        return f"{name} teaches more than any control: over the best of them ({best.name}), {amount}."
+    if best.gain <= 0:
+        return f"{name} teaches no more than a control does ({best.name}): {amount}."
+    return f"{name} cannot be told from a control ({best.name}): {amount}."
 
 
 def with_alignment(found: Controls, posterior: Posterior) -> Controls:

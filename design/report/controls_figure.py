@@ -29,7 +29,13 @@ def controls(saved: Saved) -> Plot | None:
         columns = min(len(shown), 3)
         rows = -(-len(shown) // columns)
         for place, (name, own) in enumerate(shown.items()):
-            _panel(figure.add_subplot(rows, columns, place + 1), name, own, labelled=place % columns == 0)
+            _panel(
+                figure.add_subplot(rows, columns, place + 1),
+                name,
+                own,
+                labelled=place % columns == 0,
+                level=found.level,
+            )
         caption = (
             f"R² on labels of {found.groups} groups that the learner has not seen, with the recordings minus with a control in "
             "their place: right of the line the recordings teach more. Lines are 90 % intervals over groups."
@@ -39,11 +45,11 @@ def controls(saved: Saved) -> Plot | None:
         return save(figure, words, wide=len(shown) > 1)
 
 
-def _panel(axes: Axes, name: str, own: Controlled, *, labelled: bool) -> None:
+def _panel(axes: Axes, name: str, own: Controlled, *, labelled: bool, level: float) -> None:
     arms = own.arms[::-1]
     gains, errors = np.array([arm.gain for arm in arms]), np.array([arm.gain_se for arm in arms])
     axes.errorbar(
-        gains, range(len(arms)), xerr=1.645 * errors, fmt="o", color=BLUE, ecolor=INK, elinewidth=1.2, markersize=6
+        gains, range(len(arms)), xerr=level * errors, fmt="o", color=BLUE, ecolor=INK, elinewidth=1.2, markersize=6
     )
     axes.axvline(0.0, color=MUTED, linewidth=1)
     names_axis(axes, [arm.name for arm in arms])

@@ -56,6 +56,8 @@ class Controls(HasCard, Record):
     groups: int
     """Groups of labels that are never divided: the observations behind each standard error."""
     splits: int
+    level: float
+    """Standard errors of a 90 % interval: Student's t with one degree of freedom less than groups."""
     alignment: Summary | None = None
     """Posterior of the task-brain alignment."""
     shuffled_alignment: Summary | None = None
