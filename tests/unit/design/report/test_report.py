@@ -22,7 +22,9 @@ from brainworth.design.common.errors import BadInput
 from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records.plan import Cost, Plan
 from brainworth.design.report import draw_plan, write_report
+from brainworth.design.report.controls_figure import controls
 from brainworth.design.report.csv_tables import TABLES
+from brainworth.design.report.evidence import controlled
 from brainworth.design.report.methods import methods, references
 from brainworth.design.report.paragraphs import grant, registered
 from brainworth.design.report.render import FIGURE_NAMES
@@ -556,21 +558,19 @@ def test_summary_reads_null() -> None:
     assert Summary.model_validate({"mean": None, "q05": None, "q95": None}).mean is None
 
 
-def test_controls_are_shown_with_what_they_mean_for_the_purchase(tmp_path: Path) -> None:
+def test_controls_are_shown_with_what_they_mean_for_the_purchase(saved: Path, tmp_path: Path) -> None:
     """A plan that buys recordings whose pilot cannot be told from a control says so; one whose recordings exceed all does not."""
     doubt = "cannot be told from a control: its forecast rests"
-    write_report(made_up.write(tmp_path / "two", "two"))
-    shown = (tmp_path / "two" / "report.html").read_text()
+    shown = write_report(saved).read_text()
     assert 'id="controls"' in shown
     assert "EEG teaches more than any control." in shown
     assert "with shuffled recordings it is" in shown
-    assert doubt in shown, "fMRI is bought, too"
-    write_report(made_up.write(tmp_path / "one", "one"))
-    assert doubt not in (tmp_path / "one" / "report.html").read_text()
-    plan, details = made_up.build("two")
-    del details["controls"]
-    (tmp_path / "two" / "details.json").write_text(json.dumps(details))
-    write_report(tmp_path / "two")
-    assert 'id="controls"' not in (tmp_path / "two" / "report.html").read_text()
-    assert not (tmp_path / "two" / "figures" / "controls.png").exists()
-    assert plan["allocation"]["modalities"]["fMRI"]["n_samples"] > 0
+    found = load(saved)
+    assert found.plan.allocation.modalities["fMRI"].n_samples > 0
+    assert doubt in " ".join(controlled(found)), "fMRI is bought, and cannot be told from a control"
+    one = load(made_up.write(tmp_path / "one", "one"))
+    assert controlled(one)
+    assert doubt not in " ".join(controlled(one))
+    _edit(saved / "details.json", controls=None)
+    assert controlled(load(saved)) == []
+    assert controls(load(saved)) is None
