@@ -1,6 +1,6 @@
 """How often recordings that say nothing of a task pass for brain data, and what controls cost where there is an effect.
 
-    uv run python case_studies/calibration/controls.py                       # results/controls.md; about 25 minutes on two cores
+    uv run python case_studies/calibration/controls.py                       # results/controls.md
     uv run python case_studies/calibration/controls.py --worlds 4 --out /tmp/controls
 
 In: number of worlds of each kind, seed. Out, in --out: ``controls.jsonl`` (one line a world; a run that was stopped goes on
@@ -112,7 +112,7 @@ def _mean(values: np.ndarray) -> str:
 def main() -> None:
     """Run all kinds of worlds."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--worlds", type=int, default=60)
+    parser.add_argument("--worlds", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
