@@ -16,6 +16,7 @@ from jaxtyping import Int
 from scipy.stats import t as student
 
 from brainworth.design.common.errors import BadInput
+from brainworth.design.common.progress import silent
 from brainworth.design.common.summaries import Summary, spread
 from brainworth.design.common.workers import Team, ThisProcess, count_in_words
 from brainworth.design.decision.records.controls import Arm, Controlled, Controls
@@ -162,12 +163,11 @@ def controls_study(
     BadInput
         As ``controls``.
     """
-    found = controls(study, splits=splits, progress=progress, workers=workers)
-    if progress is not None:
-        progress("posterior")
+    say = progress or silent
+    found = controls(study, splits=splits, progress=say, workers=workers)
+    say("posterior")
     posterior = fit_study(study, study.config.study.seed, folder / "posterior.nc")
-    if progress is not None:
-        progress("posterior of shuffled recordings")
+    say("posterior of shuffled recordings")
     found = with_alignment(found, posterior)
     plan = saved_plan(study, folder)
     if plan is not None:

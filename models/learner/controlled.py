@@ -15,13 +15,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from brainworth.models.learner.learner import BrainInformedRegressor
-from brainworth.models.learner.learning_curve import Recorded
+from brainworth.models.learner.learning_curve import Recorded, standardised, trained
 from brainworth.models.pilot.controls import of_modality, shuffled, stimulus_only, surrogate
-from brainworth.models.pilot.evidence import EXPONENTS
 from brainworth.models.pilot.folds import group_folds
 from brainworth.models.pilot.pilot import Pilot
-from brainworth.models.pilot.summary import choose_basis, standardised_labels
 
 RECORDINGS, LABELS, SHUFFLED, SURROGATE, STIMULUS = (
     "recordings",
@@ -81,28 +78,20 @@ def controlled_errors(pilot: Pilot, modality: str, seed: int) -> Errors:
         part = alone.restricted(train, train)
         features, label = pilot.features[pilot.label_stimulus[test]], pilot.label[test]
         known = Recorded.of(part)
-        basis = choose_basis(part, standardised_labels(part), known.fold, known.moments, EXPONENTS[::3])
-        standardise = bool(np.ptp(basis.scale) > 0.0)
-        with_brain = _trained(part, known, standardise=standardise)
+        standardise = standardised(part, known)
+        with_brain = trained(part, known, standardise=standardise)
         encoder = with_brain.encoder_
         confirmed = 0 if encoder is None else encoder.maps.shape[1]
         directions = stimulus_only(part, confirmed, standardise=standardise)
         others = {LABELS: None, STIMULUS: Recorded.of(directions)}
         others |= {arm: Recorded.of(control.restricted(train, train)) for arm, control in controls.items()}
-        models = {arm: _trained(part, given, standardise=standardise) for arm, given in others.items()}
+        models = {arm: trained(part, given, standardise=standardise) for arm, given in others.items()}
         for arm, model in {RECORDINGS: with_brain, **models}.items():
             predicted = model.predict(features)
             found.setdefault(arm, np.zeros(len(pilot.label)))[test] = (predicted - label) ** 2
         plain[test] = (float(part.label.mean()) - label) ** 2
         latents.append(confirmed)
     return Errors(found, plain, float(np.mean(latents)))
-
-
-def _trained(part: Pilot, given: Recorded | None, *, standardise: bool) -> BrainInformedRegressor:
-    """Return a learner of the labels of a part and of some recordings."""
-    brain = None if given is None else given.brain
-    model = BrainInformedRegressor(standardise=standardise)
-    return model.fit(part.features[part.label_stimulus], part.label, brain=brain)
 
 
 def mean_errors(passes: list[Errors]) -> Errors:

@@ -79,10 +79,20 @@ def learned(pilot: Pilot, test: NDArray[np.float64], recorded: Recorded | None =
     ``recorded`` may be given where the same recordings are learned from again, with other labels.
     """
     known = Recorded.of(pilot) if recorded is None else recorded
-    basis = choose_basis(pilot, standardised_labels(pilot), known.fold, known.moments, EXPONENTS[::3])
-    model = BrainInformedRegressor(standardise=bool(np.ptp(basis.scale) > 0.0))
-    model.fit(pilot.features[pilot.label_stimulus], pilot.label, brain=known.brain)
-    return np.asarray(model.predict(test))
+    return np.asarray(trained(pilot, known, standardise=standardised(pilot, known)).predict(test))
+
+
+def standardised(pilot: Pilot, recorded: Recorded) -> bool:
+    """Return whether a pilot prefers standardised features to raw ones."""
+    basis = choose_basis(pilot, standardised_labels(pilot), recorded.fold, recorded.moments, EXPONENTS[::3])
+    return bool(np.ptp(basis.scale) > 0.0)
+
+
+def trained(pilot: Pilot, recorded: Recorded | None, *, standardise: bool) -> BrainInformedRegressor:
+    """Return the brain-informed learner of a pilot's labels and of some recordings; of labels alone without."""
+    model = BrainInformedRegressor(standardise=standardise)
+    brain = None if recorded is None else recorded.brain
+    return model.fit(pilot.features[pilot.label_stimulus], pilot.label, brain=brain)
 
 
 def tested_r2(
