@@ -49,7 +49,8 @@ from brainworth.models.forecast.people import new_people
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.summary import Summary, summarise
 from brainworth.models.posterior.hierarchy import Priors, systems_of_draws
-from brainworth.models.posterior.inference import SamplerOptions, sample_posterior, sample_prior
+from brainworth.models.posterior.inference import SamplerOptions, sample_posterior
+from brainworth.models.posterior.prior_draws import sample_prior
 from brainworth.models.theory.quadrature import compress
 from brainworth.models.theory.system import System
 from brainworth.models.worlds.simulate import Realism, SourceSize, StudySize, simulate_study

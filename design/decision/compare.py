@@ -16,11 +16,10 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from brainworth.design.allocation import Allocation, AllocationOptions, Problem, allocate
+from brainworth.design.allocation import AllocationOptions, Problem, allocate
 from brainworth.design.allocation.feasibility import require_feasible
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.allocation.restricted import PartSurface, Restricted, as_whole, restricted
@@ -29,16 +28,13 @@ from brainworth.design.common.checks import overall
 from brainworth.design.common.errors import HealthRefusal
 from brainworth.design.common.records import with_fields
 from brainworth.design.common.summaries import Summary, spread
-from brainworth.design.decision.exchange_rates import exchange_draws, label_price
+from brainworth.design.decision.exchange_rates import Exchanger, label_price, purchase_of
 from brainworth.design.decision.health import pilot_checks
 from brainworth.design.decision.records.comparison import BestPurchase, BudgetUtilities, Comparison, Robustness, Trial
 from brainworth.design.decision.records.details import BudgetPoint, LabelsOnly, OrderChange
 from brainworth.design.decision.sensitivity.store import merge_details, saved_plan
-from brainworth.design.performance.purchase import Purchase
 from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.fit import Posterior, fit_study
-from brainworth.models.forecast.exchange import replaced_labels
-from brainworth.models.forecast.forecast import Order
 
 SHIFT = 2.0
 """Variance factor along brain-insensitive directions under which robustness is stated."""
@@ -150,20 +146,10 @@ def _samples(plan: Purchased) -> dict[str, int]:
     return {name: bought.n_samples for name, bought in plan.allocation.modalities.items()}
 
 
-def _as_purchase(bought: Allocation) -> Purchase:
-    rows = list(bought.modalities.values())
-    return Purchase(
-        np.array([float(bought.n_task)]),
-        np.array([[float(row.n_samples) for row in rows]]),
-        np.array([[float(max(row.subjects, 1)) for row in rows]]),
-        np.array([[float(max(row.repeats, 1)) for row in rows]]),
-    )
-
-
 def _robustness(part: Restricted, best: Purchased, alone: Purchased) -> Robustness:
     """Return explainable R^2 under shift, and the risk of labels alone over the plan's there (above 1: more robust)."""
     shifted = PartSurface(replace(part.surface.whole, shift=SHIFT, shifts=()), part.surface.kept)
-    values = [shifted.explainable_r2(_as_purchase(plan.allocation))[0] for plan in (best, alone)]
+    values = [shifted.explainable_r2(purchase_of(plan.allocation))[0] for plan in (best, alone)]
     left = np.maximum(1.0 - np.array(values), 1e-12)
     return Robustness(explainable_r2=spread(values[0]), labels_only=spread(values[1]), gain=spread(left[1] / left[0]))
 
@@ -174,12 +160,9 @@ def _exchange(posterior: Posterior, part: Restricted, shown: Purchased) -> tuple
     Without a purchase to look at, a trial one of as many samples as the plan has labels.
     """
     surface, index = part.surface.whole, part.surface.kept[0]
-    wide = part.surface.widened(_as_purchase(shown.allocation))
-    order = Order(*(jnp.asarray(a[0]) for a in (wide.n_task, wide.samples, wide.subjects, wide.repeats)))
+    wide = part.surface.widened(purchase_of(shown.allocation))
     sizes = SIZES * float(wide.samples[0, index] or max(shown.allocation.n_task, 100))
-    replaced = np.asarray(
-        replaced_labels(exchange_draws(surface), surface.size, order, jnp.asarray(index), jnp.asarray(sizes))
-    )
+    replaced = Exchanger(surface, wide).replaced(index, sizes)
     per_sample = replaced / sizes[:, None]
     return spread(per_sample[_OWN]), spread(per_sample.max(axis=0) * label_price(posterior.study.config))
 

@@ -5,20 +5,20 @@ In: a posterior and an allocation. Out: ``ExchangeRates``; where brain data repl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from brainworth.design.allocation import Allocation, AllocationResult
 from brainworth.design.common.summaries import spread
 from brainworth.design.decision.records.details import ExchangePoint
 from brainworth.design.decision.records.plan import Exchange
+from brainworth.design.performance.purchase import Purchase
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.design.posterior.fit import Posterior
 from brainworth.design.study_file.config import StudyConfig
-from brainworth.models.forecast.exchange import marginal_rates, replaced_labels
-from brainworth.models.forecast.forecast import Draws, Order
+from brainworth.models.forecast.exchange import Orders, Risk, marginal_rates, replaced_labels
 
 EXCHANGE_DRAWS = 200
 """Posterior draws used for exchange rates."""
@@ -32,21 +32,54 @@ class ExchangeRates:
     curves: dict[str, list[ExchangePoint]]
 
 
-def order_of(allocation: Allocation) -> Order:
-    """Return a purchase as the forecast wants it."""
+def purchase_of(allocation: Allocation) -> Purchase:
+    """Return an allocation as the surface wants it."""
     bought = list(allocation.modalities.values())
-    return Order(
-        n_task=jnp.asarray(float(allocation.n_task)),
-        samples=jnp.asarray([float(b.n_samples) for b in bought]),
-        subjects=jnp.asarray([float(max(b.subjects, 1)) for b in bought]),
-        repeats=jnp.asarray([float(max(b.repeats, 1)) for b in bought]),
+    return Purchase(
+        n_task=np.array([float(allocation.n_task)]),
+        samples=np.array([[float(b.n_samples) for b in bought]]),
+        subjects=np.array([[float(max(b.subjects, 1)) for b in bought]]),
+        repeats=np.array([[float(max(b.repeats, 1)) for b in bought]]),
     )
 
 
-def exchange_draws(surface: PosteriorSurface) -> Draws:
-    """Return the evenly spaced draws that exchange rates are taken over."""
-    step = max(1, surface.n_draws // EXCHANGE_DRAWS)
-    return surface.chosen(None if step == 1 else slice(0, None, step))
+@dataclass(frozen=True)
+class Exchanger:
+    """Labels that brain samples replace around one purchase, over evenly spaced draws of a posterior."""
+
+    surface: PosteriorSurface
+    at: Purchase
+    """One purchase; people and repeats are the same for all that is asked."""
+
+    @property
+    def _risk(self) -> Risk:
+        step = max(1, len(self.surface.draws.people) // EXCHANGE_DRAWS)
+        plain = replace(self.surface, shift=1.0, shifts=(), single_studies=False)
+
+        def risk(orders: Orders) -> Float[np.ndarray, "order draw"]:
+            count = len(orders.n_task)
+            asked = Purchase(
+                n_task=orders.n_task,
+                samples=orders.samples,
+                subjects=np.repeat(self.at.subjects, count, axis=0),
+                repeats=np.repeat(self.at.repeats, count, axis=0),
+            )
+            return plain.missed(asked, slice(None, None, step))
+
+        return risk
+
+    @property
+    def _order(self) -> Orders:
+        return Orders(np.asarray(self.at.n_task, dtype=float), np.asarray(self.at.samples, dtype=float))
+
+    def marginal(self) -> Float[np.ndarray, "draw modality"]:
+        """Return labels that one more recorded sample of each modality replaces."""
+        size = self.surface.size
+        return marginal_rates(self._risk, self._order, float(size.labels), np.asarray(size.samples))
+
+    def replaced(self, index: int, samples: Float[np.ndarray, " point"]) -> Float[np.ndarray, "point draw"]:
+        """Return labels that so many samples of one modality replace, beside everything else in the purchase."""
+        return replaced_labels(self._risk, self._order, float(self.surface.size.labels), index, samples)
 
 
 def label_price(config: StudyConfig) -> float:
@@ -62,17 +95,15 @@ def exchange_rates(posterior: Posterior, result: AllocationResult) -> ExchangeRa
     plan's number of labels, if none is bought). ``break_even_price``: the best such rate over sizes of purchase, times
     the price of a label: above it, no purchase of that modality pays.
     """
-    surface = posterior.surface()
-    draws = exchange_draws(surface)
-    order = order_of(result.plan.allocation)
+    around = Exchanger(posterior.surface(), purchase_of(result.plan.allocation))
     price = label_price(posterior.study.config)
     rates: dict[str, Exchange] = {}
     curves: dict[str, list[ExchangePoint]] = {}
-    at_margin = np.asarray(marginal_rates(draws, surface.size, order))
+    at_margin = around.marginal()
     for m, (name, bought) in enumerate(result.plan.allocation.modalities.items()):
         base = float(bought.n_samples or max(result.plan.allocation.n_task, 100))
         sizes = base * np.array([0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0])
-        replaced = np.asarray(replaced_labels(draws, surface.size, order, jnp.asarray(m), jnp.asarray(sizes)))
+        replaced = around.replaced(m, sizes)
         per_sample = replaced / sizes[:, None]
         rates[name] = Exchange(
             marginal=spread(at_margin[:, m]),

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 
 from brainworth.design.allocation import Allocation
 from brainworth.design.common.checks import Check
-from brainworth.design.decision.exchange_rates import order_of
+from brainworth.design.decision.exchange_rates import purchase_of
 from brainworth.design.posterior.fit import Posterior
-from brainworth.models.forecast.forecast import joined, median
+from brainworth.models.forecast.forecast import Order, joined, median
 from brainworth.models.theory.measured_range import validity
 
 
@@ -21,7 +21,8 @@ def theory_range(posterior: Posterior, allocation: Allocation) -> Check:
     """Return the check; its value is the number of respects in which the plan is outside, its threshold 0."""
     surface = posterior.surface()
     draws = posterior.draws
-    order = order_of(allocation)
+    bought = purchase_of(allocation)
+    order = Order(*(jnp.asarray(part[0]) for part in (bought.n_task, bought.samples, bought.subjects, bought.repeats)))
     both, design = joined(median(draws.system), jnp.median(draws.people, axis=0), surface.size, order)
     aim = posterior.study.config.objective
     shifted = [factor for factor in aim.shifts or [aim.shift] if factor != 1.0]

@@ -103,6 +103,16 @@ class PosteriorSurface:
         """Return explainable R^2 on average over studies of this size, for all posterior draws or a slice of them."""
         return self._averages.explainable_r2(purchase, draws)
 
+    def missed(self, purchase: Purchase, draws: slice | None = None) -> Float[np.ndarray, "design draw"]:
+        """Return the excess risk M as a share of the explainable variance, the mean label known; on average over studies.
+
+        What ``expected`` charges for the mean label, (sigma^2 + M) / n (``mean_label_risk``), is taken off again.
+        """
+        system = self.chosen(draws).system
+        noise = np.asarray(system.noise_variance) / np.asarray(system.signal_variance)
+        labels = np.maximum(float(self.size.labels) + np.asarray(purchase.n_task, dtype=float), 1.0)[:, None]
+        return (1.0 - self.expected(purchase, draws) - noise / labels) / (1.0 + 1.0 / labels)
+
     def outcomes(self, purchase: Purchase, draws: slice | None = None) -> Float[np.ndarray, "design study"]:
         """Return explainable R^2 as one study would read it off, for all studies or a slice of them."""
         return self._single.explainable_r2(purchase, draws)

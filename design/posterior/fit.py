@@ -38,8 +38,9 @@ from brainworth.models.pilot.evidence import PilotEvidence
 from brainworth.models.pilot.likeness import draws_of_quantiles
 from brainworth.models.pilot.summary import Summary, summarise
 from brainworth.models.posterior.hierarchy import Priors, systems_of_draws
-from brainworth.models.posterior.inference import Chains, sample_mixed, sample_prior
+from brainworth.models.posterior.inference import Chains, sample_mixed
 from brainworth.models.posterior.likelihoods import PRESENCE
+from brainworth.models.posterior.prior_draws import sample_prior
 from brainworth.models.theory.quadrature import compress
 from brainworth.models.theory.system import Spectrum, System
 

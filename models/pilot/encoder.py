@@ -28,7 +28,7 @@ from brainworth.models.pilot.expectation import (
     EmResult,
     EncoderOptions,
     Reduction,
-    Source,
+    Sources,
     State,
     best_start,
     expectation_maximisation,
@@ -119,10 +119,7 @@ def fit_encoder(
             shrinkage_target(total - part, source.n, np.diagonal(total))
             for total, part, source in zip(totals, explained, stats, strict=True)
         ]
-        sources = [
-            _whitened(source, total, target, reduction, gram)
-            for source, total, target, gram in zip(stats, totals, targets, reduction.grams, strict=True)
-        ]
+        sources = _whitened(stats, totals, targets, reduction)
         start = best_start(sources, reduction, k, options) if outcome is None else outcome.state
         outcome = expectation_maximisation(start, sources, reduction, options)
         n_iter += outcome.sweeps
@@ -143,8 +140,8 @@ def _reduce(stats: Sequence[SourceStatistics], prior: Float[np.ndarray, " direct
     spread, vectors = linalg.eigh(sum(scaled[1:], scaled[0]))
     keep = spread > 1e-9 * spread[-1]
     spread, vectors = spread[keep][::-1], vectors[:, keep][:, ::-1]
-    grams = tuple(vectors.T @ gram @ vectors for gram in scaled)
-    proportion = np.array([np.trace(gram) for gram in grams]) / np.sum(spread)
+    grams = np.stack([vectors.T @ gram @ vectors for gram in scaled])
+    proportion = np.trace(grams, axis1=1, axis2=2) / np.sum(spread)
     deviation = max(
         float(np.max(np.abs(gram - share * np.diag(spread)))) for gram, share in zip(grams, proportion, strict=True)
     )
@@ -152,29 +149,35 @@ def _reduce(stats: Sequence[SourceStatistics], prior: Float[np.ndarray, " direct
         lift=root[:, None] * vectors,
         spread=spread,
         prior=prior,
-        grams=grams,
+        gram=grams,
         proportion=proportion if deviation < 1e-8 * float(spread[0]) else None,
     )
 
 
 def _whitened(
-    source: SourceStatistics,
-    total: Float[np.ndarray, "channel channel"],
-    target: tuple[float, Float[np.ndarray, " channel"]],
+    stats: Sequence[SourceStatistics],
+    totals: Sequence[Float[np.ndarray, "channel channel"]],
+    targets: Sequence[tuple[float, Float[np.ndarray, " channel"]]],
     reduction: Reduction,
-    gram: Float[np.ndarray, "r r"],
-) -> Source:
-    intensity, diagonal = target
-    factor = linalg.cholesky((1.0 - intensity) * total + intensity * np.diag(diagonal), lower=True)
-    white = linalg.solve_triangular(factor, source.cross.T @ reduction.lift, lower=True)
-    return Source(gram=gram, power=white.T @ white, n=source.n, shrinkage=intensity)
+) -> Sources:
+    power = np.empty_like(reduction.gram)
+    for own, source, total, (intensity, diagonal) in zip(power, stats, totals, targets, strict=True):
+        factor = linalg.cholesky((1.0 - intensity) * total + intensity * np.diag(diagonal), lower=True)
+        white = linalg.solve_triangular(factor, source.cross.T @ reduction.lift, lower=True)
+        np.matmul(white.T, white, out=own)
+    return Sources(
+        gram=reduction.gram,
+        power=power,
+        n=np.array([float(source.n) for source in stats]),
+        shrinkage=np.array([intensity for intensity, _ in targets]),
+    )
 
 
 def _patterns(
     state: State, s: int, source: SourceStatistics, reduction: Reduction
 ) -> tuple[Float[np.ndarray, "latent channel"], Float[np.ndarray, "channel channel"]]:
     """Return the patterns of a source, and the covariance they explain."""
-    second = state.mean.T @ reduction.grams[s] @ state.mean + np.diag(state.traces[s])
+    second = state.mean.T @ reduction.gram[s] @ state.mean + np.diag(state.traces[s])
     shared = (reduction.lift @ state.mean).T @ source.cross
     pattern = linalg.solve(second, shared, assume_a="pos")
     return pattern, shared.T @ pattern / source.n

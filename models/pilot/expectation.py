@@ -1,6 +1,6 @@
 """Expectation-maximisation for shared latent maps, in the basis where their prior is the identity.
 
-In: sources reduced to small matrices (``Source``, ``Reduction``) and a starting ``State``. Out: the state after
+In: sources reduced to small matrices (``Sources``, ``Reduction``) and a starting ``State``. Out: the state after
 convergence, the number of sweeps, whether the tolerance was met and the penalised log evidence. The algebra is that of
 ``encoder``: nothing here grows with the number of samples or channels.
 What can go wrong: too few sweeps, which is reported. With different stimuli per source the posterior is factorised over
@@ -9,7 +9,6 @@ latents and its covariances are reused while they are nearly right, so that the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -40,17 +39,20 @@ class EncoderOptions:
 
 
 @dataclass(frozen=True)
-class Source:
-    """One source in the reduced basis, channels whitened by the shrunk total covariance."""
+class Sources:
+    """All sources in the reduced basis, channels whitened by the shrunk total covariance.
 
-    gram: Float[np.ndarray, "r r"]
-    power: Float[np.ndarray, "r r"]
+    They lie one after the other along the first axis, so that a sweep is a few products of stacks, however many people there are.
+    """
+
+    gram: Float[np.ndarray, "source r r"]
+    power: Float[np.ndarray, "source r r"]
     """X^T R~ R~^T X."""
-    n: float
-    shrinkage: float
+    n: Float[np.ndarray, " source"]
+    shrinkage: Float[np.ndarray, " source"]
 
     @property
-    def rate(self) -> float:
+    def rate(self) -> Float[np.ndarray, " source"]:
         """Share of one unit of explained power that is taken off the whitened noise."""
         return (1.0 - self.shrinkage) / self.n
 
@@ -65,7 +67,7 @@ class Reduction:
     """Eigenvalues of the summed, prior-scaled Gram matrix."""
     prior: Float[np.ndarray, " direction"]
     """Prior variance g_i."""
-    grams: tuple[Float[np.ndarray, "r r"], ...]
+    gram: Float[np.ndarray, "source r r"]
     proportion: Float[np.ndarray, " source"] | None
     """Each source's share of the summed Gram matrix where all are proportional to it, else None."""
 
@@ -109,13 +111,13 @@ class EmResult:
     """Penalised, variational, up to a constant of the data."""
 
 
-def best_start(sources: Sequence[Source], reduction: Reduction, k: int, options: EncoderOptions) -> State:
+def best_start(sources: Sources, reduction: Reduction, k: int, options: EncoderOptions) -> State:
     """Return the better of several starts from the leading components of a ridge prediction."""
-    power = sum((source.power for source in sources[1:]), sources[0].power)
+    power = np.sum(sources.power, axis=0)
     total = float(np.sum(reduction.spread))
     candidates: list[EmResult] = []
     brief = EncoderOptions(max_iterations=options.start_iterations)
-    rough = replace(reduction, proportion=np.array([np.trace(gram) for gram in reduction.grams]) / total)
+    rough = replace(reduction, proportion=np.trace(reduction.gram, axis1=1, axis2=2) / total)
     for ridge in _RIDGES:
         shrink = 1.0 / (reduction.spread + ridge)
         weight = shrink * np.sqrt(reduction.spread)
@@ -127,8 +129,8 @@ def best_start(sources: Sequence[Source], reduction: Reduction, k: int, options:
         maps *= np.sqrt(0.5 * total / np.maximum(reduction.spread @ maps**2, 1e-290))
         state = State(
             mean=maps,
-            traces=np.repeat([[0.5 * float(np.trace(source.gram))] for source in sources], k, axis=1),
-            weights=np.zeros((len(sources), k)),
+            traces=np.repeat(0.5 * np.trace(sources.gram, axis1=1, axis2=2)[:, None], k, axis=1),
+            weights=np.zeros((len(sources.n), k)),
             divergence=0.0,
             second=np.eye(k),
         )
@@ -136,18 +138,16 @@ def best_start(sources: Sequence[Source], reduction: Reduction, k: int, options:
     return max(candidates, key=lambda outcome: outcome.log_evidence).state
 
 
-def expectation_maximisation(
-    state: State, sources: Sequence[Source], reduction: Reduction, options: EncoderOptions
-) -> EmResult:
+def expectation_maximisation(state: State, sources: Sources, reduction: Reduction, options: EncoderOptions) -> EmResult:
     """Alternate until the change of the log evidence still to come is below the tolerance."""
     previous, gain, objective = -np.inf, np.inf, -np.inf
     for sweep in range(options.max_iterations):
-        updates = [_maximise(state, s, source) for s, source in enumerate(sources)]
-        objective = sum(update.objective for update in updates) - state.divergence
+        update = _maximise(state, sources)
+        objective = update.objective - state.divergence
         last, gain, previous = gain, objective - previous, objective
         if sweep > 2 and _remaining_gain(gain, last) < options.tolerance:
             return EmResult(state=state, sweeps=sweep, converged=True, log_evidence=objective)
-        state = _expect(state, updates, sources, reduction)
+        state = _expect(state, update, sources, reduction)
     return EmResult(state=state, sweeps=options.max_iterations, converged=False, log_evidence=objective)
 
 
@@ -159,34 +159,38 @@ def _remaining_gain(gain: float, last: float) -> float:
 
 @dataclass(frozen=True)
 class _Update:
-    """What one source's new patterns and noise mean for the maps."""
+    """What the sources' new patterns and noise mean for the maps."""
 
-    information: Float[np.ndarray, "latent latent"]
+    information: Float[np.ndarray, "source latent latent"]
     """C N^-1 C^T."""
-    gain: Float[np.ndarray, "latent latent"]
+    gain: Float[np.ndarray, "source latent latent"]
     """X^T R N^-1 C^T = H_s A gain."""
     objective: float
+    """Sum over sources."""
 
 
-def _maximise(state: State, s: int, source: Source) -> _Update:
-    """Update patterns and noise of a source in closed form, as k x k matrices.
+def _maximise(state: State, sources: Sources) -> _Update:
+    """Update patterns and noise of every source in closed form, as k x k matrices.
 
     With B = E[A]^T X^T R~ and K = E[A^T X^T X A]: C = K^-1 B and N = I - rate B^T K^-1 B, so that
-    C N^-1 C^T and N^-1 C^T = B^T (K - rate B B^T)^-1 follow from the eigenproblem B B^T q = omega K q.
+    C N^-1 C^T and N^-1 C^T = B^T (K - rate B B^T)^-1 follow from the eigenproblem B B^T q = omega K q, which the Cholesky
+    factor of K turns into an ordinary one.
     """
-    second = state.mean.T @ source.gram @ state.mean + np.diag(state.traces[s])
-    power = state.mean.T @ source.power @ state.mean
-    omega, vectors = linalg.eigh(power, second)
-    share = np.clip(source.rate * omega, 0.0, 1.0 - 1e-6)
+    second = state.mean.T @ (sources.gram @ state.mean) + state.traces[:, None, :] * np.eye(state.mean.shape[1])
+    power = state.mean.T @ (sources.power @ state.mean)
+    to_white = np.linalg.inv(np.linalg.cholesky(second))
+    omega, axes = np.linalg.eigh(to_white @ power @ to_white.mT)
+    vectors = to_white.mT @ axes
+    share = np.clip(sources.rate[:, None] * omega, 0.0, 1.0 - 1e-6)
     inflation = 1.0 / (1.0 - share)
     return _Update(
-        information=(vectors * (np.maximum(omega, 0.0) * inflation)) @ vectors.T,
-        gain=(vectors * inflation) @ vectors.T,
-        objective=-0.5 / source.rate * float(np.sum(np.log1p(-share))),
+        information=(vectors * (np.maximum(omega, 0.0) * inflation)[:, None, :]) @ vectors.mT,
+        gain=(vectors * inflation[:, None, :]) @ vectors.mT,
+        objective=float(np.sum(-0.5 / sources.rate * np.sum(np.log1p(-share), axis=1))),
     )
 
 
-def _expect(state: State, updates: Sequence[_Update], sources: Sequence[Source], reduction: Reduction) -> State:
+def _expect(state: State, update: _Update, sources: Sources, reduction: Reduction) -> State:
     """Update the posterior of the maps, after rescaling (parameter expansion) and rotating the latents.
 
     Parameter expansion (Liu, Rubin & Wu 1998): were the prior covariance between latents free, its update would be
@@ -194,19 +198,17 @@ def _expect(state: State, updates: Sequence[_Update], sources: Sequence[Source],
     """
     moment, axes = linalg.eigh(state.second)
     root, inverse = (axes * np.sqrt(moment)) @ axes.T, (axes / np.sqrt(moment)) @ axes.T
-    scale = [float(np.trace(source.gram)) for source in sources]
-    coupling = root @ np.sum([c * update.information for c, update in zip(scale, updates, strict=True)], axis=0) @ root
+    scale = np.trace(sources.gram, axis1=1, axis2=2)
+    coupling = root @ np.tensordot(scale, update.information, axes=1) @ root
     _, rotation = linalg.eigh(coupling)
     rotation = rotation[:, ::-1]
     turn = root @ rotation
-    information = np.stack([turn.T @ update.information @ turn for update in updates])
+    information = turn.T @ update.information @ turn
     mean = state.mean @ inverse @ rotation
-    pull = np.zeros_like(mean)
-    for source, update in zip(sources, updates, strict=True):
-        pull += source.power @ (mean @ (turn.T @ update.gain @ turn))
+    pull = np.sum(sources.power @ (mean @ (turn.T @ update.gain @ turn)), axis=0)
     if reduction.proportion is not None:
         return _solve_common(pull, information, reduction)
-    return _solve_each((mean, state.inverse), pull, information, sources, reduction)
+    return _solve_each((mean, state.inverse), pull, information, sources.gram, reduction)
 
 
 def _solve_common(
@@ -230,7 +232,7 @@ def _solve_each(
     start: tuple[Float[np.ndarray, "r latent"], _Inverse | None],
     pull: Float[np.ndarray, "r latent"],
     information: Float[np.ndarray, "source latent latent"],
-    sources: Sequence[Source],
+    grams: Float[np.ndarray, "source r r"],
     reduction: Reduction,
 ) -> State:
     """Update one latent after the other, given the mean of the others.
@@ -239,7 +241,6 @@ def _solve_each(
     preconditions the update of the mean, whose fixed point it does not move.
     """
     mean, known = start[0].copy(), start[1]
-    grams = np.stack([source.gram for source in sources])
     weights = np.maximum(np.diagonal(information, axis1=1, axis2=2), 0.0)
     inverse = _refreshed(known, weights, grams)
     seen = np.einsum("sij,jl->sil", grams, mean, optimize=True)

@@ -24,7 +24,7 @@ from numpyro.infer import MCMC
 from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
 
 from brainworth.models.pilot.evidence import EXPONENTS, PilotEvidence
-from brainworth.models.posterior.hierarchy import EXPONENT_SCALE, Priors, pilot_model, pilot_prior
+from brainworth.models.posterior.hierarchy import Priors, pilot_model, pilot_prior
 from brainworth.models.posterior.jumps import JumpingNUTS, at_start, mixture
 from brainworth.models.posterior.stretched import from_coordinate, slope, to_coordinate
 
@@ -238,7 +238,7 @@ def sample_posterior(
 
     with ThreadPoolExecutor(chosen.n_chains) as pool:
         sites, extra, seen, prior = jax.tree.map(lambda *leaves: np.stack(leaves), *pool.map(run, keys))
-    draws, seen, prior = (_without_empty_people(dict(part), people) for part in (sites, seen, prior))
+    draws, seen, prior = (without_empty_people(dict(part), people) for part in (sites, seen, prior))
     draws["task_exponent"] = _draw_exponent(draws.pop("task_exponent_logits"), seed)
     coordinate = draws.pop("log_snr_coordinate")
     prior["log_snr"] = prior.pop("log_snr_coordinate") - np.log(np.asarray(slope(coordinate)))
@@ -262,29 +262,6 @@ def sample_mixed(
     return sample_posterior(evidence, priors, modality_of, n_latents, seed, LONGER).thinned(KEEP_EVERY)
 
 
-def sample_prior(
-    priors: Priors, modality_of: Int[np.ndarray, " subject"], n_latents: int, seed: int, n_draws: int = 1000
-) -> dict[str, Float[np.ndarray, "draw *shape"]]:
-    """Return draws of every site from the prior, shaped (draw, ...)."""
-    size = _padded_people(len(modality_of))
-    people = jnp.pad(jnp.asarray(modality_of, dtype=int), (0, size - len(modality_of)))
-    sites = _prior_draws(n_latents, n_draws, jax.random.key(seed), priors, people)
-    draws = _without_empty_people({name: np.asarray(value)[None] for name, value in sites.items()}, len(modality_of))
-    draws = {name: value[0] for name, value in draws.items() if name != "log_snr_coordinate"}
-    weight = np.exp(-0.5 * ((EXPONENTS - 1.0) / EXPONENT_SCALE) ** 2)
-    draws["task_exponent"] = np.random.default_rng([seed, 3]).choice(EXPONENTS, n_draws, p=weight / weight.sum())
-    return draws
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _prior_draws(n_latents: int, n_draws: int, key: Array, priors: Priors, people: Int[Array, " person"]) -> Site:
-    def one(own: Array) -> Site:
-        trace = handlers.trace(handlers.seed(pilot_prior, own)).get_trace(priors, people, n_latents)
-        return {name: site["value"] for name, site in trace.items() if site["type"] in {"sample", "deterministic"}}
-
-    return jax.vmap(one)(jax.random.split(key, n_draws))
-
-
 def knee_of(evidence: PilotEvidence) -> Float[Array, " modality"]:
     """Return log phi below which a pilot sees next to nothing of a latent, by modality: where the coordinate is stretched.
 
@@ -299,12 +276,12 @@ def knee_of(evidence: PilotEvidence) -> Float[Array, " modality"]:
     return jnp.clip(jnp.log(faint + jnp.sqrt(directions * brain.channels) / samples), *KNEES)
 
 
-def _padded_people(people: int) -> int:
+def padded_people(people: int) -> int:
     """Return the number of people that a shape provides for."""
     return max(8, 1 << (people - 1).bit_length()) if people else 8
 
 
-def _without_empty_people(draws: dict[str, np.ndarray], people: int) -> dict[str, np.ndarray]:
+def without_empty_people(draws: dict[str, np.ndarray], people: int) -> dict[str, np.ndarray]:
     """Return draws without the people that only filled up a shape; sites without anyone left out."""
     for name in ("gain", "gain_raw"):
         if name in draws:
@@ -316,7 +293,7 @@ def _with_empty_people(
     evidence: PilotEvidence, modality_of: Int[np.ndarray, " person"]
 ) -> tuple[PilotEvidence, Int[Array, " person"]]:
     """Return the evidence with people of whom nothing is known, so that pilots of similar size share compiled code."""
-    missing = _padded_people(len(modality_of)) - len(modality_of)
+    missing = padded_people(len(modality_of)) - len(modality_of)
     brain = evidence.brain
     padded = replace(
         brain,

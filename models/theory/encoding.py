@@ -106,6 +106,7 @@ def _precision(
     return jnp.sum(view.multiplicity * view.samples * useful / (1.0 + useful * residual)), useful
 
 
+@jax.jit
 def encode(system: System, design: Design) -> Encoding:
     """Return what ``design.n_brain`` samples teach about each latent.
 

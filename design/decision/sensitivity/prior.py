@@ -22,7 +22,7 @@ from brainworth.design.posterior.fit import PRIOR_DRAWS, Posterior
 from brainworth.design.posterior.literature import study_priors
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws
 from brainworth.models.posterior.hierarchy import systems_of_draws
-from brainworth.models.posterior.inference import sample_prior
+from brainworth.models.posterior.prior_draws import sample_prior
 
 MOST = 0.9
 """A larger share that seems to be left counts as this: spreads of some hundred draws are not known better than to a tenth, and

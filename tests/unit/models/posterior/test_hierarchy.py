@@ -11,8 +11,9 @@ from scipy.stats import multivariate_normal
 
 from brainworth.models.pilot.summary import Summary, summarise
 from brainworth.models.posterior.hierarchy import SCALE_SPREAD, Priors
-from brainworth.models.posterior.inference import SamplerOptions, sample_posterior, sample_prior
+from brainworth.models.posterior.inference import SamplerOptions, sample_posterior
 from brainworth.models.posterior.likelihoods import SLOPE_LEVEL, UNKNOWN_SLOPE, slope_log_likelihood
+from brainworth.models.posterior.prior_draws import sample_prior
 from brainworth.models.theory.system import Spectrum, System
 from brainworth.models.worlds.simulate import SourceSize, StudySize, simulate_study
 

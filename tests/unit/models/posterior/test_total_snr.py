@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import norm
 
 from brainworth.models.posterior.hierarchy import Priors
-from brainworth.models.posterior.inference import sample_prior
+from brainworth.models.posterior.prior_draws import sample_prior
 from brainworth.models.posterior.total_snr import prior_of_total
 
 
