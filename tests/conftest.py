@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+import report_fixture
+
 CACHE = Path(os.environ.get("BRAINWORTH_TEST_CACHE", Path(tempfile.gettempdir()) / "brainworth-test-cache"))
+TESTS = Path(__file__).parent
 COMPILED = CACHE / "compiled"
 """Where commands look, too: a program that a test has compiled is not compiled again by a command."""
 os.environ.setdefault("XLA_FLAGS", "--xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false")
@@ -30,3 +35,29 @@ def few_programs() -> Iterator[None]:
     from brainworth.design.common.runtime import release_programs
 
     release_programs(0.2)
+
+
+@pytest.fixture(scope="session")
+def written_report(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return the page of a made-up or saved case, to be read and not changed; drawn once for all modules and workers."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "written_reports"
+    shared.mkdir(exist_ok=True)
+
+    def page(case: str) -> Path:
+        from brainworth.design.report import write_report
+
+        folder = shared / case
+        if not folder.exists():
+            own = Path(tempfile.mkdtemp(prefix=f"{case}-", dir=shared)) / case
+            kept = TESTS / "saved_reports" / case
+            if kept.is_dir():
+                shutil.copytree(kept, own)
+            else:
+                report_fixture.write(own, case)
+            write_report(own)
+            with suppress(OSError):  # another worker was faster
+                own.rename(folder)
+        return folder / "report.html"
+
+    return page

@@ -19,7 +19,8 @@ from scipy.linalg import eigh_tridiagonal
 
 from brainworth.models.theory.system import Spectrum
 
-MAX_NODES = 64
+SIZES = (8, 12, 16, 24, 32, 48, 64)
+"""Numbers of nodes that a spectrum may have: programs are compiled for a shape, and studies of like spectra share them."""
 
 
 def nodes_needed(spectrum: Spectrum, exponent: float = 1.0, error: float = 1e-9) -> int:
@@ -30,29 +31,31 @@ def nodes_needed(spectrum: Spectrum, exponent: float = 1.0, error: float = 1e-9)
         return 1
     slope = 2.0 * math.pi / span
     rate = 2.0 * math.log(slope + math.sqrt(1.0 + slope * slope))
-    return min(MAX_NODES, max(2, math.ceil(-math.log(error) / rate) + 1))
+    return min(SIZES[-1], max(2, math.ceil(-math.log(error) / rate) + 1))
 
 
 def compress(spectrum: Spectrum, nodes: int | None = None) -> Spectrum:
-    """Return the Gauss quadrature of a spectrum; the spectrum itself if it has no more distinct variances than nodes.
+    """Return the Gauss quadrature of a spectrum; its distinct variances if they are no more than the nodes.
 
     Parameters
     ----------
     spectrum : Spectrum
         Any spectrum, counts of at least 0.
     nodes : int, optional
-        Number of nodes; as many as a relative error of 1e-9 needs if not given.
+        Number of nodes; as many as a relative error of 1e-9 needs, and up to the next of ``SIZES``, if not given.
 
     Returns
     -------
     Spectrum
-        The same total count, the same moments of log d up to order 2 nodes - 1.
+        The same total count, the same moments of log d up to order 2 nodes - 1. Where there are fewer distinct variances than
+        nodes, the largest one is repeated with a count of 0.
     """
-    size = nodes_needed(spectrum) if nodes is None else nodes
+    size = min(n for n in SIZES if n >= nodes_needed(spectrum)) if nodes is None else nodes
     variance, where = np.unique(np.asarray(spectrum.variance), return_inverse=True)
     count = np.bincount(where, weights=np.asarray(spectrum.count))
     if variance.size <= size:
-        return Spectrum(jnp.asarray(variance), jnp.asarray(count))
+        missing = size - variance.size
+        return Spectrum(jnp.asarray(np.pad(variance, (0, missing), mode="edge")), jnp.asarray(np.pad(count, (0, missing))))
     log = np.log(variance)
     centre, half = 0.5 * (log.max() + log.min()), 0.5 * (log.max() - log.min())
     alpha, beta = _lanczos((log - centre) / half, count / count.sum(), size)

@@ -68,7 +68,7 @@ def test_reliabilities_are_the_known_ones(corpus: Any) -> None:
 
 
 def test_command_plans_and_checks_its_forecast(tmp_path: Path) -> None:
-    command = [sys.executable, str(CASE / "run.py"), "--out", str(tmp_path), "--splits", "2"]
+    command = [sys.executable, str(CASE / "run.py"), "--out", str(tmp_path), "--splits", "1"]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     plan = json.loads((tmp_path / "plan" / "plan.json").read_text(encoding="utf-8"))
@@ -79,7 +79,7 @@ def test_command_plans_and_checks_its_forecast(tmp_path: Path) -> None:
     assert (table["r2_q05"] <= table["r2_mean"]).all()
     labels = table[table["grows"] == "labels"]
     assert (np.diff(labels["r2_mean"]) > 0).all()
-    # Two splits of 45 sentences scatter by about 0.05 around what the forecast is about.
+    # One split of 45 sentences scatters by about 0.07 around what the forecast is about.
     assert (labels["r2_reached"] - labels["r2_mean"]).abs().max() < 0.15
     assert (tmp_path / "plan" / "report.html").is_file()
     assert (tmp_path / "forecast_check.svg").stat().st_size < 200_000

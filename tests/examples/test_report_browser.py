@@ -1,6 +1,6 @@
 """The report in a real browser: quiet console, no request, working sliders, readable text, a short print.
 
-Chromium is driven over its own debugging pipe (``tests/browser.py``), so that keys, colour scheme and printing are the browser's
+Chromium is driven over its own debugging pipe (``tests/support/chromium.py``), so that keys, colour scheme and printing are the browser's
 own. The pages are made-up plans that try to break a report, and the saved results of every case study that has been planned
 (``tests/saved_reports``). Without Chromium on the PATH the tests are skipped, unless BRAINWORTH_BROWSER is "required" (as in
 ``.ci/run``, which installs it): then they fail.
@@ -8,41 +8,26 @@ own. The pages are made-up plans that try to break a report, and the saved resul
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import os
 import re
-import shutil
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy.interpolate import RegularGridInterpolator
 
-from brainworth.design.report import write_report
+import chromium
+import report_fixture as made_up
+from chromium import Browser
 
 TESTS = Path(__file__).parents[1]
 
 
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, TESTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-chromium = _load("browser")
-if TYPE_CHECKING:
-    Browser = Any
-else:
-    Browser = chromium.Browser
 REQUIRED = os.environ.get("BRAINWORTH_BROWSER") == "required"
 pytestmark = pytest.mark.skipif(
     chromium.CHROMIUM is None and not REQUIRED, reason="Chromium is not on the PATH; the page cannot be looked at."
@@ -53,13 +38,8 @@ CASES = (*MADE_UP, *STUDIES)
 
 
 @pytest.fixture(scope="module")
-def addresses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    made_up = _load("report_fixture")
-    base = tmp_path_factory.mktemp("browser")
-    folders = {case: made_up.write(base / case, case) for case in MADE_UP}
-    for study in STUDIES:
-        folders[study] = Path(shutil.copytree(TESTS / "saved_reports" / study, base / study))
-    return {case: write_report(folder).as_uri() for case, folder in folders.items()}
+def addresses(written_report: Callable[[str], Path]) -> dict[str, str]:
+    return {case: written_report(case).as_uri() for case in CASES}
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +154,6 @@ def test_wide_tables_say_that_they_move_on_a_phone(browser: Browser, addresses: 
 def test_hostile_text_is_only_text(browser: Browser, addresses: dict[str, str]) -> None:
     """Markup in the title, in names and in the files' paths is shown as it is; nothing of it becomes an element."""
     browser.open(addresses["hostile"])
-    made_up = _load("report_fixture")
     assert browser.js("document.querySelector('h1').textContent") == made_up.HOSTILE
     browser.js(UNFOLD)
     shown = browser.js("document.body.innerText")

@@ -473,7 +473,9 @@ class Posted:
 
 
 def test_who_works_changes_no_bit(decision: Decision, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brainworth.design.decision.sensitivity.sobol._CHUNK", 100)
+    monkeypatch.setattr("brainworth.design.decision.sensitivity.sobol._CHUNK", 20)
+    monkeypatch.setattr("brainworth.design.decision.sensitivity.regime._ALIGNMENTS", np.array([0.0, 0.3, 0.9]))
+    monkeypatch.setattr("brainworth.design.decision.sensitivity.regime.RATIOS", 3)
     for work in (sobol, sobol_share):
-        assert work(decision, seed=0, samples=64, workers=Posted()) == work(decision, seed=0, samples=64)
+        assert work(decision, seed=0, samples=8, workers=Posted()) == work(decision, seed=0, samples=8)
     assert regime(decision, seed=0, workers=Posted()) == regime(decision, seed=0)

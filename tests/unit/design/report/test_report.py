@@ -5,19 +5,19 @@ from __future__ import annotations
 import csv
 import hashlib
 import html
-import importlib.util
 import json
 import re
 import xml.etree.ElementTree as ET
 from base64 import b64encode
+from collections.abc import Callable
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+import report_fixture as made_up
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records.plan import Cost, Plan
@@ -31,17 +31,6 @@ from brainworth.design.report.render import FIGURE_NAMES
 from brainworth.design.report.saved import Saved, load
 from brainworth.design.report.tables import certified, rule_name
 
-
-def _load_fixture() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("report_fixture", Path(__file__).parents[3] / "report_fixture.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-made_up = _load_fixture()
 TEMPLATES = Path(__file__).parents[4] / "design" / "report" / "templates"
 
 
@@ -72,9 +61,14 @@ class _Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    base = tmp_path_factory.mktemp("reports")
-    return {case: write_report(made_up.write(base / case, case)) for case in made_up.CASES}
+def reports(written_report: Callable[[str], Path]) -> dict[str, Path]:
+    return {case: written_report(case) for case in made_up.CASES}
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figures out where only the words are looked at: drawing takes seconds."""
+    monkeypatch.setattr("brainworth.design.report.render._FIGURES", ())
 
 
 @pytest.fixture
@@ -135,6 +129,7 @@ def test_a_report_without_a_pilot_does_not_speak_of_one(saved: Path) -> None:
         assert said not in text.replace("No larger pilot is worth its cost.", ""), said
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_plan_that_predicts_nothing_says_so(saved: Path) -> None:
     assert "Hardly anything can be predicted" not in write_report(saved).read_text()
     performance = json.loads((saved / "plan.json").read_text())["performance"]
@@ -144,6 +139,7 @@ def test_a_plan_that_predicts_nothing_says_so(saved: Path) -> None:
     assert "even this plan reaches an R² of 0.02 (0.00 to 0.06) of all label variance" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_is_said_of_several_modalities_is_said_once(saved: Path) -> None:
     told = [
         {"text": f"{name}: no max_samples given.", "checkable": False, "checked": "A choice."}
@@ -246,8 +242,8 @@ def test_the_front_is_short_and_says_nothing_twice(reports: dict[str, Path], cas
     assert len(sentences) == len(set(sentences)), [part for part in sentences if sentences.count(part) > 1]
 
 
-def test_colour_and_heading_follow_the_decision_alone(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brainworth.design.report.render._FIGURES", ())
+@pytest.mark.usefixtures("undrawn")
+def test_colour_and_heading_follow_the_decision_alone(saved: Path) -> None:
     plan = json.loads((saved / "plan.json").read_text())
     headings = {"collect": "Collect brain data", "toss_up": "A toss-up", "labels_only": "Labels only: do not collect"}
     for decision, heading in headings.items():
@@ -264,6 +260,7 @@ def test_colour_and_heading_follow_the_decision_alone(saved: Path, monkeypatch: 
         assert f".verdict.{decision} {{ --tone: var(--{decision.replace('_', '-')}); }}" in css
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_today_then_labels_alone_then_the_plan(reports: dict[str, Path], saved: Path) -> None:
     def titles(page: Path) -> list[str]:
         text = page.read_text()
@@ -276,8 +273,8 @@ def test_today_then_labels_alone_then_the_plan(reports: dict[str, Path], saved: 
     assert titles(write_report(saved)) == ["Labels alone, same budget", "This plan"]
 
 
-def test_the_total_is_explained_once(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brainworth.design.report.render._FIGURES", ())
+@pytest.mark.usefixtures("undrawn")
+def test_the_total_is_explained_once(saved: Path) -> None:
     front = _front(write_report(saved))
     assert "Total uncertain prices counted at their upper end, so that the budget holds 24,996 USD" in front
     assert "Likely cost mean and 90 % interval 23,100 (21,400 to 24,900) USD" in front
@@ -330,8 +327,8 @@ def test_the_appendix_is_folded_and_every_part_is_in_its_contents(reports: dict[
     assert text.index('id="appendix"') < text.index(f'id="{parts[0]}"')
 
 
-def test_what_is_not_computed_is_said(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brainworth.design.report.render._FIGURES", ())
+@pytest.mark.usefixtures("undrawn")
+def test_what_is_not_computed_is_said(saved: Path) -> None:
     _edit(saved / "details.json", sensitivity=None, voi=None)
     text = write_report(saved).read_text()
     assert "not computed yet: run “brainworth sensitivity”" in text
@@ -421,9 +418,8 @@ def test_same_input_gives_the_same_bytes(reports: dict[str, Path], tmp_path: Pat
 
 
 @pytest.mark.parametrize("field", sorted(set(made_up.build()[1]) - {"frontier", "share_curve"}))
-def test_a_missing_part_leaves_its_section_out(saved: Path, field: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Drawing is tested above; here only the assembly, so that a file takes seconds.
-    monkeypatch.setattr("brainworth.design.report.render._FIGURES", ())
+@pytest.mark.usefixtures("undrawn")
+def test_a_missing_part_leaves_its_section_out(saved: Path, field: str) -> None:
     _edit(saved / "details.json", **{field: None})
     text = write_report(saved).read_text()
     heading = {

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import ast
 import html
-import importlib.util
 import json
 import re
 import shutil
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+import report_fixture as made_up
 from brainworth.design.common.checks import Check, Kind, Side
 from brainworth.design.decision.sensitivity.thresholds import Scale, record_of, shortly
 from brainworth.design.report import affordable, changes, evidence, front, glossary, tables, write_report
@@ -25,18 +24,6 @@ from brainworth.design.report.saved import Saved, load
 
 TESTS = Path(__file__).parents[3]
 STUDIES = tuple(sorted(path.name for path in (TESTS / "saved_reports").iterdir() if path.is_dir()))
-
-
-def _load_fixture() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("report_fixture", TESTS / "report_fixture.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-made_up = _load_fixture()
 
 
 @pytest.fixture(autouse=True)

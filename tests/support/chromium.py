@@ -5,7 +5,7 @@ that does not answer within 40 seconds raises ``TimeoutError``. Debian: apt-get 
 
 As a command it takes the picture of a report that the README shows:
 
-    uv run python tests/browser.py brainworth-demo/report.html case_studies/demo/report.png
+    uv run python tests/support/chromium.py brainworth-demo/report.html case_studies/demo/report.png
 """
 
 from __future__ import annotations
