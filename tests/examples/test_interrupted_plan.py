@@ -30,7 +30,7 @@ LONGEST = 600.0
 def start(study: Path, out: Path) -> subprocess.Popen[str]:
     listens = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # a background job does not
     program = f"{listens}; import sys; from brainworth.design.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", program, "plan", str(study), "--out", str(out), "--force"]
+    command = [sys.executable, "-c", program, "plan", str(study), "--out", str(out), "--force", "--rehearsals", "4"]
     return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
 

@@ -54,7 +54,7 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Study]:
 def planned(studies: tuple[Study, Study], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Plan]]:
     """The folder of both plans, and the plans."""
     folder = tmp_path_factory.mktemp("plans")
-    return folder, [study.plan(folder / str(i)) for i, study in enumerate(studies)]
+    return folder, [study.plan(folder / str(i), rehearsals=4) for i, study in enumerate(studies)]
 
 
 def test_a_streamed_study_gets_the_same_plan(planned: tuple[Path, list[Plan]]) -> None:
