@@ -237,6 +237,61 @@ class Study(StudyData):
             write_report(folder)
         return Plan.of(finished)
 
+    def update(  # noqa: PLR0913  (one parameter per option of the command)
+        self,
+        folder: Path | str,
+        out: Path | str,
+        *,
+        spent: float | None = None,
+        before: Study | None = None,
+        level: float = 0.05,
+        rehearsals: int | None = None,
+        force: bool = False,
+        progress: Progress = False,
+        workers: Team | None = None,
+    ) -> Plan:
+        """Update an earlier plan: this study holds everything collected so far; write the next plan and its report.
+
+        Parameters
+        ----------
+        folder : Path or str
+            The earlier plan, or an earlier update.
+        out : Path or str
+            Folder of the next plan; not the earlier one.
+        spent : float, optional
+            Money spent since; from the study's prices if not given.
+        before : Study, optional
+            The study that the plan was made from; then a rule that holds however often one looks says whether the recordings so
+            far help on labels that came after them.
+        level : float
+            Bound on the probability that this rule is ever wrong.
+        rehearsals, force, progress, workers
+            As for ``plan``.
+
+        Returns
+        -------
+        Plan
+            For what is left; ``plan.details.update`` says what came in, what it taught, and whether to go on.
+
+        Raises
+        ------
+        BadInput
+            If the folder holds no finished plan, or the study less than its pilot.
+        HealthRefusal
+            If a check refuses and ``force`` is false.
+        """
+        from brainworth.design.decision.plan import How
+        from brainworth.design.decision.rehearse import REHEARSALS
+        from brainworth.design.decision.update import Since, update_study
+        from brainworth.design.report import write_report
+
+        with shown(progress, _PLANNING) as say:
+            how = How(1, REHEARSALS if rehearsals is None else rehearsals, force, say, workers)
+            finished = update_study(Path(folder), self, Path(out), Since(spent, before, level, how))
+            say("report")
+            write_report(Path(out))
+        return Plan.of(finished)
+
     def compare(self, out: Path | str, *, force: bool = False, progress: Progress = False) -> Comparison:
         """Return what each modality buys for the same money; a plan in the folder gets the comparison into its report.
 

@@ -241,8 +241,8 @@ class Archive:
     """What was noted of the fit."""
 
 
-def read_archive(path: Path, fingerprint: str) -> Archive | None:
-    """Return the posterior with this fingerprint, or ``None`` if there is no such file.
+def read_archive(path: Path, fingerprint: str | None) -> Archive | None:
+    """Return the posterior with this fingerprint, or with any if none is given; ``None`` if there is no such file.
 
     Raises
     ------
@@ -256,7 +256,7 @@ def read_archive(path: Path, fingerprint: str) -> Archive | None:
     try:
         groups = {name: xr.load_dataset(path, group=name, engine="h5netcdf") for name in _KEPT}
         attrs = groups["posterior"].attrs
-        if attrs["fingerprint"] != fingerprint:
+        if fingerprint is not None and attrs["fingerprint"] != fingerprint:
             return None
         notes = json.loads(attrs["notes"])
         whole = attrs.get("content") == _content(groups, attrs) and isinstance(notes, dict)

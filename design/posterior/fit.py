@@ -176,7 +176,7 @@ def fit_study(
             study, saved = replace(study, remarks=(*study.remarks, told)), None
         if saved is not None:
             notes = Notes.model_validate(saved.notes)
-            return _assemble(study, saved.chains, saved.constants, notes, seed=seed, seconds={"reused": 0.0})
+            return assembled(study, saved.chains, saved.constants, notes, seed=seed, seconds={"reused": 0.0})
     unfinished = None if archive_path is None else archive_path.parent / "unfinished"
     fit = _reduced(study if unfinished is None else resumable(study, unfinished, tell), seed)
     with ThreadPoolExecutor(1) as beside:
@@ -185,10 +185,10 @@ def fit_study(
         points = [Learned(**vars(point)) for point in curve.result()]
     efficiency = np.asarray(fit.evidence.brain.fold_efficiency).tolist()
     notes = with_fields(pilot_notes(study, fit.summary), fold_efficiency=efficiency, learning_curve=points)
-    posterior = _assemble(study, chains, fit.constants, notes, seed=seed, seconds=seconds)
+    posterior = assembled(study, chains, fit.constants, notes, seed=seed, seconds=seconds)
     prior = sample_prior(fit.priors, fit.summary.modality_of, fit.n_latents, seed)
     prior_chains = Chains({name: value[None] for name, value in prior.items()}, {})
-    before = _assemble(study, prior_chains, fit.constants, Notes(), seed=seed, seconds={})
+    before = assembled(study, prior_chains, fit.constants, Notes(), seed=seed, seconds={})
     plausible: dict[str, list[Number]] = {
         name: values[:PRIOR_DRAWS].tolist() for name, values in before.columns().items()
     }
@@ -213,7 +213,7 @@ def fit_for_forecast(study: Study, seed: int) -> Posterior:
     """
     fit = _reduced(study, seed)
     chains, seconds = _sampled(fit, seed)
-    return _assemble(study, chains, fit.constants, Notes(), seed=seed, seconds=seconds)
+    return assembled(study, chains, fit.constants, Notes(), seed=seed, seconds=seconds)
 
 
 @dataclass(frozen=True)
@@ -273,7 +273,7 @@ def kept_draws(count: int) -> NDArray[np.int64]:
     return np.linspace(0, count - 1, min(FORECAST_DRAWS, count)).astype(np.int64)
 
 
-def _assemble(
+def assembled(
     study: Study,
     chains: Chains,
     constants: Mapping[str, np.ndarray],
@@ -282,6 +282,7 @@ def _assemble(
     seed: int,
     seconds: Mapping[str, float],
 ) -> Posterior:
+    """Return the posterior that chains and what is known besides (``_constants``) stand for."""
     flat = chains.flat()
     keep = kept_draws(len(flat["scale"]))
     flat = {name: value[keep] for name, value in flat.items()}
@@ -341,7 +342,7 @@ def _prior_only(study: Study, variance: NDArray[np.float64], seed: int) -> Poste
     }
     chains = Chains({name: value[None] for name, value in draws.items()}, {})
     seconds = {"prior": time.perf_counter() - watch}
-    return _assemble(study, chains, constants, Notes(remarks=list(study.remarks)), seed=seed, seconds=seconds)
+    return assembled(study, chains, constants, Notes(remarks=list(study.remarks)), seed=seed, seconds=seconds)
 
 
 def _known(study: Study, named: NamedSystem) -> Posterior:

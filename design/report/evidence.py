@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from brainworth.design.common.checks import Check
 from brainworth.design.decision.records.findings import PersonLeftOut
 from brainworth.design.report.saved import Saved
-from brainworth.design.report.words import PER_CENT, Plain, capital, count, interval, listed, number, plain, r2
+from brainworth.design.report.words import (
+    PER_CENT,
+    Plain,
+    capital,
+    count,
+    interval,
+    listed,
+    number,
+    parameter,
+    plain,
+    r2,
+)
 
 _BEFORE = {"R-hat": "R-hat ", "r": "r = "}
 """Units that stand before the number."""
@@ -197,3 +208,52 @@ def controlled(saved: Saved) -> list[str]:
 def _bought(saved: Saved, name: str) -> bool:
     own = saved.plan.allocation.modalities.get(name)
     return own is not None and own.n_samples > 0
+
+
+_DECISIONS = {
+    "go_on": "go on",
+    "toss_up": "a toss-up",
+    "labels_instead": "labels instead",
+    "stop": "stop",
+    "finished": "finished",
+}
+
+
+def updated(saved: Saved) -> list[str]:
+    """Say what came in since an earlier plan and whether to go on; nothing if this is the first plan."""
+    found = saved.details.update
+    if found is None:
+        return []
+    monitored = [] if found.monitored is None else [found.monitored.sentence]
+    return [found.sentence, *monitored, *found.deviations]
+
+
+def look_rows(saved: Saved) -> list[tuple[str, ...]]:
+    """Return a row per look: when, what was held, gain, what was reached and forecast, decision."""
+    found = saved.details.update
+    if found is None:
+        return []
+    return [
+        (
+            look.when[:10],
+            f"{look.held.labels:,}",
+            "; ".join(
+                f"{name}: {n:,} of {look.held.people.get(name, 0)} people" for name, n in look.held.samples.items()
+            ),
+            "" if look.gain is None else interval(look.gain, "r2"),
+            "" if look.forecast is None else interval(look.forecast, "r2"),
+            "" if look.r2 is None else f"{look.r2:.3f}",
+            _DECISIONS.get(look.decision, ""),
+        )
+        for look in found.looks
+    ]
+
+
+def belief_rows(saved: Saved) -> list[tuple[str, str, str]]:
+    """Return a row per quantity: as it was believed when the earlier plan was made, and as it is now."""
+    found = saved.details.update
+    return (
+        []
+        if found is None
+        else [(capital(parameter(name)), interval(own.then), interval(own.now)) for name, own in found.beliefs.items()]
+    )

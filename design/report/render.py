@@ -42,6 +42,7 @@ from brainworth.design.report import (
     planner,
     regime_figure,
     tables,
+    update_figure,
     words,
 )
 from brainworth.design.report.methods import methods, references
@@ -61,10 +62,11 @@ _FIGURES = (
     information_figure.information,
     decision_figures.modalities,
     controls_figure.controls,
+    update_figure.update,
 )
 FIGURE_NAMES = (
     *("frontier", "split", "learning", "exchange", "posterior"),
-    *("tornado", "sobol", "regime", "information", "modalities", "controls"),
+    *("tornado", "sobol", "regime", "information", "modalities", "controls", "update"),
 )
 """Stems of every file that may appear in `figures/`."""
 
@@ -196,6 +198,9 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         belonging=evidence.belonging(saved),
         left_out=evidence.left_out(saved),
         controlled=evidence.controlled(saved),
+        updated=evidence.updated(saved),
+        look_rows=evidence.look_rows(saved),
+        belief_rows=evidence.belief_rows(saved),
         worths=affordable.worths(saved),
         hours_unknown=affordable.hours_unknown(saved),
         purchase=tables.purchase_list(saved),

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 Decision = Literal["stop", "go on", "enough"]
 
-MEANS = np.linspace(-1.0, 1.0, 401)
-"""Candidate means; the interval is widened by one step on both sides."""
+MEANS = np.unique(np.concatenate([np.linspace(-1.0, 1.0, 201), np.linspace(-0.1, 0.1, 401)]).round(9))
+"""Candidate means, finer where gains usually are; the interval is widened to the next candidate on both sides."""
 _SAFETY = 0.5
 """Largest share of the stake that cannot ruin a gambler."""
 
@@ -82,14 +82,12 @@ def confidence_sequence(gains: Float[np.ndarray, "*study look"], level: float = 
         raise ValueError(f"The 'level' must lie between 0 and 1. Got {level} instead.")
     low: NDArray[np.float64] = np.full(values.shape, 1.0)
     high: NDArray[np.float64] = np.full(values.shape, -1.0)
-    for mean in MEANS:
+    wide = np.concatenate([[-1.0], MEANS, [1.0]])
+    for before, mean, after in zip(wide, MEANS, wide[2:], strict=False):
         kept = np.maximum.accumulate(log_capital(values, float(mean), level), axis=-1) < np.log(1.0 / level)
-        low = np.where(kept, np.minimum(low, mean), low)
-        high = np.where(kept, np.maximum(high, mean), high)
-    step = float(MEANS[1] - MEANS[0])
-    low = np.maximum.accumulate(np.maximum(low - step, -1.0), axis=-1)
-    high = np.minimum.accumulate(np.minimum(high + step, 1.0), axis=-1)
-    return Sequence(low, high)
+        low = np.where(kept, np.minimum(low, before), low)
+        high = np.where(kept, np.maximum(high, after), high)
+    return Sequence(np.maximum.accumulate(low, axis=-1), np.minimum.accumulate(high, axis=-1))
 
 
 @dataclass(frozen=True)

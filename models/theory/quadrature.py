@@ -55,7 +55,9 @@ def compress(spectrum: Spectrum, nodes: int | None = None) -> Spectrum:
     count = np.bincount(where, weights=np.asarray(spectrum.count))
     if variance.size <= size:
         missing = size - variance.size
-        return Spectrum(jnp.asarray(np.pad(variance, (0, missing), mode="edge")), jnp.asarray(np.pad(count, (0, missing))))
+        return Spectrum(
+            jnp.asarray(np.pad(variance, (0, missing), mode="edge")), jnp.asarray(np.pad(count, (0, missing)))
+        )
     log = np.log(variance)
     centre, half = 0.5 * (log.max() + log.min()), 0.5 * (log.max() - log.min())
     alpha, beta = _lanczos((log - centre) / half, count / count.sum(), size)

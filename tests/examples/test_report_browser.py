@@ -1,6 +1,6 @@
 """The report in a real browser: quiet console, no request, working sliders, readable text, a short print.
 
-Chromium is driven over its own debugging pipe (``tests/support/chromium.py``), so that keys, colour scheme and printing are the browser's
+Chromium is driven over its own debugging pipe (``chromium.py``), so that keys, colour scheme and printing are the browser's
 own. The pages are made-up plans that try to break a report, and the saved results of every case study that has been planned
 (``tests/saved_reports``). Without Chromium on the PATH the tests are skipped, unless BRAINWORTH_BROWSER is "required" (as in
 ``.ci/run``, which installs it): then they fail.

@@ -10,6 +10,7 @@ from brainworth.design.common.records import Number, Record
 from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records.controls import Controls
 from brainworth.design.decision.records.findings import InformationValue, Regime, Sensitivity
+from brainworth.design.decision.records.update import Update
 
 Price = float | list[float] | None
 """One price, or the two ends of its 90 % interval."""
@@ -262,6 +263,8 @@ class Details(Record):
     compare: list[Compared] = Field(default_factory=list)
     comparison: Comparison | None = None
     controls: Controls | None = None
+    update: Update | None = None
+    """What had come in since an earlier plan, if this is the next one."""
     assumptions: list[Assumption] = Field(default_factory=list)
     marginal_value: Number = None
     """Utility per unit of money, near the budget."""

@@ -1,0 +1,106 @@
+"""What data that came in since a plan have taught: beliefs then and now, forecast then and reached now, and the monitoring rule.
+
+In: the posterior of before and today's, pilots of before and today. Out: records of ``records.update``. Errors: stimuli with other
+features than before (``BadInput``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from brainworth.design.common.errors import BadInput
+from brainworth.design.common.summaries import Summary, spread
+from brainworth.design.decision.records.update import Belief, Monitored, Reached
+from brainworth.design.posterior.fit import Posterior
+from brainworth.models.forecast.luck import stratified_normals
+from brainworth.models.forecast.monitoring import advise
+from brainworth.models.forecast.predictive import predictive
+from brainworth.models.learner.learning_curve import Recorded, standardised, trained
+from brainworth.models.pilot.pilot import Pilot
+
+CAP = 4.0
+"""Squared errors are counted up to so many label variances: the monitoring rule needs bounded gains."""
+FEWEST = 10
+"""New labels below which the monitoring rule is not asked."""
+
+
+def beliefs(earlier: Posterior, posterior: Posterior) -> dict[str, Belief]:
+    """Return what was and is believed of every quantity of the plan file; variances of labels by their share."""
+    then, now = earlier.columns(), posterior.columns()
+    names = [name for name in now if name not in {"misalignment", "signal_variance", "noise_variance"}]
+    found = {name: Belief(then=spread(then[name]), now=spread(now[name])) for name in names}
+    shares = [own.explained_share for own in (earlier, posterior)]
+    return found | {"explainable share": Belief(then=spread(shares[0]), now=spread(shares[1]))}
+
+
+def reached(earlier: Posterior, posterior: Posterior) -> Reached | None:
+    """Return what a learner reached within the data so far, and what the posteriors of then and now say of it."""
+    if not posterior.notes.learning_curve:
+        return None
+    point = posterior.notes.learning_curve[-1]
+    size = posterior.pilot
+    part = replace(size, samples=point.share * size.samples, labels=point.share * size.labels)
+
+    def forecast(own: Posterior) -> Summary:
+        found = predictive(own.draws.system, own.draws.people, part, jnp.asarray(own.notes.fold_efficiency))
+        luck = stratified_normals(len(found.r2), 1), stratified_normals(len(found.r2), 2)
+        return spread(np.asarray(found.r2) + np.asarray(found.r2_deviation) * luck[0] + point.error * luck[1])
+
+    return Reached(share=point.share, r2=point.r2, r2_se=point.error, then=forecast(earlier), now=forecast(posterior))
+
+
+def paired_gains(before: Pilot, after: Pilot) -> NDArray[np.float64]:
+    """Return what recordings gain on each new label: learners of before, with and without recordings, predict it.
+
+    Squared errors are counted up to ``CAP`` label variances, and divided by it: gains lie in [-1, 1]. Labels of stimuli that had a
+    label before are left out.
+    """
+    known = {row.tobytes() for row in np.ascontiguousarray(before.features[before.label_stimulus])}
+    features = np.ascontiguousarray(after.features[after.label_stimulus])
+    new = np.array([row.tobytes() not in known for row in features], dtype=bool)
+    if features.shape[1] != before.features.shape[1]:
+        raise BadInput(
+            f"The stimuli had {before.features.shape[1]} features when the plan was made, and have {features.shape[1]} now. "
+            "An update needs the same features."
+        )
+    if not new.any() or not before.recordings:
+        return np.zeros(0)
+    recorded = Recorded.of(before)
+    same = standardised(before, recorded)
+    errors = [
+        np.minimum((after.label[new] - np.asarray(model.predict(features[new]))) ** 2 / np.var(before.label), CAP) / CAP
+        for model in (trained(before, None, standardise=same), trained(before, recorded, standardise=same))
+    ]
+    return errors[0] - errors[1]
+
+
+def monitored(gains: list[float], posterior: Posterior, level: float) -> Monitored | None:
+    """Return what the monitoring rule says of the gains so far."""
+    if len(gains) < FEWEST:
+        return None
+    worthwhile = posterior.study.config.objective.worthwhile * float(np.mean(posterior.explained_share))
+    found = advise(np.asarray(gains), worthwhile / CAP, level)
+    words = {
+        "stop": "The recordings so far gain less than is worthwhile",
+        "enough": "The recordings so far gain what is worthwhile",
+        "go on": "Whether the recordings so far gain what is worthwhile is open",
+    }
+    low, high = CAP * found.low, CAP * found.high
+    sentence = (
+        f"{words[found.decision]}: between {low:+.3f} and {high:+.3f} in R² on {found.looks:,} labels that came after them "
+        f"(worthwhile: {worthwhile:.3f}; errors counted up to two standard deviations of the labels). The limits hold at all looks "
+        f"together with probability {1.0 - level:.0%}."
+    )
+    return Monitored(
+        decision=found.decision,
+        labels=found.looks,
+        low=low,
+        high=high,
+        worthwhile=worthwhile,
+        level=level,
+        sentence=sentence,
+    )

@@ -1,0 +1,283 @@
+"""While data come in: what came since a plan, what it taught, and whether to go on.
+
+In: the folder of a plan, and the study with everything that has been collected so far. Out: a new plan for what is left of the
+budget, whose details hold the record ``Update``: forecast then against reached now, beliefs then and now, money spent and left, and
+the decision by the same verdict as a plan's. If the study that the plan was made from is given, too, a rule that holds however
+often one looks says whether the recordings so far help on labels that came after them. Errors: a folder without a finished plan or
+posterior, a study of other modalities, or one that holds less than the plan's pilot (``BadInput``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+
+from brainworth.design.allocation.problem import Problem
+from brainworth.design.common.errors import BadInput, Infeasible
+from brainworth.design.common.messages import problem as bad
+from brainworth.design.common.progress import silent
+from brainworth.design.common.summaries import interval
+from brainworth.design.decision.plan import How, make_plan, problem_of, with_details
+from brainworth.design.decision.records.details import Details
+from brainworth.design.decision.records.files import load, save
+from brainworth.design.decision.records.plan import Plan
+from brainworth.design.decision.records.update import Held, Look, Reached, Update
+from brainworth.design.decision.update.evidence import beliefs, monitored, paired_gains, reached
+from brainworth.design.decision.update.money import bill, held_by, money_of, new_since, recorded_in, remaining_problem
+from brainworth.design.pilot.study import Study
+from brainworth.design.posterior.earlier import earlier_posterior
+from brainworth.design.posterior.fit import Posterior, fit_study
+
+LEVEL = 0.05
+_WORDS = {
+    "go_on": "Go on with brain data",
+    "toss_up": "A toss-up: with what is left, brain data and labels alone promise about the same",
+    "labels_instead": "Stop buying brain data, buy labels instead",
+    "stop": "Stop: nothing more is worth its price",
+    "finished": "Finished: the budget is spent",
+}
+
+
+@dataclass(frozen=True)
+class Since:
+    """How an update is made."""
+
+    spent: float | None = None
+    """Money spent since the plan; from the study's prices if not given."""
+    before: Study | None = None
+    """The study that the plan was made from: then the monitoring rule is asked."""
+    level: float = LEVEL
+    """Bound on the probability that the monitoring rule is ever wrong."""
+    how: How = field(default_factory=How)
+
+
+def update_study(folder: Path, study: Study, out: Path, since: Since | None = None) -> Plan:
+    """Update a plan with what has come in, and write the next plan to a folder of its own.
+
+    Parameters
+    ----------
+    folder : Path
+        A finished plan: ``plan.json``, ``details.json``, ``posterior.nc``; or an earlier update.
+    study : Study
+        The study with all data so far, the plan's pilot included.
+    out : Path
+        Where the next plan goes; not the folder of the plan.
+    since : Since, optional
+        Money spent, the study of before, level.
+
+    Raises
+    ------
+    BadInput
+        See the module's docstring.
+    HealthRefusal
+        If a check refuses to plan and ``how.force`` is false.
+    """
+    given = since or Since()
+    if out.resolve() == folder.resolve():
+        raise bad(out, "", "an update is not written over the plan it updates", "Give --out a folder of its own.")
+    old, then, now = _beginning(folder, study)
+    say = given.how.progress or silent
+    say("posterior")
+    out.mkdir(parents=True, exist_ok=True)
+    earlier = earlier_posterior(study, folder / "posterior.nc")
+    posterior = fit_study(study, study.config.study.seed, out / "posterior.nc", say)
+    paid = _paid(old, then)
+    cost = bill(problem_of(posterior), new_since(then, now), paid) if given.spent is None else money_of(given.spent)
+    budget, left = _left(old, posterior, cost)
+    say("monitoring")
+    gains = [*(() if old.update is None else old.update.gains), *_gains(folder, study, given.before)]
+    found = Update(
+        decision="finished",
+        sentence="",
+        then=then,
+        now=now,
+        spent=float(cost),
+        spent_is_estimated=given.spent is None,
+        remaining=None if left is None else float(left),
+        currency=study.config.budget.currency,
+        beliefs=beliefs(earlier, posterior),
+        reached=reached(earlier, posterior),
+        monitored=monitored(gains, posterior, given.level),
+        gains=gains,
+        deviations=deviations(old.plan, then, now),
+    )
+    ahead = remaining_problem(posterior, _bought(old, now), paid | recorded_in(new_since(then, now)), left)
+    plan, decision = next_plan(posterior, ahead, budget, given.how)
+    looks = [*_looks_before(old), _look(now, plan, found.reached, decision)]
+    sentence = said(decision, plan, found)
+    found = found.model_copy(update={"decision": decision, "sentence": sentence, "looks": looks})
+    plan = with_details(plan, update=found)
+    save(plan, out)
+    return plan
+
+
+@dataclass(frozen=True)
+class _Old:
+    plan: Plan
+    details: Details
+
+    @property
+    def update(self) -> Update | None:
+        return self.details.update
+
+
+def _beginning(folder: Path, study: Study) -> tuple[_Old, Held, Held]:
+    """Return the plan of before, what it had, and what there is now."""
+    plan = load(folder)
+    if plan.details is None or plan.details.pilot is None:
+        raise bad(
+            folder / "details.json",
+            "pilot",
+            "it does not say what the pilot held",
+            "Plan again with `brainworth plan`.",
+        )
+    if not study.has_pilot:
+        raise BadInput(
+            f"{study.config.study.title}: the study has no data, so there is nothing to update the plan with."
+        )
+    held = plan.details.pilot
+    names = study.config.modality_names
+    then = Held(
+        labels=held.labels if held.labels is not None else round(float(held.n_task or 0.0)),
+        samples={
+            name: round(float(held.modalities[name].n_samples or 0)) if name in held.modalities else 0 for name in names
+        },
+        people={name: int(held.modalities[name].subjects or 0) if name in held.modalities else 0 for name in names},
+    )
+    now = held_by(study)
+    for what, before, after in (
+        ("labels", {"": then.labels}, {"": now.labels}),
+        ("samples", then.samples, now.samples),
+        ("people", then.people, now.people),
+    ):
+        for name, count in before.items():
+            if after[name] < count:
+                where = f"{name}: " if name else ""
+                raise bad(
+                    study.config.study.title,
+                    "",
+                    f"{where}the plan's pilot had {count:,} {what}, the study has {after[name]:,}",
+                    "An update needs everything collected so far, the pilot included.",
+                )
+    if then == now:
+        raise bad(
+            study.config.study.title, "", "nothing has come in since the plan", "Add the new rows to the study's files."
+        )
+    return _Old(plan, plan.details), then, now
+
+
+def _bought(old: _Old, now: Held) -> Held:
+    """Return everything that has come in since the first plan."""
+    return new_since(_looks_before(old)[0].held, now)
+
+
+def _paid(old: _Old, then: Held) -> frozenset[str]:
+    """Return the modalities whose setup was paid at an earlier look."""
+    return recorded_in(_bought(old, then))
+
+
+def _left(old: _Old, posterior: Posterior, cost: Decimal) -> tuple[Decimal | None, Decimal | None]:
+    """Return the budget at the last look, and what is left of it; None without a budget."""
+    before = None if old.update is None else old.update.remaining
+    total = problem_of(posterior).budget if before is None else Decimal(str(before))
+    return (None, None) if total is None else (total, max(total - cost, Decimal(0)))
+
+
+def next_plan(posterior: Posterior, problem: Problem, budget: Decimal | None, how: How) -> tuple[Plan, str]:
+    """Return the plan for what is left, and the decision that follows from its verdict."""
+    try:
+        plan = make_plan(posterior, problem, how)
+    except Infeasible:
+        if budget is None:
+            raise
+        plan = make_plan(posterior, replace(problem, budget=Decimal(0)), how)
+    if not plan.allocation.n_task and not plan.allocation.holds_brain_data:
+        return plan, "finished" if problem.budget is not None and problem.budget <= _least(problem) else "stop"
+    decision = {"collect": "go_on", "toss_up": "toss_up", "labels_only": "labels_instead"}
+    return plan, decision[plan.verdict.decision or "toss_up"]
+
+
+def _least(problem: Problem) -> Decimal:
+    """Return the price of one label."""
+    return Decimal(int(problem.task.cents(np.array([1]))[0])) * problem.cent
+
+
+def _gains(folder: Path, study: Study, before: Study | None) -> list[float]:
+    """Return the paired gain of every label that is new since the study of before, in the order of the labels."""
+    if before is None:
+        return []
+    made = load(folder).provenance.inputs
+    if made and made != dict(before.digest):
+        raise bad(
+            before.config.study.title,
+            "",
+            "it is not the study that the plan was made from: its files differ",
+            "Give the study as it was then, or leave it out; the monitoring rule is then not asked.",
+        )
+    return paired_gains(before.pilot, study.pilot).tolist()
+
+
+def deviations(plan: Plan, then: Held, now: Held) -> list[str]:
+    """Return where more was collected than was planned, in words."""
+    new, found = new_since(then, now), []
+    if new.labels > plan.allocation.n_task:
+        found.append(f"{new.labels:,} labels came in, {plan.allocation.n_task:,} were planned.")
+    for name, bought in plan.allocation.modalities.items():
+        if name in new.samples and new.samples[name] > bought.n_samples:
+            found.append(f"{name}: {new.samples[name]:,} samples came in, {bought.n_samples:,} were planned.")
+        if name in new.people and new.people[name] > (bought.subjects or 0):
+            found.append(f"{name}: {new.people[name]:,} new people, {bought.subjects or 0:,} were planned.")
+    return found
+
+
+def _looks_before(old: _Old) -> list[Look]:
+    """Return the looks of an earlier update, or the plan as the first."""
+    if old.update is not None:
+        return old.update.looks
+    pilot = old.details.pilot
+    assert pilot is not None
+    held = Held(
+        labels=pilot.labels or 0,
+        samples={name: round(float(own.n_samples or 0)) for name, own in pilot.modalities.items()},
+        people={name: int(own.subjects or 0) for name, own in pilot.modalities.items()},
+    )
+    verdict = old.plan.verdict
+    words: Mapping[str | None, str] = {"collect": "go_on", "toss_up": "toss_up", "labels_only": "labels_instead"}
+    return [
+        Look(when=old.plan.provenance.created, held=held, gain=verdict.gain, decision=words.get(verdict.decision, ""))
+    ]
+
+
+def _look(now: Held, plan: Plan, found: Reached | None, decision: str) -> Look:
+    return Look(
+        when=datetime.now(UTC).isoformat(timespec="seconds"),
+        held=now,
+        gain=plan.verdict.gain,
+        r2=None if found is None else found.r2,
+        forecast=None if found is None else found.then,
+        decision=decision,
+    )
+
+
+def said(decision: str, plan: Plan, found: Update) -> str:
+    """Return in a few sentences whether to go on, and why."""
+    parts = [f"{_WORDS[decision]}."]
+    if found.remaining is not None:
+        about = "about " if found.spent_is_estimated else ""
+        parts.append(
+            f"Of the budget, {found.remaining:,.2f} {found.currency} are left after {about}{found.spent:,.2f} spent."
+        )
+    if decision not in {"finished", "stop"}:
+        parts.append(plan.verdict.sentence)
+    if found.reached is not None:
+        kept = "as forecast" if found.reached.as_forecast else "not as forecast"
+        parts.append(
+            f"Within the data so far the learner reached R² = {found.reached.r2:.2f}, {kept}: the plan's posterior says "
+            f"{interval(found.reached.then)}."
+        )
+    return " ".join(parts)
