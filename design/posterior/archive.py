@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _KEPT = ("posterior", "sample_stats", "constant_data")
 """Groups that are read again."""
+_OF_PEOPLE = ("gain", "gain_raw")
+"""Sites with an entry for every person."""
 _FORMER = {"alike": "shared_noise", "alike_quantiles": "shared_noise_quantiles"}
 """Names of constants in archives of earlier versions, and what they are called now."""
 
@@ -263,8 +265,13 @@ def read_archive(path: Path, fingerprint: str | None) -> Archive | None:
     except Exception as error:  # damaged files make h5py and xarray raise a dozen types of errors
         raise DamagedArchive(one_line(error, 200)) from error
     sites = {str(name): value.values for name, value in groups["posterior"].items()}
+    for (
+        name
+    ) in _OF_PEOPLE:  # a file holds no empty array: nobody has a gain of their own where a modality has one person
+        sites.setdefault(name, np.zeros((*sites["scale"].shape, 0)))
     if not whole or not all(np.all(np.isfinite(value)) for value in sites.values()):
         raise DamagedArchive("its content is not what was written")
     statistics = {str(name): value.values.astype(float) for name, value in groups["sample_stats"].items()}
     constants = {_FORMER.get(str(name), str(name)): value.values for name, value in groups["constant_data"].items()}
+    constants.setdefault("person_modality", np.zeros(0))
     return Archive(Chains(sites=sites, statistics=statistics), constants, notes)

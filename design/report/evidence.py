@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from brainworth.design.common.checks import Check
+from brainworth.design.common.summaries import interval as signed
 from brainworth.design.decision.records.findings import PersonLeftOut
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.words import (
@@ -240,7 +241,7 @@ def look_rows(saved: Saved) -> list[tuple[str, ...]]:
             "; ".join(
                 f"{name}: {n:,} of {look.held.people.get(name, 0)} people" for name, n in look.held.samples.items()
             ),
-            "" if look.gain is None else interval(look.gain, "r2"),
+            "" if look.gain is None else signed(look.gain, signed=True),
             "" if look.forecast is None else interval(look.forecast, "r2"),
             "" if look.r2 is None else f"{look.r2:.3f}",
             _DECISIONS.get(look.decision, ""),

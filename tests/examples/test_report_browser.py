@@ -74,7 +74,7 @@ def test_quiet_and_offline(browser: Browser, addresses: dict[str, str], case: st
     pictures = browser.js("document.querySelectorAll('figure svg[role=img]').length")
     made = list((Path(addresses[case].removeprefix("file://")).parent / "figures").glob("*.svg"))
     # Only the made-up reports hold controls. Where no brain data can be bought, as in listening_fmri, there is no map of prices.
-    assert pictures == len(made) == (11 if case in MADE_UP else 9 if case == "listening_fmri" else 10)
+    assert pictures == len(made) == (12 if case in MADE_UP else 9 if case == "listening_fmri" else 10)
     assert pictures == browser.js(
         "[...document.querySelectorAll('figcaption')].filter(e => e.innerText.length > 40).length"
     )

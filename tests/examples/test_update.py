@@ -22,49 +22,31 @@ from brainworth.design.decision.update import Since, update_study
 from brainworth.design.decision.update.evidence import CAP, FEWEST, monitored, paired_gains
 from brainworth.design.decision.update.money import bill, held_by, remaining_problem
 from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.design.study_file.scaffold import write_example
 from brainworth.models.pilot.pilot import Pilot, Recording
 
-BUDGET = 1500.0
+BUDGET = 8000.0
 
 
-def frames(labels: int, recorded: int, people: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """The first so many labels and recordings of one made-up data set: one strong latent that carries most of the task."""
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((400, 20)) * np.arange(1, 21) ** -0.3
-    latent, rest = x @ rng.standard_normal(20), x @ rng.standard_normal(20)
-    latent, rest = latent / latent.std(), rest / rest.std()
-    y = np.sqrt(0.7) * latent + np.sqrt(0.3) * rest + rng.standard_normal(400)
-    ids = [f"s{i:03d}" for i in range(400)]
-    stimuli = pd.DataFrame(x, columns=[f"f{i}" for i in range(20)])
-    stimuli.insert(0, "stimulus", ids)
-    stimuli.insert(1, "group", [f"g{i // 5}" for i in range(400)])
-    parts = []
-    for person in range(people):
-        own = np.random.default_rng([1, person])
-        channels = latent[:recorded, None] * own.standard_normal(12) * 0.5 + own.standard_normal((recorded, 12))
-        part = pd.DataFrame(channels, columns=[f"c{i}" for i in range(12)])
-        part.insert(0, "subject", f"p{person}")
-        part.insert(1, "stimulus", ids[:recorded])
-        parts.append(part)
-    return stimuli, pd.DataFrame({"stimulus": ids[:labels], "label": y[:labels]}), pd.concat(parts, ignore_index=True)
-
-
-def study_of(labels: int, recorded: int, people: int) -> bw.Study:
-    stimuli, label, recordings = frames(labels, recorded, people)
-    cost = bw.Cost(per_session=100.0, samples_per_session=400, per_subject=40.0, setup=50.0)
-    return bw.Study.from_frames(
-        stimuli=stimuli,
-        labels=label,
-        recordings={"EEG": recordings},
-        task=bw.Task(cost_per_label=2.0, max_labels=500),
-        modalities=[bw.Modality(name="EEG", new_subjects=True, cost=cost)],
-        budget=bw.Budget(total=BUDGET, currency="EUR"),
-    )
+def study_of(folder: Path, labels: int, each: int, people: int, spoiled: int | None = None) -> bw.Study:
+    """The first so many labels, and samples of each of so many people, of the example study; labels from ``spoiled`` on negated."""
+    files = {path.name: path for path in write_example(folder)}
+    stimuli, known = pd.read_csv(files["stimuli.csv"]), pd.read_csv(files["labels.csv"])
+    late = pd.DataFrame({"stimulus": [s for s in stimuli["stimulus"] if s not in set(known["stimulus"])]})
+    late["label"] = np.random.default_rng(0).choice(known["label"], len(late))
+    table = pd.concat([known, late], ignore_index=True).head(labels)
+    if spoiled is not None:
+        table.loc[spoiled:, "label"] *= -1.0
+    table.to_csv(files["labels.csv"], index=False)
+    eeg = pd.read_csv(files["eeg.csv"])
+    kept = eeg[eeg["subject"].isin(sorted(eeg["subject"].unique())[:people])]
+    kept.groupby("subject").head(each).to_csv(files["eeg.csv"], index=False)
+    return bw.Study.from_file(files["study.toml"])
 
 
 @pytest.fixture(scope="module")
-def before() -> bw.Study:
-    return study_of(80, 150, 2)
+def before(tmp_path_factory: pytest.TempPathFactory) -> bw.Study:
+    return study_of(tmp_path_factory.mktemp("before"), 50, 80, 1)
 
 
 @pytest.fixture(scope="module")
@@ -76,29 +58,30 @@ def planned(before: bw.Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def updated(before: bw.Study, planned: Path) -> bw.Plan:
-    return study_of(120, 200, 3).update(planned / "plan", planned / "next", before=before, rehearsals=0, force=True)
+    more = study_of(planned / "more", 80, 120, 2)
+    return more.update(planned / "plan", planned / "next", before=before, rehearsals=0, force=True)
 
 
 def test_an_update_says_what_came_what_it_taught_and_whether_to_go_on(updated: bw.Plan, planned: Path) -> None:
     assert updated.details is not None
     found = updated.details.update
     assert found is not None
-    assert found.then == Held(labels=80, samples={"EEG": 300}, people={"EEG": 2})
-    assert found.now == Held(labels=120, samples={"EEG": 600}, people={"EEG": 3})
-    # 40 labels at 2, one new person at 40, one session of at most 400 samples at 100, the setup once at 50
-    assert found.spent == 80 + 40 + 100 + 50
-    assert found.remaining == BUDGET - found.spent
+    assert found.then == Held(labels=50, samples={"EEG": 80}, people={"EEG": 1})
+    assert found.now == Held(labels=80, samples={"EEG": 240}, people={"EEG": 2})
+    # 30 labels at 0.12; 160 samples, of 178 that were recorded at 0.05 in one session at 150; a new person at 40; setup 1000
+    assert found.spent == pytest.approx(30 * 0.12 + 178 * 0.05 + 150 + 40 + 1000, abs=1e-9)
+    assert found.remaining == pytest.approx(BUDGET - found.spent)
     assert updated.cost.total <= BUDGET - found.spent
     decisions = {"collect": "go_on", "toss_up": "toss_up", "labels_only": "labels_instead"}
     assert found.decision == decisions[str(updated.verdict.decision)]
     assert updated.verdict.sentence in found.sentence
     assert [look.decision for look in found.looks][-1] == found.decision
-    assert [look.held.labels for look in found.looks] == [80, 120]
+    assert [look.held.labels for look in found.looks] == [50, 80]
     assert found.reached is not None
     assert found.reached.as_forecast, "the data are of the same kind as the pilot's"
-    assert len(found.gains) == 40
+    assert len(found.gains) == 30
     assert found.monitored is not None
-    assert found.monitored.labels == 40
+    assert found.monitored.labels == 30
     assert found.monitored.low <= CAP * np.mean(found.gains) <= found.monitored.high
     assert set(found.beliefs) == {"alignment", "latent_dimension", "snr:EEG", "explainable share"}
     page = (planned / "next" / "report.html").read_text()
@@ -108,14 +91,9 @@ def test_an_update_says_what_came_what_it_taught_and_whether_to_go_on(updated: b
     assert len(repr(found).splitlines()) <= 20
 
 
-def test_what_nobody_forecast_is_told_apart(before: bw.Study, planned: Path) -> None:
-    """Labels of the new stimuli that have nothing to do with them: what is reached leaves the plan's interval."""
-    stimuli, label, recordings = frames(400, 150, 2)
-    label.loc[80:, "label"] = np.random.default_rng(5).standard_normal(320) * 1.4
-    config = study_of(80, 150, 2).config
-    spoiled = bw.Study.from_frames(
-        stimuli=stimuli, labels=label, recordings={"EEG": recordings}, config=config.model_dump(exclude_unset=True)
-    )
+def test_what_nobody_forecast_is_told_apart(before: bw.Study, planned: Path, tmp_path: Path) -> None:
+    """New labels that say the opposite of the pilot's: what is reached leaves the plan's interval."""
+    spoiled = study_of(tmp_path, 110, 80, 1, spoiled=50)
     plan = spoiled.update(planned / "plan", planned / "spoiled", before=before, rehearsals=0, force=True)
     assert plan.details is not None
     found = plan.details.update
@@ -123,23 +101,34 @@ def test_what_nobody_forecast_is_told_apart(before: bw.Study, planned: Path) -> 
     assert found.reached is not None
     assert not found.reached.as_forecast
     share = found.beliefs["explainable share"]
-    assert (share.now.q95 or 1.0) < (share.then.mean or 0.0)
+    assert (share.now.mean or 1.0) < (share.then.mean or 0.0)
+
+
+def test_the_posterior_of_one_person_is_used_again(before: bw.Study, planned: Path) -> None:
+    """A file holds no empty array, and nobody of a single person's pilot has a gain of their own."""
+    saved = fit_study(before, before.config.study.seed, planned / "plan" / "posterior.nc")
+    assert saved.seconds == {"reused": 0.0}
+    assert saved.draws.people.shape[1] == 1
+    assert np.isfinite(np.asarray(saved.draws.people)).all()
+    again = before.plan(planned / "plan", rehearsals=0, force=True)
+    assert "reused" in again.provenance.seconds
 
 
 def test_money_is_counted_to_the_cent_and_limits_shrink(before: bw.Study, updated: bw.Plan, planned: Path) -> None:
     posterior = fit_study(before, before.config.study.seed, planned / "plan" / "posterior.nc")
     problem = problem_of(posterior)
     new = Held(labels=10, samples={"EEG": 900}, people={"EEG": 2})
-    # two people come twice for sessions of at most 400 samples
-    assert bill(problem, new) == Decimal(10 * 2 + 4 * 100 + 2 * 40 + 50)
-    assert bill(problem, new, frozenset({"EEG"})) == Decimal(10 * 2 + 4 * 100 + 2 * 40)
+    # 1,000 samples were recorded: two people come once each
+    assert bill(problem, new) == Decimal("1.20") + 50 + 2 * 150 + 2 * 40 + 1000
+    assert bill(problem, new, frozenset({"EEG"})) == Decimal("1.20") + 50 + 2 * 150 + 2 * 40
     assert bill(problem, Held(labels=0, samples={"EEG": 0}, people={"EEG": 0})) == 0
     ahead = remaining_problem(posterior, new, frozenset({"EEG"}), Decimal(700))
     assert ahead.budget == 700
-    assert ahead.task_limits.max_labels == 490
+    assert ahead.task_limits.max_labels == 20_000 - 10
+    assert ahead.modalities[0][1].max_subjects == 40 - 2
     assert ahead.modalities[0][0].setup == FREE
     assert problem.modalities[0][0].setup != FREE
-    assert held_by(before) == Held(labels=80, samples={"EEG": 300}, people={"EEG": 2})
+    assert held_by(before) == Held(labels=50, samples={"EEG": 80}, people={"EEG": 1})
 
 
 def _pilot(labels: int, *, useful: bool, seed: int) -> Pilot:
@@ -189,16 +178,14 @@ def test_the_rule_is_asked_of_enough_labels_only(before: bw.Study, updated: bw.P
 @pytest.mark.parametrize(
     ("now", "message"),
     [
-        ((60, 150, 2), "the plan's pilot had 80 labels, the study has 60"),
-        ((90, 100, 2), "EEG: the plan's pilot had 300 samples, the study has 200"),
-        ((80, 150, 2), "nothing has come in since the plan"),
+        ((40, 80, 1), "the plan's pilot had 50 labels, the study has 40"),
+        ((60, 70, 1), "EEG: the plan's pilot had 80 samples, the study has 70"),
+        ((50, 80, 1), "nothing has come in since the plan"),
     ],
 )
-def test_less_than_the_pilot_is_refused(
-    now: tuple[int, int, int], message: str, updated: bw.Plan, planned: Path
-) -> None:
+def test_less_than_the_pilot_is_refused(now: tuple[int, int, int], message: str, planned: Path, tmp_path: Path) -> None:
     with pytest.raises(bw.BadInput, match=message) as caught:
-        update_study(planned / "plan", study_of(*now), planned / "refused")
+        update_study(planned / "plan", study_of(tmp_path, *now), planned / "refused")
     assert "\n" not in str(caught.value)
     assert not (planned / "refused").exists()
 
@@ -206,13 +193,15 @@ def test_less_than_the_pilot_is_refused(
 def test_what_else_cannot_be_updated(
     before: bw.Study, planned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    more = study_of(120, 200, 3)
+    more = study_of(tmp_path / "more", 80, 120, 2)
     with pytest.raises(bw.BadInput, match="is not written over the plan"):
         update_study(planned / "plan", more, planned / "plan")
     with pytest.raises(bw.BadInput, match=r"plan\.json does not exist"):
         update_study(tmp_path, more, tmp_path / "next")
     with pytest.raises(bw.BadInput, match="a finite number of at least 0"):
         update_study(planned / "plan", more, tmp_path / "next", Since(spent=float("nan")))
+    with pytest.raises(bw.BadInput, match=r"between 0 and 0\.5"):
+        update_study(planned / "plan", more, tmp_path / "next", Since(level=2.0))
     made_up = report_fixture.write(tmp_path / "made_up")
     details = json.loads((made_up / "details.json").read_text())
     (made_up / "details.json").write_text(json.dumps(details | {"pilot": {"labels": 10, "modalities": {}}}))

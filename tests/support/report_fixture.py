@@ -445,6 +445,7 @@ def _decision(toy: _Toy) -> dict[str, Any]:
             "order_changes": [{"budget": 9_000.0, "below": n, "above": toy.names[0]} for n in toy.names[1:2]],
         },
         "controls": _controls(toy.names),
+        "update": _update(toy.names),
         "near_optimal_points": [],
     }
 
@@ -465,6 +466,38 @@ def _controls(names: tuple[str, ...]) -> dict[str, Any]:
         },
         "labels": 180, "groups": 60, "splits": 3, "level": 1.67,
         "alignment": summary(np.linspace(0.2, 0.8, 50)), "shuffled_alignment": summary(np.linspace(0.0, 0.3, 50)),
+    }  # fmt: skip
+
+
+def _update(names: tuple[str, ...]) -> dict[str, Any]:
+    """Two looks after an earlier plan: what came in was as forecast, and the rule is open."""
+    held = [
+        {"labels": 180 * n, "samples": dict.fromkeys(names, 600 * n), "people": dict.fromkeys(names, n)}
+        for n in (1, 2, 3)
+    ]
+    gain = summary(np.linspace(-0.01, 0.09, 50))
+    forecast = summary(np.linspace(0.2, 0.5, 50))
+    looks: list[dict[str, Any]] = [
+        {"when": "2026-01-05T10:00:00+00:00", "held": held[0], "gain": gain, "decision": "go_on"}
+    ]
+    looks += [
+        {"when": f"2026-0{n + 1}-05T10:00:00+00:00", "held": held[n], "gain": gain, "r2": 0.3 + 0.02 * n, "forecast": forecast,
+         "decision": "go_on"}
+        for n in (1, 2)
+    ]  # fmt: skip
+    return {
+        "schema": "brainworth.update/1",
+        "decision": "go_on",
+        "sentence": f"Go on with brain data of {names[0]}. Of the budget, 9,000.00 USD are left.",
+        "then": held[1], "now": held[2], "spent": 4_200.0, "spent_is_estimated": True, "remaining": 9_000.0, "currency": "USD",
+        "beliefs": {
+            name: {"then": summary(np.linspace(0.2, 0.8, 50)), "now": summary(np.linspace(0.3, 0.6, 50))}
+            for name in ("alignment", f"snr:{names[0]}", "explainable share")
+        },
+        "reached": {"share": 0.67, "r2": 0.34, "r2_se": 0.04, "then": forecast, "now": forecast},
+        "monitored": {"decision": "go on", "labels": 360, "low": -0.1, "high": 0.2, "worthwhile": 0.004, "level": 0.05,
+                      "sentence": "Whether the recordings so far gain what is worthwhile is open."},
+        "gains": [0.01, -0.02], "looks": looks, "deviations": ["200 labels came in, 180 were planned."],
     }  # fmt: skip
 
 

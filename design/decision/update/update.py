@@ -80,6 +80,9 @@ def update_study(folder: Path, study: Study, out: Path, since: Since | None = No
     given = since or Since()
     if out.resolve() == folder.resolve():
         raise bad(out, "", "an update is not written over the plan it updates", "Give --out a folder of its own.")
+    if not 0.0 < given.level < 0.5:
+        raise bad("update", "level", f"got {given.level:g}", "It must lie between 0 and 0.5, e.g. 0.05.")
+    stated = None if given.spent is None else money_of(given.spent)
     old, then, now = _beginning(folder, study)
     say = given.how.progress or silent
     say("posterior")
@@ -87,7 +90,7 @@ def update_study(folder: Path, study: Study, out: Path, since: Since | None = No
     earlier = earlier_posterior(study, folder / "posterior.nc")
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc", say)
     paid = _paid(old, then)
-    cost = bill(problem_of(posterior), new_since(then, now), paid) if given.spent is None else money_of(given.spent)
+    cost = bill(problem_of(posterior), new_since(then, now), paid) if stated is None else stated
     budget, left = _left(old, posterior, cost)
     say("monitoring")
     gains = [*(() if old.update is None else old.update.gains), *_gains(folder, study, given.before)]
@@ -231,7 +234,7 @@ def deviations(plan: Plan, then: Held, now: Held) -> list[str]:
         if name in new.samples and new.samples[name] > bought.n_samples:
             found.append(f"{name}: {new.samples[name]:,} samples came in, {bought.n_samples:,} were planned.")
         if name in new.people and new.people[name] > (bought.subjects or 0):
-            found.append(f"{name}: {new.people[name]:,} new people, {bought.subjects or 0:,} were planned.")
+            found.append(f"{name}: new people came in: {new.people[name]:,}; planned were {bought.subjects or 0:,}.")
     return found
 
 
