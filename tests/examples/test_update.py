@@ -196,13 +196,22 @@ def test_what_else_cannot_be_updated(
     more = study_of(tmp_path / "more", 80, 120, 2)
     with pytest.raises(bw.BadInput, match="is not written over the plan"):
         update_study(planned / "plan", more, planned / "plan")
+    for old, new, message in (
+        ('name = "EEG"', 'name = "MEG"', "the plan is of 'EEG', the study of 'MEG'"),
+        ("reuse_pilot = true", "reuse_pilot = false", "needs reuse_pilot = true"),
+    ):
+        study_of(tmp_path / message[:12], 80, 120, 2)
+        file = tmp_path / message[:12] / "study.toml"
+        file.write_text(file.read_text().replace(old, new))
+        with pytest.raises(bw.BadInput, match=message):
+            update_study(planned / "plan", bw.Study.from_file(file), tmp_path / "next")
     with pytest.raises(bw.BadInput, match=r"plan\.json does not exist"):
         update_study(tmp_path, more, tmp_path / "next")
     with pytest.raises(bw.BadInput, match="a finite number of at least 0"):
         update_study(planned / "plan", more, tmp_path / "next", Since(spent=float("nan")))
     with pytest.raises(bw.BadInput, match=r"between 0 and 0\.5"):
         update_study(planned / "plan", more, tmp_path / "next", Since(level=2.0))
-    made_up = report_fixture.write(tmp_path / "made_up")
+    made_up = report_fixture.write(tmp_path / "made_up", "one")
     details = json.loads((made_up / "details.json").read_text())
     (made_up / "details.json").write_text(json.dumps(details | {"pilot": {"labels": 10, "modalities": {}}}))
     with pytest.raises(bw.BadInput, match=r"posterior\.nc: there is no such file"):

@@ -19,6 +19,7 @@ import numpy as np
 
 from brainworth.design.allocation.problem import Problem
 from brainworth.design.common.errors import BadInput, Infeasible
+from brainworth.design.common.messages import listed
 from brainworth.design.common.messages import problem as bad
 from brainworth.design.common.progress import silent
 from brainworth.design.common.summaries import interval
@@ -83,11 +84,12 @@ def update_study(folder: Path, study: Study, out: Path, since: Since | None = No
     if not 0.0 < given.level < 0.5:
         raise bad("update", "level", f"got {given.level:g}", "It must lie between 0 and 0.5, e.g. 0.05.")
     stated = None if given.spent is None else money_of(given.spent)
-    old, then, now = _beginning(folder, study)
+    old = _earlier(folder, study)
+    then, now = old.held, held_by(study)
+    _require_more(study, then, now)
     say = given.how.progress or silent
     say("posterior")
     out.mkdir(parents=True, exist_ok=True)
-    earlier = earlier_posterior(study, folder / "posterior.nc")
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc", say)
     paid = _paid(old, then)
     cost = bill(problem_of(posterior), new_since(then, now), paid) if stated is None else stated
@@ -103,15 +105,15 @@ def update_study(folder: Path, study: Study, out: Path, since: Since | None = No
         spent_is_estimated=given.spent is None,
         remaining=None if left is None else float(left),
         currency=study.config.budget.currency,
-        beliefs=beliefs(earlier, posterior),
-        reached=reached(earlier, posterior),
+        beliefs=beliefs(old.posterior, posterior),
+        reached=reached(old.posterior, posterior),
         monitored=monitored(gains, posterior, given.level),
         gains=gains,
         deviations=deviations(old.plan, then, now),
     )
     ahead = remaining_problem(posterior, _bought(old, now), paid | recorded_in(new_since(then, now)), left)
     plan, decision = next_plan(posterior, ahead, budget, given.how)
-    looks = [*_looks_before(old), _look(now, plan, found.reached, decision)]
+    looks = [*old.looks, _look(now, plan, found.reached, decision)]
     sentence = said(decision, plan, found)
     found = found.model_copy(update={"decision": decision, "sentence": sentence, "looks": looks})
     plan = with_details(plan, update=found)
@@ -121,38 +123,65 @@ def update_study(folder: Path, study: Study, out: Path, since: Since | None = No
 
 @dataclass(frozen=True)
 class _Old:
+    """The plan that is updated."""
+
     plan: Plan
     details: Details
+    posterior: Posterior
+    held: Held
+    """What the study held then."""
 
     @property
     def update(self) -> Update | None:
+        """What the plan itself was an update of."""
         return self.details.update
 
+    @property
+    def looks(self) -> list[Look]:
+        """The looks of an earlier update, or the plan as the first."""
+        if self.update is not None:
+            return self.update.looks
+        verdict = self.plan.verdict
+        words: Mapping[str | None, str] = {"collect": "go_on", "toss_up": "toss_up", "labels_only": "labels_instead"}
+        decision = words.get(verdict.decision, "")
+        return [Look(when=self.plan.provenance.created, held=self.held, gain=verdict.gain, decision=decision)]
 
-def _beginning(folder: Path, study: Study) -> tuple[_Old, Held, Held]:
-    """Return the plan of before, what it had, and what there is now."""
+
+def _earlier(folder: Path, study: Study) -> _Old:
+    """Return the plan of before, its posterior, and what it had."""
     plan = load(folder)
     if plan.details is None or plan.details.pilot is None:
-        raise bad(
-            folder / "details.json",
-            "pilot",
-            "it does not say what the pilot held",
-            "Plan again with `brainworth plan`.",
-        )
+        wrong = "it does not say what the pilot held"
+        raise bad(folder / "details.json", "pilot", wrong, "Plan again with `brainworth plan`.")
     if not study.has_pilot:
         raise BadInput(
             f"{study.config.study.title}: the study has no data, so there is nothing to update the plan with."
         )
-    held = plan.details.pilot
-    names = study.config.modality_names
+    names, planned = study.config.modality_names, tuple(plan.allocation.modalities)
+    if names != planned:
+        wrong = f"the plan is of {listed(planned)}, the study of {listed(names)}"
+        right = "An update needs the same modalities in the same order; for another one, plan again."
+        raise bad(study.config.study.title, "modality", wrong, right)
+    if not study.config.budget.reuse_pilot:
+        right = "Data bought since the plan train the final model, so an update needs reuse_pilot = true."
+        raise bad(study.config.study.title, "budget > reuse_pilot", "it is false", right)
+    posterior, held = earlier_posterior(study, folder / "posterior.nc"), plan.details.pilot
+    if plan.details.update is not None:
+        return _Old(plan, plan.details, posterior, plan.details.update.now)
+    # A posterior counts samples by what they are worth where they resemble each other.
+    fraction = np.array([modality.cost.usable_fraction for modality in study.config.modality])
+    counted = np.asarray(posterior.pilot.samples) * fraction / np.asarray(posterior.pilot.usable)
     then = Held(
         labels=held.labels if held.labels is not None else round(float(held.n_task or 0.0)),
-        samples={
-            name: round(float(held.modalities[name].n_samples or 0)) if name in held.modalities else 0 for name in names
-        },
-        people={name: int(held.modalities[name].subjects or 0) if name in held.modalities else 0 for name in names},
+        samples={name: round(float(count)) for name, count in zip(names, counted, strict=True)},
+        people=posterior.people,
     )
-    now = held_by(study)
+    return _Old(plan, plan.details, posterior, then)
+
+
+def _require_more(study: Study, then: Held, now: Held) -> None:
+    """Raise ``BadInput`` unless the study holds all that the plan's pilot had, and more."""
+    title = study.config.study.title
     for what, before, after in (
         ("labels", {"": then.labels}, {"": now.labels}),
         ("samples", then.samples, now.samples),
@@ -161,22 +190,15 @@ def _beginning(folder: Path, study: Study) -> tuple[_Old, Held, Held]:
         for name, count in before.items():
             if after[name] < count:
                 where = f"{name}: " if name else ""
-                raise bad(
-                    study.config.study.title,
-                    "",
-                    f"{where}the plan's pilot had {count:,} {what}, the study has {after[name]:,}",
-                    "An update needs everything collected so far, the pilot included.",
-                )
+                wrong = f"{where}the plan's pilot had {count:,} {what}, the study has {after[name]:,}"
+                raise bad(title, "", wrong, "An update needs everything collected so far, the pilot included.")
     if then == now:
-        raise bad(
-            study.config.study.title, "", "nothing has come in since the plan", "Add the new rows to the study's files."
-        )
-    return _Old(plan, plan.details), then, now
+        raise bad(title, "", "nothing has come in since the plan", "Add the new rows to the study's files.")
 
 
 def _bought(old: _Old, now: Held) -> Held:
     """Return everything that has come in since the first plan."""
-    return new_since(_looks_before(old)[0].held, now)
+    return new_since(old.looks[0].held, now)
 
 
 def _paid(old: _Old, then: Held) -> frozenset[str]:
@@ -236,24 +258,6 @@ def deviations(plan: Plan, then: Held, now: Held) -> list[str]:
         if name in new.people and new.people[name] > (bought.subjects or 0):
             found.append(f"{name}: new people came in: {new.people[name]:,}; planned were {bought.subjects or 0:,}.")
     return found
-
-
-def _looks_before(old: _Old) -> list[Look]:
-    """Return the looks of an earlier update, or the plan as the first."""
-    if old.update is not None:
-        return old.update.looks
-    pilot = old.details.pilot
-    assert pilot is not None
-    held = Held(
-        labels=pilot.labels or 0,
-        samples={name: round(float(own.n_samples or 0)) for name, own in pilot.modalities.items()},
-        people={name: int(own.subjects or 0) for name, own in pilot.modalities.items()},
-    )
-    verdict = old.plan.verdict
-    words: Mapping[str | None, str] = {"collect": "go_on", "toss_up": "toss_up", "labels_only": "labels_instead"}
-    return [
-        Look(when=old.plan.provenance.created, held=held, gain=verdict.gain, decision=words.get(verdict.decision, ""))
-    ]
 
 
 def _look(now: Held, plan: Plan, found: Reached | None, decision: str) -> Look:
