@@ -28,6 +28,19 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--run-slow", action="store_true", help="run the tests of the nightly set, too: minutes each")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the nightly set out unless it is asked for; a test that is named alone is asked for."""
+    if config.getoption("--run-slow") or any("::" in argument for argument in config.args):
+        return
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="Of the nightly set: pytest --run-slow."))
+
+
 @pytest.fixture(autouse=True, scope="module")
 def few_programs() -> Iterator[None]:
     """Let go of compiled programs between modules: all of them together have more mappings than Linux allows a process."""

@@ -265,12 +265,11 @@ def read_archive(path: Path, fingerprint: str | None) -> Archive | None:
     except Exception as error:  # damaged files make h5py and xarray raise a dozen types of errors
         raise DamagedArchive(one_line(error, 200)) from error
     sites = {str(name): value.values for name, value in groups["posterior"].items()}
-    for (
-        name
-    ) in _OF_PEOPLE:  # a file holds no empty array: nobody has a gain of their own where a modality has one person
-        sites.setdefault(name, np.zeros((*sites["scale"].shape, 0)))
     if not whole or not all(np.all(np.isfinite(value)) for value in sites.values()):
         raise DamagedArchive("its content is not what was written")
+    # A file holds no empty array: nobody has a gain of their own where a modality has one person.
+    for name in _OF_PEOPLE:
+        sites.setdefault(name, np.zeros((*sites["scale"].shape, 0)))
     statistics = {str(name): value.values.astype(float) for name, value in groups["sample_stats"].items()}
     constants = {_FORMER.get(str(name), str(name)): value.values for name, value in groups["constant_data"].items()}
     constants.setdefault("person_modality", np.zeros(0))

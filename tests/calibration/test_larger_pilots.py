@@ -45,6 +45,7 @@ def test_sample_size_scaling_alone_would_fail() -> None:
     assert off["value"] > 3 * off["se"]
 
 
+@pytest.mark.slow
 def test_refits_leave_the_doubt_that_is_stated(tmp_path: Path) -> None:
     """Of the alignment, three times the labels leave about what is stated; sample-size scaling alone would leave a third.
 

@@ -61,6 +61,7 @@ def test_shuffled_rows_hide_the_autocorrelation(story: Any, tmp_path: Path) -> N
     assert factor["shuffled"] == pytest.approx(1.0, abs=0.1)
 
 
+@pytest.mark.slow
 def test_command_checks_its_forecast(tmp_path: Path) -> None:
     pytest.importorskip("nilearn", reason="Haemodynamic responses need brainworth[fmri].")
     command = [sys.executable, str(CASE / "run.py"), "--out", str(tmp_path), "--people", "4", "--forecast-only"]

@@ -75,6 +75,7 @@ def test_a_streamed_study_gets_the_same_plan(planned: tuple[Path, list[Plan]]) -
     assert other == pytest.approx(best, abs=0.02)
 
 
+@pytest.mark.slow
 def test_maps_do_not_care_who_works(studies: tuple[Study, Study], planned: tuple[Path, list[Plan]]) -> None:
     """The maps that read a pilot on disk, on two worker processes and on none: the same bit for bit.
 

@@ -32,6 +32,7 @@ from brainworth.design.decision.sensitivity.tornado import centre, tornado
 from brainworth.design.decision.sensitivity.voi import value_of_information
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
+from brainworth.models.theory.quadrature import compress
 from brainworth.models.theory.system import Spectrum, System
 
 N_DRAWS = 120
@@ -44,7 +45,7 @@ def surface() -> PosteriorSurface:
     total = rng.beta(3.0, 2.0, N_DRAWS)
     part = rng.uniform(0.5, 0.9, N_DRAWS)
     system = System(
-        spectrum=Spectrum.power_law(150, 0.5),
+        spectrum=compress(Spectrum.power_law(150, 0.5)),
         signal_variance=jnp.ones(N_DRAWS),
         noise_variance=jnp.asarray(rng.lognormal(1.2, 0.3, N_DRAWS)),
         alignment=jnp.asarray(np.column_stack([total * part, total * (1 - part)])),

@@ -120,7 +120,8 @@ def test_constants_of_earlier_versions_are_read_under_their_new_names(tmp_path: 
     archive.write_archive(data, tmp_path / "posterior.nc")
     read = archive.read_archive(tmp_path / "posterior.nc", "mark")
     assert read is not None
-    assert set(read.constants) == {"shared_noise", "shared_noise_quantiles"}
+    assert set(read.constants) == {"shared_noise", "shared_noise_quantiles", "person_modality"}
+    assert read.constants["person_modality"].size == 0, "an empty array is not in the file"
 
 
 def test_an_archive_has_the_mode_of_other_files(saved: tuple[Chains, Path], tmp_path: Path) -> None:
