@@ -75,10 +75,12 @@ def update(  # noqa: PLR0913  (one parameter per option of the command)
             workers=people,
         )
     found = None if plan.details is None else plan.details.update
-    if found is None or quiet:
+    if found is None:
         return
     if as_json:
         print_json(found)
+        return
+    if quiet:
         return
     card = found.card()
     print_table("What is believed", ("", "then", "now"), card.rows)
