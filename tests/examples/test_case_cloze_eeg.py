@@ -55,6 +55,7 @@ def test_design_balances_the_nouns_while_the_brain_follows_cloze(corpus: Any) ->
     assert found["item-mean N400 with cloze"] == pytest.approx(0.50, abs=0.02)
 
 
+@pytest.mark.slow
 def test_command_checks_its_forecast(tmp_path: Path) -> None:
     command = [sys.executable, str(CASE / "run.py"), "--out", str(tmp_path), "--people", "4"]
     finished = subprocess.run(
