@@ -6,6 +6,7 @@ In: a posterior and an allocation. Out: ``ExchangeRates``; where brain data repl
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -51,7 +52,7 @@ class Exchanger:
     at: Purchase
     """One purchase; people and repeats are the same for all that is asked."""
 
-    @property
+    @cached_property
     def _risk(self) -> Risk:
         step = max(1, len(self.surface.draws.people) // EXCHANGE_DRAWS)
         plain = replace(self.surface, shift=1.0, shifts=(), single_studies=False)

@@ -223,10 +223,7 @@ _DECISIONS = {
 def updated(saved: Saved) -> list[str]:
     """Say what came in since an earlier plan and whether to go on; nothing if this is the first plan."""
     found = saved.details.update
-    if found is None:
-        return []
-    monitored = [] if found.monitored is None else [found.monitored.sentence]
-    return [found.sentence, *monitored, *found.deviations]
+    return [] if found is None else [found.sentence, *found.remarks]
 
 
 def look_rows(saved: Saved) -> list[tuple[str, ...]]:

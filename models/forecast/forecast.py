@@ -140,12 +140,6 @@ def _doubled(values: Float[Array, " modality"] | None) -> Float[Array, " source"
     return None if values is None else jnp.concatenate([values, values])
 
 
-def risk_of_order(system: System, people: Array, size: PilotSize, order: Order) -> Float[Array, ""]:
-    """Return the excess risk M of the optimal learner at pilot + new, for one draw; the mean label known."""
-    both, design = joined(system, people, size, order)
-    return Optimal().risk(both, encode(both, design), design.n_task)
-
-
 @register_dataclass
 @dataclass(frozen=True)
 class Outcome:

@@ -50,7 +50,8 @@ def compress(spectrum: Spectrum, nodes: int | None = None) -> Spectrum:
         The same total count, the same moments of log d up to order 2 nodes - 1. Where there are fewer distinct variances than
         nodes, the largest one is repeated with a count of 0.
     """
-    size = min(n for n in SIZES if n >= nodes_needed(spectrum)) if nodes is None else nodes
+    needed = nodes_needed(spectrum) if nodes is None else nodes
+    size = min(size for size in SIZES if size >= needed) if nodes is None else nodes
     variance, where = np.unique(np.asarray(spectrum.variance), return_inverse=True)
     count = np.bincount(where, weights=np.asarray(spectrum.count))
     if variance.size <= size:

@@ -107,8 +107,12 @@ class Update(HasCard, Record):
     deviations: list[str] = Field(default_factory=list)
     """Where what was collected differs from what was planned."""
 
+    @property
+    def remarks(self) -> list[str]:
+        """What is said besides the decision: the monitoring rule, and where the plan was left."""
+        return [*([] if self.monitored is None else [self.monitored.sentence]), *self.deviations]
+
     def card(self) -> Card:
         """Return what came, what was believed then and now."""
         rows = [(name, interval(own.then), interval(own.now)) for name, own in self.beliefs.items()]
-        said = [*([] if self.monitored is None else [self.monitored.sentence]), *self.deviations]
-        return Card("Update", self.sentence, ("", "then", "now"), rows, said)
+        return Card("Update", self.sentence, ("", "then", "now"), rows, self.remarks)

@@ -9,7 +9,6 @@ posterior, a study of other modalities, or one that holds less than the plan's p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -35,6 +34,8 @@ from brainworth.design.posterior.earlier import earlier_posterior
 from brainworth.design.posterior.fit import Posterior, fit_study
 
 LEVEL = 0.05
+_DECISIONS = {"collect": "go_on", "toss_up": "toss_up", "labels_only": "labels_instead"}
+"""What a verdict on the rest of the budget means for a study under way."""
 _WORDS = {
     "go_on": "Go on with brain data",
     "toss_up": "A toss-up: with what is left, brain data and labels alone promise about the same",
@@ -95,7 +96,7 @@ def update_study(folder: Path, study: Study, out: Path, since: Since | None = No
     cost = bill(problem_of(posterior), new_since(then, now), paid) if stated is None else stated
     budget, left = _left(old, posterior, cost)
     say("monitoring")
-    gains = [*(() if old.update is None else old.update.gains), *_gains(folder, study, given.before)]
+    gains = [*(() if old.update is None else old.update.gains), *_gains(old.plan, study, given.before)]
     found = Update(
         decision="finished",
         sentence="",
@@ -142,8 +143,7 @@ class _Old:
         if self.update is not None:
             return self.update.looks
         verdict = self.plan.verdict
-        words: Mapping[str | None, str] = {"collect": "go_on", "toss_up": "toss_up", "labels_only": "labels_instead"}
-        decision = words.get(verdict.decision, "")
+        decision = _DECISIONS[verdict.decision] if verdict.decision else ""
         return [Look(when=self.plan.provenance.created, held=self.held, gain=verdict.gain, decision=decision)]
 
 
@@ -223,8 +223,7 @@ def next_plan(posterior: Posterior, problem: Problem, budget: Decimal | None, ho
         plan = make_plan(posterior, replace(problem, budget=Decimal(0)), how)
     if not plan.allocation.n_task and not plan.allocation.holds_brain_data:
         return plan, "finished" if problem.budget is not None and problem.budget <= _least(problem) else "stop"
-    decision = {"collect": "go_on", "toss_up": "toss_up", "labels_only": "labels_instead"}
-    return plan, decision[plan.verdict.decision or "toss_up"]
+    return plan, _DECISIONS[plan.verdict.decision or "toss_up"]
 
 
 def _least(problem: Problem) -> Decimal:
@@ -232,11 +231,11 @@ def _least(problem: Problem) -> Decimal:
     return Decimal(int(problem.task.cents(np.array([1]))[0])) * problem.cent
 
 
-def _gains(folder: Path, study: Study, before: Study | None) -> list[float]:
+def _gains(plan: Plan, study: Study, before: Study | None) -> list[float]:
     """Return the paired gain of every label that is new since the study of before, in the order of the labels."""
     if before is None:
         return []
-    made = load(folder).provenance.inputs
+    made = plan.provenance.inputs
     if made and made != dict(before.digest):
         raise bad(
             before.config.study.title,
