@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import report_fixture
 
@@ -30,6 +31,13 @@ sys.dont_write_bytecode = False
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-slow", action="store_true", help="run the tests of the nightly set, too: minutes each")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let property tests draw the same examples on every run; new ones are drawn by the nightly set."""
+    if not config.getoption("--run-slow"):
+        settings.register_profile("the same examples", derandomize=True, database=None)
+        settings.load_profile("the same examples")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -25,6 +25,7 @@ from brainworth.design.pilot.rules.answers import Answers
 from brainworth.design.pilot.rules.cleaning import cleaned
 from brainworth.design.pilot.rules.losses import Loss
 from brainworth.design.pilot.tables.tables import Table, Wanted
+from brainworth.design.study_file.aim import Objective
 from brainworth.design.study_file.config import StudyConfig, parse_study
 from brainworth.design.study_file.plausible import unlikely
 from brainworth.design.study_file.system_file import NamedSystem, read_system
@@ -137,6 +138,7 @@ class Study:
         if config.system is not None:
             file = config.system.file
             system = read_system(folder.path(file, "system > file"), file).reordered(config.modality_names, file)
+            _require_something_to_explain(system, config.objective, path)
             skipped = [
                 *([config.stimuli.table] if config.stimuli and config.stimuli.table else []),
                 *([config.task.labels] if config.task.labels else []),
@@ -309,3 +311,10 @@ def _stimulus_columns(config: StudyConfig) -> Wanted:
     return replace(
         STIMULI, answers=Answers("[stimuli]", tuple(given.ignore), tuple(given.keep), missing, columns=columns)
     )
+
+
+def _require_something_to_explain(known: NamedSystem, aim: Objective, path: Path) -> None:
+    """Raise ``BadInput`` for a plan for stimuli without the rest, of a task that depends on nothing else."""
+    if 0.0 in (aim.shifts or [aim.shift]) and not np.any(known.system.alignment > 0):
+        wrong = "at 0 only what brains respond to varies, and by the system's alignment of 0 the task does not depend on it"
+        raise problem(path, f"objective > {'shifts' if aim.shifts else 'shift'}", wrong, "Give a number above 0.")

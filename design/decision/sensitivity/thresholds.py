@@ -63,9 +63,10 @@ def thresholds(decision: Decision, seed: int, hours: Mapping[str, float] | None 
 def _scales(decision: Decision) -> list[Scale]:
     surface = decision.surface
     values = decision.believed
-    scales = [
-        Scale("alignment", "the alignment of task and brain", np.linspace(0.0, 0.99, POINTS), values["alignment"])
-    ]
+    # Where the plan is for stimuli without the rest, nothing is left to explain at an alignment of zero.
+    least = 0.01 if 0.0 in (surface.shifts or (surface.shift,)) else 0.0
+    alignments = np.linspace(least, 0.99, POINTS)
+    scales = [Scale("alignment", "the alignment of task and brain", alignments, values["alignment"])]
     words = {"label_noise": "the label noise (variance of the noise over that of the predictable part)"}
     words |= {f"snr:{name}": f"the signal-to-noise ratio of one {name} sample" for name in surface.modalities}
     for name, said in words.items():

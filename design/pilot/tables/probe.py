@@ -22,34 +22,54 @@ _WHOLE = 2**24
 _LOOK = f"""
 import sys
 
+def tried(work):
+    try:
+        return work()
+    except Exception:
+        return None
+
 def look(item):
     size = getattr(item.dtype, "itemsize", 1)
     whole = getattr(item.dtype, "hasobject", True) or item.size * size <= {_WHOLE}
     for part in [()] if whole else [(0,) * item.ndim, (-1,) * item.ndim]:
-        try:
-            item[part]
-        except Exception:
-            pass
+        tried(lambda: item[part])
 """
 _HDF5 = """
 import h5py
 
-try:
+def opened(work):
     with h5py.File(sys.argv[1], "r") as file:
-        file.visititems(lambda _, item: look(item) if isinstance(item, h5py.Dataset) else None)
-except Exception:
-    pass
+        return work(file)
+
+def attributes(item):
+    for key in item.attrs:
+        tried(lambda: item.attrs[key])
+
+def together(file):
+    attributes(file)
+    found = []
+    tried(lambda: file.visit(found.append))
+    tried(lambda: found.extend(map(str, file)))
+    for name in found:
+        tried(lambda: look(file[name]))
+    return dict.fromkeys(found)
+
+# A reader opens the file for each array anew: what it comes to may depend on what was read before.
+for name in tried(lambda: opened(together)) or ():
+    tried(lambda: opened(lambda file: attributes(file[name])))
+    tried(lambda: opened(lambda file: look(file[name])))
+    tried(lambda: opened(lambda file: file[name].asstr()[()]))
 """
 _ZARR = """
 import zarr
 
-try:
+def whole():
     store = zarr.storage.LocalStore(sys.argv[1], read_only=True)
     for _, item in zarr.open_group(store, mode="r", use_consolidated=False).members(max_depth=None):
         if isinstance(item, zarr.Array):
             look(item)
-except Exception:
-    pass
+
+tried(whole)
 """
 
 

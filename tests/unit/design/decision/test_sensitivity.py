@@ -195,6 +195,16 @@ def test_the_decision_flips_at_its_thresholds(decision: Decision) -> None:
     assert beyond == sorted(beyond, reverse=True), "the likeliest to be crossed comes first"
 
 
+def test_thresholds_where_only_what_brains_respond_to_counts(decision: Decision) -> None:
+    """Without the rest, nothing is left to explain at an alignment of zero: a plan with ``shift = 0`` ended in a fault."""
+    blind = replace(decision, surface=replace(decision.surface, shift=0.0))
+    found = {row["parameter"]: row for row in thresholds(blind, 0)}
+    assert found["alignment"].believed is not None
+    none = replaced(taken(blind.surface.draws, np.arange(4)), NAMES, {"alignment": 0.0})
+    with pytest.raises(FloatingPointError):
+        blind.under(none)
+
+
 def test_the_price_of_a_scan_hour_flips_the_decision(problem: Problem, surface: PosteriorSurface) -> None:
     """Only sessions and hours get dearer: people and set-up keep their prices."""
     only = replace(problem, modalities=problem.modalities[1:])

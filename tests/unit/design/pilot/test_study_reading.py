@@ -240,6 +240,12 @@ def test_a_study_of_a_known_system(tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text(text.replace('"EEG"', '"MEG"'))
     with pytest.raises(BadInput, match=r"system.toml: source: no source is called 'MEG'.*Did you mean 'EEG'"):
         Study.from_file(tmp_path / "study.toml")
+    (tmp_path / "study.toml").write_text(text + "[objective]\nshift = 0.0\n")
+    assert isinstance(Study.from_file(tmp_path / "study.toml").material, NamedSystem)
+    system = (tmp_path / "system.toml").read_text()
+    (tmp_path / "system.toml").write_text(system.replace("[0.3, 0.1]", "[0.0, 0.0]"))
+    with pytest.raises(BadInput, match="objective > shift: at 0 only what brains respond to varies"):
+        Study.from_file(tmp_path / "study.toml")
 
 
 @pytest.mark.parametrize(
