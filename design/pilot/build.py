@@ -17,7 +17,7 @@ from brainworth.design.common.messages import did_you_mean, listed, problem, quo
 from brainworth.design.pilot.large import require_room, stored_person
 from brainworth.design.pilot.prepare import PilotTables, prepared
 from brainworth.design.pilot.rules.answers import either
-from brainworth.design.pilot.rules.duplicates import channel_copies
+from brainworth.design.pilot.rules.channel_copies import copies_of, said_copies
 from brainworth.design.pilot.rules.losses import Loss, kept_out, sentences
 from brainworth.design.pilot.rules.spelling import options, unknown_spelling
 from brainworth.design.pilot.tables.tables import Table, Wanted
@@ -160,18 +160,6 @@ def _person(
     return values[:, there], names
 
 
-def _without_copies(
-    values: Float[np.ndarray, "sample channel"], names: tuple[str, ...]
-) -> tuple[Float[np.ndarray, "sample channel"], tuple[str, ...], tuple[tuple[str, str], ...]]:
-    """Return channels without those that equal an earlier one but for unit and offset, and (copy, original) of each of these."""
-    first = channel_copies(values)
-    own = first == np.arange(first.size)
-    if own.all():
-        return values, names, ()
-    copies = tuple((names[i], names[int(first[i])]) for i in np.flatnonzero(~own))
-    return values[:, own], tuple(name for name, keep in zip(names, own, strict=True) if keep), copies
-
-
 @dataclass(frozen=True)
 class _Stimuli:
     """The stimulus table, indexed."""
@@ -215,12 +203,15 @@ def _recordings(
             )
         if table.rows is None:
             values, names = _person(table, subject, mask)
-            lacking = len(table.columns) - len(names)
-            values, names, copied[subject] = _without_copies(values, names)
+            own, copied[subject] = copies_of(values, names)
+            values = values[:, own] if copied[subject] else values
         else:
             values = stored_person(table, np.flatnonzero(mask), subject)
             names = values.names
-            lacking = len(table.columns) - len(names)
+            own, copied[subject] = copies_of(values.some(), names)
+            values = values.with_channels(own) if copied[subject] else values
+        lacking = len(table.columns) - len(names)
+        names = tuple(names[i] for i in own)
         if lacking:
             remarks.append(
                 f"{table.source}: subject {quoted(subject)} lacks {lacking} of {len(table.columns)} channels."
@@ -228,20 +219,7 @@ def _recordings(
         session = codes(table.keys["session"][mask])[0] if "session" in table.keys else None
         recordings.append(Recording(modality, subject, rows[mask], values, session))
         channels[subject] = names
-    return recordings, channels, [*remarks, *_said_copies(table.source, copied)]
-
-
-def _said_copies(source: str, copied: Mapping[str, tuple[tuple[str, str], ...]]) -> list[str]:
-    """Return the remark about channels that were left out as copies, with the people it happened to."""
-    found = {subject: pairs for subject, pairs in copied.items() if pairs}
-    if not found:
-        return []
-    copy, original = next(iter(found.values()))[0]
-    most = max(len(pairs) for pairs in found.values())
-    return [
-        f"{source}: channels that equal another one but for unit and offset are left out: {quoted(copy)} is {quoted(original)}"
-        f" (up to {most} of a person; {len(found)} people: {listed(found, 4)})."
-    ]
+    return recordings, channels, [*remarks, *said_copies(table.source, copied)]
 
 
 def _binary(table: Table) -> tuple[Float[np.ndarray, " label"], tuple[str, str]]:

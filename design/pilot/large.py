@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from brainworth.design.common.messages import problem, quoted
 from brainworth.design.pilot.rules.answers import Answers, either
 from brainworth.design.pilot.rules.cleaning import require_plausible
 from brainworth.design.pilot.rules.duplicates import by_chance, row_hashes
-from brainworth.design.pilot.tables.rows import SlicedRows, native_rows, read_ahead, slices
+from brainworth.design.pilot.tables.rows import CHUNK_BYTES, SlicedRows, native_rows, read_ahead, slices
 from brainworth.design.pilot.tables.rows_stored import TakenRows
 from brainworth.design.pilot.tables.tables import Table
 from brainworth.models.pilot.pilot import Coding
@@ -92,6 +92,16 @@ class StoredChannels:
         length = max(min(rows, total) // pieces, 1)
         starts = np.unique(np.linspace(0, max(total - length, 0), pieces).astype(int))
         return np.concatenate([self.rows.read(int(a), min(int(a) + length, total)) for a in starts]).astype(np.float64)
+
+    def some(self) -> Float[np.ndarray, "row channel"]:
+        """Return as many sampled values as a slice of a pass holds, to compare channels with each other."""
+        return self.sampled(min(SAMPLED_ROWS, max(CHUNK_BYTES // (8 * self.shape[1]), HEAD_ROWS)))
+
+    def with_channels(self, kept: Int[np.ndarray, " channel"]) -> Self:
+        """Return some of the channels."""
+        there = self.rows.columns
+        columns = kept if there is None else np.asarray(there)[kept]
+        return replace(self, rows=replace(self.rows, columns=columns), names=tuple(self.names[i] for i in kept))
 
     def moments(self, coding: Coding) -> Moments:
         """Return the moments of features and channels of every fold, in one pass."""

@@ -316,5 +316,7 @@ def _stimulus_columns(config: StudyConfig) -> Wanted:
 def _require_something_to_explain(known: NamedSystem, aim: Objective, path: Path) -> None:
     """Raise ``BadInput`` for a plan for stimuli without the rest, of a task that depends on nothing else."""
     if 0.0 in (aim.shifts or [aim.shift]) and not np.any(known.system.alignment > 0):
-        wrong = "at 0 only what brains respond to varies, and by the system's alignment of 0 the task does not depend on it"
+        wrong = (
+            "at 0 only what brains respond to varies, and by the system's alignment of 0 the task does not depend on it"
+        )
         raise problem(path, f"objective > {'shifts' if aim.shifts else 'shift'}", wrong, "Give a number above 0.")

@@ -169,6 +169,21 @@ def test_the_summary_is_that_of_the_in_memory_path(ending: str, tmp_path: Path) 
     same_summary(found, expected)
 
 
+@pytest.mark.parametrize("ending", ["h5", "parquet"])
+def test_a_channel_given_twice_is_left_out_of_a_streamed_file_too(ending: str, tmp_path: Path) -> None:
+    data = world()
+    data["values"][:, 5] = 1e-6 * data["values"][:, 3] + 2e-6
+    data["values"][:, 7] = data["values"][:, 2] + 1e-4 * np.random.default_rng(0).standard_normal(len(data["values"]))
+    read = Study.from_file(write(tmp_path / "read", ending, data, stream=False))
+    streamed = Study.from_file(write(tmp_path / "streamed", ending, data, stream=True))
+    assert streamed.names == read.names
+    assert all(recording.channels.shape[1] == Q - 1 for recording in streamed.pilot.recordings)
+    assert [r for r in streamed.remarks if "but for unit and offset" in r] == [r for r in read.remarks if "offset" in r]
+    assert any("(up to 1 of a person; 3 people" in remark for remark in streamed.remarks)
+    found, expected = (summarise(study.pilot, ("EEG",), 3, 0) for study in (streamed, read))
+    same_summary(found, expected)
+
+
 def test_the_size_decides_unless_the_reader_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, "h5", world(), stream=None)
     assert not is_large(Study.from_file(path).pilot)
