@@ -3,7 +3,7 @@
     uv run --group fuzz --all-extras python tests/fuzz_readers.py --seconds 600
     uv run --group fuzz --all-extras python tests/fuzz_readers.py --format eeg.npz --seconds 60 --keep findings
 
-In: a number of seconds, formats; starts from the good recordings of ``good_recordings.py``, and from a good study with its
+In: a number of seconds, formats; starts from those of ``support/good_recordings.py``, and from a good study with its
 tables. Out: an exit code of 0, or the traceback and, in the folder --keep, the input that broke a reader. A reader may end in a
 table or in a ``BadInput`` of one paragraph; any other exception, a process that dies, more than 2 GiB of memory or a read of more
 than 20 seconds is a finding. Each format runs in a process of its own, one after the other. What can go wrong: atheris is not
@@ -22,6 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent / "support"))
 STUDY_FILES: tuple[str, ...] = ("study.toml", "stimuli.csv", "labels.csv", "eeg.csv")
 READ_SECONDS, MEMORY_MB = 20, 2048
 
@@ -49,7 +50,6 @@ def targets() -> dict[str, list[str]]:
 def contents(name: str) -> dict[str, bytes]:
     """Return the good files of a format."""
     import good_recordings as made
-
     from brainworth.design.study_file.scaffold import example_files
 
     if name == "study":
@@ -60,7 +60,6 @@ def contents(name: str) -> dict[str, bytes]:
 def reader_of(name: str) -> Callable[[bytes], None]:
     """Return what reads one input: its first byte chooses the file that is replaced, its second one whether values are streamed."""
     import good_recordings as made
-
     from brainworth.design.api import Study
     from brainworth.design.common.errors import BadInput
 

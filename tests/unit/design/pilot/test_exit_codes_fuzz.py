@@ -14,18 +14,22 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import pytest
 import tomli_w
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from brainworth.design.cli import main
 from brainworth.design.study_file.scaffold import example_files
+from memory import watched
 
 CODES = {0, 2, 3, 4, 130}
 EXAMPLES = int(os.environ.get("BRAINWORTH_FUZZ", "60"))
 """Examples of each test; more by BRAINWORTH_FUZZ=2000."""
 LONGEST = 120.0
 """Seconds that no command takes, whatever it reads, on a slow and busy machine."""
+MOST_MEMORY = 1_000_000_000
+"""Bytes that no command takes for inputs of some kilobytes; libraries that a first command loads are among them."""
 REPORTS = Path(__file__).parents[3] / "saved_reports"
 FILES = example_files()
 ODD = st.one_of(
@@ -56,9 +60,10 @@ def changed(data: Any, path: tuple[Any, ...], value: Any) -> Any:
 def expect_one_paragraph(arguments: list[str]) -> None:
     said, told = io.StringIO(), io.StringIO()
     start = time.monotonic()
-    with redirect_stderr(told), redirect_stdout(said):
+    with watched() as taken, redirect_stderr(told), redirect_stdout(said):
         code = main(arguments)
     assert time.monotonic() - start < LONGEST
+    assert (taken.bytes or 0) < MOST_MEMORY
     assert code in CODES, (code, told.getvalue())
     assert told.getvalue().count("\n") == (1 if code else 0), told.getvalue()
     assert "Traceback" not in told.getvalue()
@@ -174,3 +179,16 @@ def test_saved_results_with_odd_values(changes: list[tuple[tuple[str, tuple[Any,
         for name, content in data.items():
             (Path(folder) / f"{name}.json").write_text(json.dumps(content))
         expect_one_paragraph(["report", folder, "--quiet"])
+
+
+def test_the_bound_of_memory_can_be_exceeded() -> None:
+    """The wrong twin: a block that does take more is seen, although the process has held more before."""
+    with watched() as first:
+        bytearray(b"x") * (2 * MOST_MEMORY)
+    with watched() as second:
+        bytearray(b"x") * (MOST_MEMORY + 2**26)
+    with watched() as third:
+        bytearray(b"x") * (MOST_MEMORY // 2)
+    if first.bytes is None:
+        pytest.skip("this system does not tell the peak of a block")
+    assert min(first.bytes, second.bytes or 0) > MOST_MEMORY > (third.bytes or 0)

@@ -1,17 +1,15 @@
 """Damaged recordings of every format end in a table or in one paragraph of ``BadInput``, whether read or streamed.
 
-Every example starts from a good file; bytes are changed, removed or repeated. Hypothesis draws new examples on every run;
-a minute in all on a quiet machine.
+Every example starts from a good file; bytes are changed, removed or repeated. ``pytest --run-slow`` draws new examples; a minute in
+all on a quiet machine.
 """
 
 from __future__ import annotations
 
 import gzip
-import importlib.util
 import shutil
 import tempfile
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import h5py
@@ -21,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import good_recordings as made
 from brainworth.design.api import Study
 from brainworth.design.cli import main
 from brainworth.design.common.errors import BadInput
@@ -29,20 +28,13 @@ from brainworth.design.pilot.large import StoredChannels
 from brainworth.design.pilot.readers import read_recordings
 from brainworth.design.study_file.config import parse_study
 from brainworth.design.study_file.scaffold import write_example
+from memory import watched
 
+MOST_MEMORY = 2**31
+"""Bytes that reading a damaged file of some kilobytes never takes; compressed content may claim more than it holds."""
 FUZZ = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[3] / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-made = _load("good_recordings")
 NEEDS = {".zarr": "zarr", ".fif": "mne", ".nii": "nilearn", ".gz": "nilearn"}
 
 
@@ -85,7 +77,9 @@ def test_damaged_recordings(name: str, data: st.DataObject) -> None:
             reader["stream"] = data.draw(st.booleans())
         if ".nii" in name:
             reader["noise_model"] = "ar1"
-        made.read(folder, name, reader)
+        with watched() as taken:
+            made.read(folder, name, reader)
+        assert (taken.bytes or 0) < MOST_MEMORY
 
 
 @FUZZ
