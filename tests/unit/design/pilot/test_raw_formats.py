@@ -1,7 +1,7 @@
 """EEG and MEG in each format that BIDS allows: our samples against what MNE itself reads from the file.
 
-No library carries small recordings in its wheel, so files are written here: EDF and BDF byte by byte after their specification, SET
-as a MATLAB structure, BrainVision by pybv, FIF by MNE.
+Files are written here, EDF and BDF byte by byte after their specification, SET as a MATLAB structure, BrainVision by pybv, FIF by
+MNE. Those that pyEDFlib carries were made by other programs, and are compared with what that library, not MNE, reads.
 """
 
 from __future__ import annotations
@@ -157,6 +157,31 @@ def test_samples_are_what_the_library_reads(
         first, last = (round((onset + t) * RATE) for t in WINDOW)
         expected = own[: len(NAMES), first:last].mean(axis=1)
         np.testing.assert_allclose(table.values[row], expected, rtol=1e-5, atol=1e-12)  # noqa: PD011
+
+
+MADE_ELSEWHERE = ["test_generator.edf", "test_subsecond.edf", "test_utf8.edf"]
+
+
+@pytest.mark.parametrize("name", MADE_ELSEWHERE)
+def test_files_of_other_programs_hold_what_another_library_reads(name: str, tmp_path: Path) -> None:
+    pyedflib = pytest.importorskip("pyedflib")
+    file = Path(pyedflib.__file__).parent / "tests" / "data" / name
+    if not file.is_file():
+        pytest.skip("pyEDFlib is installed without its files")
+    path = dataset(tmp_path, lambda to, _: to.write_bytes(file.read_bytes()), file.suffix)
+    with pyedflib.EdfReader(str(file)) as recording:
+        count, seconds = recording.signals_in_file, float(recording.file_duration)
+        (rate,) = {float(recording.getSampleFrequency(i)) for i in range(count)}
+        own = np.stack([recording.readSignal(i) for i in range(count)])
+        units = [recording.getPhysicalDimension(i).strip() for i in range(count)]
+    window = tuple(round(t * rate) for t in WINDOW)
+    first = np.linspace(0.0, (seconds - 1.0) * rate, len(ONSETS)).astype(int)
+    events = path.with_name("sub-01_task-read_events.tsv")
+    pd.read_csv(events, sep="\t").assign(onset=first / rate).to_csv(events, sep="\t", index=False)
+    table = read(tmp_path, windows=[[start / rate for start in window]])
+    volts = np.array([{"uV": 1e-6, "mV": 1e-3}.get(unit, 1.0) for unit in units])
+    expected = volts * np.stack([own[:, at + window[0] : at + window[1]].mean(axis=1) for at in first])
+    np.testing.assert_allclose(table.values, expected, rtol=1e-4, atol=1e-9 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize(("write", "ending", "kind", "library"), FORMATS)
