@@ -6,7 +6,7 @@ a process forget its earlier peak (``/proc/self/clear_refs``, Linux); the growth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ def _kilobytes(field: str) -> int:
 
 
 @contextmanager
-def watched() -> Iterator[Growth]:
+def watched() -> Generator[Growth]:
     """Measure the block."""
     found = Growth()
     try:

@@ -184,11 +184,11 @@ def test_saved_results_with_odd_values(changes: list[tuple[tuple[str, tuple[Any,
 def test_the_bound_of_memory_can_be_exceeded() -> None:
     """The wrong twin: a block that does take more is seen, although the process has held more before."""
     with watched() as first:
-        bytearray(b"x") * (2 * MOST_MEMORY)
+        _ = bytearray(b"x") * (2 * MOST_MEMORY)
     with watched() as second:
-        bytearray(b"x") * (MOST_MEMORY + 2**26)
+        _ = bytearray(b"x") * (MOST_MEMORY + 2**26)
     with watched() as third:
-        bytearray(b"x") * (MOST_MEMORY // 2)
+        _ = bytearray(b"x") * (MOST_MEMORY // 2)
     if first.bytes is None:
         pytest.skip("this system does not tell the peak of a block")
     assert min(first.bytes, second.bytes or 0) > MOST_MEMORY > (third.bytes or 0)
