@@ -245,6 +245,7 @@ class Study(StudyData):
         spent: float | None = None,
         before: Study | None = None,
         level: float = 0.05,
+        registered: Path | str | None = None,
         rehearsals: int | None = None,
         force: bool = False,
         progress: Progress = False,
@@ -265,6 +266,8 @@ class Study(StudyData):
             far help on labels that came after them.
         level : float
             Bound on the probability that this rule is ever wrong.
+        registered : Path or str, optional
+            Folder of the plan's preregistration; deviations from it are then listed.
         rehearsals, force, progress, workers
             As for ``plan``.
 
@@ -276,7 +279,7 @@ class Study(StudyData):
         Raises
         ------
         BadInput
-            If the folder holds no finished plan, or the study less than its pilot.
+            If the folder holds no finished plan, the study less than its pilot, or the preregistration was changed or is another's.
         HealthRefusal
             If a check refuses and ``force`` is false.
         """
@@ -287,7 +290,8 @@ class Study(StudyData):
 
         with shown(progress, _PLANNING) as say:
             how = How(1, REHEARSALS if rehearsals is None else rehearsals, force, say, workers)
-            finished = update_study(Path(folder), self, Path(out), Since(spent, before, level, how))
+            promised = None if registered is None else Path(registered)
+            finished = update_study(Path(folder), self, Path(out), Since(spent, before, level, promised, how))
             say("report")
             write_report(Path(out))
         return Plan.of(finished)

@@ -42,6 +42,12 @@ def update(  # noqa: PLR0913  (one parameter per option of the command)
     level: Annotated[
         float, typer.Option("--level", help="Bound on the probability of a wrong end by the rule.")
     ] = 0.05,
+    registered: Annotated[
+        Path | None,
+        typer.Option(
+            "--registered", metavar="DIR", help="The plan's preregistration; lists deviations.", show_default=False
+        ),
+    ] = None,
     rehearsals: Rehearsals = 64,
     workers: WorkerCount = 1,
     scheduler: Scheduler = None,
@@ -69,6 +75,7 @@ def update(  # noqa: PLR0913  (one parameter per option of the command)
             spent=spent,
             before=earlier,
             level=level,
+            registered=registered,
             rehearsals=rehearsals,
             force=force,
             progress=show_progress(quiet=quiet or as_json),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -16,11 +17,14 @@ import report_fixture
 from brainworth.design.allocation.prices import FREE
 from brainworth.design.cli import main
 from brainworth.design.decision.plan import problem_of
+from brainworth.design.decision.preregistration import Pledge, preregister
+from brainworth.design.decision.records.files import load
 from brainworth.design.decision.records.plan import Plan
 from brainworth.design.decision.records.update import Held
 from brainworth.design.decision.update import Since, update_study
 from brainworth.design.decision.update.evidence import CAP, FEWEST, monitored, paired_gains
 from brainworth.design.decision.update.money import bill, held_by, remaining_problem
+from brainworth.design.decision.update.registered import Course, against, exceeded, record_of
 from brainworth.design.posterior.fit import Posterior, fit_study
 from brainworth.design.study_file.scaffold import write_example
 from brainworth.models.pilot.pilot import Pilot, Recording
@@ -59,7 +63,9 @@ def planned(before: bw.Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def updated(before: bw.Study, planned: Path) -> bw.Plan:
     more = study_of(planned / "more", 80, 120, 2)
-    return more.update(planned / "plan", planned / "next", before=before, rehearsals=0, force=True)
+    promised = planned / "promised"
+    preregister(planned / "plan", promised, Pledge(monitored=True))
+    return more.update(planned / "plan", planned / "next", before=before, registered=promised, rehearsals=0, force=True)
 
 
 def test_an_update_says_what_came_what_it_taught_and_whether_to_go_on(updated: bw.Plan, planned: Path) -> None:
@@ -225,3 +231,60 @@ def test_what_else_cannot_be_updated(
     )
     assert "no.toml" in capsys.readouterr().err
     assert isinstance(bw.load_plan(planned / "plan"), Plan)
+
+
+def test_an_update_is_set_beside_what_was_promised(updated: bw.Plan, planned: Path, tmp_path: Path) -> None:
+    """Labels and recordings within the purchase, the rule asked as registered; then each kind of deviation by itself."""
+    assert updated.details is not None
+    assert updated.details.update is not None
+    kept = updated.details.update.registered
+    plan = load(planned / "plan")
+    record = record_of(planned / "promised", plan)
+    assert kept is not None
+    assert kept.sha256 == record.sha256
+    planned_people = record.purchase.modalities["EEG"].subjects or 0
+    assert kept.deviations == exceeded(record.purchase, Held(labels=30, samples={"EEG": 160}, people={"EEG": 1}))
+    bought = Held(
+        labels=record.purchase.n_task,
+        samples={"EEG": record.purchase.modalities["EEG"].n_samples},
+        people={"EEG": planned_people},
+    )
+    as_promised = Course(
+        bought, monitored=True, level=0.05, worthwhile=record.decision_rule.worthwhile, decision="go_on"
+    )
+    assert against(record, as_promised).deviations == []
+    assert against(record, as_promised).sentence.endswith("no deviation so far.")
+    more = Held(
+        labels=bought.labels + 1, samples={"EEG": bought.samples["EEG"] + 2}, people={"EEG": planned_people + 3}
+    )
+    for change, words in (
+        ({"bought": more}, ["labels came in", "samples came in", "new people"]),
+        ({"monitored": False}, ["was not asked at this look"]),
+        ({"level": 0.1}, ["asked at level 0.1; registered is 0.05"]),
+        ({"worthwhile": 0.02}, ["worthwhile gain is 0.02 now; registered is 0.01"]),
+    ):
+        found = against(record, replace(as_promised, **change)).deviations
+        assert len(found) == len(words)
+        assert all(word in sentence for word, sentence in zip(words, found, strict=True))
+    fixed = record.model_copy(update={"stopping_rule": record.stopping_rule.model_copy(update={"kind": "fixed"})})
+    early = replace(
+        as_promised, bought=Held(labels=1, samples={"EEG": 0}, people={"EEG": 0}), decision="labels_instead"
+    )
+    assert len(against(fixed, early).deviations) == 1 + bool(bought.samples["EEG"])
+    assert against(fixed, replace(early, monitored=False, decision="go_on")).deviations == []
+
+
+def test_a_record_that_was_changed_or_is_of_another_plan_is_refused(
+    planned: Path, updated: bw.Plan, tmp_path: Path
+) -> None:
+    plan = load(planned / "plan")
+    shutil.copytree(planned / "promised", tmp_path / "changed")
+    text = (tmp_path / "changed" / "preregistration.json").read_text()
+    (tmp_path / "changed" / "preregistration.json").write_text(text.replace('"level": 0.05', '"level": 0.01', 1))
+    with pytest.raises(bw.BadInput, match="changed after registration"):
+        record_of(tmp_path / "changed", plan)
+    other = plan.model_copy(
+        update={"allocation": plan.allocation.model_copy(update={"n_task": plan.allocation.n_task + 1})}
+    )
+    with pytest.raises(bw.BadInput, match="another purchase than that of the plan"):
+        record_of(planned / "promised", other)

@@ -63,6 +63,23 @@ class Monitored(Record):
     sentence: str
 
 
+class Registered(Record):
+    """The preregistration of the plan, and where the study has left it or would leave it."""
+
+    sha256: str
+    registered: str
+    """When, ISO 8601."""
+    deviations: list[str] = Field(default_factory=list)
+
+    @property
+    def sentence(self) -> str:
+        """What is said of it."""
+        own = f"Preregistered on {self.registered[:10]} (SHA-256 {self.sha256[:12]}…)"
+        return (
+            f"{own}: no deviation so far." if not self.deviations else f"{own}, deviations: {' '.join(self.deviations)}"
+        )
+
+
 class Look(Record):
     """One look at a study while data come in."""
 
@@ -106,11 +123,14 @@ class Update(HasCard, Record):
     """The plan, every update since, and this one."""
     deviations: list[str] = Field(default_factory=list)
     """Where what was collected differs from what was planned."""
+    registered: Registered | None = None
+    """None where no preregistration was given."""
 
     @property
     def remarks(self) -> list[str]:
-        """What is said besides the decision: the monitoring rule, and where the plan was left."""
-        return [*([] if self.monitored is None else [self.monitored.sentence]), *self.deviations]
+        """What is said besides the decision: the monitoring rule, where the plan was left, and where what was promised."""
+        said = [part.sentence for part in (self.monitored, self.registered) if part is not None]
+        return [*said, *self.deviations]
 
     def card(self) -> Card:
         """Return what came, what was believed then and now."""

@@ -23,12 +23,14 @@ from brainworth.design.common.messages import problem as bad
 from brainworth.design.common.progress import silent
 from brainworth.design.common.summaries import interval
 from brainworth.design.decision.plan import How, make_plan, problem_of, with_details
+from brainworth.design.decision.preregistration_records import PlannedPurchase
 from brainworth.design.decision.records.details import Details
 from brainworth.design.decision.records.files import load, save
 from brainworth.design.decision.records.plan import Plan
 from brainworth.design.decision.records.update import Held, Look, Reached, Update
 from brainworth.design.decision.update.evidence import beliefs, monitored, paired_gains, reached
 from brainworth.design.decision.update.money import bill, held_by, money_of, new_since, recorded_in, remaining_problem
+from brainworth.design.decision.update.registered import Course, against, exceeded, record_of
 from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.earlier import earlier_posterior
 from brainworth.design.posterior.fit import Posterior, fit_study
@@ -55,6 +57,8 @@ class Since:
     """The study that the plan was made from: then the monitoring rule is asked."""
     level: float = LEVEL
     """Bound on the probability that the monitoring rule is ever wrong."""
+    registered: Path | None = None
+    """Folder of the plan's preregistration: then deviations from it are listed."""
     how: How = field(default_factory=How)
 
 
@@ -86,6 +90,7 @@ def update_study(folder: Path, study: Study, out: Path, since: Since | None = No
         raise bad("update", "level", f"got {given.level:g}", "It must lie between 0 and 0.5, e.g. 0.05.")
     stated = None if given.spent is None else money_of(given.spent)
     old = _earlier(folder, study)
+    record = None if given.registered is None else record_of(given.registered, old.plan)
     then, now = old.held, held_by(study)
     _require_more(study, then, now)
     say = given.how.progress or silent
@@ -110,13 +115,17 @@ def update_study(folder: Path, study: Study, out: Path, since: Since | None = No
         reached=reached(old.posterior, posterior),
         monitored=monitored(gains, posterior, given.level),
         gains=gains,
-        deviations=deviations(old.plan, then, now),
+        deviations=exceeded(PlannedPurchase.model_validate(old.plan.allocation), new_since(then, now)),
     )
     ahead = remaining_problem(posterior, _bought(old, now), paid | recorded_in(new_since(then, now)), left)
     plan, decision = next_plan(posterior, ahead, budget, given.how)
     looks = [*old.looks, _look(now, plan, found.reached, decision)]
     sentence = said(decision, plan, found)
-    found = found.model_copy(update={"decision": decision, "sentence": sentence, "looks": looks})
+    worthwhile = study.config.objective.worthwhile
+    course = Course(_bought(old, now), given.before is not None, given.level, worthwhile, decision)
+    registered = None if record is None else against(record, course)
+    made = {"decision": decision, "sentence": sentence, "looks": looks, "registered": registered}
+    found = found.model_copy(update=made)
     plan = with_details(plan, update=found)
     save(plan, out)
     return plan
@@ -244,19 +253,6 @@ def _gains(plan: Plan, study: Study, before: Study | None) -> list[float]:
             "Give the study as it was then, or leave it out; the monitoring rule is then not asked.",
         )
     return paired_gains(before.pilot, study.pilot).tolist()
-
-
-def deviations(plan: Plan, then: Held, now: Held) -> list[str]:
-    """Return where more was collected than was planned, in words."""
-    new, found = new_since(then, now), []
-    if new.labels > plan.allocation.n_task:
-        found.append(f"{new.labels:,} labels came in, {plan.allocation.n_task:,} were planned.")
-    for name, bought in plan.allocation.modalities.items():
-        if name in new.samples and new.samples[name] > bought.n_samples:
-            found.append(f"{name}: {new.samples[name]:,} samples came in, {bought.n_samples:,} were planned.")
-        if name in new.people and new.people[name] > (bought.subjects or 0):
-            found.append(f"{name}: new people came in: {new.people[name]:,}; planned were {bought.subjects or 0:,}.")
-    return found
 
 
 def _look(now: Held, plan: Plan, found: Reached | None, decision: str) -> Look:
