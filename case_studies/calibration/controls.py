@@ -85,15 +85,16 @@ def one_world(kind: str, seed: int, index: int) -> dict[str, Any]:
 def planned(pilot: Pilot, seed: int) -> dict[str, Any]:
     """Return what a plan says of brain data that cost little beside labels, or why it was refused."""
     people = {r.subject: (r.stimulus, r.in_memory) for r in pilot.recordings}
-    modality = {"name": "EEG", "new_subjects": True, "cost": {"per_sample": 0.05, "per_subject": 10.0}}
-    config = {"task": {"cost_per_label": 1.0}, "modality": [modality], "budget": {"total": 300}}
+    modality = {"name": "EEG", "new_subjects": True, "cost": {"per_sample": 0.01, "per_subject": 2.0}}
+    config = {"task": {"cost_per_label": 1.0}, "modality": [modality], "budget": {"total": 40}}
     labels = (pilot.label_stimulus, pilot.label)
     study = bw.Study.from_arrays(pilot.features, labels, {"EEG": people}, config, pilot.group)
     try:
         verdict = study.fit(seed=seed).plan().verdict
     except bw.HealthRefusal as error:
         return {"decision": "refused", "why": str(error)[:200]}
-    return {"decision": verdict.decision, "gain": verdict.gain.mean, "probability": verdict.probability}
+    gain = None if verdict.gain is None else verdict.gain.mean
+    return {"decision": verdict.decision, "gain": gain, "probability": verdict.probability}
 
 
 def table(lines: list[dict[str, Any]]) -> str:

@@ -229,7 +229,7 @@ def _stopping(promise: Pledge) -> StoppingRule:
         return StoppingRule(kind="fixed", level=promise.level, sentence=sentence)
     sentence = (
         "After every session the gain over labels alone is computed for every new held-out label. Collection of brain data "
-        f"ends early when the confidence sequence of the mean gain at level {promise.level:g} lies above or below the "
+        f"ends early when the limits of the mean gain at level {promise.level:g} over all looks lie above or below the "
         "worthwhile gain, at any look, and in any case when everything in the design has been bought."
     )
     return StoppingRule(kind="monitored", level=promise.level, sentence=sentence)

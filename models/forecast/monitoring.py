@@ -1,11 +1,13 @@
-"""A rule for stopping early that holds however often one looks: a confidence sequence of the mean of paired gains.
+"""A rule for stopping early that holds however often one looks: limits of the mean of paired gains.
 
-In: paired gains in [-1, 1] in the order in which they came (one per held-out label, or per session). Out: an interval after every
-gain; with probability 1 - level the true mean lies in *all* of them, so that one may look after every session and stop at will.
-The gains may differ in distribution as long as each has the same mean given those before. Method: betting (Waudby-Smith and
-Ramdas 2024, JRSS B 86:1-27, hedged capital process). For a mean m, two gamblers bet on gains above and below m with
-stakes that depend on earlier gains only; if m is the mean, their joint capital is a non-negative martingale that exceeds 1 / level
-with probability at most level (Ville). Means whose gamblers got that rich are left out.
+In: paired gains in [-1, 1] in the order in which they came (one per held-out label, or per session). Out: a lower and an upper
+limit after every gain. The mean of a gain given those before may change, as learners do that get more data. With probability
+1 - level, at all looks together, the largest of these means is above the lower limit and the smallest one below the upper limit; if
+they are all the same, that is a confidence interval of the mean. Method: betting (Waudby-Smith and Ramdas 2024, JRSS B 86:1-27).
+For a mean m, one gambler bets on gains above m, with stakes that depend on earlier gains only; if no mean is above m, the gambler's
+capital is a non-negative supermartingale, which exceeds 2 / level with probability at most level / 2 (Ville). Where it does, m lies
+below the lower limit. A second gambler bets on gains below m. Each keeps an account: in one account, as in that paper's hedged
+capital, the gain of one would count against the other's mean where means change.
 """
 
 from __future__ import annotations
@@ -20,14 +22,14 @@ from numpy.typing import NDArray
 Decision = Literal["stop", "go on", "enough"]
 
 MEANS = np.unique(np.concatenate([np.linspace(-1.0, 1.0, 201), np.linspace(-0.1, 0.1, 401)]).round(9))
-"""Candidate means, finer where gains usually are; the interval is widened to the next candidate on both sides."""
-_SAFETY = 0.5
+"""Candidate means, finer where gains usually are; a limit is the last candidate that is left out."""
+_SAFETY = 0.75
 """Largest share of the stake that cannot ruin a gambler."""
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """A confidence sequence of the mean gain."""
+    """Limits of the mean gain at every look. Where the lower one lies above the upper one, the mean has changed."""
 
     low: Float[np.ndarray, "*study look"]
     """Lower limit after each gain; never falls."""
@@ -35,8 +37,8 @@ class Sequence:
     """Upper limit after each gain; never rises."""
 
     def decided(self, worthwhile: float) -> tuple[Bool[np.ndarray, "*study look"], Bool[np.ndarray, "*study look"]]:
-        """Return where the gain is surely above, and where it is surely below, what is worth recording for."""
-        return self.low > worthwhile, self.high < worthwhile
+        """Return where the gain was surely above, and where it was surely below, what is worth recording for."""
+        return self.low >= worthwhile, self.high <= worthwhile
 
 
 def stakes(gains: Float[np.ndarray, "*study look"], level: float) -> Float[np.ndarray, "*study look"]:
@@ -49,26 +51,28 @@ def stakes(gains: Float[np.ndarray, "*study look"], level: float) -> Float[np.nd
     return np.sqrt(2.0 * np.log(2.0 / level) / (before * number * np.log(1.0 + number)))
 
 
-def log_capital(gains: Float[np.ndarray, "*study look"], mean: float, level: float) -> Float[np.ndarray, "*study look"]:
-    """Return the log capital of the two gamblers together against one mean (in the unit of the gains)."""
+def log_capitals(
+    gains: Float[np.ndarray, "*study look"], mean: float, level: float
+) -> tuple[Float[np.ndarray, "*study look"], Float[np.ndarray, "*study look"]]:
+    """Return the log capital of the gamblers on gains above and below one mean (in the unit of the gains)."""
     unit, m = (np.asarray(gains) + 1.0) / 2.0, (mean + 1.0) / 2.0
     stake = stakes(gains, level)
     up = np.minimum(stake, _SAFETY / max(m, 1e-12))
     down = np.minimum(stake, _SAFETY / max(1.0 - m, 1e-12))
     rich = np.cumsum(np.log1p(up * (unit - m)), axis=-1)
     poor = np.cumsum(np.log1p(-down * (unit - m)), axis=-1)
-    return np.logaddexp(rich, poor) - np.log(2.0)
+    return rich, poor
 
 
 def confidence_sequence(gains: Float[np.ndarray, "*study look"], level: float = 0.05) -> Sequence:
-    """Return the confidence sequence of the mean of gains in [-1, 1].
+    """Return limits of the mean of gains in [-1, 1], valid at all looks together.
 
     Parameters
     ----------
     gains
         Paired gains in their order; leading axes are independent studies.
     level
-        Bound on the probability that the mean is ever outside.
+        Bound on the probability that a limit is ever wrong (see the module's docstring).
 
     Raises
     ------
@@ -80,14 +84,14 @@ def confidence_sequence(gains: Float[np.ndarray, "*study look"], level: float = 
         raise ValueError("Gains must lie in [-1, 1]: divide differences of losses by the largest possible one.")
     if not 0.0 < level < 1.0:
         raise ValueError(f"The 'level' must lie between 0 and 1. Got {level} instead.")
-    low: NDArray[np.float64] = np.full(values.shape, 1.0)
-    high: NDArray[np.float64] = np.full(values.shape, -1.0)
-    wide = np.concatenate([[-1.0], MEANS, [1.0]])
-    for before, mean, after in zip(wide, MEANS, wide[2:], strict=False):
-        kept = np.maximum.accumulate(log_capital(values, float(mean), level), axis=-1) < np.log(1.0 / level)
-        low = np.where(kept, np.minimum(low, before), low)
-        high = np.where(kept, np.maximum(high, after), high)
-    return Sequence(np.maximum.accumulate(low, axis=-1), np.minimum.accumulate(high, axis=-1))
+    low: NDArray[np.float64] = np.full(values.shape, -1.0)
+    high: NDArray[np.float64] = np.full(values.shape, 1.0)
+    enough = np.log(2.0 / level)
+    for mean in MEANS:
+        rich, poor = log_capitals(values, float(mean), level)
+        low = np.where(np.maximum.accumulate(rich, axis=-1) >= enough, np.maximum(low, mean), low)
+        high = np.where(np.maximum.accumulate(poor, axis=-1) >= enough, np.minimum(high, mean), high)
+    return Sequence(low, high)
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,8 @@ def advise(gains: Float[np.ndarray, " look"], worthwhile: float = 0.0, level: fl
     worthwhile
         Smallest mean gain that is worth recording for, in the unit of the gains.
     level
-        Bound on the probability of a wrong "stop" or "enough", over all looks together.
+        Bound on the probability, over all looks together, of a "stop" although the gain was worthwhile at every look, or of an
+        "enough" although it never was.
     """
     found = confidence_sequence(np.asarray(gains, dtype=np.float64).reshape(1, -1), level)
     above, below = found.decided(worthwhile)

@@ -48,13 +48,13 @@ class Reached(Record):
 
 
 class Monitored(Record):
-    """The monitoring rule: a confidence sequence of what the recordings gain on labels that came after the learners were fitted."""
+    """The monitoring rule: limits of what the recordings gain on labels that came after the learners were fitted."""
 
     decision: Literal["stop", "go on", "enough"]
     labels: int
     """New labels so far, over all looks."""
     low: float
-    """Limits of the mean gain in R², valid at all looks together."""
+    """Limits of the gain in R², valid at all looks together; of its largest and smallest value where it changes between looks."""
     high: float
     worthwhile: float
     """Smallest worthwhile gain in R² of all label variance."""

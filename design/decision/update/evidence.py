@@ -22,8 +22,9 @@ from brainworth.models.forecast.predictive import predictive
 from brainworth.models.learner.learning_curve import Recorded, standardised, trained
 from brainworth.models.pilot.pilot import Pilot
 
-CAP = 4.0
-"""Squared errors are counted up to so many label variances: the monitoring rule needs bounded gains."""
+CAP = 1.0
+"""The gain on one label is counted up to so many label variances, either way: the monitoring rule needs bounded gains, and it
+decides the sooner, the tighter their bound is."""
 FEWEST = 10
 """New labels below which the monitoring rule is not asked."""
 
@@ -56,8 +57,8 @@ def reached(earlier: Posterior, posterior: Posterior) -> Reached | None:
 def paired_gains(before: Pilot, after: Pilot) -> NDArray[np.float64]:
     """Return what recordings gain on each new label: learners of before, with and without recordings, predict it.
 
-    Squared errors are counted up to ``CAP`` label variances, and divided by it: gains lie in [-1, 1]. Labels of stimuli that had a
-    label before are left out.
+    A gain is the difference of squared errors, counted up to ``CAP`` label variances either way, and divided by that: gains lie in
+    [-1, 1]. Labels of stimuli that had a label before are left out.
     """
     known = {row.tobytes() for row in np.ascontiguousarray(before.features[before.label_stimulus])}
     features = np.ascontiguousarray(after.features[after.label_stimulus])
@@ -72,10 +73,10 @@ def paired_gains(before: Pilot, after: Pilot) -> NDArray[np.float64]:
     recorded = Recorded.of(before)
     same = standardised(before, recorded)
     errors = [
-        np.minimum((after.label[new] - np.asarray(model.predict(features[new]))) ** 2 / np.var(before.label), CAP) / CAP
+        (after.label[new] - np.asarray(model.predict(features[new]))) ** 2 / np.var(before.label)
         for model in (trained(before, None, standardise=same), trained(before, recorded, standardise=same))
     ]
-    return errors[0] - errors[1]
+    return np.clip(errors[0] - errors[1], -CAP, CAP) / CAP
 
 
 def monitored(gains: list[float], posterior: Posterior, level: float) -> Monitored | None:
@@ -90,10 +91,15 @@ def monitored(gains: list[float], posterior: Posterior, level: float) -> Monitor
         "go on": "Whether the recordings so far gain what is worthwhile is open",
     }
     low, high = CAP * found.low, CAP * found.high
+    limits = (
+        f"between {low:+.3f} and {high:+.3f} in R²"
+        if low <= high
+        else f"above {low:+.3f} in R² at some looks and below {high:+.3f} at others"
+    )
     sentence = (
-        f"{words[found.decision]}: between {low:+.3f} and {high:+.3f} in R² on {found.looks:,} labels that came after them "
-        f"(worthwhile: {worthwhile:.3f}; errors counted up to two standard deviations of the labels). The limits hold at all looks "
-        f"together with probability {1.0 - level:.0%}."
+        f"{words[found.decision]}: {limits} on {found.looks:,} labels that came after them (worthwhile: {worthwhile:.3f}; one "
+        f"label counts up to the variance of the labels, either way). With probability {1.0 - level:.0%}, at all looks together, "
+        "the gain was above the lower limit at some look, and below the upper one at some look."
     )
     return Monitored(
         decision=found.decision,

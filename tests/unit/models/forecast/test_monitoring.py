@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from brainworth.models.forecast.monitoring import MEANS, advise, confidence_sequence, log_capital
+from brainworth.models.forecast.monitoring import MEANS, advise, confidence_sequence, log_capitals
 
 STUDIES, LOOKS, LEVEL = 2000, 150, 0.05
 RATE = STUDIES * LEVEL + 3.0 * np.sqrt(STUDIES * LEVEL * (1 - LEVEL))
@@ -38,9 +38,34 @@ def _naive_wrong(gains: np.ndarray, mean: float) -> int:
 @pytest.mark.parametrize("kind", ["beta", "two points", "rare"])
 @pytest.mark.parametrize("mean", [0.0, 0.1])
 def test_the_rate_holds_over_all_looks(kind: str, mean: float) -> None:
-    gains = _gains(kind, mean)
-    ever = log_capital(gains, mean, LEVEL).max(axis=1) >= np.log(1.0 / LEVEL)
+    ever = np.maximum(*log_capitals(_gains(kind, mean), mean, LEVEL)).max(axis=1) >= np.log(2.0 / LEVEL)
     assert ever.sum() <= RATE
+
+
+def _changing(first: float, last: float, seed: int = 6) -> np.ndarray:
+    """Gains whose mean falls or rises from look to look, as that of learners does which get more data."""
+    share = (np.linspace(first, last, LOOKS) + 1.0) / 2.0
+    return 2.0 * np.random.default_rng(seed).beta(8.0 * share, 8.0 * (1.0 - share), (STUDIES, LOOKS)) - 1.0
+
+
+@pytest.mark.parametrize(("first", "last"), [(0.5, 0.06), (0.06, 0.5)])
+def test_a_gain_that_changes_is_not_called_what_it_never_was(first: float, last: float) -> None:
+    """Worthwhile at every look, so that no study may stop; mirrored, none may say enough; limits hold largest and smallest mean."""
+    worthwhile = 0.05
+    found = confidence_sequence(_changing(first, last), LEVEL)
+    assert found.decided(worthwhile)[1].any(axis=1).sum() <= RATE
+    assert (found.low >= max(first, last)).any(axis=1).sum() <= RATE
+    assert (found.high <= min(first, last)).any(axis=1).sum() <= RATE
+    mirrored = confidence_sequence(-_changing(first, last), LEVEL)
+    assert mirrored.decided(-worthwhile)[0].any(axis=1).sum() <= RATE
+
+
+def test_limits_are_not_those_of_the_average_where_the_mean_changes() -> None:
+    """The wrong twin: the limits, read as an interval of the mean of all gains so far, are wrong far more often than stated."""
+    gains = _changing(0.5, 0.06)
+    found = confidence_sequence(gains, LEVEL)
+    average = np.cumsum(np.linspace(0.5, 0.06, LOOKS)) / np.arange(1, LOOKS + 1)
+    assert ((found.low > average) | (found.high < average)).any(axis=1).sum() > 2.0 * RATE
 
 
 def test_the_naive_test_at_every_look_does_not_hold_the_rate() -> None:
@@ -70,19 +95,20 @@ def test_a_clear_gain_is_seen_before_the_end() -> None:
 
 def test_capital_is_a_martingale_at_the_mean() -> None:
     gains = _gains("two points", 0.2, seed=3, studies=20_000)[:, :12]
-    capital = np.exp(log_capital(gains, 0.2, LEVEL))
-    error = capital.std(axis=0) / np.sqrt(len(capital))
-    assert np.all(np.abs(capital.mean(axis=0) - 1.0) < 4.5 * error)
+    for logs in log_capitals(gains, 0.2, LEVEL):
+        capital = np.exp(logs)
+        error = capital.std(axis=0) / np.sqrt(len(capital))
+        assert np.all(np.abs(capital.mean(axis=0) - 1.0) < 4.5 * error)
 
 
 def test_intervals_are_those_of_the_capital() -> None:
     gains = _gains("beta", 0.1, seed=4, studies=3)
     found = confidence_sequence(gains, LEVEL)
     for study in range(3):
-        poor = [
-            m for m in MEANS if log_capital(gains[study], float(m), LEVEL).max() < np.log(1.0 / LEVEL)
-        ]  # fmt: skip
-        assert found.low[study, -1] <= min(poor) <= max(poor) <= found.high[study, -1]
+        best = np.array([[logs.max() for logs in log_capitals(gains[study], float(m), LEVEL)] for m in MEANS])
+        below, above = (MEANS[best[:, side] >= np.log(2.0 / LEVEL)] for side in (0, 1))
+        assert found.low[study, -1] == (below.max() if below.size else -1.0)
+        assert found.high[study, -1] == (above.min() if above.size else 1.0)
 
 
 def test_advice_in_words() -> None:
