@@ -77,7 +77,7 @@ def table(plan: bw.Plan, looks: list[tuple[int, bw.Plan, Update]]) -> str:
         "",
         "sentences",
         "labels",
-        "EUR spent",
+        "EUR since the look before",
         "R² reached",
         "gain ahead",
         "gain so far, all looks together",
