@@ -7,8 +7,7 @@ In: number of worlds of each kind, seed. Out, in --out: ``controls.jsonl`` (one 
 from there) and ``controls.md``. In null worlds the recordings carry latents that the task has nothing to do with; in one kind
 both follow the features' leading directions, in another noise and stimuli are autocorrelated. Every false alarm there is a
 fault. Where the task has a latent in common with the brain, the gain over the best control should be the gain over labels
-alone. Judging by labels alone is the twin without controls. Each pilot is also planned with: how often does the plan say that
-brain data are worth buying?
+alone. Judging by labels alone is the twin without controls.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-import brainworth as bw
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.common.workers import importable, team
 from brainworth.design.decision.controls import judged, level
@@ -54,12 +52,15 @@ KINDS = {
     "alignment 0.6": Kind(0.6),
     "alignment 0.9": Kind(0.9),
 }
-DECISIONS = ("collect", "toss_up", "labels_only", "refused")
 FEATURES, SAMPLES, TASK, STIMULI, CHANNELS = 60, 500, 120, 640, 12
 
 
-def one_world(kind: str, seed: int, index: int) -> dict[str, Any]:
-    """Return what controls make of one pilot."""
+def _code(kind: str, seed: int, index: int) -> int:
+    return 1000 * (seed + 1) + index + 100_000 * list(KINDS).index(kind)
+
+
+def pilot_of(kind: str, seed: int, index: int) -> Pilot:
+    """Return the pilot of one world."""
     how = KINDS[kind]
     system = System(
         spectrum=Spectrum.power_law(FEATURES, how.steepness),
@@ -72,37 +73,24 @@ def one_world(kind: str, seed: int, index: int) -> dict[str, Any]:
         task_exponent=jnp.asarray(how.exponent),
     )
     size = StudySize((SourceSize("EEG", SAMPLES, people=2),), TASK, STIMULI)
-    code = 1000 * (seed + 1) + index + 100_000 * list(KINDS).index(kind)
-    pilot, _ = simulate_study(system, size, code, how.realism)
+    return simulate_study(system, size, _code(kind, seed, index), how.realism)[0]
+
+
+def one_world(kind: str, seed: int, index: int) -> dict[str, Any]:
+    """Return what controls make of one pilot."""
+    pilot, code = pilot_of(kind, seed, index), _code(kind, seed, index)
     group = pilot.group[pilot.label_stimulus]
     found = judged("EEG", controlled_errors(pilot, "EEG", code), group)
     gains = {arm.name: [arm.gain, arm.gain_se] for arm in found.arms}
     limit = level(np.unique(group).size)
-    known = {"kind": kind, "index": index, "exceeds": found.exceeds, "r2": found.r2, "gains": gains, "level": limit}
-    return known | planned(pilot, index)
-
-
-def planned(pilot: Pilot, seed: int) -> dict[str, Any]:
-    """Return what a plan says of brain data that cost little beside labels, or why it was refused."""
-    people = {r.subject: (r.stimulus, r.in_memory) for r in pilot.recordings}
-    modality = {"name": "EEG", "new_subjects": True, "cost": {"per_sample": 0.01, "per_subject": 2.0}}
-    config = {"task": {"cost_per_label": 1.0}, "modality": [modality], "budget": {"total": 40}}
-    labels = (pilot.label_stimulus, pilot.label)
-    study = bw.Study.from_arrays(pilot.features, labels, {"EEG": people}, config, pilot.group)
-    try:
-        verdict = study.fit(seed=seed).plan().verdict
-    except bw.HealthRefusal as error:
-        return {"decision": "refused", "why": str(error)[:200]}
-    gain = None if verdict.gain is None else verdict.gain.mean
-    return {"decision": verdict.decision, "gain": gain, "probability": verdict.probability}
+    return {"kind": kind, "index": index, "exceeds": found.exceeds, "r2": found.r2, "gains": gains, "level": limit}
 
 
 def table(lines: list[dict[str, Any]]) -> str:
     """Return the table of all kinds, in Markdown."""
     rows = [
-        "| worlds | pilots | exceed every control | exceed labels alone | gain over labels alone | gain over the best control "
-        "| plans: collect | toss-up | labels only | refused |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| worlds | pilots | exceed every control | exceed labels alone | gain over labels alone | gain over the best control |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for kind in KINDS:
         own = [line for line in lines if line["kind"] == kind]
@@ -112,10 +100,8 @@ def table(lines: list[dict[str, Any]]) -> str:
         alone = np.array([line["gains"][LABELS] for line in own])
         twin = (alone[:, 0] > np.array([line["level"] for line in own]) * alone[:, 1]).astype(float)
         best = np.array([min(gain for gain, _ in line["gains"].values()) for line in own])
-        decided = [sum(line["decision"] == name for line in own) for name in DECISIONS]
         rows.append(
-            f"| {kind} | {len(own)} | {_share(exceed)} | {_share(twin)} | {_mean(alone[:, 0])} | {_mean(best)} | "
-            f"{' | '.join(map(str, decided))} |"
+            f"| {kind} | {len(own)} | {_share(exceed)} | {_share(twin)} | {_mean(alone[:, 0])} | {_mean(best)} |"
         )
     return "\n".join(rows) + "\n"
 

@@ -128,7 +128,7 @@ def rules() -> tuple[Rule, ...]:
         ),
         Rule(
             "Copies",
-            "A channel that equals another one of the person but for unit and offset, in tables that are read at once",
+            "A channel that equals another one of the person but for unit and offset; of files read in slices, in 20,000 samples",
             "left out, with a remark",
         ),
         Rule("Copies", "Stimuli with equal features", "a remark"),
