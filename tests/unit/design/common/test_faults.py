@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import errno
 import io
+import json
 import os
 import shutil
 import signal
@@ -20,7 +21,9 @@ from typing import Any
 
 import pytest
 
+from brainworth.design.api import load_plan
 from brainworth.design.cli import main
+from brainworth.design.common.errors import BadInput
 from brainworth.design.study_file.scaffold import write_example
 
 REPORTS = Path(__file__).parents[3] / "saved_reports"
@@ -119,6 +122,35 @@ def test_writes_of_a_report_fail_and_the_old_one_stays(
             assert main(["report", str(tmp_path / "plan"), "--quiet"]) == 2
         expect_one_paragraph(capsys, os.strerror(code))
         assert contents(tmp_path / "plan") == old
+
+
+@pytest.mark.parametrize("name", ["fsync", "replace"])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EIO])
+def test_every_write_of_a_plan_fails_and_the_old_one_stays(
+    name: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``plan.json`` and ``details.json``; the posterior's archive is tested with it (``test_archive.py``)."""
+    shutil.copytree(REPORTS / "demo", tmp_path / "plan")
+    plan, old = load_plan(tmp_path / "plan"), contents(tmp_path / "plan")
+    new = plan.model_copy(update={"provenance": plan.provenance.model_copy(update={"seed": 12_345})})
+    with monkeypatch.context() as counted:
+        count = failing(counted, name, -1, code)
+        plan.save(tmp_path / "elsewhere")
+        total = count()
+    assert total >= 2
+    for number in range(1, total + 1):
+        with monkeypatch.context() as broken:
+            failing(broken, name, number, code)
+            with pytest.raises(BadInput) as told:
+                new.save(tmp_path / "plan")
+        assert os.strerror(code) in str(told.value)
+        assert "\n" not in str(told.value)
+        left = contents(tmp_path / "plan")
+        assert set(left) == set(old), "no temporary file is left"
+        assert json.loads(left["plan.json"])["provenance"]["seed"] in {plan.provenance.seed, 12_345}
+        assert load_plan(tmp_path / "plan").allocation == plan.allocation
+    new.save(tmp_path / "plan")
+    assert load_plan(tmp_path / "plan").provenance.seed == 12_345
 
 
 # ------------------------------------------------------------ reads

@@ -13,9 +13,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import good_recordings as made
+from brainworth.design.posterior import archive
+from brainworth.models.posterior.inference import Chains
 
 SHIM = r"""
 #define _GNU_SOURCE
@@ -124,3 +127,43 @@ def test_reads_of_compiled_libraries_fail(name: str, stream: bool, shim: Path, t
         assert code == 2, told
         assert told.count("\n") == 1
         assert Path(name).name in told
+
+
+READ_ARCHIVE = """
+import ctypes, json, sys
+from pathlib import Path
+from brainworth.design.posterior import archive
+
+shim, path = ctypes.CDLL(sys.argv[1]), sys.argv[2]
+
+def read(allowed):
+    shim.fault_watch(path.encode(), ctypes.c_long(allowed))
+    try:
+        return "read" if archive.read_archive(Path(path), "mark") is not None else "not there"
+    except archive.DamagedArchive:
+        return "damaged"
+
+found = [read(-1)]
+total = shim.fault_calls()
+found += [read(allowed) for allowed in sorted({0, 1, total // 3, total // 2, total - 1})]
+shim.fault_watch(b"", ctypes.c_long(-1))
+print(json.dumps([total, found]))
+"""
+
+
+def test_an_archive_that_cannot_be_read_is_damaged_so_that_the_fit_is_repeated(shim: Path, tmp_path: Path) -> None:
+    sites = {"scale": np.zeros((2, 50)) + np.arange(50)}
+    names = archive.Names(("EEG",), ("EEG:a",), 1)
+    data = archive.to_arviz(Chains(sites, {"diverging": np.zeros((2, 50))}, {}, {}), names, {"samples": np.ones(2)})
+    data["posterior"].attrs.update({"fingerprint": "mark", "notes": "{}"})
+    path = tmp_path.resolve() / "posterior.nc"
+    archive.write_archive(data, path)
+    command = [sys.executable, "-c", READ_ARCHIVE, str(shim), str(path)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"LD_PRELOAD": str(shim)}
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    total, (good, *failed) = json.loads(done.stdout.splitlines()[-1])
+    assert total >= 5
+    assert good == "read"
+    assert set(failed) == {"damaged"}
