@@ -12,17 +12,13 @@ alone. Judging by labels alone is the twin without controls.
 
 from __future__ import annotations
 
-import argparse
-import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from resumed import carry_out, command_line
 
-from brainworth.design.common.runtime import use_compilation_cache
-from brainworth.design.common.workers import importable, team
 from brainworth.design.decision.controls import judged, level
 from brainworth.models.learner.controlled import LABELS, controlled_errors
 from brainworth.models.pilot.pilot import Pilot
@@ -76,7 +72,7 @@ def pilot_of(kind: str, seed: int, index: int) -> Pilot:
     return simulate_study(system, size, _code(kind, seed, index), how.realism)[0]
 
 
-def one_world(kind: str, seed: int, index: int) -> dict[str, Any]:
+def one_world(kind: str, index: int, seed: int) -> dict[str, Any]:
     """Return what controls make of one pilot."""
     pilot, code = pilot_of(kind, seed, index), _code(kind, seed, index)
     group = pilot.group[pilot.label_stimulus]
@@ -120,26 +116,9 @@ def _mean(values: np.ndarray) -> str:
 
 def main() -> None:
     """Run all kinds of worlds."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--worlds", type=int, default=16)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
-    given = parser.parse_args()
-    use_compilation_cache()
-    given.out.mkdir(parents=True, exist_ok=True)
-    log = given.out / "controls.jsonl"
-    lines = [json.loads(text) for text in log.read_text(encoding="utf-8").splitlines()] if log.is_file() else []
-    done = {(line["kind"], line["index"]) for line in lines}
-    todo = [(kind, given.seed, index) for index in range(given.worlds) for kind in KINDS if (kind, index) not in done]
-    with team(given.workers, paths=[str(Path(__file__).parent)]) as people, log.open("a", encoding="utf-8") as file:
-        for line in people.results(importable(one_world), todo):
-            lines.append(line)
-            file.write(json.dumps(line) + "\n")
-            file.flush()
-            print(line["kind"], line["index"], line["exceeds"], flush=True)
-    (given.out / "controls.md").write_text(table(lines), encoding="utf-8")
-    print(table(lines))
+    given = command_line(__doc__, "worlds", 16)
+    tasks = [(kind, index) for index in range(given.count) for kind in KINDS]
+    carry_out("controls", one_world, tasks, ("kind", "index"), table, given)
 
 
 if __name__ == "__main__":

@@ -12,17 +12,13 @@ wrong if it excludes every look's. The twin without a guarantee looks just as of
 
 from __future__ import annotations
 
-import argparse
-import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from resumed import carry_out, command_line
 
-from brainworth.design.common.runtime import use_compilation_cache
-from brainworth.design.common.workers import importable, team
 from brainworth.design.decision.update.evidence import CAP, paired_gains
 from brainworth.models.forecast.monitoring import confidence_sequence
 from brainworth.models.pilot.pilot import Pilot, Recording
@@ -57,7 +53,7 @@ def label_of(world: World, rng: np.random.Generator, features: np.ndarray) -> np
     return features @ world.truth.task_map + np.sqrt(world.truth.noise_variance) * rng.standard_normal(len(features))
 
 
-def one_study(kind: str, seed: int, index: int) -> dict[str, Any]:
+def one_study(kind: str, index: int, seed: int) -> dict[str, Any]:
     """Return gains on new labels and the true gain of the learners, session by session."""
     rng = np.random.default_rng([seed, list(KINDS).index(kind), index])
     world = draw_world(system_of(KINDS[kind]), rng)
@@ -146,26 +142,9 @@ def table(lines: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Run all kinds of studies."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
-    given = parser.parse_args()
-    use_compilation_cache()
-    given.out.mkdir(parents=True, exist_ok=True)
-    log = given.out / "looks.jsonl"
-    lines = [json.loads(text) for text in log.read_text(encoding="utf-8").splitlines()] if log.is_file() else []
-    done = {(line["kind"], line["index"]) for line in lines}
-    todo = [(kind, given.seed, index) for index in range(given.studies) for kind in KINDS if (kind, index) not in done]
-    with team(given.workers, paths=[str(Path(__file__).parent)]) as people, log.open("a", encoding="utf-8") as file:
-        for line in people.results(importable(one_study), todo):
-            lines.append(line)
-            file.write(json.dumps(line) + "\n")
-            file.flush()
-            print(line["kind"], line["index"], judged(line)["session"], flush=True)
-    (given.out / "looks.md").write_text(table(lines), encoding="utf-8")
-    print(table(lines))
+    given = command_line(__doc__, "studies", 100)
+    tasks = [(kind, index) for index in range(given.count) for kind in KINDS]
+    carry_out("looks", one_study, tasks, ("kind", "index"), table, given)
 
 
 if __name__ == "__main__":

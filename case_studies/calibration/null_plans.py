@@ -11,24 +11,20 @@ null worlds every "collect" is a fault.
 
 from __future__ import annotations
 
-import argparse
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from controls import KINDS, pilot_of
+from resumed import carry_out, command_line
 
 import brainworth as bw
-from brainworth.design.common.runtime import use_compilation_cache
-from brainworth.design.common.workers import importable, team
 
 PILOTS = (40, 120)
 """Labels of a pilot."""
 DECISIONS = ("collect", "toss_up", "labels_only", "refused")
 
 
-def one_plan(kind: str, labels: int, seed: int, index: int) -> dict[str, Any]:
+def one_plan(kind: str, labels: int, index: int, seed: int) -> dict[str, Any]:
     """Return what a plan says of brain data that cost little beside labels, or why it was refused."""
     pilot = pilot_of(kind, seed, index)
     people = {r.subject: (r.stimulus, r.in_memory) for r in pilot.recordings}
@@ -65,27 +61,9 @@ def table(lines: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Plan in all kinds of worlds."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--worlds", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
-    given = parser.parse_args()
-    use_compilation_cache()
-    given.out.mkdir(parents=True, exist_ok=True)
-    log = given.out / "null_plans.jsonl"
-    lines = [json.loads(text) for text in log.read_text(encoding="utf-8").splitlines()] if log.is_file() else []
-    done = {(line["kind"], line["labels"], line["index"]) for line in lines}
-    every = [(kind, labels, given.seed, index) for index in range(given.worlds) for labels in PILOTS for kind in KINDS]
-    todo = [task for task in every if (task[0], task[1], task[3]) not in done]
-    with team(given.workers, paths=[str(Path(__file__).parent)]) as people, log.open("a", encoding="utf-8") as file:
-        for line in people.results(importable(one_plan), todo):
-            lines.append(line)
-            file.write(json.dumps(line) + "\n")
-            file.flush()
-            print(line["kind"], line["labels"], line["index"], line["decision"], flush=True)
-    (given.out / "null_plans.md").write_text(table(lines), encoding="utf-8")
-    print(table(lines))
+    given = command_line(__doc__, "worlds", 10)
+    tasks = [(kind, labels, index) for index in range(given.count) for labels in PILOTS for kind in KINDS]
+    carry_out("null_plans", one_plan, tasks, ("kind", "labels", "index"), table, given)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A rule for stopping early that holds however often one looks: limits of the mean of paired gains.
 
 In: paired gains in [-1, 1] in the order in which they came (one per held-out label, or per session). Out: a lower and an upper
-limit after every gain. The mean of a gain given those before may change, as learners do that get more data. With probability
+limit after every gain. The mean of a gain given those before may change: learners improve as data come in. With probability
 1 - level, at all looks together, the largest of these means is above the lower limit and the smallest one below the upper limit; if
 they are all the same, that is a confidence interval of the mean. Method: betting (Waudby-Smith and Ramdas 2024, JRSS B 86:1-27).
 For a mean m, one gambler bets on gains above m, with stakes that depend on earlier gains only; if no mean is above m, the gambler's
@@ -94,6 +94,11 @@ def confidence_sequence(gains: Float[np.ndarray, "*study look"], level: float = 
     return Sequence(low, high)
 
 
+def within(low: str, high: str, *, changed: bool) -> str:
+    """Return both limits in words; where the lower one lies above the upper one, the mean has changed between looks."""
+    return f"above {low} at some looks and below {high} at others" if changed else f"between {low} and {high}"
+
+
 @dataclass(frozen=True)
 class Advice:
     """What the gains so far say."""
@@ -134,7 +139,6 @@ def advise(gains: Float[np.ndarray, " look"], worthwhile: float = 0.0, level: fl
         "enough": f"The question is answered: the mean gain is above {worthwhile:g}",
         "go on": f"Go on: whether the mean gain is above {worthwhile:g} is open",
     }
-    sentence = (
-        f"{words[decision]} (between {low:.3f} and {high:.3f} after {looks} gains, at level {level:g} over all looks)."
-    )
+    limits = within(f"{low:.3f}", f"{high:.3f}", changed=low > high)
+    sentence = f"{words[decision]} ({limits} after {looks} gains, at level {level:g} over all looks)."
     return Advice(decision, looks, first, low, high, sentence)

@@ -17,7 +17,7 @@ from brainworth.design.common.summaries import Summary, spread
 from brainworth.design.decision.records.update import Belief, Monitored, Reached
 from brainworth.design.posterior.fit import Posterior
 from brainworth.models.forecast.luck import stratified_normals
-from brainworth.models.forecast.monitoring import advise
+from brainworth.models.forecast.monitoring import advise, within
 from brainworth.models.forecast.predictive import predictive
 from brainworth.models.learner.learning_curve import Recorded, standardised, trained
 from brainworth.models.pilot.pilot import Pilot
@@ -91,15 +91,11 @@ def monitored(gains: list[float], posterior: Posterior, level: float) -> Monitor
         "go on": "Whether the recordings so far gain what is worthwhile is open",
     }
     low, high = CAP * found.low, CAP * found.high
-    limits = (
-        f"between {low:+.3f} and {high:+.3f} in R²"
-        if low <= high
-        else f"above {low:+.3f} in R² at some looks and below {high:+.3f} at others"
-    )
+    limits = within(f"{low:+.3f}", f"{high:+.3f}", changed=low > high)
     sentence = (
-        f"{words[found.decision]}: {limits} on {found.looks:,} labels that came after them (worthwhile: {worthwhile:.3f}; one "
-        f"label counts up to the variance of the labels, either way). With probability {1.0 - level:.0%}, at all looks together, "
-        "the gain was above the lower limit at some look, and below the upper one at some look."
+        f"{words[found.decision]}: {limits} in R² on {found.looks:,} labels that came after them (worthwhile: {worthwhile:.3f}; "
+        f"one label counts up to the variance of the labels, either way). With probability {1.0 - level:.0%}, at all looks "
+        "together, the gain was above the lower limit at some look, and below the upper one at some look."
     )
     return Monitored(
         decision=found.decision,

@@ -31,7 +31,8 @@ def copies_of(
     """
     usable = np.flatnonzero(np.all(np.isfinite(values), axis=0) & (np.ptp(values, axis=0) > 0.0))
     first = np.arange(values.shape[1])
-    first[usable] = usable[channel_copies(values[:, usable])]
+    part = values if usable.size == first.size else values[:, usable]  # a copy only where it is needed
+    first[usable] = usable[channel_copies(part)]
     own = first == np.arange(first.size)
     return np.flatnonzero(own), tuple((names[i], names[int(first[i])]) for i in np.flatnonzero(~own))
 
