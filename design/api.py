@@ -63,6 +63,7 @@ class Study(StudyData):
         budget: aim.Budget | Mapping[str, Any] | None = None,
         objective: aim.Objective | Mapping[str, Any] | None = None,
         title: str | None = None,
+        blocks: Mapping[str, Sequence[str]] | None = None,
     ) -> Self:
         """Return a study built from tables in memory; nothing is written or read.
 
@@ -82,16 +83,20 @@ class Study(StudyData):
             The blocks of the study file, as ``Task``, ``Modality``, ``Budget``, ``Objective`` or as mappings.
         title : str, optional
             What the study is called in the report.
+        blocks : mapping of str to sequence of str, optional
+            Features that belong together, by the name of their block, as in [[stimuli.block]].
 
         Raises
         ------
         BadInput
             A block or a table is wrong, or a modality of the recordings is not in the study.
         """
-        blocks = {"task": task, "modality": list(modalities), "budget": budget, "objective": objective}
-        given = {name: block for name, block in blocks.items() if block}
+        parts = {"task": task, "modality": list(modalities), "budget": budget, "objective": objective}
+        given: dict[str, Any] = {name: part for name, part in parts.items() if part}
         if title is not None:
             given["study"] = {"title": title}
+        if blocks:
+            given["stimuli"] = {"block": [{"name": name, "columns": list(own)} for name, own in blocks.items()]}
         if config is not None and given:
             raise problem(
                 "Study.from_frames", "config", "both config and blocks are given", "Give config, or the blocks alone."

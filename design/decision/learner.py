@@ -11,7 +11,8 @@ import numpy as np
 from brainworth.design.decision.rehearse import belief_of
 from brainworth.design.posterior.fit import Posterior
 from brainworth.models.learner.plan_learner import PlanLearner
-from brainworth.models.pilot.summary import choose_basis, population_variance, standardised_labels
+from brainworth.models.pilot.labels import standardised_labels
+from brainworth.models.pilot.representation import population_variance, representation_of
 
 DRAWS = 40
 """Posterior draws that the learner averages over."""
@@ -36,7 +37,7 @@ def plan_learner(posterior: Posterior) -> PlanLearner:
     if not study.has_pilot:
         return PlanLearner(belief, names)
     pilot = study.pilot
-    basis = choose_basis(pilot, standardised_labels(pilot))
+    basis = representation_of(pilot, standardised_labels(pilot)).basis
     variance = population_variance(basis, pilot.features)
     kept = pilot if study.config.budget.reuse_pilot else None
     return PlanLearner(belief, names, basis, variance, kept)

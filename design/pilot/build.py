@@ -17,6 +17,7 @@ from brainworth.design.common.messages import did_you_mean, listed, problem, quo
 from brainworth.design.pilot.large import require_room, stored_person
 from brainworth.design.pilot.prepare import PilotTables, prepared
 from brainworth.design.pilot.rules.answers import either
+from brainworth.design.pilot.rules.blocks import FeatureBlock, block_codes
 from brainworth.design.pilot.rules.channel_copies import copies_of, said_copies
 from brainworth.design.pilot.rules.losses import Loss, kept_out, sentences
 from brainworth.design.pilot.rules.spelling import options, unknown_spelling
@@ -54,6 +55,8 @@ class Names:
     """Channel names by (modality, subject)."""
     classes: tuple[str, str] | None = None
     """What -1 and +1 stand for in a binary task."""
+    blocks: tuple[str, ...] = ()
+    """Name of each block of features; empty if the study names none."""
 
 
 def codes(texts: Sequence[str] | np.ndarray) -> tuple[Int[np.ndarray, " row"], tuple[str, ...]]:
@@ -301,7 +304,9 @@ class Built:
     """What was left out or changed, counted by reason and person."""
 
 
-def build_pilot(tables: PilotTables, spelling: Mapping[str, str | None] | None = None) -> Built:
+def build_pilot(
+    tables: PilotTables, spelling: Mapping[str, str | None] | None = None, blocks: Sequence[FeatureBlock] = ()
+) -> Built:
     """Return the pilot, the names behind its codes and remarks for the user.
 
     Parameters
@@ -310,6 +315,8 @@ def build_pilot(tables: PilotTables, spelling: Mapping[str, str | None] | None =
         As they were read.
     spelling : mapping, optional
         As ``prepare.prepared`` takes it.
+    blocks : sequence of FeatureBlock, optional
+        Blocks of features that the study names.
 
     Raises
     ------
@@ -334,5 +341,6 @@ def build_pilot(tables: PilotTables, spelling: Mapping[str, str | None] | None =
         channels |= {(modality, subject): value for subject, value in names.items()}
         remarks += more
     rows, values, classes = _labels(tables.labels, stimuli)
-    pilot = Pilot(table.values, group, tuple(recordings), rows, values, binary=classes is not None)
-    return Built(pilot, Names(ids, table.columns, groups, channels, classes), tuple(remarks), losses)
+    block, titles = block_codes(table.columns, blocks, table.source)
+    pilot = Pilot(table.values, group, tuple(recordings), rows, values, binary=classes is not None, block=block)
+    return Built(pilot, Names(ids, table.columns, groups, channels, classes, titles), tuple(remarks), losses)

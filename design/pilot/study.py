@@ -22,6 +22,7 @@ from brainworth.design.pilot.build import BINARY_LABELS, LABELS, STIMULI, Names,
 from brainworth.design.pilot.folder import Folder
 from brainworth.design.pilot.readers import read_recordings, recordings_in_memory, table_in_memory
 from brainworth.design.pilot.rules.answers import Answers
+from brainworth.design.pilot.rules.blocks import FeatureBlock
 from brainworth.design.pilot.rules.cleaning import cleaned
 from brainworth.design.pilot.rules.losses import Loss
 from brainworth.design.pilot.tables.tables import Table, Wanted
@@ -159,7 +160,7 @@ class Study:
             labels=folder.table(config.task.labels, "task > labels", _label_columns(config)),
             recordings={m.name: read_recordings(folder, m) for m in config.modality if m.recordings is not None},
         )
-        built = build_pilot(tables, config.study.spelling.model_dump())
+        built = build_pilot(tables, config.study.spelling.model_dump(), _blocks(config))
         remarks = (*built.remarks, *unlikely(config))
         material = PilotData(built.pilot, built.names)
         return cls(config, folder.digest, material, path.parent, remarks, built.losses)
@@ -168,10 +169,10 @@ class Study:
     def _from_priors(cls, config: StudyConfig, folder: Folder, path: Path) -> Self:
         """Return a study without labels and recordings: only the features' spectrum is known, or assumed."""
         if config.stimuli is not None and config.stimuli.table is not None:
+            from brainworth.models.pilot.representation import population_variance
             from brainworth.models.pilot.statistics import (
                 FeatureBasis,  # JAX and scikit-learn, which reading files never needs
             )
-            from brainworth.models.pilot.summary import population_variance
 
             table = cleaned(folder.table(config.stimuli.table, "stimuli > table", _stimulus_columns(config)), "stimuli")
             table.require_finite()
@@ -242,7 +243,7 @@ class Study:
         digest = {"stimuli": _digest_of(tables.stimuli), "labels": _digest_of(tables.labels)}
         digest |= {f"recordings/{name}": _digest_of(table) for name, table in tables.recordings.items()}
         digest["config"] = hashlib.sha256(parsed.model_dump_json().encode()).hexdigest()
-        built = build_pilot(tables, parsed.study.spelling.model_dump())
+        built = build_pilot(tables, parsed.study.spelling.model_dump(), _blocks(parsed))
         remarks = (*built.remarks, *unlikely(parsed))
         return cls(parsed, digest, PilotData(built.pilot, built.names), remarks=remarks, losses=built.losses)
 
@@ -293,6 +294,11 @@ class Study:
             recordings={name: recordings_table(name, people) for name, people in recordings.items()},
             config=config,
         )
+
+
+def _blocks(config: StudyConfig) -> list[FeatureBlock]:
+    given = config.stimuli.block if config.stimuli else []
+    return [FeatureBlock(block.name, tuple(block.columns)) for block in given]
 
 
 def _label_columns(config: StudyConfig) -> Wanted:

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import norm
 
-from brainworth.design.common.checks import Check, Limits, Status
+from brainworth.design.common.checks import Check, Status
 from brainworth.design.posterior.literature import total_snr
 from brainworth.models.forecast.predictive import predictive
 
@@ -34,9 +34,8 @@ CONTRADICTED = 4.0
 """Standard errors by which the median expected accuracy may be missed."""
 
 
-CLEAR = 3.0
-"""Difference of log marginal likelihoods, a ratio of twenty, from which on the pilot prefers one representation of the features."""
-
+CLEAR = 0.95
+"""Posterior probability from which on the pilot has chosen between raw and standardised features."""
 SAME = 1.5
 """Ratio of the features' largest to their smallest standard deviation below which both representations are nearly the same."""
 
@@ -144,17 +143,38 @@ def encoding_checks(posterior: Posterior) -> Iterator[Check]:
 
 
 def representation_checks(posterior: Posterior) -> Iterator[Check]:
-    """Say how clearly the pilot prefers raw or standardised features, where they differ; nothing without the notes of a pilot."""
-    margin, spread = posterior.notes.basis_margin, posterior.notes.feature_spread
-    if margin is None or spread is None or spread < SAME:
-        return
-    yield Check(
-        name="raw or standardised features",
-        status=Limits(CLEAR).judge_low(margin),
-        value=margin,
-        threshold=CLEAR,
-        side="at least",
-        sentence=f"Recordings and labels prefer one of raw and standardised features by {margin:.1f} units of log likelihood; the "
-        f"features' standard deviations differ by a factor of {spread:.3g}. Below {CLEAR:.0f} units the pilot cannot tell, and the "
-        "choice, which moves forecasts, is hardly better than a coin: give the features in the units in which you will use them.",
-    )
+    """Say how the pilot weighs its features, where that makes a difference; nothing without the notes of a pilot."""
+    notes = posterior.notes
+    if notes.standardised is not None and notes.feature_spread is not None and notes.feature_spread >= SAME:
+        share, spread = notes.standardised, notes.feature_spread
+        name, most = ("standardised", share) if share >= 0.5 else ("raw", 1.0 - share)
+        told = (
+            "The pilot has chosen."
+            if most >= CLEAR
+            else "The pilot cannot tell, so posterior, forecast and learner average over both by these probabilities."
+        )
+        yield Check(
+            name="raw or standardised features",
+            status="ok",
+            value=most,
+            threshold=CLEAR,
+            side="at least",
+            kind="share",
+            unit="probability",
+            sentence=f"The features' standard deviations differ by a factor of {spread:.3g}. By recordings and labels, {name} "
+            f"features are the right ones with a probability of {most:.0%}. {told}",
+        )
+    if notes.blocks:
+        parts = ", ".join(f"{share:.0%} {name}" for name, share in notes.blocks.items())
+        least = min(notes.blocks, key=lambda name: notes.blocks[name])
+        yield Check(
+            name="blocks of features",
+            status="ok",
+            value=notes.blocks[least],
+            threshold=0.0,
+            side="at least",
+            kind="share",
+            unit=f"of what features explain ({least})",
+            sentence=f"Of what the features explain, recordings and labels give each block of features this share: {parts}. "
+            "Shares that the pilot cannot tell apart are averaged.",
+        )

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 FORECAST_DRAWS = 1000
 """Posterior draws a forecast averages over."""
-MODEL = 4
+MODEL = 5
 """Number of the model; a posterior saved by another one is fitted again."""
 PRIOR_DRAWS = 400
 """Prior draws of every quantity that a report draws beside its posterior."""
@@ -64,6 +64,7 @@ def fingerprint(study: Study, seed: int) -> str:
         "seed": seed,
         "priors": config.priors.model_dump(mode="json"),
         "task": config.task.kind,
+        "blocks": [block.model_dump(mode="json") for block in config.stimuli.block] if config.stimuli else [],
         "modalities": [(m.name, m.recordings, m.reader.model_dump(mode="json")) for m in config.modality],
         "inputs": {name: value for name, value in sorted(study.digest.items()) if not name.endswith(".toml")},
         "system": sorted(study.digest.items()) if isinstance(study.material, NamedSystem) else None,

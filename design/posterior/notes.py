@@ -55,8 +55,12 @@ class Notes(Record):
     """Share of the most informative person in a modality's signal, in multiples of an equal share."""
     likeness: dict[str, tuple[float, float]] = Field(default_factory=dict)
     """Share of the noise that presentations of one stimulus have in common, and its standard error, by modality."""
-    basis_margin: Number = None
-    """Log likelihood by which recordings and labels prefer the chosen one of raw and standardised features."""
+    standardised: Number = None
+    """Posterior probability of standardised features; the rest is that of raw ones."""
+    log_odds: Number = None
+    """Log evidence for standardised against raw features, in nats."""
+    blocks: dict[str, float] = Field(default_factory=dict)
+    """Share of what the features explain that each block has, by name; empty without blocks."""
     feature_spread: Number = None
     """Largest over smallest standard deviation of the features."""
     groups: int = 0
@@ -99,7 +103,11 @@ def pilot_notes(study: Study, summary: Summary) -> Notes:
             for name, found in zip(config.modality_names, summary.likeness, strict=True)
             if np.isfinite(found.error)
         },
-        basis_margin=summary.basis_margin,
+        standardised=summary.representation.standardised,
+        log_odds=summary.representation.log_odds,
+        blocks=dict(zip(study.names.blocks, summary.representation.blocks.tolist(), strict=True))
+        if study.names.blocks
+        else {},
         feature_spread=_spread(study.pilot.features),
         groups=int(np.unique(study.pilot.group).size),
         stimuli=int(study.pilot.features.shape[0]),

@@ -61,6 +61,18 @@ class About(Section):
     """Names that differ only in their spelling."""
 
 
+class Block(Section):
+    """[[stimuli.block]]: features that belong together, such as word vectors beside word frequency.
+
+    How much a block explains is learned from the pilot. Features of no block are one more block together.
+    """
+
+    name: Text
+    """Name of the block."""
+    columns: Annotated[list[Text], Field(min_length=1, max_length=10_000)]
+    """Its features; * in a name stands for any characters: ["glove_*"]."""
+
+
 class Stimuli(Section):
     """[stimuli]: the features of every stimulus that was recorded or labelled."""
 
@@ -76,6 +88,8 @@ class Stimuli(Section):
     missing: MissingValues | None = None
     """Numbers or texts that mean "no value", e.g. [-999]: stimuli with such a cell are left out, with their labels and recordings.
     An empty list: there are none, every number is real."""
+    block: Annotated[list[Block], Field(max_length=20)] = Field(default_factory=list)
+    """Blocks of features that may matter differently."""
 
 
 class Task(Section):

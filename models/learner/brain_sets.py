@@ -119,11 +119,15 @@ def checked_set(given: BrainSet, n_features: int) -> CheckedSet:
 
 
 def common_basis(
-    features: Float[np.ndarray, "row feature"], count: Float[np.ndarray, " row"], *, standardise: bool
+    features: Float[np.ndarray, "row feature"],
+    count: Float[np.ndarray, " row"],
+    *,
+    standardise: bool,
+    scale: Float[np.ndarray, " feature"] | None = None,
 ) -> FeatureBasis:
     """Return the basis of all stimuli, each row as often as it counts; a single flat direction where no feature varies."""
     if np.ptp(features, axis=0).max() > 0.0:
-        return FeatureBasis.from_features(features, standardise=standardise, count=count)
+        return FeatureBasis.from_features(features, standardise=standardise, scale=scale, count=count)
     p = features.shape[1]
     return FeatureBasis(mean=features[0], scale=np.ones(p), rotation=np.eye(p)[:, :1], variance=np.ones(1))
 

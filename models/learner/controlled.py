@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from brainworth.models.learner.learning_curve import Recorded, standardised, trained
+from brainworth.models.learner.learning_curve import Recorded, feature_scale, trained
 from brainworth.models.pilot.controls import of_modality, shuffled, stimulus_only, surrogate
 from brainworth.models.pilot.folds import group_folds
 from brainworth.models.pilot.pilot import Pilot
@@ -78,14 +78,14 @@ def controlled_errors(pilot: Pilot, modality: str, seed: int) -> Errors:
         part = alone.restricted(train, train)
         features, label = pilot.features[pilot.label_stimulus[test]], pilot.label[test]
         known = Recorded.of(part)
-        standardise = standardised(part, known)
-        with_brain = trained(part, known, standardise=standardise)
+        scale = feature_scale(part, known)
+        with_brain = trained(part, known, scale)
         encoder = with_brain.encoder_
         confirmed = 0 if encoder is None else encoder.maps.shape[1]
-        directions = stimulus_only(part, confirmed, standardise=standardise)
+        directions = stimulus_only(part, confirmed, scale)
         others = {LABELS: None, STIMULUS: Recorded.of(directions)}
         others |= {arm: Recorded.of(control.restricted(train, train)) for arm, control in controls.items()}
-        models = {arm: trained(part, given, standardise=standardise) for arm, given in others.items()}
+        models = {arm: trained(part, given, scale) for arm, given in others.items()}
         for arm, model in {RECORDINGS: with_brain, **models}.items():
             predicted = model.predict(features)
             found.setdefault(arm, np.zeros(len(pilot.label)))[test] = (predicted - label) ** 2

@@ -44,6 +44,7 @@ class _TwoStageLinear(BaseEstimator):
     intercept_: Matrix
     n_latents: int
     standardise: bool
+    scale: ArrayLike | None
 
     def _fit_targets(
         self, features: Matrix, targets: Matrix, brain: Sequence[BrainSet] | None, groups: ArrayLike | None
@@ -52,7 +53,12 @@ class _TwoStageLinear(BaseEstimator):
         sets = [checked_set(given, features.shape[1]) for given in brain or []]
         stacked = np.vstack([features, *(given.features for given in sets)])
         count = np.concatenate([np.ones(len(features)), *(given.count for given in sets)])
-        self.basis_ = common_basis(stacked, count, standardise=self.standardise)
+        scale = None if self.scale is None else np.asarray(self.scale, dtype=np.float64)
+        if scale is not None and (scale.shape != (features.shape[1],) or not np.all(scale > 0.0)):
+            raise ValueError(
+                f"'scale' must hold one positive number per feature ({features.shape[1]}). Got {self.scale!r}."
+            )
+        self.basis_ = common_basis(stacked, count, standardise=self.standardise, scale=scale)
         coordinates = self.basis_.transform(features)
         variance = self.basis_.variance
         learned = first_stage(self.basis_, sets, self.n_latents) if sets else None
@@ -93,6 +99,8 @@ class BrainInformedRegressor(RegressorMixin, _TwoStageLinear):
         Largest number of brain latents; only as many are kept as predict held-out recordings.
     standardise : bool, default False
         Whether features are divided by their standard deviation first; for tables with different units.
+    scale : array-like of shape (n_features,), optional
+        What each feature is divided by, instead of one number for all or its standard deviation.
 
     Attributes
     ----------
@@ -118,9 +126,10 @@ class BrainInformedRegressor(RegressorMixin, _TwoStageLinear):
     True
     """
 
-    def __init__(self, n_latents: int = 10, *, standardise: bool = False) -> None:
+    def __init__(self, n_latents: int = 10, *, standardise: bool = False, scale: ArrayLike | None = None) -> None:
         self.n_latents = n_latents
         self.standardise = standardise
+        self.scale = scale
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -180,9 +189,10 @@ class BrainInformedClassifier(ClassifierMixin, _TwoStageLinear):
     classes_: NDArray[Any]
     links_: list[ProbitLink]
 
-    def __init__(self, n_latents: int = 10, *, standardise: bool = False) -> None:
+    def __init__(self, n_latents: int = 10, *, standardise: bool = False, scale: ArrayLike | None = None) -> None:
         self.n_latents = n_latents
         self.standardise = standardise
+        self.scale = scale
 
     def fit(
         self,

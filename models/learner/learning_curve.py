@@ -12,17 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from brainworth.models.learner.brain_sets import BrainSet, LargeSet, Stimuli
 from brainworth.models.learner.learner import BrainInformedRegressor
 from brainworth.models.pilot.evidence import EXPONENTS
 from brainworth.models.pilot.folds import group_folds
+from brainworth.models.pilot.labels import standardised_labels
 from brainworth.models.pilot.pilot import Pilot
+from brainworth.models.pilot.representation import representation_of
 from brainworth.models.pilot.sources import streamed_moments
 from brainworth.models.pilot.streaming import Moments
-from brainworth.models.pilot.summary import choose_basis, standardised_labels
 
 MIN_LABELS = 45
 """Labelled stimuli below which the curve says nothing."""
@@ -79,18 +80,18 @@ def learned(pilot: Pilot, test: NDArray[np.float64], recorded: Recorded | None =
     ``recorded`` may be given where the same recordings are learned from again, with other labels.
     """
     known = Recorded.of(pilot) if recorded is None else recorded
-    return np.asarray(trained(pilot, known, standardise=standardised(pilot, known)).predict(test))
+    return np.asarray(trained(pilot, known, feature_scale(pilot, known)).predict(test))
 
 
-def standardised(pilot: Pilot, recorded: Recorded) -> bool:
-    """Return whether a pilot prefers standardised features to raw ones."""
-    basis = choose_basis(pilot, standardised_labels(pilot), recorded.fold, recorded.moments, EXPONENTS[::3])
-    return bool(np.ptp(basis.scale) > 0.0)
+def feature_scale(pilot: Pilot, recorded: Recorded) -> Float[np.ndarray, " feature"]:
+    """Return what each feature is divided by, as a pilot's recordings and labels weigh the features."""
+    labels = standardised_labels(pilot)
+    return representation_of(pilot, labels, recorded.fold, recorded.moments, EXPONENTS[1::2]).basis.scale
 
 
-def trained(pilot: Pilot, recorded: Recorded | None, *, standardise: bool) -> BrainInformedRegressor:
+def trained(pilot: Pilot, recorded: Recorded | None, scale: Float[np.ndarray, " feature"]) -> BrainInformedRegressor:
     """Return the brain-informed learner of a pilot's labels and of some recordings; of labels alone without."""
-    model = BrainInformedRegressor(standardise=standardise)
+    model = BrainInformedRegressor(scale=scale)
     brain = None if recorded is None else recorded.brain
     return model.fit(pilot.features[pilot.label_stimulus], pilot.label, brain=brain)
 

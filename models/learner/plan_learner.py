@@ -20,9 +20,9 @@ from brainworth.models.learner.belief import Parameters, Source, Stage1, TwoStag
 from brainworth.models.learner.brain_sets import BrainSet, CheckedSet, Stimuli, checked_set, common_basis
 from brainworth.models.learner.task_fit import TaskFit
 from brainworth.models.pilot.pilot import Pilot
+from brainworth.models.pilot.representation import population_variance
 from brainworth.models.pilot.sources import pilot_sources, streamed_moments
 from brainworth.models.pilot.statistics import FeatureBasis, SourceStatistics
-from brainworth.models.pilot.summary import population_variance
 from brainworth.models.pilot.threads import one_blas_thread
 from brainworth.models.worlds.gram import LabelStatistics
 

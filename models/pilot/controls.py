@@ -95,7 +95,7 @@ def random_phases(values: Float[np.ndarray, "sample channel"], rng: np.random.Ge
     return np.fft.irfft(spectrum * np.exp(1j * phase)[:, None], n=len(values), axis=0) + mean
 
 
-def stimulus_only(pilot: Pilot, n_latents: int, *, standardise: bool) -> Pilot:
+def stimulus_only(pilot: Pilot, n_latents: int, scale: Float[np.ndarray, " feature"]) -> Pilot:
     """Return a pilot whose channels are the leading principal directions of the features, without noise.
 
     Parameters
@@ -104,9 +104,9 @@ def stimulus_only(pilot: Pilot, n_latents: int, *, standardise: bool) -> Pilot:
         Pilot whose samples say which stimuli were shown, and how often.
     n_latents : int
         Directions, at least 1; as many as the features have at most.
-    standardise : bool
-        Whether features are divided by their standard deviations first, as the learner is told to.
+    scale : ndarray, shape (feature,)
+        What each feature is divided by first, as the learner is told to.
     """
-    basis = FeatureBasis.from_features(pilot.features, standardise=standardise)
+    basis = FeatureBasis.from_features(pilot.features, scale=scale)
     leading = basis.transform(pilot.features)[:, : max(n_latents, 1)]
     return replace(pilot, recordings=tuple(replace(r, channels=leading[r.stimulus]) for r in pilot.recordings))

@@ -26,6 +26,7 @@ from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
+from brainworth.models.pilot.statistics import signed
 from brainworth.models.theory.system import Spectrum
 
 EXPONENTS = np.linspace(0.0, 2.0, 7)
@@ -139,7 +140,7 @@ def rotate(
     half = np.sqrt(g)
     values, vectors = np.linalg.eigh(half[:, None] * gram * half)
     values = np.where(values > 1e-10 * values[-1], values, 0.0)
-    projected = vectors.T @ (half[:, None] * cross)
+    projected = signed(vectors).T @ (half[:, None] * cross)
     scale = np.where(values > 0, 1.0 / np.sqrt(np.where(values > 0, values, 1.0)), 0.0)
     return values, projected * scale[:, None]
 

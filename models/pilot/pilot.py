@@ -104,6 +104,8 @@ class Pilot:
     """Labels, any unit; -1 and +1 for a binary task."""
     binary: bool = False
     """Whether the task is a two-way classification."""
+    block: Int[np.ndarray, " feature"] | None = None
+    """Block of each feature, from 0, if features are weighed block by block (``representation``)."""
 
     def restricted(self, brain: Bool[np.ndarray, " stimulus"], task: Bool[np.ndarray, " stimulus"]) -> Pilot:
         """Return the pilot with recordings and labels of some stimuli only; features of all stimuli stay.

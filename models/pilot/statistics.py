@@ -42,6 +42,7 @@ class FeatureBasis:
         tolerance: float = 1e-8,
         *,
         standardise: bool = True,
+        scale: Float[np.ndarray, " feature"] | None = None,
         count: Float[np.ndarray, " stimulus"] | None = None,
     ) -> FeatureBasis:
         """Return the basis of all available stimuli, labelled or not.
@@ -55,6 +56,8 @@ class FeatureBasis:
         standardise
             Whether every feature is divided by its own standard deviation (constant ones never are), or all by one number, so
             that a common unit does not count.
+        scale
+            What each feature is divided by, instead; positive.
         count
             How often each row counts, as if it stood there so many times; once if not given.
 
@@ -64,14 +67,10 @@ class FeatureBasis:
             If no feature varies.
         """
         values = np.asarray(features, dtype=np.float64)
-        mean = np.average(values, axis=0, weights=count)
-        centred = values - mean
-        deviation = np.sqrt(np.average(centred**2, axis=0, weights=count))
-        varies = deviation > 1e-12 * np.abs(mean)
-        if not np.any(varies):
-            raise ValueError("The features must vary over the stimuli. Got constant features only.")
-        scale = unit_of(deviation, varies, standardise=standardise)
-        centred = np.where(varies, centred / scale, 0.0)
+        mean, deviation, varies = deviations(values, count)
+        if scale is None:
+            scale = unit_of(deviation, varies, standardise=standardise)
+        centred = np.where(varies, (values - mean) / scale, 0.0)
         if count is not None:
             centred *= np.sqrt(count / np.mean(count))[:, None]
         variance, rotation = _principal_directions(centred)
@@ -87,6 +86,18 @@ class FeatureBasis:
     ) -> Float[np.ndarray, "feature *output"]:
         """Return coefficients on the raw (centred) features that equal the given ones on the coordinates."""
         return ((self.rotation @ coefficients).T / self.scale).T
+
+
+def deviations(
+    features: Float[np.ndarray, "stimulus feature"], count: Float[np.ndarray, " stimulus"] | None = None
+) -> tuple[Float[np.ndarray, " feature"], Float[np.ndarray, " feature"], Bool[np.ndarray, " feature"]]:
+    """Return mean and standard deviation of every feature, and whether it varies; ``ValueError`` if none does."""
+    mean = np.average(features, axis=0, weights=count)
+    deviation = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=count))
+    varies = deviation > 1e-12 * np.abs(mean)
+    if not np.any(varies):
+        raise ValueError("The features must vary over the stimuli. Got constant features only.")
+    return mean, deviation, varies
 
 
 def unit_of(
@@ -105,11 +116,17 @@ def _principal_directions(
     n, p = centred.shape
     if p <= n:
         variance, vectors = linalg.eigh(centred.T @ centred / n)
-        return np.maximum(variance[::-1], 0.0), vectors[:, ::-1]
+        return np.maximum(variance[::-1], 0.0), signed(vectors[:, ::-1])
     variance, left = linalg.eigh(centred @ centred.T / n)
     variance, left = np.maximum(variance[::-1], 0.0), left[:, ::-1]
     keep = variance > 1e-13 * variance[0]
-    return variance[keep], centred.T @ (left[:, keep] / np.sqrt(n * variance[keep]))
+    return variance[keep], signed(centred.T @ (left[:, keep] / np.sqrt(n * variance[keep])))
+
+
+def signed(vectors: Float[np.ndarray, "row column"]) -> Float[np.ndarray, "row column"]:
+    """Return vectors whose largest entry is positive: the sign of an eigenvector is arbitrary, and rounding must not choose it."""
+    largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0)[0]
+    return vectors * np.where(largest < 0.0, -1.0, 1.0)
 
 
 @dataclass(frozen=True)

@@ -17,26 +17,24 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
-from sklearn.covariance import ledoit_wolf_shrinkage
 
 from brainworth.models.pilot.autocorrelation import bartlett_factor
 from brainworth.models.pilot.encoder import Encoder, fit_encoder
 from brainworth.models.pilot.evidence import (
-    EXPONENTS,
     PilotEvidence,
     Rows,
     prior_variance,
-    readout_table,
     task_evidence,
 )
 from brainworth.models.pilot.folds import group_folds
+from brainworth.models.pilot.labels import Labels, standardised_labels
 from brainworth.models.pilot.likeness import Likeness
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.pooling import N_FOLDS, Geometry, PersonReadouts, brain_evidence
 from brainworth.models.pilot.readouts import Readouts, cross_fitted_readouts
-from brainworth.models.pilot.sources import Source, first_residuals, main_rows, pilot_sources, streamed_moments
+from brainworth.models.pilot.representation import Representation, population_variance, representation_of
+from brainworth.models.pilot.sources import Source, first_residuals, pilot_sources, streamed_moments
 from brainworth.models.pilot.statistics import FeatureBasis
-from brainworth.models.pilot.streaming import Moments
 from brainworth.models.pilot.threads import one_blas_thread
 from brainworth.models.theory.quadrature import compress
 from brainworth.models.theory.system import Spectrum
@@ -45,22 +43,6 @@ MATERIAL = 0.95
 """Worth of a sample, in independent ones, above which autocorrelation is neglected."""
 NODES = 16
 """Quadrature nodes of the feature spectrum: relative error below 1e-10 over four decades of variance."""
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Labels per stimulus, standardised."""
-
-    stimulus: Int[np.ndarray, " stimulus"]
-    """Labelled stimuli, each once."""
-    mean: Float[np.ndarray, " stimulus"]
-    """Mean of a stimulus's labels, in standard units."""
-    count: Float[np.ndarray, " stimulus"]
-    """Its labels."""
-    centre: float
-    """Mean label, in the label's unit."""
-    scale: float
-    """Standard deviation of the labels, in the label's unit."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +55,10 @@ class Summary:
     """Modality of each row of ``evidence.brain.slope``."""
     likeness: tuple[Likeness, ...]
     """By modality, what presentations of one stimulus have in common beyond its features."""
-    basis: FeatureBasis
-    """Feature basis."""
-    basis_margin: float
-    """By how much its log marginal likelihood is above that of the other one, raw or standardised, in nats; at least 0."""
+    representation: Representation
+    """How the features are weighed."""
     variance: Float[np.ndarray, " direction"]
-    """Population variances of its directions, shrunk."""
+    """Population variances of the basis' directions, shrunk."""
     labels: Labels
     """Standardised labels."""
     encoder: Encoder | None
@@ -86,90 +66,10 @@ class Summary:
     readouts: Readouts | None
     """Held-out read-outs; none without recordings."""
 
-
-def standardised_labels(pilot: Pilot) -> Labels:
-    """Return the mean label of every labelled stimulus, in units of the labels' standard deviation."""
-    stimulus, where = np.unique(pilot.label_stimulus, return_inverse=True)
-    count = np.bincount(where).astype(float)
-    centre, scale = float(pilot.label.mean()), float(pilot.label.std())
-    mean = np.bincount(where, weights=(pilot.label - centre) / scale) / count
-    return Labels(stimulus=stimulus, mean=mean, count=count, centre=centre, scale=scale)
-
-
-def population_variance(basis: FeatureBasis, features: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the directions' variances, shrunk towards their mean with the Ledoit-Wolf intensity.
-
-    Sample eigenvalues of n stimuli are spread even where the population's are equal; forecasts are about new stimuli.
-    """
-    coordinates = basis.transform(features)
-    intensity = float(ledoit_wolf_shrinkage(coordinates, assume_centered=True))
-    return (1.0 - intensity) * basis.variance + intensity * basis.variance.mean()
-
-
-def _column_evidence(
-    pilot: Pilot,
-    basis: FeatureBasis,
-    labels: Labels,
-    sources: tuple[Source, ...],
-    exponents: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Return the log marginal likelihood of the main channels and of the labels per exponent: (part, exponent)."""
-    variance = population_variance(basis, pilot.features)
-    coordinates = basis.transform(pilot.features)
-    rows = [Rows.of(coordinates[labels.stimulus], labels.mean[:, None], labels.count)]
-    rows += [main_rows(source) for source in sources]
-    parts = [readout_table(one, variance, exponents) for one in rows]
-    return np.array([part.max(axis=2).sum(axis=0) for part in parts])
-
-
-@dataclass(frozen=True)
-class ScoredBasis:
-    """A feature basis and how well it explains a pilot."""
-
-    basis: FeatureBasis
-    """The basis."""
-    exponent: float
-    """Source exponent of the latents that explains the pilot best in it."""
-    score: float
-    """Log marginal likelihood of recordings and labels."""
-
-
-def choose_basis(
-    pilot: Pilot,
-    labels: Labels,
-    folds: Int[np.ndarray, " stimulus"] | None = None,
-    moments: tuple[Moments | None, ...] | None = None,
-    exponents: NDArray[np.float64] = EXPONENTS,
-) -> FeatureBasis:
-    """Return the feature basis, raw or standardised, that explains the pilot better; see ``scored_bases``."""
-    return scored_bases(pilot, labels, folds, moments, exponents)[0].basis
-
-
-def scored_bases(
-    pilot: Pilot,
-    labels: Labels,
-    folds: Int[np.ndarray, " stimulus"] | None = None,
-    moments: tuple[Moments | None, ...] | None = None,
-    exponents: NDArray[np.float64] = EXPONENTS,
-) -> tuple[ScoredBasis, ScoredBasis]:
-    """Return the standardised and the raw feature basis, the one that explains the pilot better first.
-
-    Features in one common unit (an embedding) carry information in their variances; features in different units do
-    not. The marginal likelihood of recordings and labels decides. Recordings that do not fit into memory are known by their
-    ``moments`` on ``folds`` (``sources.streamed_moments``). The best of ``exponents`` counts.
-    """
-    folds = np.zeros(len(pilot.features), dtype=np.int64) if folds is None else folds
-    moments = streamed_moments(pilot, folds) if moments is None else moments
-    found: list[ScoredBasis] = []
-    for standardise in (True, False):
-        basis = FeatureBasis.from_features(pilot.features, standardise=standardise)
-        by_exponent = _column_evidence(pilot, basis, labels, pilot_sources(pilot, basis, folds, moments), exponents)
-        score = float(by_exponent.max(axis=1).sum())
-        brain = by_exponent[1:].sum(axis=0) if len(by_exponent) > 1 else by_exponent[0]
-        exponent = float(exponents[np.argmax(brain - 0.5 * ((exponents - 1.0) / 0.35) ** 2)])
-        found.append(ScoredBasis(basis, exponent, score))
-    first, second = found
-    return (second, first) if second.score > first.score else (first, second)
+    @property
+    def basis(self) -> FeatureBasis:
+        """Principal directions of the weighed features."""
+        return self.representation.basis
 
 
 def _encoded(
@@ -216,7 +116,7 @@ def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed:
     labels = standardised_labels(pilot)
     folds = group_folds(pilot.group, N_FOLDS, seed)
     moments = streamed_moments(pilot, folds)
-    chosen, other = scored_bases(pilot, labels, folds, moments)
+    chosen = representation_of(pilot, labels, folds, moments)
     basis, exponent = chosen.basis, chosen.exponent
     variance = population_variance(basis, pilot.features)
     shares = prior_variance(variance, exponent) * variance
@@ -252,8 +152,7 @@ def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed:
         evidence=PilotEvidence(spectrum=spectrum, brain=pooled.evidence, task=task),
         modality_of=pooled.modality_of,
         likeness=pooled.likeness,
-        basis=basis,
-        basis_margin=chosen.score - other.score,
+        representation=chosen,
         variance=variance,
         labels=labels,
         encoder=encoder,

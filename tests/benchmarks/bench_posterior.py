@@ -26,8 +26,9 @@ import numpyro.distributions as dist
 from jax import Array
 from numpyro.infer import MCMC, NUTS
 
+from brainworth.models.pilot.labels import standardised_labels
 from brainworth.models.pilot.pilot import Pilot
-from brainworth.models.pilot.summary import standardised_labels, summarise
+from brainworth.models.pilot.summary import summarise
 from brainworth.models.posterior.hierarchy import LATENT_DECAY, SCALE_SPREAD
 from brainworth.models.posterior.inference import SamplerOptions, sample_posterior
 from brainworth.models.posterior.likelihoods import PRESENCE, alignment_of

@@ -19,7 +19,7 @@ from brainworth.design.posterior.fit import Posterior
 from brainworth.models.forecast.luck import stratified_normals
 from brainworth.models.forecast.monitoring import advise, within
 from brainworth.models.forecast.predictive import predictive
-from brainworth.models.learner.learning_curve import Recorded, standardised, trained
+from brainworth.models.learner.learning_curve import Recorded, feature_scale, trained
 from brainworth.models.pilot.pilot import Pilot
 
 CAP = 1.0
@@ -71,10 +71,10 @@ def paired_gains(before: Pilot, after: Pilot) -> NDArray[np.float64]:
     if not new.any() or not before.recordings:
         return np.zeros(0)
     recorded = Recorded.of(before)
-    same = standardised(before, recorded)
+    scale = feature_scale(before, recorded)
     errors = [
         (after.label[new] - np.asarray(model.predict(features[new]))) ** 2 / np.var(before.label)
-        for model in (trained(before, None, standardise=same), trained(before, recorded, standardise=same))
+        for model in (trained(before, None, scale), trained(before, recorded, scale))
     ]
     return np.clip(errors[0] - errors[1], -CAP, CAP) / CAP
 

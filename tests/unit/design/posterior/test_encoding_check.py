@@ -81,11 +81,16 @@ def test_without_recordings_there_is_nothing_to_check(prior: Posterior) -> None:
     assert list(encoding_checks(prior)) == []
 
 
-def test_a_pilot_that_cannot_tell_raw_from_standardised_is_warned_of(prior: Posterior) -> None:
-    (near,) = representation_checks(replace(prior, notes=Notes(basis_margin=0.7, feature_spread=20.0)))
-    (clear,) = representation_checks(replace(prior, notes=Notes(basis_margin=12.0, feature_spread=20.0)))
-    assert (near.status, near.value, clear.status) == ("warn", 0.7, "ok")
-    assert "0.7 units" in near.sentence
-    same = replace(prior, notes=Notes(basis_margin=0.0, feature_spread=1.0))
+def test_how_features_are_weighed_is_said_where_it_matters(prior: Posterior) -> None:
+    (near,) = representation_checks(replace(prior, notes=Notes(standardised=0.3, feature_spread=20.0)))
+    (clear,) = representation_checks(replace(prior, notes=Notes(standardised=0.99, feature_spread=20.0)))
+    assert (near.value, clear.value) == (0.7, 0.99)
+    assert "raw features are the right ones with a probability of 70%" in near.sentence
+    assert "average over both" in near.sentence
+    assert "The pilot has chosen" in clear.sentence
+    same = replace(prior, notes=Notes(standardised=0.5, feature_spread=1.0))
     assert list(representation_checks(same)) == [], "both representations are the same"
+    (blocks,) = representation_checks(replace(prior, notes=Notes(blocks={"words": 0.8, "vectors": 0.2})))
+    assert blocks.value == 0.2
+    assert "80% words, 20% vectors" in blocks.sentence
     assert list(representation_checks(prior)) == []

@@ -17,7 +17,8 @@ from brainworth.models.learner.belief import Parameters
 from brainworth.models.learner.encoder_fit import EncoderEffort, LearnedLatents, Strength, fit_latents
 from brainworth.models.learner.plan_learner import PlanLearner
 from brainworth.models.learner.task_fit import TaskBelief, fit_task, mixed_alignment
-from brainworth.models.pilot.summary import choose_basis, population_variance, standardised_labels
+from brainworth.models.pilot.labels import standardised_labels
+from brainworth.models.pilot.representation import population_variance, representation_of
 from brainworth.models.theory.encoding import encode
 from brainworth.models.theory.system import Design, Spectrum, System
 from brainworth.models.worlds.gram import LabelStatistics, Shown, random_patterns, simulated_labels, simulated_recording
@@ -206,7 +207,7 @@ def test_few_labels_or_none_join_those_of_the_pilot(new: int) -> None:
     """A plan may buy one label, or recordings alone: what counts is the pilot's labels and the new ones together."""
     system = _system(30, 0.5, [[1.0, 0.5]], [16.0])
     pilot, truth = simulate_study(system, StudySize((SourceSize("EEG", 200),), 60, 400), 3)
-    basis = choose_basis(pilot, standardised_labels(pilot))
+    basis = representation_of(pilot, standardised_labels(pilot)).basis
     variance = population_variance(basis, pilot.features)
     kept = replace(pilot, label_stimulus=pilot.label_stimulus[new:], label=pilot.label[new:])
     x, y = pilot.features[pilot.label_stimulus[:new]], pilot.label[:new]

@@ -75,7 +75,7 @@ def test_surrogates_of_one_sequence_still_resemble_each_other(pilot: Pilot) -> N
 
 
 def test_stimulus_only_channels_are_functions_of_the_stimulus(pilot: Pilot) -> None:
-    found = stimulus_only(of_modality(pilot, "EEG"), 2, standardise=True).recordings[0]
+    found = stimulus_only(of_modality(pilot, "EEG"), 2, pilot.features.std(axis=0)).recordings[0]
     values = found.in_memory
     assert values.shape == (60, 2)
     for stimulus in range(STIMULI):
