@@ -6,8 +6,9 @@
 In: numbers of worlds, kinds of worlds, seed. Out, in --out: ``executed.jsonl`` (one line a study; a run that was stopped goes on
 from there) and ``executed.md``. In every world a pilot is recorded, a study is fitted and planned, and the plan is bought: new
 stimuli, new people, new labels of the same world. ``plan.learner()`` is trained on them and scored on the world's own best
-predictor, error of the mean included. Labels alone, half and half, and the learner that is told nothing are bought and trained
-in the same world. No number of the truth comes from the performance function.
+predictor, error of the mean included. Its rivals are bought and trained in the same world: labels alone, half and half, the
+purchase that is best under the posterior means ("plug-in"), the purchase with brain data that the verdict judges, and the learner
+that is told nothing. No number of the truth comes from the performance function.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,14 +30,19 @@ import numpy as np
 import pandas as pd
 import tomli_w
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 import brainworth as bw
 from brainworth.design.common.runtime import use_compilation_cache
+from brainworth.design.performance.purchase import Purchase
+from brainworth.design.performance.surface import PosteriorSurface
+from brainworth.models.forecast.forecast import Draws
 from brainworth.models.theory.system import Spectrum, System
 from brainworth.models.worlds.simulate import Realism, World, draw_world, record
 
 sys.path.append(str(Path(__file__).parents[1]))
 
+from report import uniform
 from simulated_fits import PilotShape, draw_system, world_priors
 
 TEST = 4_000
@@ -176,13 +183,51 @@ def _piloted(kind: Kind, rng: np.random.Generator, index: int) -> dict[str, Any]
         ],
         budget=bw.Budget(total=round(budget)),
     )
-    plan = study.fit(seed=index).plan()
-    found = _executed(plan, world, rng, float(system.signal_variance), half=(budget / 2.0, price))
-    # Last, so that the studies are the same with and without it.
+    posterior, tau2 = study.fit(seed=index), float(system.signal_variance)
+    plan = posterior.plan()
+    found = _executed(plan, world, rng, tau2, half=(budget / 2.0, price))
+    # What follows comes last, so that the studies are the same with and without it.
     data = _with_pilot(buy(world, rng, *_purchase(plan.allocation)), tables)
     untold = bw.BrainInformedRegressor().fit(data.features, data.label, brain=list(data.brain))
-    found["reached_untold"] = score(world, rng, untold, float(system.signal_variance))
-    return found | {"pilot_labels": labels}
+    found["reached_untold"] = score(world, rng, untold, tau2)
+    judged = plan.verdict.judged
+    for rival, bought in (
+        ("judged", None if judged is None else _purchase(judged)),
+        ("plugin", plugged_in(posterior, round(budget), price)),
+    ):
+        if bought is not None:
+            found[rival] = list(bought)
+            same = list(bought) == found["bought"]
+            reached = (
+                found["reached"] if same else score(world, rng, trained(plan.learner(), buy(world, rng, *bought)), tau2)
+            )
+            found[f"reached_{rival}"] = reached
+    return found | {"pilot_labels": labels, "worthwhile": plan.verdict.worthwhile}
+
+
+def plugged_in(posterior: Any, budget: float, price: float) -> tuple[int, int, int, int]:
+    """Return what is best for the posterior means of all parameters, as if they were known: labels, people, samples, repeats."""
+    surface = posterior.fitted.surface_unshifted()
+    system, people = surface.draws.system, surface.draws.people
+    means = {
+        name: jnp.mean(getattr(system, name), axis=0, keepdims=True)
+        for name in ("signal_variance", "noise_variance", "alignment", "snr", "brain_exponent", "task_exponent")
+    }
+    means["shared_noise"] = (
+        None if system.shared_noise is None else jnp.mean(system.shared_noise, axis=0, keepdims=True)
+    )
+    draws = Draws(replace(system, **means), jnp.mean(people, axis=0, keepdims=True))
+    known = PosteriorSurface(surface.modalities, draws, surface.size)
+    options = [(int(budget), 0, 0, 1)]
+    for enrolled in (1, 2, 4):
+        for share in np.linspace(0.1, 1.0, 10):
+            samples = int((share * budget - 20.0 * enrolled) / price)
+            if samples >= enrolled:
+                left = budget - 20.0 * enrolled - price * samples
+                options.append((max(int(left), 0), enrolled, samples, 1))
+    bought = np.array(options, dtype=float)
+    purchase = Purchase(bought[:, 0], bought[:, 2:3], np.maximum(bought[:, 1:2], 1.0), np.ones((len(bought), 1)))
+    return options[int(np.argmax(known.expected(purchase)[:, 0]))]
 
 
 def _with_pilot(bought: Bought, tables: Mapping[str, pd.DataFrame]) -> Bought:
@@ -305,6 +350,10 @@ def _purchase(allocation: Any) -> tuple[int, int, int, int]:
 
 
 PILOTS = "all pilots"
+RANKS = 20
+"""Draws that what was reached is ranked among."""
+STATED = (0.0, 0.05, 0.2, 0.5, 0.8, 1.01)
+"""Ends of the classes of stated probabilities."""
 READ = (
     ("explainable R²", "explainable_r2", "explainable_r2"),
     ("R²", "r2", "r2"),
@@ -316,12 +365,12 @@ READ = (
 def table(lines: list[Mapping[str, Any]]) -> str:
     """Return the results as Markdown tables: forecasts against what was reached, and the plan against its rivals."""
     forecasts = [
-        "| worlds | studies | forecast of | in the 90 % interval | below | above | reached − stated |",
-        "|---|---|---|---|---|---|---|",
+        "| worlds | studies | forecast of | in the 90 % interval | below | above | reached − stated | ranks uniform |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     rivals = [
-        "| worlds | studies | plan − labels alone | plan − half and half | plan − learner told nothing | refused |",
-        "|---|---|---|---|---|---|",
+        "| worlds | studies | plan − labels alone | plan − half and half | plan − plug-in | plan − untold learner | refused |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name in [*KINDS, PILOTS]:
         of_kind = [line for line in lines if line["kind"] == name or (name == PILOTS and not KINDS[line["kind"]].known)]
@@ -332,14 +381,41 @@ def table(lines: list[Mapping[str, Any]]) -> str:
             reached, stated = np.array([one["reached"][read] for one in done]), np.array([one[key] for one in done])
             below, above = np.mean(reached < stated[:, 1]), np.mean(reached > stated[:, 3])
             cells = [name, str(len(done)), said, f"{1.0 - below - above:.0%}", f"{below:.0%}", f"{above:.0%}"]
-            forecasts.append("| " + " | ".join([*cells, _error(reached - stated[:, 0])]) + " |")
+            even = "yes" if uniform(ranks(reached, stated), RANKS, 0.95) else "no"
+            forecasts.append("| " + " | ".join([*cells, _error(reached - stated[:, 0]), even]) + " |")
         gains = [
             _error(np.array([one["reached"]["r2"] - one[rival]["r2"] for one in done if rival in one]))
-            for rival in ("reached_alone", "reached_half", "reached_untold")
+            for rival in ("reached_alone", "reached_half", "reached_plugin", "reached_untold")
         ]
         refused = str(sum("refused" in line for line in of_kind))
         rivals.append("| " + " | ".join([name, str(len(done)), *gains, refused]) + " |")
-    return "\n".join([*forecasts, "", *rivals, "", *_confidence(lines)]) + "\n"
+    return "\n".join([*forecasts, "", *rivals, "", *_confidence(lines), "", *_paid(lines)]) + "\n"
+
+
+def ranks(reached: NDArray[np.float64], stated: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the rank of what was reached among ``RANKS`` draws of the forecast.
+
+    The forecast is taken as a normal distribution with a spread of its own on either side of the median: it has the stated 5 %,
+    50 % and 95 % quantiles.
+    """
+    low, middle, high = stated[:, 1], stated[:, 2], stated[:, 3]
+    side = np.where(reached < middle, middle - low, high - middle) / norm.ppf(0.95)
+    return np.floor((RANKS + 1) * norm.cdf((reached - middle) / np.maximum(side, 1e-9))).clip(0, RANKS).astype(np.int64)
+
+
+def _paid(lines: list[Mapping[str, Any]]) -> list[str]:
+    """Return how often the judged purchase gained what is worthwhile, by the probability that was stated."""
+    rows = ["| probability stated | studies | mean stated | paid |", "|---|---|---|---|"]
+    done = [line for line in lines if "reached_judged" in line and "reached_alone" in line]
+    stated = np.array([line["probability"] for line in done])
+    gain = [line["reached_judged"]["in_world"] - line["reached_alone"]["in_world"] for line in done]
+    paid = np.array([g >= line["worthwhile"] for g, line in zip(gain, done, strict=True)], dtype=float)
+    for low, high in pairwise(STATED):
+        own = (stated >= low) & (stated < high)
+        if own.any():
+            share = _error(paid[own]).removeprefix("+") if own.sum() > 1 else f"{paid[own].mean():.0f}"
+            rows.append(f"| {low:.0%} to {min(high, 1.0):.0%} | {own.sum()} | {stated[own].mean():.2f} | {share} |")
+    return rows if done else []
 
 
 def _confidence(lines: list[Mapping[str, Any]]) -> list[str]:

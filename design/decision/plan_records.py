@@ -132,6 +132,7 @@ def _verdict(solved: Solved) -> record.Verdict:
         gain=spread(tried.gains),
         worthwhile=tried.worthwhile,
         binding=list(tried.binding),
+        judged=allocation_record(solved.result.rival.plan.allocation) if solved.result.rival.plan else None,
         sentence=verdict_sentence(solved.result, judged),
     )
 

@@ -124,6 +124,8 @@ class Verdict(Record):
     """Smallest gain that is worth the trouble of recording."""
     binding: list[str] = Field(default_factory=list)
     """Limits without which the plan would be another one."""
+    judged: Allocation | None = None
+    """The purchase with brain data that gain and probability are about: the plan, or the best such purchase if it holds none."""
     sentence: str
 
 
