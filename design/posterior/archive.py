@@ -47,6 +47,7 @@ DIMS: dict[str, list[str]] = {
     "loading": ["latent"],
     "loading_raw": ["latent"],
     "latent_power_raw": ["latent"],
+    "beyond_raw": ["latent"],
     "noise_level_raw": ["modality"],
     "brain": ["modality", "latent"],
     "slope": ["modality", "latent"],

@@ -11,6 +11,8 @@ spectra from which the likelihood of the hierarchical model is evaluated in micr
 * Task. y = sum_j w_j c_j u^_j + remainder + noise, where u^_j is the encoder's prediction scaled to unit variance. In
   the eigenbasis of the labels' kernel its covariance is diagonal (exactly, if labels and recordings share their
   stimuli; in the deterministic-equivalent sense, if not), so that y enters through p projections per exponent.
+  What features do not explain of the response to a stimulus may be what they do not explain of its label, and an encoder that was
+  fitted to that response holds some of it. So the labels' residual may depend on that of the read-outs (``Beyond``).
 
 What can go wrong: too few stimuli for a projection (decided at the edge); a kernel of zero (constant features, decided
 at the edge).
@@ -33,6 +35,8 @@ EXPONENTS = np.linspace(0.0, 2.0, 7)
 """Grid of source exponents: 0 puts equal variance on all directions, 1 gives all weights the same prior variance."""
 LOG_SNR = np.linspace(np.log(1e-4), np.log(1e3), 65)
 """Grid of the logarithm of the read-outs' signal-to-noise ratio."""
+BEYOND = 1.0
+"""Prior standard deviation of the ratio of what a latent's residual explains of the labels' noise to what is left, as a weight."""
 PADDING = 64
 """Directions are padded with empty ones to a multiple of this, so that pilots of similar size share compiled code."""
 
@@ -78,6 +82,23 @@ class BrainEvidence:
 
 @register_dataclass
 @dataclass(frozen=True)
+class Beyond:
+    """What recordings show of labelled stimuli beyond the features: read-outs less their prediction, in units of their noise."""
+
+    inside: Float[Array, "exponent direction latent"]
+    """Projections on the eigenbasis of the labels' kernel."""
+    label: Float[Array, " latent"]
+    """Products with the labels outside of the features' span."""
+    products: Float[Array, "latent latent"]
+    """Products with each other there."""
+    noise: Float[Array, " latent"]
+    """Standard deviation of the read-outs' noise in units of the latent; infinite where nothing is known."""
+    seen: Float[Array, ""]
+    """Share of the labels whose stimuli were recorded."""
+
+
+@register_dataclass
+@dataclass(frozen=True)
 class TaskEvidence:
     """Projections of labels and predicted latents on the eigenbasis of the labels' kernel, per exponent."""
 
@@ -95,6 +116,8 @@ class TaskEvidence:
     """Labels, repeats counted."""
     distinct: Float[Array, ""]
     """Labelled stimuli."""
+    beyond: Beyond
+    """What recordings show of the same stimuli beyond the features."""
 
 
 @register_dataclass
@@ -151,8 +174,14 @@ class Rows:
 
     gram: NDArray[np.float64]
     cross: NDArray[np.float64]
-    squares: NDArray[np.float64]
+    products: NDArray[np.float64]
+    """Y'Y of the columns."""
     count: int
+
+    @property
+    def squares(self) -> NDArray[np.float64]:
+        """Sum of squares of every column."""
+        return np.diagonal(self.products)
 
     def scaled(self, share: float) -> Rows:
         """Return what rows say of which each is worth ``share`` of an independent one.
@@ -163,7 +192,7 @@ class Rows:
         """
         inside = min(len(self.gram), self.count)
         count = round(inside + share * (self.count - inside))
-        return Rows(share * self.gram, share * self.cross, share * self.squares, count)
+        return Rows(share * self.gram, share * self.cross, share * self.products, count)
 
     @classmethod
     def of(cls, features: NDArray[np.float64], columns: NDArray[np.float64], weight: NDArray[np.float64]) -> Rows:
@@ -175,7 +204,7 @@ class Rows:
         mean = half[:, 0] / np.linalg.norm(half)
         x, y = half * features, half * columns
         x, y = x - np.outer(mean, mean @ x), y - np.outer(mean, mean @ y)
-        return cls(gram=x.T @ x, cross=x.T @ y, squares=np.sum(y * y, axis=0), count=len(x) - 1)
+        return cls(gram=x.T @ x, cross=x.T @ y, products=y.T @ y, count=len(x) - 1)
 
 
 def readout_table(
@@ -193,26 +222,45 @@ def readout_table(
     return table - table[:, :, :1].max(axis=1, keepdims=True)
 
 
-def task_evidence(rows: Rows, variance: NDArray[np.float64], total: float, distinct: float) -> TaskEvidence:
-    """Return the projections of column 0 (standardised labels) and of the others (predicted latents)."""
+def task_evidence(
+    rows: Rows,
+    variance: NDArray[np.float64],
+    total: float,
+    distinct: float,
+    noise: NDArray[np.float64],
+    seen: float = 1.0,
+) -> TaskEvidence:
+    """Return the projections of column 0 (standardised labels), predicted latents, and residuals of latents, in this order.
+
+    ``noise`` and ``seen`` as in ``Beyond``.
+    """
     values, projections = [], []
     for exponent in EXPONENTS:
         value, projected = rotate(rows.gram, rows.cross, prior_variance(variance, exponent))
         values.append(value)
         projections.append(projected)
     inside = np.asarray(projections)
+    outside = rows.products - inside[0].T @ inside[0]
     rank = int(np.sum(values[0] > 0))
-    rest = max(float(rows.squares[0] - np.sum(inside[0, :, 0] ** 2)), 0.0)
+    outside = outside * float(rows.count > rank)  # without any dimension left it is rounding
     padding = -inside.shape[1] % PADDING
     inside = np.pad(inside, ((0, 0), (0, padding), (0, 0)))
+    rest = slice(1 + noise.size, None)
     return TaskEvidence(
         eigenvalue=jnp.asarray(np.pad(np.asarray(values), ((0, 0), (0, padding)))),
         label=jnp.asarray(inside[:, :, 0]),
-        predicted=jnp.asarray(inside[:, :, 1:]),
-        rest=jnp.asarray(rest),
+        predicted=jnp.asarray(inside[:, :, 1 : 1 + noise.size]),
+        rest=jnp.asarray(max(float(outside[0, 0]), 0.0)),
         rest_count=jnp.asarray(float(rows.count - rank)),
         total=jnp.asarray(float(total)),
         distinct=jnp.asarray(float(distinct)),
+        beyond=Beyond(
+            inside=jnp.asarray(inside[:, :, rest]),
+            label=jnp.asarray(outside[0, rest]),
+            products=jnp.asarray(outside[rest, rest]),
+            noise=jnp.asarray(noise),
+            seen=jnp.asarray(float(seen)),
+        ),
     )
 
 

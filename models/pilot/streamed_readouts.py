@@ -97,4 +97,4 @@ def main_channels(statistics: SourceStatistics, count: int = 8) -> Rows:
     values, vectors = np.linalg.eigh(statistics.channel_gram / spread[:, None] / spread)
     main = vectors[:, ::-1][:, :count]
     squares = np.maximum(values[::-1][:count], 0.0)
-    return Rows(statistics.gram, (statistics.cross / spread) @ main, squares, round(statistics.n) - 1)
+    return Rows(statistics.gram, (statistics.cross / spread) @ main, np.diag(squares), round(statistics.n) - 1)

@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from brainworth.models.pilot.autocorrelation import bartlett_factor
+from brainworth.models.pilot.beyond import Place, smoothed
 from brainworth.models.pilot.encoder import Encoder, fit_encoder
 from brainworth.models.pilot.evidence import (
     PilotEvidence,
@@ -124,16 +125,22 @@ def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed:
     sources = pilot_sources(pilot, basis, folds, moments)
     encoder: Encoder | None = None
     readouts: Readouts | None = None
-    predicted = np.zeros((len(labels.stimulus), n_latents))
+    predicted, beyond = np.zeros((2, len(labels.stimulus), n_latents))
+    read_noise, seen = np.full(n_latents, np.inf), 0.0
     if sources:
         encoder, sources = _encoded(sources, variance, shares, n_latents)
         readouts = cross_fitted_readouts(sources, folds, encoder, variance, shares)
         maps = _padded(encoder.maps, n_latents)
         spread = np.sqrt(np.maximum(variance @ maps**2, 1e-300))
         predicted = coordinates[labels.stimulus] @ (maps / np.where(spread > 1e-12, spread, 1.0))
-    columns = np.column_stack([labels.mean, predicted])
+        found = smoothed(sources, readouts, Place(coordinates, variance, exponent))
+        predicted[:, : readouts.confirmed] = found.latents[labels.stimulus]
+        beyond[:, : readouts.confirmed] = found.rest[labels.stimulus]
+        read_noise[: readouts.confirmed] = found.noise
+        seen = float(np.average(found.seen[labels.stimulus], weights=labels.count))
+    columns = np.column_stack([labels.mean, predicted, beyond])
     rows = Rows.of(coordinates[labels.stimulus], columns, labels.count)
-    task = task_evidence(rows, variance, labels.count.sum(), len(labels.stimulus))
+    task = task_evidence(rows, variance, labels.count.sum(), len(labels.stimulus), read_noise, seen)
     people = [
         PersonReadouts(
             source=source,

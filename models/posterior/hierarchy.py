@@ -42,7 +42,7 @@ import numpyro.distributions as dist
 from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
-from brainworth.models.pilot.evidence import EXPONENTS, PilotEvidence
+from brainworth.models.pilot.evidence import BEYOND, EXPONENTS, PilotEvidence
 from brainworth.models.posterior.likelihoods import (
     PRESENCE,
     alignment_of,
@@ -178,6 +178,7 @@ def pilot_prior(priors: Priors, modality_of: Array, n_latents: int) -> dict[str,
     with numpyro.plate("latent_loading", n_latents):
         direction = _site("loading_raw", dist.Normal(0.0, 1.0))
         power = _site("latent_power_raw", dist.Normal(0.0, 1.0))
+        beyond = _site("beyond_raw", dist.Normal(0.0, 1.0))
     share = _site("loading_share", dist.Beta(priors.alignment[0], priors.alignment[1]))
     here = presence(jnp.exp(log_snr))
     width = jnp.sqrt(share / (1.0 - share + 1e-9) * here / (jnp.sum(here) + PRESENCE))
@@ -195,6 +196,7 @@ def pilot_prior(priors: Priors, modality_of: Array, n_latents: int) -> dict[str,
         "scale": scale,
         "gain": gain,
         "latent_power_raw": power,
+        "beyond": BEYOND * beyond,
         "noise_level_raw": level,
     }
 
@@ -217,7 +219,7 @@ def pilot_model(evidence: PilotEvidence, priors: Priors, modality_of: Array, n_l
     folds, everything = pilot_encodings(evidence.brain, by_folds, as_whitened(system, evidence.brain.efficiency))
     numpyro.factor("brain", brain_log_likelihood(evidence.brain, by_folds, folds, sites["gain"], modality_of))
     power = latent_power(evidence.spectrum, sites["brain_exponent"], sites["latent_power_raw"])
-    by_exponent = task_log_likelihood(evidence, system, everything, sites["loading"], power)
+    by_exponent = task_log_likelihood(evidence, system, everything, sites["loading"], power, sites["beyond"])
     log_prior = -0.5 * ((jnp.asarray(EXPONENTS) - 1.0) / EXPONENT_SCALE) ** 2
     weights = by_exponent + log_prior - jax.nn.logsumexp(log_prior)
     _derived("task_exponent_logits", weights)

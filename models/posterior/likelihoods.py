@@ -177,6 +177,7 @@ def task_log_likelihood(
     encoding: Encoding,
     loading: Float[Array, " latent"],
     power: Float[Array, " latent"],
+    beyond: Float[Array, " latent"],
 ) -> Float[Array, " exponent"]:
     """Return the log-likelihood of the labels for each exponent of the grid, remainder's weights integrated out.
 
@@ -185,22 +186,34 @@ def task_log_likelihood(
     Mean sum_j w_j c_j u^_j, where w_j^2 = tau^2 e_j times ``power``, the variance of the latent in this world; covariance
     sigma^2 + tau^2 [(1 - rho^2) l + sum_j e_j psi_j(l)], where psi_j is what the
     encoder left of latent j: l / (1 + T_j l / n), scaled to the trace n (1 - c_j^2).
+
+    The labels' noise may depend on what recordings show of the same stimuli beyond the features. With the ratios r_j (``beyond``),
+    g_j^2 = sigma^2 r_j^2 / (1 + sum r^2) of it is explained by the residual of latent j's read-outs. That residual holds what the
+    encoder left of the latent, too, so that only w_j - g_j / nu_j of it is left to the labels' covariance; nu_j is the noise of
+    the read-outs in units of the latent.
     """
     task = evidence.task
     alignment = system.alignment
     tau = jnp.sqrt(system.signal_variance)
     weight = tau * loading * jnp.sqrt(power / (1.0 + jnp.sum(loading**2)))
     accuracy = jnp.sqrt(jnp.maximum(encoding.encoding_r2, 1e-12))
-    residual = task.label - task.predicted @ (weight * accuracy)
+    ratio = jnp.where(jnp.isfinite(task.beyond.noise), beyond, 0.0)
+    shared = jnp.sum(ratio**2) / (1.0 + jnp.sum(ratio**2))
+    own = ratio * jnp.sqrt(system.noise_variance / (1.0 + jnp.sum(ratio**2)))
+    residual = task.label - task.predicted @ (weight * accuracy) - task.beyond.inside @ own
     eigenvalue = task.eigenvalue[:, None, :]
     left = eigenvalue / (1.0 + encoding.precision[:, None] * eigenvalue / task.total)
     trace = jnp.sum(task.eigenvalue, axis=1)[:, None, None]
     left = left * encoding.residual[:, None] * trace / jnp.sum(left, axis=2, keepdims=True)
-    signal = (1.0 - jnp.sum(alignment)) * task.eigenvalue + jnp.einsum("j,ajd->ad", alignment * power, left)
-    variance = system.noise_variance + system.signal_variance * signal
+    whole, known = weight**2, (weight - own / task.beyond.noise) ** 2
+    open_ = whole + task.beyond.seen * (known - whole)
+    misaligned = system.signal_variance * (1.0 - jnp.sum(alignment))
+    noise = system.noise_variance * (1.0 - task.beyond.seen * shared)
+    variance = noise + misaligned * task.eigenvalue + jnp.einsum("j,ajd->ad", open_, left)
     seen = task.eigenvalue > 0
     inside = jnp.where(seen, jnp.log(variance) + residual**2 / variance, 0.0)
-    outside = task.rest_count * jnp.log(system.noise_variance) + task.rest / system.noise_variance
+    rest = task.rest - 2.0 * own @ task.beyond.label + own @ task.beyond.products @ own
+    outside = task.rest_count * jnp.log(noise) + rest / noise
     return -0.5 * (jnp.sum(inside, axis=1) + outside)
 
 

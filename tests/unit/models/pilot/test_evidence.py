@@ -75,7 +75,8 @@ def test_look_up_interpolates_values_and_slopes() -> None:
 
 def test_labels_in_the_eigenbasis_have_the_dense_density(rows: tuple[np.ndarray, ...]) -> None:
     x, z, weight, variance = rows
-    evidence = task_evidence(Rows.of(x, np.column_stack([z, x[:, :2]]), weight), variance, weight.sum(), 30)
+    columns = np.column_stack([z, x[:, :2], np.zeros_like(x[:, :2])])
+    evidence = task_evidence(Rows.of(x, columns, weight), variance, weight.sum(), 30, np.full(2, np.inf))
     a, signal, noise = 3, 0.6, 0.4
     g = prior_variance(variance, EXPONENTS[a])
     spread = noise + signal * np.asarray(evidence.eigenvalue[a])
