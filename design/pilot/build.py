@@ -19,6 +19,7 @@ from brainworth.design.pilot.prepare import PilotTables, prepared
 from brainworth.design.pilot.rules.answers import either
 from brainworth.design.pilot.rules.channel_copies import copies_of, said_copies
 from brainworth.design.pilot.rules.losses import Loss, kept_out, sentences
+from brainworth.design.pilot.rules.raters import known_raters, without_offsets
 from brainworth.design.pilot.rules.spelling import options, unknown_spelling
 from brainworth.design.pilot.tables.tables import Table, Wanted
 from brainworth.models.pilot.pilot import Pilot, Recording
@@ -334,5 +335,8 @@ def build_pilot(tables: PilotTables, spelling: Mapping[str, str | None] | None =
         channels |= {(modality, subject): value for subject, value in names.items()}
         remarks += more
     rows, values, classes = _labels(tables.labels, stimuli)
-    pilot = Pilot(table.values, group, tuple(recordings), rows, values, binary=classes is not None)
+    rater = known_raters(tables.labels)
+    pilot = Pilot(table.values, group, tuple(recordings), rows, values, binary=classes is not None, rater=rater)
+    pilot, more = without_offsets(pilot, tables.labels.source)
+    remarks += more
     return Built(pilot, Names(ids, table.columns, groups, channels, classes), tuple(remarks), losses)

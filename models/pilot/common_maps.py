@@ -1,20 +1,20 @@
 """How much of what features explain of the latents people have in common: each person's map against those of the others.
 
-In: cross-fitted read-outs of several people, the stimuli's features, blocks of stimuli. Out: ``CommonMaps``: the share S and its
-error. What can go wrong: one person, no confirmed latent, too few blocks, or no map that is seen twice within people; then nothing is
-known (``UNKNOWN``).
+In: cross-fitted read-outs of several people, the stimuli's features, blocks of stimuli. Out: ``CommonMaps``: the share S and
+its error. What can go wrong: one person, no confirmed latent, too few blocks, or no map that is seen twice within people; then
+nothing is known (``UNKNOWN``).
 
-Person p's read-outs are z = g_p x'(a + b_p) + noise: a is the map that people share, b_p is the person's own, both in the features'
-metric. S = |a|^2 / (|a|^2 + |b|^2) is then the correlation between the maps of two people, free of attenuation. It is read from
-products of read-outs of *different* blocks of stimuli (never the same sample, stimulus or group twice), weighted with how alike
-their features are: c_pb = sum of x z over block b, and
+Person p's read-outs are z = g_p x'(a + b_p) + noise: a is the map that people share, b_p is the person's own, both in the
+features' metric. S = |a|^2 / (|a|^2 + |b|^2) is then the correlation between the maps of two people, free of attenuation. It is
+read from products of read-outs of *different* blocks of stimuli (never the same sample, stimulus or group twice), weighted with
+how alike their features are: c_pb = sum of x z over block b, and
 
     within p:         W_p  = sum over b != b' of c_pb . c_pb'     ->  g_p^2
     between p and q:  B_pq = sum over b != b' of c_pb . c_qb'     ->  S g_p g_q
 
 with one and the same factor that depends on the features alone (Haseman & Elston 1972, Behav. Genet. 2:3, a moment estimator of
-variance components; its ratio is a correlation corrected by the reliability of both maps). The error is a jackknife over blocks. It
-is the error for the people who were recorded; what other people would be like, it cannot say.
+variance components; its ratio is a correlation corrected by the reliability of both maps). The error is a jackknife over
+blocks. It is the error for the people who were recorded; what other people would be like, it cannot say.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class PersonMoments:
     readout: NDArray[np.float64]
     """The leading latent, if it is confirmed, read by filters that never saw the sample, (sample, latent of 0 or 1).
 
-    Only the leading one: an encoder gives people whose maps differ a second latent for the difference, in which they have nothing in
+    Only the leading one: an encoder gives people whose maps differ a second latent for the difference, in which they have
+    nothing in
     common by construction. (Seen: two people with a true share of .75 and two latents had .38 with both, .75 with the first.)
     """
 

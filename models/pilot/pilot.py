@@ -104,6 +104,10 @@ class Pilot:
     """Labels, any unit; -1 and +1 for a binary task."""
     binary: bool = False
     """Whether the task is a two-way classification."""
+    rater: Int[np.ndarray, " label"] | None = None
+    """Code of whoever gave each label, from 0; none if nobody says."""
+    subtracted: Float[np.ndarray, " label"] | None = None
+    """What was subtracted from each label for the offset of its rater; none if nothing was."""
 
     def restricted(self, brain: Bool[np.ndarray, " stimulus"], task: Bool[np.ndarray, " stimulus"]) -> Pilot:
         """Return the pilot with recordings and labels of some stimuli only; features of all stimuli stay.
@@ -118,6 +122,13 @@ class Pilot:
                 stimulus, channels = recording.stimulus[rows], recording.channels[rows]
                 kept.append(replace(recording, stimulus=stimulus, channels=channels, session=session))
         chosen = task[self.label_stimulus]
+        rater = None if self.rater is None else self.rater[chosen]
+        subtracted = None if self.subtracted is None else self.subtracted[chosen]
         return replace(
-            self, recordings=tuple(kept), label_stimulus=self.label_stimulus[chosen], label=self.label[chosen]
+            self,
+            recordings=tuple(kept),
+            label_stimulus=self.label_stimulus[chosen],
+            label=self.label[chosen],
+            rater=rater,
+            subtracted=subtracted,
         )
