@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
 from brainworth.design.pilot.large import require_room, stored_person
+from brainworth.design.pilot.new_stimuli import New, grouped
 from brainworth.design.pilot.prepare import PilotTables, prepared
 from brainworth.design.pilot.rules.answers import either
 from brainworth.design.pilot.rules.channel_copies import copies_of, said_copies
@@ -302,7 +303,7 @@ class Built:
     """What was left out or changed, counted by reason and person."""
 
 
-def build_pilot(tables: PilotTables, spelling: Mapping[str, str | None] | None = None) -> Built:
+def build_pilot(tables: PilotTables, spelling: Mapping[str, str | None] | None = None, new: New | None = None) -> Built:
     """Return the pilot, the names behind its codes and remarks for the user.
 
     Parameters
@@ -311,6 +312,8 @@ def build_pilot(tables: PilotTables, spelling: Mapping[str, str | None] | None =
         As they were read.
     spelling : mapping, optional
         As ``prepare.prepared`` takes it.
+    new : "tokens" or "types", optional
+        What new stimuli are, where the stimuli have types.
 
     Raises
     ------
@@ -322,7 +325,9 @@ def build_pilot(tables: PilotTables, spelling: Mapping[str, str | None] | None =
     _check_stimuli(table)
     ids = tuple(table.keys["stimulus"].tolist())
     members, told = _members(table, tables.recordings)
-    group, groups = codes(members)
+    grouping = grouped(members, table.keys.get("type"), new, table.source, MIN_GROUPS)
+    told += list(grouping.remarks)
+    group, groups = codes(grouping.members)
     stimuli = _Stimuli(table.source, {text: row for row, text in enumerate(ids)}, group, groups, len(table.columns))
     recordings: list[Recording] = []
     channels: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -336,7 +341,17 @@ def build_pilot(tables: PilotTables, spelling: Mapping[str, str | None] | None =
         remarks += more
     rows, values, classes = _labels(tables.labels, stimuli)
     rater = known_raters(tables.labels)
-    pilot = Pilot(table.values, group, tuple(recordings), rows, values, binary=classes is not None, rater=rater)
+    pilot = Pilot(
+        features=table.values,
+        group=group,
+        recordings=tuple(recordings),
+        label_stimulus=rows,
+        label=values,
+        binary=classes is not None,
+        rater=rater,
+        by_tokens=grouping.by_tokens,
+        by_types=grouping.by_types,
+    )
     pilot, more = without_offsets(pilot, tables.labels.source)
     remarks += more
     return Built(pilot, Names(ids, table.columns, groups, channels, classes), tuple(remarks), losses)

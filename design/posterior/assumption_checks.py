@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from brainworth.design.common.checks import Check, Limits
-from brainworth.design.posterior.assumptions import Assumptions, FitNotes, InCommon, OrderNotes, RaterNotes
+from brainworth.design.posterior.assumptions import Assumptions, FitNotes, InCommon, OrderNotes, RaterNotes, TypeNotes
 from brainworth.models.pilot.label_order import FALSE_ALARM
 from brainworth.models.pilot.lack_of_fit import STANDARD_ERRORS, WORTH
 
@@ -32,6 +32,8 @@ def assumption_checks(seen: Assumptions) -> Iterator[Check]:
         yield _order(seen.order)
     if seen.fit is not None:
         yield _fit(seen.fit)
+    if seen.types is not None:
+        yield _types(seen.types)
     if seen.same_labels is not None:
         yield _same_labels(*seen.same_labels)
 
@@ -119,8 +121,7 @@ def _order(seen: OrderNotes) -> Check:
     smallest = min(mean.p, noise.p)
     follows = (
         "Another rater, a tired one or other stimuli may be the reason, and the forecast counts all labels the same. Give a "
-        "column rater, "
-        "or leave out what is not like the labels that you will buy."
+        "column rater, or leave out what is not like the labels that you will buy."
         if parts
         else f"Neither mean nor noise of the labels changes along the file (smallest p = {smallest:.2f})."
     )
@@ -156,11 +157,34 @@ def _fit(seen: FitNotes) -> Check:
     )
 
 
+def _types(seen: TypeNotes) -> Check:
+    lost, limit = seen.by_tokens - seen.by_types, max(STANDARD_ERRORS * seen.error, WORTH)
+    follows = (
+        "Forecasts are about new types."
+        if seen.new == "types"
+        else "Tokens of a type share what the features leave out. Forecasts are about new tokens; if you will buy new types, "
+        'write [stimuli] new = "types".'
+        if lost > limit
+        else "Forecasts are about new tokens; for new types the labels show no difference."
+    )
+    return Check(
+        name="tokens and types",
+        status="warn" if lost > limit and seen.new != "types" else "ok",
+        value=lost,
+        threshold=limit,
+        side="at most",
+        unit="of R²",
+        sentence=f"From labels alone, a linear learner reaches R² = {seen.by_tokens:.2f} on new tokens of known types and "
+        f"{seen.by_types:.2f} on new types ({seen.types} parts that share no type): "
+        f"a difference of {lost:+.3f} (standard error {seen.error:.3f}). "
+        f"{follows}",
+    )
+
+
 def _same_labels(share: float, error: float) -> Check:
     follows = (
         "Forecasts count labels of one stimulus as independent: take what they say of further labels of the same stimuli for too "
-        "high, "
-        "and prefer new stimuli."
+        "high, and prefer new stimuli."
         if share > ONE_SIDED * error
         else "Forecasts count labels of one stimulus as independent, and nothing speaks against it."
     )

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from brainworth.design.common.records import Number, Record
 from brainworth.models.pilot.common_maps import CommonMaps, PersonMoments, common_maps
+from brainworth.models.pilot.item_types import tokens_and_types
 from brainworth.models.pilot.label_order import Stretch, label_order
 from brainworth.models.pilot.lack_of_fit import HeldOut, held_out, lack_of_fit, some_groups
 from brainworth.models.pilot.likeness import Presentations, likeness
@@ -80,6 +81,19 @@ class FitNotes(Record):
     found: bool
 
 
+class TypeNotes(Record):
+    """Held-out R^2 of the linear learner where folds split types, and where they do not."""
+
+    types: int
+    """Parts that are not split where new stimuli are types."""
+    by_tokens: float
+    by_types: float
+    error: float
+    """Paired standard error of the difference."""
+    new: str
+    """What the study takes new stimuli to be: tokens or types."""
+
+
 class Assumptions(Record):
     """What the pilot says of assumptions; empty where it says nothing."""
 
@@ -89,6 +103,8 @@ class Assumptions(Record):
     order: OrderNotes | None = None
     """Only where nobody says who gave a label."""
     fit: FitNotes | None = None
+    types: TypeNotes | None = None
+    """Only where the study has types."""
     same_labels: tuple[float, float] | None = None
     """Share of the labels' noise that all labels of a stimulus have in common, and its standard error."""
 
@@ -108,6 +124,7 @@ def seen_assumptions(study: Study, summary: Summary) -> Assumptions:
         raters=_raters(pilot),
         order=None if predicted is None else _order(pilot, some, predicted),
         fit=None if predicted is None else _fit(some, predicted, group),
+        types=_types(pilot, some, coordinates, _new(study)),
         same_labels=_same_labels(pilot, labels, coordinates, summary.variance),
     )
 
@@ -172,6 +189,19 @@ def _stretch(found: Stretch, rows: NDArray[np.int64]) -> StretchNotes:
 def _fit(some: Labels, predicted: HeldOut, group: NDArray[np.int64]) -> FitNotes | None:
     found = lack_of_fit(some.mean, predicted, group)
     return None if found is None else FitNotes(**vars(found), found=found.found)
+
+
+def _new(study: Study) -> str:
+    stimuli = study.config.stimuli
+    return "tokens" if stimuli is None or stimuli.new is None else stimuli.new
+
+
+def _types(pilot: Pilot, some: Labels, coordinates: NDArray[np.float64], new: str) -> TypeNotes | None:
+    if pilot.by_tokens is None or pilot.by_types is None:
+        return None
+    x, tokens, types = coordinates[some.stimulus], pilot.by_tokens[some.stimulus], pilot.by_types[some.stimulus]
+    found = tokens_and_types(x, some.mean, tokens, types)
+    return None if found is None else TypeNotes(**vars(found), new=new)
 
 
 def _same_labels(

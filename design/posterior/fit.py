@@ -65,6 +65,7 @@ def fingerprint(study: Study, seed: int) -> str:
         "seed": seed,
         "priors": config.priors.model_dump(mode="json"),
         "task": config.task.kind,
+        "types": None if config.stimuli is None else (config.stimuli.type, config.stimuli.new),
         "modalities": [(m.name, m.recordings, m.reader.model_dump(mode="json")) for m in config.modality],
         "inputs": {name: value for name, value in sorted(study.digest.items()) if not name.endswith(".toml")},
         "system": sorted(study.digest.items()) if isinstance(study.material, NamedSystem) else None,

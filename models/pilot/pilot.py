@@ -108,6 +108,10 @@ class Pilot:
     """Code of whoever gave each label, from 0; none if nobody says."""
     subtracted: Float[np.ndarray, " label"] | None = None
     """What was subtracted from each label for the offset of its rater; none if nothing was."""
+    by_tokens: Int[np.ndarray, " stimulus"] | None = None
+    """Groups where new stimuli are tokens of known types; none if the study has no types. ``group`` is this or the next."""
+    by_types: Int[np.ndarray, " stimulus"] | None = None
+    """Groups where new stimuli are new types: none is split."""
 
     def restricted(self, brain: Bool[np.ndarray, " stimulus"], task: Bool[np.ndarray, " stimulus"]) -> Pilot:
         """Return the pilot with recordings and labels of some stimuli only; features of all stimuli stay.
