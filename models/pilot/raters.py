@@ -10,8 +10,10 @@ a flat prior; Laird & Ware 1982, Biometrics 38:963). A rater's noise variance is
 ``PRIOR_LABELS`` degrees of freedom. Where no stimulus has labels of two raters, what stimuli and noise do cannot be told apart,
 and counts as noise.
 
-Whether raters differ at all is asked by a permutation test: labels of one stimulus change their raters (of all stimuli, where
-no stimulus has several), which changes nothing if raters are alike. It needs no normal distribution.
+Whether raters differ at all is asked by permutation tests, which need no normal distribution. Offsets: labels of one stimulus
+change their raters (of all stimuli, where no stimulus has several). Noise: what is left of the labels of a stimulus, offsets
+removed, changes places with that of another stimulus with as many labels; with two labels a stimulus both deviate alike, and only
+the comparison of stimuli tells who is noisy.
 """
 
 from __future__ import annotations
@@ -81,7 +83,7 @@ def raters(label: NDArray[np.float64], stimulus: NDArray[np.int64], rater: NDArr
     crossed = bool(np.any(np.bincount(np.unique(item * count.size + rater) // count.size) > 1))
     scale = float(label.std())
     fit = _fitted(label / scale, item, rater, crossed=crossed)
-    p_offset, p_noise = _tested(label / scale, item, rater, crossed=crossed)
+    p_offset, p_noise = _tested(label / scale, item, rater, fit.offset, crossed=crossed)
     return Raters(
         offset=fit.offset * scale,
         noise=fit.noise * scale**2,
@@ -145,33 +147,51 @@ def _fitted(y: NDArray[np.float64], item: NDArray[np.int64], rater: NDArray[np.i
 
 
 def _tested(
-    y: NDArray[np.float64], item: NDArray[np.int64], rater: NDArray[np.int64], *, crossed: bool
+    y: NDArray[np.float64],
+    item: NDArray[np.int64],
+    rater: NDArray[np.int64],
+    offset: NDArray[np.float64],
+    *,
+    crossed: bool,
 ) -> tuple[float, float]:
-    """Return p values of equal offsets and of equal noise, by exchange of raters within stimuli."""
+    """Return p values of equal offsets, by exchange of raters, and of equal noise, by exchange of what is left of them."""
     rng = np.random.default_rng(0)
     if crossed:
         kept = np.bincount(item)[item] > 1
-        y, item, rater = y[kept], item[kept], rater[kept]
-        order = np.argsort(item, kind="stable")
-        y, item, rater = y[order], item[order], rater[order]
-        y = y - (np.bincount(item, weights=y) / np.maximum(np.bincount(item), 1))[item]
+        y, rater, item = y[kept], rater[kept], np.unique(item[kept], return_inverse=True)[1].reshape(-1)
+        order = np.lexsort((item, np.bincount(item)[item]))
+        y, rater, item = y[order], rater[order], item[order]
+        size = np.bincount(item)
+        plain = y - (np.bincount(item, weights=y) / size)[item]
+        left = y - offset[rater]
+        left = left - (np.bincount(item, weights=left) / size)[item]
+        left = left * np.sqrt(size / (size - 1.0))[item]
     else:
-        item = np.zeros_like(item)
-        y = y - y.mean()
-    seen = [_differences(y, rater)]
+        item, size = np.zeros_like(item), np.ones(y.size, dtype=np.int64)
+        plain = y - y.mean()
+        left = y - (np.bincount(rater, weights=y) / np.maximum(np.bincount(rater), 1))[rater]
+    number = np.arange(y.size) if not crossed else item
+    many = size[number]
+    seen = [(_offset_statistic(plain, rater), _noise_statistic(left, rater))]
     for _ in range(PERMUTATIONS):
-        shuffled = np.lexsort((rng.random(y.size), item))
-        seen.append(_differences(y, rater[shuffled]))
+        within = np.lexsort((rng.random(y.size), item))
+        between = np.lexsort((rng.random(y.size), rng.random(size.size)[number], many))
+        seen.append((_offset_statistic(plain, rater[within]), _noise_statistic(left[between], rater)))
     values = np.array(seen)
-    found = np.mean(values >= values[0] - 1e-12, axis=0)
+    found = np.mean(values >= values[0] * (1.0 - 1e-12), axis=0)
     return float(found[0]), float(found[1])
 
 
-def _differences(y: NDArray[np.float64], rater: NDArray[np.int64]) -> tuple[float, float]:
-    """Return how much raters' means differ, and how much the logarithms of their mean squares about them do."""
+def _offset_statistic(y: NDArray[np.float64], rater: NDArray[np.int64]) -> float:
+    """Return how much raters' means differ."""
     count = np.maximum(np.bincount(rater), 1)
-    mean = np.bincount(rater, weights=y) / count
-    square = np.bincount(rater, weights=(y - mean[rater]) ** 2) / count
-    level = np.log(np.maximum(square, 1e-12))
-    middle = np.average(level, weights=count)
-    return float(count @ mean**2), float(count @ (level - middle) ** 2)
+    return float(np.sum(np.bincount(rater, weights=y) ** 2 / count))
+
+
+def _noise_statistic(left: NDArray[np.float64], rater: NDArray[np.int64]) -> float:
+    """Return how much the logarithms of raters' mean squares differ."""
+    count = np.bincount(rater)
+    there = count > 0
+    level = np.log(np.maximum(np.bincount(rater, weights=left**2)[there] / count[there], 1e-12))
+    middle = np.average(level, weights=count[there])
+    return float(count[there] @ (level - middle) ** 2)

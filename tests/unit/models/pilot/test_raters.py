@@ -30,12 +30,14 @@ def _fit(seed: int, offset: float, noise: tuple[float, ...] = (1.0,), each: int 
     return found
 
 
-@pytest.mark.parametrize("each", [3, 1])
-def test_raters_who_are_alike_are_left_alone(each: int) -> None:
-    """Of 40 worlds at most 2 differ in either way (a rate of 1 %: three or more have a probability of under 1 %)."""
-    alarms = [
-        found.offsets_differ or found.noise_differs for found in (_fit(seed, 0.0, (1.0,), each) for seed in range(40))
-    ]
+@pytest.mark.parametrize(("each", "offset"), [(3, 0.0), (1, 0.0), (2, 0.0), (2, 0.7)])
+def test_raters_who_are_alike_are_left_alone(each: int, offset: float) -> None:
+    """Of 40 worlds at most 2 differ in either way (a rate of 1 %: three or more have a probability of under 1 %).
+
+    Where raters have offsets, their noise must not seem to differ for that.
+    """
+    found = [_fit(seed, offset, (1.0,), each) for seed in range(40)]
+    alarms = [one.noise_differs or (one.offsets_differ and offset == 0.0) for one in found]
     assert FALSE_ALARM == 0.005
     assert sum(alarms) <= 2
 
@@ -64,11 +66,12 @@ def test_subtracted_offsets_bring_labels_closer_to_the_stimuli() -> None:
     assert np.mean(left) < 0.05
 
 
-def test_noisy_raters_are_told_from_others() -> None:
-    """One in three with three times the noise: seen in all of 10 worlds, with a ratio of 2 to 4."""
-    found = [_fit(seed, 0.0, (1.0, 1.0, 3.0)) for seed in range(10)]
-    assert all(one.noise_differs for one in found)
-    assert 2.0 < np.median([one.noise_ratio for one in found]) < 4.0
+@pytest.mark.parametrize("each", [2, 3])
+def test_noisy_raters_are_told_from_others(each: int) -> None:
+    """One in three with three times the noise: seen in most of 10 worlds, with a ratio of 1.8 to 4."""
+    found = [_fit(seed, 0.0, (1.0, 1.0, 3.0), each) for seed in range(10)]
+    assert sum(one.noise_differs for one in found) >= 7
+    assert 1.8 < np.median([one.noise_ratio for one in found]) < 4.0
 
 
 def test_means_of_raters_compared_as_if_every_label_had_its_own_stimulus_miss_offsets() -> None:
