@@ -60,9 +60,9 @@ def test_types_that_mean_nothing_hardly_ever_alarm() -> None:
     assert alarms <= 1
 
 
-def _study(seed: int = 0, own: float = 1.0, **stimuli: Any) -> Study:
-    rng = np.random.default_rng(seed)
-    x, y, kind = _world(seed, own)
+def _study(**stimuli: Any) -> Study:
+    rng = np.random.default_rng(0)
+    x, y, kind = _world(0, 1.0)
     ids = [f"t{i}" for i in range(STIMULI)]
     table = pd.DataFrame(x, columns=[f"f{i}" for i in range(SEEN)])
     table.insert(0, "stimulus", ids)

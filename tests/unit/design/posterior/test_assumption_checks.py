@@ -58,7 +58,7 @@ def _checks(study: Study) -> dict[str, Check]:
 
 def test_offsets_of_raters_are_subtracted_and_said() -> None:
     """Labels come closer to the truth, the remark and the check say so; the noisy rater is a warning."""
-    stimuli, labels, recordings, score = _tables(0)
+    stimuli, labels, recordings, score = _tables(2)
     study = _study(stimuli, labels, recordings)
     assert any("raters differ in their offsets" in remark for remark in study.remarks)
     truth = score[study.pilot.label_stimulus]
@@ -80,6 +80,8 @@ def test_a_part_of_a_pilot_keeps_its_raters() -> None:
     rows = half[study.pilot.label_stimulus]
     assert study.pilot.rater is not None
     assert study.pilot.subtracted is not None
+    assert part.rater is not None
+    assert part.subtracted is not None
     assert np.array_equal(part.rater, study.pilot.rater[rows])
     assert np.array_equal(part.subtracted, study.pilot.subtracted[rows])
 
@@ -87,7 +89,11 @@ def test_a_part_of_a_pilot_keeps_its_raters() -> None:
 def test_without_raters_the_order_is_looked_at() -> None:
     """A block of noisy labels at the end of the file is a warning that says where."""
     stimuli, labels, recordings, _ = _tables(1)
-    labels = labels[labels["rater"] != "c"].drop_duplicates("stimulus").drop(columns="rater").reset_index(drop=True)
+    labels = (
+        labels.loc[labels["rater"] != "c", ["stimulus", "label"]]
+        .groupby("stimulus", as_index=False, sort=False)
+        .first()
+    )
     assert _checks(_study(stimuli, labels, recordings))["order of the labels"].status == "ok"
     half = len(labels) // 2
     labels.loc[half:, "label"] += 3.0 * np.random.default_rng(0).standard_normal(len(labels) - half)
