@@ -74,7 +74,7 @@ class Stimuli(Section):
     type: Text | None = None
     """Column that names what a stimulus is a token of, e.g. "word" where words occur in several sentences."""
     new: Literal["tokens", "types"] | None = None
-    """What the stimuli will be that the plan is for: further tokens of types like the pilot's (the default), or new types. With types,
+    """What the plan's new stimuli will be: further tokens of types like the pilot's (the default), or new types. With types,
     no type is split across folds. Needs `type`."""
     keep: Columns = Field(default_factory=list)
     """Columns that are features although they are called like bookkeeping (run, trial, ...), count the rows, or equal the label."""
