@@ -20,12 +20,17 @@ Line = dict[str, Any]
 
 def command_line(text: str | None, count: str, default: int) -> argparse.Namespace:
     """Return the parsed command line: how many worlds or studies of each kind, seed, workers, folder of the results."""
+    return command_parser(text, count, default).parse_args()
+
+
+def command_parser(text: str | None, count: str, default: int) -> argparse.ArgumentParser:
+    """Return the parser of ``command_line``, for scripts with options of their own."""
     parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(f"--{count}", type=int, default=default, dest="count")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
-    return parser.parse_args()
+    return parser
 
 
 def carry_out(

@@ -16,6 +16,7 @@ import numpy as np
 from brainworth.design.common.checks import Check, Expected, Limits
 from brainworth.design.pilot.checks import data_checks
 from brainworth.design.pilot.study import PriorsOnly
+from brainworth.design.posterior.assumption_checks import assumption_checks
 from brainworth.design.posterior.encoding_check import encoding_checks, representation_checks
 from brainworth.design.posterior.fit import Posterior
 from brainworth.design.posterior.literature import study_priors
@@ -50,6 +51,7 @@ def pilot_checks(posterior: Posterior) -> list[Check]:
         *_encoding(posterior),
         *encoding_checks(posterior),
         *representation_checks(posterior),
+        *assumption_checks(posterior.notes.assumptions),
         *_learning_curve(posterior),
     ]
 

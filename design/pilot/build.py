@@ -15,11 +15,13 @@ from jaxtyping import Float, Int
 
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
 from brainworth.design.pilot.large import require_room, stored_person
+from brainworth.design.pilot.new_stimuli import New, grouped
 from brainworth.design.pilot.prepare import PilotTables, prepared
 from brainworth.design.pilot.rules.answers import either
 from brainworth.design.pilot.rules.blocks import FeatureBlock, block_codes
 from brainworth.design.pilot.rules.channel_copies import copies_of, said_copies
 from brainworth.design.pilot.rules.losses import Loss, kept_out, sentences
+from brainworth.design.pilot.rules.raters import known_raters, without_offsets
 from brainworth.design.pilot.rules.spelling import options, unknown_spelling
 from brainworth.design.pilot.tables.tables import Table, Wanted
 from brainworth.models.pilot.pilot import Pilot, Recording
@@ -305,7 +307,10 @@ class Built:
 
 
 def build_pilot(
-    tables: PilotTables, spelling: Mapping[str, str | None] | None = None, blocks: Sequence[FeatureBlock] = ()
+    tables: PilotTables,
+    spelling: Mapping[str, str | None] | None = None,
+    blocks: Sequence[FeatureBlock] = (),
+    new: New | None = None,
 ) -> Built:
     """Return the pilot, the names behind its codes and remarks for the user.
 
@@ -317,6 +322,8 @@ def build_pilot(
         As ``prepare.prepared`` takes it.
     blocks : sequence of FeatureBlock, optional
         Blocks of features that the study names.
+    new : "tokens" or "types", optional
+        What new stimuli are, where the stimuli have types.
 
     Raises
     ------
@@ -328,7 +335,9 @@ def build_pilot(
     _check_stimuli(table)
     ids = tuple(table.keys["stimulus"].tolist())
     members, told = _members(table, tables.recordings)
-    group, groups = codes(members)
+    grouping = grouped(members, table.keys.get("type"), new, table.source, MIN_GROUPS)
+    told += list(grouping.remarks)
+    group, groups = codes(grouping.members)
     stimuli = _Stimuli(table.source, {text: row for row, text in enumerate(ids)}, group, groups, len(table.columns))
     recordings: list[Recording] = []
     channels: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -341,6 +350,20 @@ def build_pilot(
         channels |= {(modality, subject): value for subject, value in names.items()}
         remarks += more
     rows, values, classes = _labels(tables.labels, stimuli)
+    rater = known_raters(tables.labels)
     block, titles = block_codes(table.columns, blocks, table.source)
-    pilot = Pilot(table.values, group, tuple(recordings), rows, values, binary=classes is not None, block=block)
+    pilot = Pilot(
+        features=table.values,
+        group=group,
+        recordings=tuple(recordings),
+        label_stimulus=rows,
+        label=values,
+        binary=classes is not None,
+        block=block,
+        rater=rater,
+        by_tokens=grouping.by_tokens,
+        by_types=grouping.by_types,
+    )
+    pilot, more = without_offsets(pilot, tables.labels.source)
+    remarks += more
     return Built(pilot, Names(ids, table.columns, groups, channels, classes, titles), tuple(remarks), losses)

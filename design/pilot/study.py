@@ -20,6 +20,7 @@ from brainworth.design.common.messages import did_you_mean, listed, problem, quo
 from brainworth.design.common.toml_files import read_toml
 from brainworth.design.pilot.build import BINARY_LABELS, LABELS, STIMULI, Names, PilotTables, build_pilot
 from brainworth.design.pilot.folder import Folder
+from brainworth.design.pilot.new_stimuli import New
 from brainworth.design.pilot.readers import read_recordings, recordings_in_memory, table_in_memory
 from brainworth.design.pilot.rules.answers import Answers
 from brainworth.design.pilot.rules.blocks import FeatureBlock
@@ -160,7 +161,7 @@ class Study:
             labels=folder.table(config.task.labels, "task > labels", _label_columns(config)),
             recordings={m.name: read_recordings(folder, m) for m in config.modality if m.recordings is not None},
         )
-        built = build_pilot(tables, config.study.spelling.model_dump(), _blocks(config))
+        built = build_pilot(tables, config.study.spelling.model_dump(), _blocks(config), _new(config))
         remarks = (*built.remarks, *unlikely(config))
         material = PilotData(built.pilot, built.names)
         return cls(config, folder.digest, material, path.parent, remarks, built.losses)
@@ -243,7 +244,7 @@ class Study:
         digest = {"stimuli": _digest_of(tables.stimuli), "labels": _digest_of(tables.labels)}
         digest |= {f"recordings/{name}": _digest_of(table) for name, table in tables.recordings.items()}
         digest["config"] = hashlib.sha256(parsed.model_dump_json().encode()).hexdigest()
-        built = build_pilot(tables, parsed.study.spelling.model_dump(), _blocks(parsed))
+        built = build_pilot(tables, parsed.study.spelling.model_dump(), _blocks(parsed), _new(parsed))
         remarks = (*built.remarks, *unlikely(parsed))
         return cls(parsed, digest, PilotData(built.pilot, built.names), remarks=remarks, losses=built.losses)
 
@@ -308,15 +309,22 @@ def _label_columns(config: StudyConfig) -> Wanted:
     return replace(BINARY_LABELS if task.kind == "binary" else LABELS, answers=answers)
 
 
+def _new(config: StudyConfig) -> New | None:
+    return None if config.stimuli is None else config.stimuli.new
+
+
 def _stimulus_columns(config: StudyConfig) -> Wanted:
     given = config.stimuli
     if given is None:
         return replace(STIMULI, answers=Answers("[stimuli]"))
     missing = None if given.missing is None else tuple(given.missing)
-    columns = dict(given.columns)
-    return replace(
-        STIMULI, answers=Answers("[stimuli]", tuple(given.ignore), tuple(given.keep), missing, columns=columns)
-    )
+    columns: dict[str, str] = dict(given.columns)
+    wanted = STIMULI
+    if given.type is not None:
+        wanted = replace(STIMULI, required=(*STIMULI.required, "type"))
+        columns |= {given.type: "type"} if given.type != "type" else {}
+    answers = Answers("[stimuli]", tuple(given.ignore), tuple(given.keep), missing, columns=columns)
+    return replace(wanted, answers=answers)
 
 
 def _require_something_to_explain(known: NamedSystem, aim: Objective, path: Path) -> None:

@@ -27,6 +27,7 @@ from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.design.pilot.large import forget, resumable
 from brainworth.design.pilot.study import PriorsOnly, Study
 from brainworth.design.posterior import archive
+from brainworth.design.posterior.assumptions import seen_assumptions
 from brainworth.design.posterior.literature import study_priors
 from brainworth.design.posterior.notes import Learned, Notes, Sampler, people_with_gains, pilot_notes, predictive_groups
 from brainworth.design.study_file.system_file import NamedSystem
@@ -65,6 +66,7 @@ def fingerprint(study: Study, seed: int) -> str:
         "priors": config.priors.model_dump(mode="json"),
         "task": config.task.kind,
         "blocks": [block.model_dump(mode="json") for block in config.stimuli.block] if config.stimuli else [],
+        "types": None if config.stimuli is None else (config.stimuli.type, config.stimuli.new),
         "modalities": [(m.name, m.recordings, m.reader.model_dump(mode="json")) for m in config.modality],
         "inputs": {name: value for name, value in sorted(study.digest.items()) if not name.endswith(".toml")},
         "system": sorted(study.digest.items()) if isinstance(study.material, NamedSystem) else None,
@@ -185,7 +187,12 @@ def fit_study(
         chains, seconds = _sampled(fit, seed)
         points = [Learned(**vars(point)) for point in curve.result()]
     efficiency = np.asarray(fit.evidence.brain.fold_efficiency).tolist()
-    notes = with_fields(pilot_notes(study, fit.summary), fold_efficiency=efficiency, learning_curve=points)
+    notes = with_fields(
+        pilot_notes(study, fit.summary),
+        fold_efficiency=efficiency,
+        learning_curve=points,
+        assumptions=seen_assumptions(study, fit.summary),
+    )
     posterior = assembled(study, chains, fit.constants, notes, seed=seed, seconds=seconds)
     prior = sample_prior(fit.priors, fit.summary.modality_of, fit.n_latents, seed)
     prior_chains = Chains({name: value[None] for name, value in prior.items()}, {})

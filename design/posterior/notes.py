@@ -12,6 +12,7 @@ from pydantic import Field
 
 from brainworth.design.common.records import Number, Record
 from brainworth.design.posterior.archive import Extras
+from brainworth.design.posterior.assumptions import Assumptions
 from brainworth.models.forecast.forecast import Draws, PilotSize
 from brainworth.models.forecast.predictive import predictive
 from brainworth.models.pilot.evidence import PilotEvidence
@@ -55,6 +56,8 @@ class Notes(Record):
     """Share of the most informative person in a modality's signal, in multiples of an equal share."""
     likeness: dict[str, tuple[float, float]] = Field(default_factory=dict)
     """Share of the noise that presentations of one stimulus have in common, and its standard error, by modality."""
+    assumptions: Assumptions = Field(default_factory=Assumptions)
+    """What the pilot says of assumptions that forecasts rest on."""
     standardised: Number = None
     """Posterior probability of standardised features; the rest is that of raw ones."""
     log_odds: Number = None

@@ -83,6 +83,11 @@ class Stimuli(Section):
     """Keys that have another name in the table, e.g. { word = "stimulus", sentence = "group" }."""
     ignore: Columns = Field(default_factory=list)
     """Columns that are no features, to leave out."""
+    type: Text | None = None
+    """Column that names what a stimulus is a token of, e.g. "word" where words occur in several sentences."""
+    new: Literal["tokens", "types"] | None = None
+    """What the plan's new stimuli will be: further tokens of types like the pilot's (the default), or new types. With types,
+    no type is split across folds. Needs `type`."""
     keep: Columns = Field(default_factory=list)
     """Columns that are features although they are called like bookkeeping (run, trial, ...), count the rows, or equal the label."""
     missing: MissingValues | None = None
@@ -90,6 +95,13 @@ class Stimuli(Section):
     An empty list: there are none, every number is real."""
     block: Annotated[list[Block], Field(max_length=20)] = Field(default_factory=list)
     """Blocks of features that may matter differently."""
+
+    @model_validator(mode="after")
+    def _types_are_named(self) -> Self:
+        if self.new is not None and self.type is None:
+            right = 'Add type = "...", the column of the table of stimuli that names what each is a token of.'
+            raise value_problem(f"new = {quoted(self.new)} says something of types, but no column names them", right)
+        return self
 
 
 class Task(Section):

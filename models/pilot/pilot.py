@@ -106,6 +106,14 @@ class Pilot:
     """Whether the task is a two-way classification."""
     block: Int[np.ndarray, " feature"] | None = None
     """Block of each feature, from 0, if features are weighed block by block (``representation``)."""
+    rater: Int[np.ndarray, " label"] | None = None
+    """Code of whoever gave each label, from 0; none if nobody says."""
+    subtracted: Float[np.ndarray, " label"] | None = None
+    """What was subtracted from each label for the offset of its rater; none if nothing was."""
+    by_tokens: Int[np.ndarray, " stimulus"] | None = None
+    """Groups where new stimuli are tokens of known types; none if the study has no types. ``group`` is this or the next."""
+    by_types: Int[np.ndarray, " stimulus"] | None = None
+    """Groups where new stimuli are new types: none is split."""
 
     def restricted(self, brain: Bool[np.ndarray, " stimulus"], task: Bool[np.ndarray, " stimulus"]) -> Pilot:
         """Return the pilot with recordings and labels of some stimuli only; features of all stimuli stay.
@@ -120,6 +128,13 @@ class Pilot:
                 stimulus, channels = recording.stimulus[rows], recording.channels[rows]
                 kept.append(replace(recording, stimulus=stimulus, channels=channels, session=session))
         chosen = task[self.label_stimulus]
+        rater = None if self.rater is None else self.rater[chosen]
+        subtracted = None if self.subtracted is None else self.subtracted[chosen]
         return replace(
-            self, recordings=tuple(kept), label_stimulus=self.label_stimulus[chosen], label=self.label[chosen]
+            self,
+            recordings=tuple(kept),
+            label_stimulus=self.label_stimulus[chosen],
+            label=self.label[chosen],
+            rater=rater,
+            subtracted=subtracted,
         )

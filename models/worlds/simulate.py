@@ -44,6 +44,8 @@ class Realism:
     """Standard deviation over people of the log signal-to-noise ratio."""
     useless: int = 0
     """The first so many people of each source carry no signal at all."""
+    common: float = 1.0
+    """Share of every latent's variance that people have in common; the rest follows a map of each person's own."""
     nonlinearity: float = 0.0
     """0: latents are linear; otherwise tanh(nonlinearity * u), scaled to the variance of u."""
     normalise: bool = False
@@ -202,13 +204,30 @@ def _noise(rng: Rng, shape: tuple[int, int], realism: Realism) -> NDArray[np.flo
     return noise
 
 
+def of_one_person(world: World, rng: Rng) -> World:
+    """Return the world as one person's brain sees it: ``Realism.common`` of each latent, and a map of the person's own.
+
+    The own map has the size of the common one in every principal direction of the features, and random signs there.
+    """
+    share = world.realism.common
+    if share == 1.0:
+        return world
+    root, maps = world.truth.covariance_root, world.truth.latent_maps
+    rotation = root / np.linalg.norm(root, axis=1, keepdims=True)
+    principal = rotation @ maps
+    own = rotation.T @ (principal * rng.choice([-1.0, 1.0], principal.shape))
+    mixed = np.sqrt(share) * maps + np.sqrt(1.0 - share) * own
+    return replace(world, truth=replace(world.truth, latent_maps=mixed))
+
+
 def record(
     world: World, rng: Rng, source: int, features: NDArray[np.float64], gain: float = 1.0
 ) -> NDArray[np.float64]:
     """Return the channels of one person: latents on random orthonormal patterns, plus correlated noise."""
     q, k = world.channels[source], world.sqrt_snr.shape[1]
     patterns = np.linalg.qr(rng.standard_normal((q, k)))[0]
-    signal = (world.latents(features) * world.sqrt_snr[source] * np.sqrt(gain)) @ patterns.T
+    shown = of_one_person(world, rng)
+    signal = (shown.latents(features) * world.sqrt_snr[source] * np.sqrt(gain)) @ patterns.T
     lag = np.abs(np.subtract.outer(np.arange(q), np.arange(q)))
     mixing = np.linalg.cholesky(world.realism.noise_correlation**lag)
     return (signal + _noise(rng, (len(features), q), world.realism)) @ mixing.T

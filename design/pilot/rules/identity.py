@@ -73,7 +73,7 @@ def is_missing(text: str, key: str, answers: Answers | None = None) -> bool:
     small = text.strip().casefold()
     if answers is not None and answers.missing is not None and key == "label":
         return not small or text.strip() in answers.words
-    return small in (NO_ID if key == "stimulus" else MISSING_WORDS)
+    return small in (NO_ID if key in ("stimulus", "type") else MISSING_WORDS)
 
 
 def folded(text: str) -> str:

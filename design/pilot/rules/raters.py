@@ -1,7 +1,8 @@
 """Labels of several raters: a column each ("wide"), or a column that says who gave a label ("long").
 
-In: the names of the columns of a table of labels; the table as it was read. Out: which columns are raters'; a table with one label
-a row, in which the labels of one stimulus are repeated labels; a remark with the counts.
+In: the names of the columns of a table of labels; the table as it was read. Out: which columns are raters'; a table with one
+label a row, in which the labels of one stimulus are repeated labels; a remark with the counts; labels without the offsets of
+their raters.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from jaxtyping import Int
 
 from brainworth.design.common.messages import listed
 from brainworth.design.pilot.rules.answers import Answers
+from brainworth.models.pilot.pilot import Pilot
+from brainworth.models.pilot.raters import raters
 
 if TYPE_CHECKING:
     from brainworth.design.pilot.tables.tables import Table
@@ -88,3 +91,28 @@ def rater_codes(table: Table) -> Int[np.ndarray, " label"]:
     if "rater" not in table.keys:
         return np.zeros(len(table), dtype=np.int64)
     return np.unique(table.keys["rater"].astype(str), return_inverse=True)[1].reshape(-1)
+
+
+def known_raters(table: Table) -> Int[np.ndarray, " label"] | None:
+    """Return a number from 0 for whoever gave each label; none if the table leaves some label without one."""
+    if "rater" not in table.keys or not all(table.keys["rater"].tolist()):
+        return None
+    return rater_codes(table)
+
+
+def without_offsets(pilot: Pilot, source: str) -> tuple[Pilot, list[str]]:
+    """Return the pilot with labels less their raters' offsets, where raters of the same stimuli differ, and a remark.
+
+    Only where some stimuli have labels of several raters: raters who saw different stimuli may differ because their stimuli do.
+    """
+    if pilot.rater is None or pilot.binary:
+        return pilot, []
+    found = raters(pilot.label, pilot.label_stimulus, pilot.rater)
+    if found is None or not (found.crossed and found.offsets_differ):
+        return pilot, []
+    subtracted = found.offset[pilot.rater]
+    told = (
+        f"{source}: raters differ in their offsets (standard deviation {found.offset_variance**0.5:.3g}); each label is used less "
+        "the estimated offset of its rater."
+    )
+    return replace(pilot, label=pilot.label - subtracted, subtracted=subtracted), [told]
