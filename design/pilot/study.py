@@ -8,7 +8,7 @@ what would be right. Paths are relative to the study file and cannot leave its f
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -19,7 +19,7 @@ from jaxtyping import Float
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
 from brainworth.design.common.toml_files import read_toml
 from brainworth.design.pilot.build import BINARY_LABELS, LABELS, STIMULI, Names, PilotTables, build_pilot
-from brainworth.design.pilot.folder import Folder
+from brainworth.design.pilot.folder import Folder, sha256
 from brainworth.design.pilot.readers import read_recordings, recordings_in_memory, table_in_memory
 from brainworth.design.pilot.rules.answers import Answers
 from brainworth.design.pilot.rules.cleaning import cleaned
@@ -143,10 +143,11 @@ class Study:
                 *([config.stimuli.table] if config.stimuli and config.stimuli.table else []),
                 *([config.task.labels] if config.task.labels else []),
                 *(m.recordings for m in config.modality if m.recordings),
+                *dict.fromkeys(name for m in config.modality for name in m.summaries),
             ]
             remarks = (f"{path.name}: [system] is given, so no pilot is read: {listed(skipped)}.",) if skipped else ()
             return cls(config, folder.digest, system, path.parent, remarks)
-        if config.task.labels is None and all(m.recordings is None for m in config.modality):
+        if config.task.labels is None and not any(m.recordings or m.summaries for m in config.modality):
             return cls._from_priors(config, folder, path)
         table = config.stimuli.table if config.stimuli else None
         if table is None or config.task.labels is None:
@@ -162,7 +163,55 @@ class Study:
         built = build_pilot(tables, config.study.spelling.model_dump())
         remarks = (*built.remarks, *unlikely(config))
         material = PilotData(built.pilot, built.names)
-        return cls(config, folder.digest, material, path.parent, remarks, built.losses)
+        study = cls(config, folder.digest, material, path.parent, remarks, built.losses)
+        named = {m.name: m.summaries for m in config.modality if m.summaries}
+        files = dict.fromkeys(name for names in named.values() for name in names)
+        return study._summarised({f: folder.path(f, "modality > summaries") for f in files}, named) if files else study
+
+    def with_summaries(self, files: Sequence[str | Path]) -> Self:
+        """Return the study with the recordings of several sites, known by their summaries, instead of its own.
+
+        Parameters
+        ----------
+        files : sequence of str or Path
+            What ``summarise`` wrote at every site in the second round, that of this site among them.
+
+        Raises
+        ------
+        BadInput
+            A file is damaged, or does not fit the study's stimuli, labels or settings, or the other files.
+        """
+        paths = [Path(file) for file in files]
+        if not paths:
+            raise problem("with_summaries", "", "no file is given", "Give the summary of every site.")
+        short = len({path.name for path in paths}) == len(set(paths))
+        given = {path.name if short else str(path): path for path in paths}
+        tables = {name: value for name, value in self.digest.items() if not name.startswith("recordings/")}
+        hashes = {name: sha256(path) for name, path in given.items() if path.is_file()}
+        return replace(self, digest={**tables, **hashes})._summarised(given, None)
+
+    def _summarised(self, files: Mapping[str, Path], named: Mapping[str, Sequence[str]] | None) -> Self:
+        """Return the study with the recordings that summaries stand for, by the names of their files in messages."""
+        from brainworth.design.pilot.summaries.format import read_summary
+        from brainworth.design.pilot.summaries.limits import REMARK
+        from brainworth.design.pilot.summaries.together import common_of, pooled, require_common, require_read_out
+
+        common = common_of(self.pilot, self.names, self.config)
+        summaries = [read_summary(path, name) for name, path in files.items()]
+        for summary in summaries:
+            require_common(summary, common)
+            for modality in (m for m, names in (named or {}).items() if summary.source in names):
+                held = list(dict.fromkeys(person.modality for person in summary.header.people))
+                if modality not in held:
+                    right = f"It holds {listed(held)}; name it there."
+                    raise problem(summary.source, "", f"it holds no recordings of {quoted(modality)}", right)
+        recordings = pooled(summaries, self.pilot, self.config, named)
+        require_read_out(summaries, recordings)
+        channels = {
+            (r.modality, r.subject): tuple(f"channel {i + 1}" for i in range(r.channels.shape[1])) for r in recordings
+        }
+        pilot, names = replace(self.pilot, recordings=recordings), replace(self.names, channels=channels)
+        return replace(self, material=PilotData(pilot, names), remarks=(*self.remarks, REMARK))
 
     @classmethod
     def _from_priors(cls, config: StudyConfig, folder: Folder, path: Path) -> Self:
