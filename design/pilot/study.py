@@ -18,13 +18,14 @@ from jaxtyping import Float
 
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
 from brainworth.design.common.toml_files import read_toml
+from brainworth.design.pilot.arrays import digest_of
 from brainworth.design.pilot.build import BINARY_LABELS, LABELS, STIMULI, Names, PilotTables, build_pilot
 from brainworth.design.pilot.folder import Folder, sha256
 from brainworth.design.pilot.readers import read_recordings, recordings_in_memory, table_in_memory
 from brainworth.design.pilot.rules.answers import Answers
 from brainworth.design.pilot.rules.cleaning import cleaned
 from brainworth.design.pilot.rules.losses import Loss
-from brainworth.design.pilot.tables.tables import Table, Wanted
+from brainworth.design.pilot.tables.tables import Wanted
 from brainworth.design.study_file.aim import Objective
 from brainworth.design.study_file.config import StudyConfig, parse_study
 from brainworth.design.study_file.plausible import unlikely
@@ -34,17 +35,6 @@ from brainworth.models.pilot.pilot import Pilot
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
-
-
-def _digest_of(table: Table) -> str:
-    """Return a hash of a table in memory: names, keys and numbers."""
-    state = hashlib.sha256()
-    for name, column in sorted(table.keys.items()):
-        state.update("\x1f".join((name, *column.tolist(), "\x1e")).encode())
-    state.update("\x1f".join(table.columns).encode())
-    state.update(np.ascontiguousarray(table.values, dtype="<f8").tobytes())
-    state.update(b"" if table.rows is None else table.rows.identity.encode())
-    return state.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -184,34 +174,22 @@ class Study:
         paths = [Path(file) for file in files]
         if not paths:
             raise problem("with_summaries", "", "no file is given", "Give the summary of every site.")
-        short = len({path.name for path in paths}) == len(set(paths))
-        given = {path.name if short else str(path): path for path in paths}
+        given = {str(path): path for path in paths}
         tables = {name: value for name, value in self.digest.items() if not name.startswith("recordings/")}
         hashes = {name: sha256(path) for name, path in given.items() if path.is_file()}
         return replace(self, digest={**tables, **hashes})._summarised(given, None)
 
     def _summarised(self, files: Mapping[str, Path], named: Mapping[str, Sequence[str]] | None) -> Self:
         """Return the study with the recordings that summaries stand for, by the names of their files in messages."""
-        from brainworth.design.pilot.summaries.format import read_summary
         from brainworth.design.pilot.summaries.limits import REMARK
-        from brainworth.design.pilot.summaries.together import common_of, pooled, require_common, require_read_out
+        from brainworth.design.pilot.summaries.together import all_recordings
 
-        common = common_of(self.pilot, self.names, self.config)
-        summaries = [read_summary(path, name) for name, path in files.items()]
-        for summary in summaries:
-            require_common(summary, common)
-            for modality in (m for m, names in (named or {}).items() if summary.source in names):
-                held = list(dict.fromkeys(person.modality for person in summary.header.people))
-                if modality not in held:
-                    right = f"It holds {listed(held)}; name it there."
-                    raise problem(summary.source, "", f"it holds no recordings of {quoted(modality)}", right)
-        recordings = pooled(summaries, self.pilot, self.config, named)
-        require_read_out(summaries, recordings)
-        channels = {
+        recordings = all_recordings(files, named, (self.pilot, self.names, self.config))
+        own = {
             (r.modality, r.subject): tuple(f"channel {i + 1}" for i in range(r.channels.shape[1])) for r in recordings
         }
-        pilot, names = replace(self.pilot, recordings=recordings), replace(self.names, channels=channels)
-        return replace(self, material=PilotData(pilot, names), remarks=(*self.remarks, REMARK))
+        material = PilotData(replace(self.pilot, recordings=recordings), replace(self.names, channels=own))
+        return replace(self, material=material, remarks=(*self.remarks, REMARK))
 
     @classmethod
     def _from_priors(cls, config: StudyConfig, folder: Folder, path: Path) -> Self:
@@ -288,8 +266,8 @@ class Study:
                 if m.name in recordings
             },
         )
-        digest = {"stimuli": _digest_of(tables.stimuli), "labels": _digest_of(tables.labels)}
-        digest |= {f"recordings/{name}": _digest_of(table) for name, table in tables.recordings.items()}
+        digest = {"stimuli": digest_of(tables.stimuli), "labels": digest_of(tables.labels)}
+        digest |= {f"recordings/{name}": digest_of(table) for name, table in tables.recordings.items()}
         digest["config"] = hashlib.sha256(parsed.model_dump_json().encode()).hexdigest()
         built = build_pilot(tables, parsed.study.spelling.model_dump())
         remarks = (*built.remarks, *unlikely(parsed))

@@ -65,14 +65,15 @@ def revealed(header: Header, recordings: tuple[Recording, ...], *, pseudonyms: b
     total = len(recordings)
     if exact:
         said.append(
-            f"For {exact} of {total} recordings a fold has no more stimuli than features. Whoever has the stimuli can then compute the "
-            "mean response to each of these stimuli back, exactly: send this file only where the recordings may go, or use fewer "
-            "features (principal components) at all sites."
+            f"For {exact} of {total} recordings a fold has no more stimuli than features. Whoever has the stimuli can then compute "
+            "the mean response to each of these stimuli back, exactly: send this file only where the recordings may go, or "
+            "use fewer features (principal components) at all sites."
         )
     if nearly:
         said.append(
-            f"For {nearly} of {total} recordings a fold has no more samples than features and channels together. The samples of such "
-            "a fold are known but for a rotation of what the features do not explain. Fewer channels (regions) or features reveal less."
+            f"For {nearly} of {total} recordings a fold has no more samples than features and channels together. The samples of "
+            "such a fold are known but for a rotation of what the features do not explain. Fewer channels (regions) or features "
+            "reveal less."
         )
     if header.together:
         k = max(channels_of(r).held.raw.shape[1] for r in recordings if channels_of(r).held is not None)  # pyright: ignore[reportOptionalMemberAccess]
@@ -88,7 +89,7 @@ def revealed(header: Header, recordings: tuple[Recording, ...], *, pseudonyms: b
 
 
 def _determined(recordings: tuple[Recording, ...], folds: int) -> tuple[int, int]:
-    """Return for how many recordings moments of some fold give means of stimuli, and for how many others samples up to a rotation."""
+    """Return how many recordings have a fold that gives away means of stimuli, and how many others samples up to a rotation."""
     exact = nearly = 0
     for recording in recordings:
         one = channels_of(recording)

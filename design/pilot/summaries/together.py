@@ -17,12 +17,14 @@ from jaxtyping import Int
 
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
 from brainworth.design.pilot.build import MIN_GROUPS, MIN_PERSON, MIN_STIMULI, Names
-from brainworth.design.pilot.summaries.format import AGREES, Common, Summary, channels_of
+from brainworth.design.pilot.summaries.format import AGREES, Common, Summary, channels_of, read_summary
 from brainworth.models.pilot.folds import group_folds
 from brainworth.models.pilot.pilot import Pilot, Recording
 from brainworth.models.pilot.summarised import SummarisedChannels
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from brainworth.design.study_file.config import StudyConfig
 
 _ROUND = "brainworth summarise STUDY --with FILE --with FILE --out FILE"
@@ -123,6 +125,40 @@ def pooled(
     for name in config.modality_names:
         _require_stimuli(name, [r for r in result if r.modality == name], pilot)
     return result
+
+
+def all_recordings(
+    files: Mapping[str, Path], named: Mapping[str, Sequence[str]] | None, study: tuple[Pilot, Names, StudyConfig]
+) -> tuple[Recording, ...]:
+    """Return the recordings that the files of all sites stand for, read out with the encoders of everyone.
+
+    Parameters
+    ----------
+    files : mapping of str to Path
+        Files by what messages call them.
+    named : mapping of str to sequence of str, optional
+        By modality, the files that the study names for it.
+    study : (Pilot, Names, StudyConfig)
+        Stimuli, labels and settings; recordings of this pilot do not matter.
+
+    Raises
+    ------
+    BadInput
+        See the module's docstring.
+    """
+    pilot, names, config = study
+    common = common_of(pilot, names, config)
+    summaries = [read_summary(path, name) for name, path in files.items()]
+    for summary in summaries:
+        require_common(summary, common)
+        held = list(dict.fromkeys(person.modality for person in summary.header.people))
+        for modality, sources in (named or {}).items():
+            if summary.source in sources and modality not in held:
+                right = f"It holds {listed(held)}; name it there."
+                raise problem(summary.source, "", f"it holds no recordings of {quoted(modality)}", right)
+    recordings = pooled(summaries, pilot, config, named)
+    require_read_out(summaries, recordings)
+    return recordings
 
 
 def _placed(source: str, recording: Recording, pilot: Pilot, folds: Int[np.ndarray, " stimulus"]) -> Recording:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from brainworth.design.api import Study
+from brainworth.design.common.errors import BadInput
 from brainworth.models.pilot.evidence import PilotEvidence
 from brainworth.models.pilot.summary import Summary, summarise
 from sites import PEOPLE, exchanged, tables, write_site, write_study
@@ -73,15 +74,13 @@ def test_evidence_equals_that_of_the_pooled_recordings(tmp_path: Path, division:
 
 
 def test_autocorrelated_samples_take_a_third_round(tmp_path: Path) -> None:
-    from brainworth.design.common.errors import BadInput
-
     data = tables(seed=1, drift=0.9)
     sites = [write_site(tmp_path / f"site{i}", data, people) for i, people in enumerate(DIVISIONS["two sites"])]
     study = Study.from_file(write_site(tmp_path / "pooled", data, PEOPLE))
     pooled = summed(study)
     assert float(np.min(pooled.evidence.brain.independent)) < 0.9
     second = exchanged(tmp_path / "two", sites, 2)
-    with pytest.raises(BadInput, match="autocorrelation of .* One more round"):
+    with pytest.raises(BadInput, match=r"autocorrelation of .* One more round"):
         study.with_summaries(second)
     together = summed(study.with_summaries(exchanged(tmp_path / "three", sites, 3)))
     assert largest_difference(together.evidence, pooled.evidence) < TOLERANCE
