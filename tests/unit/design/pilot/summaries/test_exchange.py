@@ -11,6 +11,8 @@ import pytest
 
 from brainworth.design.api import Study
 from brainworth.design.common.errors import BadInput
+from brainworth.design.pilot.large import StoredChannels
+from brainworth.design.pilot.summaries.format import channels_of, read_summary
 from brainworth.models.pilot.evidence import PilotEvidence
 from brainworth.models.pilot.summary import Summary, summarise
 from sites import PEOPLE, exchanged, tables, write_site, write_study
@@ -98,3 +100,23 @@ def test_pseudonyms_stay_the_same_and_change_only_the_order(tmp_path: Path) -> N
         assert b'"p1"' not in file.read_bytes()
     found, expected = summed(hidden).evidence.brain.table, summed(study).evidence.brain.table
     assert np.max(np.abs(found - expected)) < TOLERANCE * np.max(np.abs(expected))
+
+
+def test_recordings_on_disk_give_the_same_file(tmp_path: Path) -> None:
+    data = tables()
+    people = {"EEG": ("p1", "p2")}
+    memory = write_site(tmp_path / "memory", data, people)
+    disk = write_site(tmp_path / "disk", data, people)
+    table = data["EEG"][data["EEG"]["subject"].isin(people["EEG"])]
+    table.to_parquet(disk.parent / "EEG.parquet", row_group_size=50)
+    text = disk.read_text().replace('recordings = "EEG.csv"', 'recordings = "EEG.parquet"\nreader = { stream = true }')
+    disk.write_text(text)
+    assert isinstance(Study.from_file(disk).pilot.recordings[0].channels, StoredChannels)
+    files = [exchanged(tmp_path, [site])[0] for site in (memory, disk)]
+    read, streamed = (read_summary(file, file.name) for file in files)
+    for one, other in zip(read.recordings, streamed.recordings, strict=True):
+        ours, theirs = channels_of(one), channels_of(other)
+        assert ours.held is not None
+        assert theirs.held is not None
+        assert theirs.folds.gram == pytest.approx(ours.folds.gram, rel=1e-9)
+        assert theirs.held.raw == pytest.approx(ours.held.raw, abs=TOLERANCE)
