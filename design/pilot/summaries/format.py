@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -246,9 +246,8 @@ def _person(arrays: Mapping[str, np.ndarray], number: int, header: Header, sourc
     return Recording(modality, subject, given["stimulus"], channels, given["block"])
 
 
-def _require_shapes(given: Mapping[str, np.ndarray], folds: int, wrong: object) -> None:
+def _require_shapes(given: Mapping[str, np.ndarray], folds: int, wrong: Callable[[str], BadInput]) -> None:
     """Raise ``BadInput`` if arrays of a person do not fit together."""
-    assert callable(wrong)
     n, q = given["stimulus"].size, given["gram"].shape[-1] if given["gram"].ndim == 3 else -1
     p = given["cross"].shape[1] if given["cross"].ndim == 3 else -1
     expected = {"stimulus": (n,), "block": (n,), "cross": (folds, p, q), "gram": (folds, q, q), "total": (folds, q)}

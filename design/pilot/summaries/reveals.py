@@ -76,7 +76,8 @@ def revealed(header: Header, recordings: tuple[Recording, ...], *, pseudonyms: b
             "reveal less."
         )
     if header.together:
-        k = max(channels_of(r).held.raw.shape[1] for r in recordings if channels_of(r).held is not None)  # pyright: ignore[reportOptionalMemberAccess]
+        found = [one.held.raw.shape[1] for one in map(channels_of, recordings) if one.held is not None]
+        k = max(found)
         said.append(
             f"It tells {k} numbers for every sample: the channels, weighted and summed as the encoders of all sites do. They are "
             "recordings of single samples, reduced to what the features predict best; whoever has them can tell how a person's "
