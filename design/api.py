@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from brainworth.design.decision.stimuli import ChoiceOptions, StimulusChoice
     from brainworth.design.pilot.candidates import Candidates
     from brainworth.design.pilot.overview import Overview
+    from brainworth.design.pilot.summaries.reveals import WrittenSummary
     from brainworth.design.posterior.backtest import Backtest
     from brainworth.design.posterior.fit import Posterior as PosteriorDraws
     from brainworth.design.report.overview import Figure
@@ -143,6 +144,34 @@ class Study(StudyData):
         with shown(progress) as say:
             say("posterior")
             return Posterior(fit_study(self, self.config.study.seed if seed is None else seed, kept, say))
+
+    def summarise(
+        self, out: Path | str, others: Sequence[Path | str] = (), *, pseudonyms: bool = False
+    ) -> WrittenSummary:
+        """Write what the posterior needs of this site's recordings, and no recordings; ``with_summaries`` plans from such files.
+
+        Parameters
+        ----------
+        out : Path or str
+            The file (npz).
+        others : sequence of Path or str, optional
+            The summaries of all sites from the first round; the file then holds read-outs, too, and can be planned from.
+        pseudonyms : bool
+            Whether names of people are replaced, the same way in every round.
+
+        Returns
+        -------
+        WrittenSummary
+            Who is in the file, what it reveals, what to do next.
+
+        Raises
+        ------
+        BadInput
+            The study has no recordings, or a file is damaged or of other stimuli, labels or settings.
+        """
+        from brainworth.design.pilot.summaries.rounds import summarise_study
+
+        return summarise_study(self, Path(out), [Path(other) for other in others], pseudonyms=pseudonyms)
 
     def backtest(self, splits: int = 3, *, progress: Progress = False, workers: Team | None = None) -> Backtest:
         """Fit parts of the pilot, forecast what the rest can check, and return the scored forecasts.

@@ -27,6 +27,7 @@ from brainworth.design.cli.predict import predict
 from brainworth.design.cli.preregister import preregister
 from brainworth.design.cli.stimuli import stimuli
 from brainworth.design.cli.study import check, init, schema
+from brainworth.design.cli.summarise import summarise
 from brainworth.design.cli.update import update
 from brainworth.design.common.errors import BadInput, BrainworthError
 from brainworth.design.common.outside import outside_allowed
@@ -93,6 +94,7 @@ app.command("report")(report)
 app.command("simulate")(simulate)
 app.command("stimuli")(stimuli)
 app.command("preregister")(preregister)
+app.command("summarise")(summarise)
 app.command("update")(update)
 app.command("schema")(schema)
 app.add_typer(datasets_app, name="datasets")

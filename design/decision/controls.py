@@ -22,6 +22,7 @@ from brainworth.design.common.workers import Team, ThisProcess, count_in_words
 from brainworth.design.decision.records.controls import Arm, Controlled, Controls
 from brainworth.design.decision.sensitivity.store import merge_details, saved_plan
 from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.summaries.limits import require_recordings
 from brainworth.design.posterior.fit import Posterior, fit_for_forecast, fit_study
 from brainworth.models.learner.controlled import (
     CONTROLS,
@@ -67,6 +68,7 @@ def controls(
     BadInput
         A study without recordings, or with too few labels or groups.
     """
+    require_recordings(study, "controls")
     pilot, title = study.pilot, study.config.study.title
     names = [name for name in study.config.modality_names if any(r.modality == name for r in pilot.recordings)]
     group = pilot.group[pilot.label_stimulus]

@@ -7,6 +7,7 @@ wrong: arrays of the wrong shape, people whose names are one text; a ``BadInput`
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -165,3 +166,14 @@ def _recordings_frame(name: str, people: Mapping[str, tuple[Any, Any]]) -> pd.Da
         frame.insert(0, "subject", subject)
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
+
+
+def digest_of(table: Table) -> str:
+    """Return a hash of a table in memory: names, keys and numbers."""
+    state = hashlib.sha256()
+    for name, column in sorted(table.keys.items()):
+        state.update("\x1f".join((name, *column.tolist(), "\x1e")).encode())
+    state.update("\x1f".join(table.columns).encode())
+    state.update(np.ascontiguousarray(table.values, dtype="<f8").tobytes())
+    state.update(b"" if table.rows is None else table.rows.identity.encode())
+    return state.hexdigest()

@@ -12,6 +12,7 @@ from brainworth.design.pilot.study import Study
 from brainworth.models.pilot.artefacts import outlying
 from brainworth.models.pilot.ceiling import MIN_REPEATED, noise_ceiling
 from brainworth.models.pilot.pilot import Recording
+from brainworth.models.pilot.summarised import is_summarised
 
 
 def data_checks(study: Study) -> list[Check]:
@@ -45,8 +46,7 @@ def data_checks(study: Study) -> list[Check]:
             f"The pilot has {labels:.0f} labelled stimuli; with fewer than 50 the alignment is mostly its prior.",
             kind="count",
         ),
-        *_reliability(study),
-        *_artefacts(study),
+        *(() if is_summarised(pilot) else (*_reliability(study), *_artefacts(study))),
     ]
 
 

@@ -8,7 +8,7 @@ what would be right. Paths are relative to the study file and cannot leave its f
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -18,15 +18,16 @@ from jaxtyping import Float
 
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
 from brainworth.design.common.toml_files import read_toml
+from brainworth.design.pilot.arrays import digest_of
 from brainworth.design.pilot.build import BINARY_LABELS, LABELS, STIMULI, Names, PilotTables, build_pilot
-from brainworth.design.pilot.folder import Folder
+from brainworth.design.pilot.folder import Folder, sha256
 from brainworth.design.pilot.new_stimuli import New
 from brainworth.design.pilot.readers import read_recordings, recordings_in_memory, table_in_memory
 from brainworth.design.pilot.rules.answers import Answers
 from brainworth.design.pilot.rules.blocks import FeatureBlock
 from brainworth.design.pilot.rules.cleaning import cleaned
 from brainworth.design.pilot.rules.losses import Loss
-from brainworth.design.pilot.tables.tables import Table, Wanted
+from brainworth.design.pilot.tables.tables import Wanted
 from brainworth.design.study_file.aim import Objective
 from brainworth.design.study_file.config import StudyConfig, parse_study
 from brainworth.design.study_file.plausible import unlikely
@@ -36,17 +37,6 @@ from brainworth.models.pilot.pilot import Pilot
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
-
-
-def _digest_of(table: Table) -> str:
-    """Return a hash of a table in memory: names, keys and numbers."""
-    state = hashlib.sha256()
-    for name, column in sorted(table.keys.items()):
-        state.update("\x1f".join((name, *column.tolist(), "\x1e")).encode())
-    state.update("\x1f".join(table.columns).encode())
-    state.update(np.ascontiguousarray(table.values, dtype="<f8").tobytes())
-    state.update(b"" if table.rows is None else table.rows.identity.encode())
-    return state.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -145,10 +135,11 @@ class Study:
                 *([config.stimuli.table] if config.stimuli and config.stimuli.table else []),
                 *([config.task.labels] if config.task.labels else []),
                 *(m.recordings for m in config.modality if m.recordings),
+                *dict.fromkeys(name for m in config.modality for name in m.summaries),
             ]
             remarks = (f"{path.name}: [system] is given, so no pilot is read: {listed(skipped)}.",) if skipped else ()
             return cls(config, folder.digest, system, path.parent, remarks)
-        if config.task.labels is None and all(m.recordings is None for m in config.modality):
+        if config.task.labels is None and not any(m.recordings or m.summaries for m in config.modality):
             return cls._from_priors(config, folder, path)
         table = config.stimuli.table if config.stimuli else None
         if table is None or config.task.labels is None:
@@ -164,7 +155,43 @@ class Study:
         built = build_pilot(tables, config.study.spelling.model_dump(), _blocks(config), _new(config))
         remarks = (*built.remarks, *unlikely(config))
         material = PilotData(built.pilot, built.names)
-        return cls(config, folder.digest, material, path.parent, remarks, built.losses)
+        study = cls(config, folder.digest, material, path.parent, remarks, built.losses)
+        named = {m.name: m.summaries for m in config.modality if m.summaries}
+        files = dict.fromkeys(name for names in named.values() for name in names)
+        return study._summarised({f: folder.path(f, "modality > summaries") for f in files}, named) if files else study
+
+    def with_summaries(self, files: Sequence[str | Path]) -> Self:
+        """Return the study with the recordings of several sites, known by their summaries, instead of its own.
+
+        Parameters
+        ----------
+        files : sequence of str or Path
+            What ``summarise`` wrote at every site in the second round, that of this site among them.
+
+        Raises
+        ------
+        BadInput
+            A file is damaged, or does not fit the study's stimuli, labels or settings, or the other files.
+        """
+        paths = [Path(file) for file in files]
+        if not paths:
+            raise problem("with_summaries", "", "no file is given", "Give the summary of every site.")
+        given = {str(path): path for path in paths}
+        tables = {name: value for name, value in self.digest.items() if not name.startswith("recordings/")}
+        hashes = {name: sha256(path) for name, path in given.items() if path.is_file()}
+        return replace(self, digest={**tables, **hashes})._summarised(given, None)
+
+    def _summarised(self, files: Mapping[str, Path], named: Mapping[str, Sequence[str]] | None) -> Self:
+        """Return the study with the recordings that summaries stand for, by the names of their files in messages."""
+        from brainworth.design.pilot.summaries.limits import REMARK
+        from brainworth.design.pilot.summaries.together import all_recordings
+
+        recordings = all_recordings(files, named, (self.pilot, self.names, self.config))
+        own = {
+            (r.modality, r.subject): tuple(f"channel {i + 1}" for i in range(r.channels.shape[1])) for r in recordings
+        }
+        material = PilotData(replace(self.pilot, recordings=recordings), replace(self.names, channels=own))
+        return replace(self, material=material, remarks=(*self.remarks, REMARK))
 
     @classmethod
     def _from_priors(cls, config: StudyConfig, folder: Folder, path: Path) -> Self:
@@ -241,8 +268,8 @@ class Study:
                 if m.name in recordings
             },
         )
-        digest = {"stimuli": _digest_of(tables.stimuli), "labels": _digest_of(tables.labels)}
-        digest |= {f"recordings/{name}": _digest_of(table) for name, table in tables.recordings.items()}
+        digest = {"stimuli": digest_of(tables.stimuli), "labels": digest_of(tables.labels)}
+        digest |= {f"recordings/{name}": digest_of(table) for name, table in tables.recordings.items()}
         digest["config"] = hashlib.sha256(parsed.model_dump_json().encode()).hexdigest()
         built = build_pilot(tables, parsed.study.spelling.model_dump(), _blocks(parsed), _new(parsed))
         remarks = (*built.remarks, *unlikely(parsed))

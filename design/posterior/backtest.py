@@ -24,6 +24,7 @@ from brainworth.design.common.records import Record
 from brainworth.design.common.workers import Team, ThisProcess, count_in_words
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.summaries.limits import require_recordings
 from brainworth.design.posterior.fit import Posterior, fit_for_forecast
 from brainworth.models.learner.learning_curve import Recorded, learned, tested_r2
 from brainworth.models.pilot.folds import group_folds
@@ -240,6 +241,7 @@ def backtest(
     BadInput
         A study without a pilot, or a pilot too small to be divided.
     """
+    require_recordings(study, "backtest")
     say = count_in_words(progress, "splits")
     say(0, splits)
     tasks = [(split, study.config.study.seed) for split in range(splits)]

@@ -26,6 +26,7 @@ from brainworth.design.common.version import __version__
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.design.pilot.large import forget, resumable
 from brainworth.design.pilot.study import PriorsOnly, Study
+from brainworth.design.pilot.summaries.limits import require_seed
 from brainworth.design.posterior import archive
 from brainworth.design.posterior.assumptions import seen_assumptions
 from brainworth.design.posterior.literature import study_priors
@@ -164,6 +165,7 @@ def fit_study(
 
     Passes over recordings that do not fit into memory go on where an interrupted run left them, and are told to ``tell``.
     """
+    require_seed(study, seed)
     release_programs()
     if isinstance(study.material, NamedSystem):
         return _known(study, study.material)

@@ -187,6 +187,15 @@ class StudyConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _summaries_or_recordings(self) -> Self:
+        recorded = [m.name for m in self.modality if m.recordings is not None]
+        if recorded and any(m.summaries for m in self.modality):
+            right = "Summarise these recordings, too (brainworth summarise), and name the file in summaries."
+            wrong = f"some modalities have summaries, and {quoted(recorded[0])} has recordings"
+            raise value_problem(wrong, right)
+        return self
+
+    @model_validator(mode="after")
     def _constraints_name_quantities(self) -> Self:
         check_constraints(self.constraint, self.modality_names)
         return self

@@ -132,6 +132,8 @@ class Modality(Section):
     """csv, tsv, parquet, npz, h5, nc or zarr: columns subject, stimulus, optional session and repeat; every other column
     is a channel. Or MNE epochs (pilot-epo.fif; epochs/sub-*-epo.fif for a file each person), a NIfTI image, a BIDS folder (see
     reader). Omit it if there is no pilot of this modality: it is then planned from its prior."""
+    summaries: Annotated[list[RelativePath], Field(max_length=1000)] = Field(default_factory=list)
+    """Instead of recordings: files that `brainworth summarise --with` wrote, one of each site that recorded this modality."""
     reader: Reader = Reader()
     """How epochs, images, BIDS data sets and arrays are read."""
     new_subjects: bool = False
@@ -140,6 +142,15 @@ class Modality(Section):
     """Prices."""
     design: Limits = Limits()
     """Possible designs."""
+
+    @model_validator(mode="after")
+    def _one_kind_of_pilot(self) -> Self:
+        if self.recordings is not None and self.summaries:
+            right = "Give one of them; the recordings of your own site are summarised, too: brainworth summarise."
+            raise value_problem("both recordings and summaries are given", right)
+        if len(set(self.summaries)) < len(self.summaries):
+            raise value_problem("summaries lists a file twice", "Give the file of each site once.")
+        return self
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

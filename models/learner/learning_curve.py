@@ -3,7 +3,7 @@
 In: a pilot, a seed. Out: for some shares of the pilot, the cross-validated R^2 of the brain-informed learner and its standard
 error. The fitted model predicts the same numbers; where it does not, its forecasts beyond the pilot deserve no trust.
 Groups of stimuli are never split. What can go wrong: too few labels or groups, recordings too large to be fitted again and
-again (nothing is returned); R^2 on few labels is itself noisy, which the standard error says.
+again, or summaries instead of recordings (nothing is returned); R^2 on few labels is itself noisy, which the standard error says.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.representation import representation_of
 from brainworth.models.pilot.sources import streamed_moments
 from brainworth.models.pilot.streaming import Moments
+from brainworth.models.pilot.summarised import is_summarised
 
 MIN_LABELS = 45
 """Labelled stimuli below which the curve says nothing."""
@@ -120,7 +121,8 @@ def learning_curve(pilot: Pilot, seed: int, shares: Sequence[float] = (0.5, 1.0)
     """
     size = sum(r.channels.size for r in pilot.recordings)
     groups = np.unique(pilot.group[pilot.label_stimulus])
-    if np.unique(pilot.label_stimulus).size < MIN_LABELS or groups.size < 2 * N_FOLDS or size > MAX_SIZE:
+    few = np.unique(pilot.label_stimulus).size < MIN_LABELS or groups.size < 2 * N_FOLDS
+    if few or size > MAX_SIZE or is_summarised(pilot):
         return ()
     folds = group_folds(pilot.group, N_FOLDS, seed)
     return tuple(_point(pilot, folds, share, np.random.default_rng([seed, 4])) for share in shares)

@@ -55,6 +55,32 @@ class Readouts:
 
 
 @one_blas_thread()
+def fold_encoders(
+    sources: Sequence[Source],
+    folds: Int[np.ndarray, " stimulus"],
+    encoder: Encoder,
+    prior: tuple[Float[np.ndarray, " direction"], Float[np.ndarray, " direction"]],
+    options: EncoderOptions | None = None,
+) -> dict[int, Encoder]:
+    """Return the encoder of every fold, fitted without it, with latents that point as those of the encoder of all data.
+
+    Parameters and errors are those of ``cross_fitted_readouts``; ``prior`` is its variance and shares.
+    """
+    variance, shares = prior
+    member = [folds[source.stimulus] for source in sources]
+    held = {int(fold): _fold_statistics(sources, member, int(fold)) for fold in np.unique(folds)}
+    total = [reduce(operator.add, parts) for parts in zip(*held.values(), strict=True)]
+    k = encoder.maps.shape[1]
+    fitted: dict[int, Encoder] = {}
+    for fold, parts in held.items():
+        training = [whole - part for whole, part in zip(total, parts, strict=True)]
+        if min(source.n for source in training) < 2:
+            raise ValueError(f"Every source needs samples of at least two folds. One has samples of fold {fold} only.")
+        fitted[fold] = _widened(fit_encoder(training, variance, shares, k, options, encoder), k)
+    return {fold: _pointed(part, encoder, variance) for fold, part in fitted.items()}
+
+
+@one_blas_thread()
 def cross_fitted_readouts(
     sources: Sequence[Source],
     folds: Int[np.ndarray, " stimulus"],
@@ -84,16 +110,8 @@ def cross_fitted_readouts(
         If a source has no sample outside of some fold.
     """
     member = [folds[source.stimulus] for source in sources]
-    held = {int(fold): _fold_statistics(sources, member, int(fold)) for fold in np.unique(folds)}
-    total = [reduce(operator.add, parts) for parts in zip(*held.values(), strict=True)]
     k = encoder.maps.shape[1]
-    fitted: dict[int, Encoder] = {}
-    for fold, parts in held.items():
-        training = [whole - part for whole, part in zip(total, parts, strict=True)]
-        if min(source.n for source in training) < 2:
-            raise ValueError(f"Every source needs samples of at least two folds. One has samples of fold {fold} only.")
-        fitted[fold] = _widened(fit_encoder(training, variance, shares, k, options, encoder), k)
-    fitted = {fold: _pointed(part, encoder, variance) for fold, part in fitted.items()}
+    fitted = fold_encoders(sources, folds, encoder, (variance, shares), options)
     scores = _scores(sources, [own_correlation(z, u) for z, u, _ in _read(sources, member, fitted, k)])
     confirmed = int(np.argmin(np.append(scores > CONFIRMED, False)))
     aligned = {fold: aligned_to(part, encoder, variance, confirmed) for fold, part in fitted.items()}

@@ -1,8 +1,9 @@
-"""The sources of a pilot, in memory or streamed: everything that the summary of a pilot asks of a recording.
+"""The sources of a pilot, in memory, streamed or summarised: everything that the summary of a pilot asks of a recording.
 
 In: a pilot, the fold of every stimulus. Out: one source per recording, ``CentredSource`` where its values are an array, else
 ``StreamedSource``, which answers the same questions from moments per fold (one pass) and from further passes for read-outs; the
-answers are equal to rounding. Values that are not finite stop the pass at the edge.
+answers are equal to rounding. Values that are not finite stop the pass at the edge. Summaries of recordings
+(``SummarisedChannels``) bring their moments and read-outs along.
 """
 
 from __future__ import annotations
@@ -15,20 +16,20 @@ from operator import add
 import numpy as np
 from jaxtyping import Float, Int
 
-from brainworth.models.pilot.autocorrelation import MAX_ROWS, projected
+from brainworth.models.pilot.autocorrelation import MAX_ROWS, bartlett_factor, projected
 from brainworth.models.pilot.coded_rows import CodedRows
 from brainworth.models.pilot.encoder import Encoder
 from brainworth.models.pilot.evidence import Rows
-from brainworth.models.pilot.pilot import Coding, LargeChannels, Pilot, Recording
+from brainworth.models.pilot.pilot import Coding, LargeChannels, Pilot
 from brainworth.models.pilot.statistics import (
     CentredSource,
     FeatureBasis,
     SourceStatistics,
     centred_source,
-    session_blocks,
 )
 from brainworth.models.pilot.streamed_readouts import Reader, Readings, channel_accuracy, main_channels
 from brainworth.models.pilot.streaming import Chunk, FoldStatistics, Moments
+from brainworth.models.pilot.summarised import SummarisedChannels, coded
 
 MAIN_CHANNELS = 8
 """Main components of the channels that judge a feature basis."""
@@ -76,8 +77,22 @@ class StreamedSource:
 
     def read(self, encoders: Mapping[int, Encoder], place: int) -> Readings:
         """Return the read-outs of all samples, each by the encoder of its own fold, in one pass."""
+        if isinstance(self.channels, SummarisedChannels):
+            return self._summarised(self.channels, encoders, place)
         reader = Reader(place, self._ordered(encoders), self.basis, self.moments.session_means())
         return reader.read_all(self._chunk(start, values) for start, values in self.channels.slices())
+
+    def _summarised(self, channels: SummarisedChannels, encoders: Mapping[int, Encoder], place: int) -> Readings:
+        """Return the read-outs that a summary brings along, turned to the latents of the encoders."""
+        k = encoders[0].maps.shape[1]
+        raw, predicted, energy = (np.zeros((len(self.stimulus), k)) for _ in range(3))
+        for fold, encoder in enumerate(self._ordered(encoders)):
+            rows = np.flatnonzero(self.coding.fold == fold)
+            coordinates = self.coordinates[rows]
+            raw[rows] = channels.read(fold, rows, encoder.filters[place])
+            predicted[rows] = coordinates @ encoder.maps
+            energy[rows] = predicted[rows] ** 2 + coordinates**2 @ encoder.map_covariance_diag
+        return Readings(raw, predicted, energy)
 
     def channel_accuracy(self, encoders: Mapping[int, Encoder], place: int) -> Float[np.ndarray, " channel"]:
         """Return the cross-validated correlation of predicted and recorded channels."""
@@ -104,15 +119,9 @@ Source = CentredSource | StreamedSource
 def streamed_moments(pilot: Pilot, folds: Int[np.ndarray, " stimulus"]) -> tuple[Moments | None, ...]:
     """Return the moments of every recording that does not fit into memory: the first pass over each of them."""
     return tuple(
-        None if isinstance(r.channels, np.ndarray) else r.channels.moments(_coding(r, pilot, folds))
+        None if isinstance(r.channels, np.ndarray) else r.channels.moments(coded(r, pilot, folds))
         for r in pilot.recordings
     )
-
-
-def _coding(recording: Recording, pilot: Pilot, folds: Int[np.ndarray, " stimulus"]) -> Coding:
-    stimulus = recording.stimulus
-    block = session_blocks(recording.session, len(stimulus))
-    return Coding(pilot.features, stimulus, folds[stimulus], block, int(folds.max()) + 1)
 
 
 def pilot_sources(
@@ -140,7 +149,7 @@ def pilot_sources(
         if found is None or isinstance(recording.channels, np.ndarray):
             sources.append(centred_source(recording, coordinates))
         else:
-            code = _coding(recording, pilot, folds)
+            code = coded(recording, pilot, folds)
             rows = CodedRows.centred(coordinates, code.stimulus, code.block)
             sources.append(StreamedSource(rows, recording.channels, code, basis, found))
     return tuple(sources)
@@ -161,3 +170,14 @@ def first_residuals(source: Source, weights: Float[np.ndarray, "direction channe
     if isinstance(source, StreamedSource):
         return source.residuals(weights)
     return projected(source.channels[:MAX_ROWS] - source.coordinates[:MAX_ROWS] @ weights)
+
+
+def sample_worth(
+    source: Source, weights: Float[np.ndarray, "direction channel"], shares: Float[np.ndarray, " direction"]
+) -> float:
+    """Return how many independent samples a sample of a source is worth, given an encoding model (``autocorrelation``)."""
+    if isinstance(source, StreamedSource) and isinstance(source.channels, SummarisedChannels):
+        return 1.0 if source.channels.worth is None else source.channels.worth
+    noise = first_residuals(source, weights)
+    block = np.zeros(len(noise), dtype=int) if source.block is None else source.block
+    return 1.0 / bartlett_factor(noise, source.coordinates[: len(noise)], shares, block)

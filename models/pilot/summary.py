@@ -18,7 +18,6 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from brainworth.models.pilot.autocorrelation import bartlett_factor
 from brainworth.models.pilot.beyond import Place, smoothed
 from brainworth.models.pilot.encoder import Encoder, fit_encoder
 from brainworth.models.pilot.evidence import (
@@ -34,7 +33,7 @@ from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.pooling import N_FOLDS, Geometry, PersonReadouts, brain_evidence
 from brainworth.models.pilot.readouts import Readouts, cross_fitted_readouts
 from brainworth.models.pilot.representation import Representation, population_variance, representation_of
-from brainworth.models.pilot.sources import Source, first_residuals, pilot_sources, streamed_moments
+from brainworth.models.pilot.sources import Source, pilot_sources, sample_worth, streamed_moments
 from brainworth.models.pilot.statistics import FeatureBasis
 from brainworth.models.pilot.threads import one_blas_thread
 from brainworth.models.theory.quadrature import compress
@@ -73,7 +72,7 @@ class Summary:
         return self.representation.basis
 
 
-def _encoded(
+def encoded(
     sources: tuple[Source, ...],
     variance: NDArray[np.float64],
     shares: NDArray[np.float64],
@@ -86,9 +85,7 @@ def _encoded(
     encoder = fit_encoder([source.statistics() for source in sources], variance, shares, n_latents)
     weighed: list[Source] = []
     for source, pattern in zip(sources, encoder.patterns, strict=True):
-        noise = first_residuals(source, encoder.maps @ pattern)
-        block = np.zeros(len(noise), dtype=int) if source.block is None else source.block
-        worth = 1.0 / bartlett_factor(noise, source.coordinates[: len(noise)], shares, block)
+        worth = sample_worth(source, encoder.maps @ pattern, shares)
         weighed.append(replace(source, independent=worth) if worth < MATERIAL else source)
     if all(source.independent == 1.0 for source in weighed):
         return encoder, sources
@@ -113,27 +110,57 @@ def summarise(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed: i
         return _summarised(pilot, modalities, n_latents, seed)
 
 
-def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed: int) -> Summary:
+@dataclass(frozen=True)
+class Frame:
+    """What the encoders of a pilot are fitted in: folds, feature basis, prior, and the recordings in that basis."""
+
+    labels: Labels
+    """Standardised labels."""
+    folds: Int[np.ndarray, " stimulus"]
+    """Fold of every stimulus."""
+    representation: Representation
+    """How the features are weighed."""
+    variance: Float[np.ndarray, " direction"]
+    """Population variances of its directions."""
+    shares: Float[np.ndarray, " direction"]
+    """Prior share of a latent's variance on each direction."""
+    sources: tuple[Source, ...]
+    """Every recording."""
+
+    @property
+    def basis(self) -> FeatureBasis:
+        """Principal directions of the weighed features."""
+        return self.representation.basis
+
+
+def framed(pilot: Pilot, seed: int) -> Frame:
+    """Return folds, feature basis, prior and sources of a pilot; one pass over recordings that do not fit into memory."""
     labels = standardised_labels(pilot)
     folds = group_folds(pilot.group, N_FOLDS, seed)
     moments = streamed_moments(pilot, folds)
     chosen = representation_of(pilot, labels, folds, moments)
-    basis, exponent = chosen.basis, chosen.exponent
-    variance = population_variance(basis, pilot.features)
-    shares = prior_variance(variance, exponent) * variance
+    variance = population_variance(chosen.basis, pilot.features)
+    shares = prior_variance(variance, chosen.exponent) * variance
+    sources = pilot_sources(pilot, chosen.basis, folds, moments)
+    return Frame(labels, folds, chosen, variance, shares, sources)
+
+
+def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed: int) -> Summary:
+    ready = framed(pilot, seed)
+    labels, folds, basis, sources = ready.labels, ready.folds, ready.basis, ready.sources
+    variance, shares = ready.variance, ready.shares
     coordinates = basis.transform(pilot.features)
-    sources = pilot_sources(pilot, basis, folds, moments)
     encoder: Encoder | None = None
     readouts: Readouts | None = None
     predicted, beyond = np.zeros((2, len(labels.stimulus), n_latents))
     read_noise, seen = np.full(n_latents, np.inf), 0.0
     if sources:
-        encoder, sources = _encoded(sources, variance, shares, n_latents)
+        encoder, sources = encoded(sources, variance, shares, n_latents)
         readouts = cross_fitted_readouts(sources, folds, encoder, variance, shares)
         maps = _padded(encoder.maps, n_latents)
         spread = np.sqrt(np.maximum(variance @ maps**2, 1e-300))
         predicted = coordinates[labels.stimulus] @ (maps / np.where(spread > 1e-12, spread, 1.0))
-        found = smoothed(sources, readouts, Place(coordinates, variance, exponent))
+        found = smoothed(sources, readouts, Place(coordinates, variance, ready.representation.exponent))
         predicted[:, : readouts.confirmed] = found.latents[labels.stimulus]
         beyond[:, : readouts.confirmed] = found.rest[labels.stimulus]
         read_noise[: readouts.confirmed] = found.noise
@@ -159,7 +186,7 @@ def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed:
         evidence=PilotEvidence(spectrum=spectrum, brain=pooled.evidence, task=task),
         modality_of=pooled.modality_of,
         likeness=pooled.likeness,
-        representation=chosen,
+        representation=ready.representation,
         variance=variance,
         labels=labels,
         encoder=encoder,

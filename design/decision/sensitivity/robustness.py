@@ -21,6 +21,7 @@ from brainworth.design.common.workers import Team, ThisProcess, count_in_words
 from brainworth.design.decision.records.findings import PersonLeftOut, PowerScaled
 from brainworth.design.decision.sensitivity.decision import PAYS, Decision
 from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.summaries.limits import require_recordings
 from brainworth.design.posterior.fit import fit_for_forecast
 
 POWERS = (0.8, 1.25)
@@ -84,6 +85,7 @@ def without_each_person(
 
     The pilot is fitted again without the person, whose samples are missing in the forecast, too.
     """
+    require_recordings(study, "sensitivity --leave-one-out")
     recordings = study.pilot.recordings
     usual = decision.advantage(decision.under())
     several = [

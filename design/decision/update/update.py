@@ -32,6 +32,7 @@ from brainworth.design.decision.update.evidence import beliefs, monitored, paire
 from brainworth.design.decision.update.money import bill, held_by, money_of, new_since, recorded_in, remaining_problem
 from brainworth.design.decision.update.registered import Course, against, exceeded, record_of
 from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.summaries.limits import require_recordings
 from brainworth.design.posterior.earlier import earlier_posterior
 from brainworth.design.posterior.fit import Posterior, fit_study
 
@@ -84,6 +85,9 @@ def update_study(folder: Path, study: Study, out: Path, since: Since | None = No
         If a check refuses to plan and ``how.force`` is false.
     """
     given = since or Since()
+    for one in (study, given.before):
+        if one is not None:
+            require_recordings(one, "update")
     if out.resolve() == folder.resolve():
         raise bad(out, "", "an update is not written over the plan it updates", "Give --out a folder of its own.")
     if not 0.0 < given.level < 0.5:
