@@ -18,6 +18,7 @@ from mkdocs.structure.files import File, Files
 sys.path.insert(0, str(Path(__file__).parent))
 
 import generated
+import planner_page
 
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
@@ -34,6 +35,7 @@ def on_config(config: Any) -> Any:
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages that are made from the project, and the files that case studies show."""
     made = {
+        "planner.md": planner_page.page(),
         "reference/study.md": generated.study_keys(),
         "reference/checks.md": generated.checks(),
         "reference/commands.md": generated.commands(),
@@ -58,3 +60,8 @@ def on_page_content(content: str, **_: Any) -> str:
         return convert(html.unescape(found[2].strip()), display="block" if found[1] == "div" else "inline")
 
     return _FORMULA.sub(drawn, content)
+
+
+def on_post_page(output: str, page: Any, **_: Any) -> str:
+    """Put the planner into its page, last, so that its data are not searched as text."""
+    return planner_page.filled(output) if page.file.src_uri == "planner.md" else output
