@@ -35,7 +35,6 @@ def on_config(config: Any) -> Any:
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages that are made from the project, and the files that case studies show."""
     made = {
-        "planner.md": planner_page.page(),
         "reference/study.md": generated.study_keys(),
         "reference/checks.md": generated.checks(),
         "reference/commands.md": generated.commands(),
@@ -51,6 +50,11 @@ def on_files(files: Files, config: Any) -> Files:
     for where, content in made.items():
         files.append(File.generated(config, where, content=content))
     return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Say in the planner's page what its presets assume."""
+    return planner_page.page(markdown) if page.file.src_uri == "planner.md" else markdown
 
 
 def on_page_content(content: str, **_: Any) -> str:

@@ -1,6 +1,6 @@
 """The planner page of the site: presets without a pilot, their performance tables, and what they assume.
 
-In: literature priors and the prices below. Out: Markdown of the page, and the planner itself as HTML, which is put into the finished
+In: literature priors and the prices below. Out: tables for the page, and the planner itself as HTML, which is put into the finished
 page so that it stays out of the search index. Tables are made when the site is built, the same ones every time (seed 0).
 """
 
@@ -19,7 +19,7 @@ PLACE = '<div id="planner-here"></div>'
 """Where the planner goes into the finished page."""
 WORTHWHILE, LABEL, BUDGET, LABELS = 0.01, 25, 20_000, 500
 """Smallest gain worth the trouble; price of a label; budget; labels of the reader's own design."""
-_LABELS, _SAMPLES = 50_000, 400_000
+_LABELS, _SAMPLES = 200_000, 400_000
 """How far the tables go: 400,000 samples are 40 people with ten sessions of 1,000."""
 
 
@@ -92,56 +92,6 @@ spectrum_exponent = 1.0
 explainable = [0.2, 0.6]
 """
 _INPUTS = ("label", "session", "size", "person", "setup", "budget", "currency")
-_INTRO = """\
-# Planner
-
-**You have** no pilot, but prices and a budget. **You want** to know how many sessions of fMRI, EEG or MEG, and how many labels of your task, to
-ask for. Change the numbers below: plan, gain and curve follow at once. Nothing is installed, uploaded or loaded from elsewhere; the
-page works from the disk, too.
-
-!!! warning "Without a pilot, this is the word of the priors"
-    No data of yours are in these numbers. They rest on published signal-to-noise ratios and on wide beliefs about everything else, so that the
-    intervals are wide. Above all, nobody knows how much your task has to do with what the brain encodes. A
-    [small pilot](tutorial.md) replaces these beliefs by measurements, and may turn the answer round.
-
-The page trains no model of yours. It asks: if you spend the budget on labels alone, or on labels and recordings together, how much of the
-predictable part of a label will a model predict on new stimuli? This share is called **explainable R²**: 1 is all of it, 0 is no more
-than the average label does.
-"""
-_ASSUMED = """\
-## What the presets assume
-
-**Signal-to-noise ratio** of one sample of one person, all channels and latents together. Its median and its 95 % quantile come from the
-literature; where we have one, a pilot of our own helped.
-
-{signals}
-
-**Prices** are examples: the upper ends of the price lists in [modality_costs](case_studies/modality_costs/README.md), which names every source,
-European prices included. Replace them by those of your own facilities.
-
-{prices}
-
-**The task**: labels of a regression that cost {label} USD each (an expert's ten minutes, our guess); 300 features whose variances fall off as 1/i;
-features explain 20 to 60 % of a label's variance; the share of this that lies along what the brain encodes may be anything from 0 to 1, 0.4
-on average. **People**: at most 40, with at most ten sessions each; 85 % (EEG, MEG) or 90 % (fMRI) of the samples are usable. A gain
-below {worthwhile} is not worth the trouble of recording. In the saved study file you can change all of these.
-
-## How it works, and what it leaves out
-
-* The page holds a table of what every amount of labels, samples and people reaches, for each preset. Performance does not depend on prices, so that any
-  prices can be searched in it. Between its points the table is interpolated; on random prices and budgets its plans are within 0.002 of
-  explainable R² of the best plans that the command line finds (a test checks this).
-* One kind of recording at a time, beside labels, in full sessions. For several kinds together, or repeated stimuli, write a
-  [study file](reference/study.md).
-* The verdict follows the command line's rule: *collect* if the mean gain is at least {worthwhile} and a gain of this size at least as likely
-  as not; *labels only* if the mean gain is not positive or such a gain has a probability of 20 % or less; otherwise a *toss-up*.
-* The intervals of the gain are of averages over studies. `brainworth plan` also rehearses the plan in simulated studies, and its interval is of one
-  single study: it is wider, and near a threshold its verdict can differ.
-* Amounts beyond {most_labels:,} labels count as that many.
-
-G*Power asks for an effect size and returns the number of people for a test. This page asks for prices and returns the purchase that
-makes a model predict best; its uncertainty about the effect is part of the answer.
-"""
 
 
 def study_text(name: str) -> str:
@@ -183,14 +133,14 @@ def preset(name: str) -> dict[str, Any]:
     given, known = PRESETS[name], belief(name)
     problem = problem_from_config(known.study.config, known.people)
     reach = Reach(_LABELS, {name: _SAMPLES}, {cost.name: limits for cost, limits in problem.modalities})
-    fineness = Fineness(labels=18, samples=13, draws=500, cubic=True, components=True)
+    fineness = Fineness(labels=20, samples=13, draws=500, cubic=True, components=True)
     table = performance_table(known.surface(), reach, fineness)
     price = ModalityPrices(
         per_session=given.session, samples_per_session=given.size, per_subject=given.person, setup=given.setup
     )
     prices = Prices(task=LABEL, modalities={name: price})
     found = inputs(table, prices, Beginning("USD", BUDGET, LABELS, WORTHWHILE))
-    found["prices"][name] |= {"people": 4, "each": 2}
+    found["prices"][name] |= {"people": 2, "each": 2}
     return found | {"study": study_text(name)}
 
 
@@ -204,25 +154,26 @@ def planner() -> str:
     return fragment({name: preset(name) for name in PRESETS}, LIKELY, UNLIKELY, __version__)
 
 
-def page() -> str:
-    """Return the page in Markdown, with a place for the planner."""
+def page(text: str) -> str:
+    """Return the page in Markdown with the tables of what the presets assume."""
     from brainworth.design.posterior.literature import literature
 
     known = literature()
-    signals = ["| | median | 95 % quantile | channels | how it was read off | source |", "| --- | --- | --- | --- | --- | --- |"]
+    signals = [
+        "| | median | 95 % quantile | channels | how it was read off | source |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     prices = ["| | a session | samples of it | a new person | made of |", "| --- | --- | --- | --- | --- |"]
     for name, given in PRESETS.items():
         entry = known[given.kind]
-        signals.append(
-            f"| {name} | {entry['snr']:g} | {entry['snr'] * entry['factor']:g} | {entry['channels']} | {entry['basis']} "
-            f"| {entry['citation']} |"
-        )
+        snr = f"{entry['snr']:g} | {entry['snr'] * entry['factor']:g} | {entry['channels']}"
+        signals.append(f"| {name} | {snr} | {entry['basis']} | {entry['citation']} |")
         prices.append(f"| {name} | {given.session:,} USD | {given.size:,} | {given.person} USD | {given.why} |")
-    assumed = _ASSUMED.format(
-        signals="\n".join(signals), prices="\n".join(prices), label=LABEL, worthwhile=WORTHWHILE, most_labels=_LABELS
-    )
-    noscript = "<noscript><p>The planner itself needs JavaScript, which is switched off in this browser.</p></noscript>"
-    return f"{_INTRO}\n{PLACE}\n\n{noscript}\n\n{assumed}"
+    for mark, table in (("<!-- signals -->", signals), ("<!-- prices -->", prices)):
+        if mark not in text:
+            raise ValueError(f"The planner page has no place {mark}.")
+        text = text.replace(mark, "\n".join(table))
+    return text
 
 
 def filled(output: str) -> str:
@@ -230,4 +181,3 @@ def filled(output: str) -> str:
     if PLACE not in output:
         raise ValueError("The planner page has no place for the planner.")
     return output.replace(PLACE, planner(), 1)
-

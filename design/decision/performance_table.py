@@ -122,9 +122,7 @@ class _Column:
     fineness: Fineness
 
 
-def _modality(
-    column: _Column, grids: tuple[np.ndarray, np.ndarray, float], limits: ModalityLimits
-) -> ModalityTable:
+def _modality(column: _Column, grids: tuple[np.ndarray, np.ndarray, float], limits: ModalityLimits) -> ModalityTable:
     surface, m, most = column.surface, column.m, column.fineness.draws
     labels, samples, scale = grids
     people = np.array(PEOPLE if limits.new_subjects else (limits.pilot_subjects,))

@@ -21,6 +21,13 @@ TEMPLATES = Path(__file__).parent / "templates"
 _BLOCKS = 200
 """Without sessions of a known size, samples are bought in blocks of this part of the table's largest amount."""
 
+_WHY = {
+    "collect": "The mean gain is worth the trouble, and such a gain is at least as likely as not.",
+    "toss_up": "The mean gain is positive, but it is too small or too unlikely for a clear answer.",
+    "labels_only": "The mean gain is not positive, or a gain that is worth the trouble is unlikely.",
+}
+"""Why a verdict is as it is, in words."""
+
 
 def planner(saved: Saved) -> dict[str, Any] | None:
     """Return the planner's data; None if the plan was saved without a performance table."""
@@ -103,7 +110,11 @@ def fragment(presets: dict[str, dict[str, Any]], likely: float, unlikely: float,
         Of brainworth, for the paragraph.
     """
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["count"] = words.count
     first = next(iter(presets.values()))
@@ -114,6 +125,7 @@ def fragment(presets: dict[str, dict[str, Any]], likely: float, unlikely: float,
         "headings": {kind: look.heading for kind, look in front.LOOKS.items()},
         "likely": likely,
         "unlikely": unlikely,
+        "why": _WHY,
         "instead": front.INSTEAD,
         **paragraphs.in_a_page(version),
     }

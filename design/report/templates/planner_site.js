@@ -99,9 +99,9 @@ var brainworthPlannerSite = (function () {
     if (!gain) {
       lines.push("The budget does not pay for a single session.");
     } else {
+      lines.push(words.why[kind]);
       lines.push("Gain of the best plan with recordings over labels alone: " + sure(gain, worthwhile, now) + ".");
     }
-    if (!best.sessions && brain) { lines.push("The best plan with recordings is " + now.said(brain) + "."); }
     var overruled = kind === "labels_only" && best.sessions > 0;
     if (overruled) { lines.push(filled(words.instead, { labels: now.counts(alone.labels) })); }
     if (now.mine.sessions) {
