@@ -92,7 +92,7 @@
     var p = prices(), budget = value("planner-budget");
     var found = brainworthPlanner.search(table, p, budget), best = found.best, alone = found.alone, mine = own(p);
     var gain = best.mean - alone.mean, body = find("planner-rows");
-    brain = extra && !best.sessions && found.brain;
+    var brain = extra && !best.sessions && found.brain;
     body.replaceChildren(row(brain ? "Best plan: labels alone" : "Labels alone", alone, p),
       row(brain ? "Best plan with recordings" : "Best plan", brain || best, p), row("Your design", mine, p));
     var same = brainworthPlanner.labelsFor(p, cost(p, mine));
