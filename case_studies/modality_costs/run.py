@@ -1,6 +1,6 @@
 """Compare fMRI, EEG, MEG and ECoG without a pilot: literature priors, published prices, several budgets.
 
-Run it with ``uv run python case_studies/modality_costs/run.py``. In: ``study.toml`` and ``euros.toml`` beside this file. Out: a
+Run it with ``uv run python case_studies/modality_costs/run.py``. In: ``study.toml`` beside this file and nothing else. Out: a
 folder with the plan (``plan/report.html``), ``budgets.csv``, ``beliefs.csv`` and ``budgets.svg``; with ``--keep``, ``results/``
 beside this file and the tables of its README.
 """
@@ -166,8 +166,6 @@ def main() -> None:
             f"\n\n{checks_text(plan)}"
         )
         texts["paragraph"] = f"> {grant(load(given.out / 'plan'))}"
-        plan = Study.from_file(HERE / "euros.toml").plan(given.out / "euros", force=True)
-        texts["euros"] = f"**{plan['verdict']['sentence']}**\n\n> {grant(load(given.out / 'euros'))}"
     print("\n" + "\n\n".join(texts.values()))
     if given.keep:
         keep(HERE, texts, [given.out / name for name in ("budgets.csv", "beliefs.csv", "budgets.svg")])
