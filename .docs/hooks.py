@@ -18,6 +18,7 @@ from mkdocs.structure.files import File, Files
 sys.path.insert(0, str(Path(__file__).parent))
 
 import generated
+import planner_page
 
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
@@ -51,6 +52,11 @@ def on_files(files: Files, config: Any) -> Files:
     return files
 
 
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Say in the planner's page what its presets assume."""
+    return planner_page.page(markdown) if page.file.src_uri == "planner.md" else markdown
+
+
 def on_page_content(content: str, **_: Any) -> str:
     """Turn every formula into MathML, which browsers draw without any script."""
 
@@ -58,3 +64,8 @@ def on_page_content(content: str, **_: Any) -> str:
         return convert(html.unescape(found[2].strip()), display="block" if found[1] == "div" else "inline")
 
     return _FORMULA.sub(drawn, content)
+
+
+def on_post_page(output: str, page: Any, **_: Any) -> str:
+    """Put the planner into its page, last, so that its data are not searched as text."""
+    return planner_page.filled(output) if page.file.src_uri == "planner.md" else output

@@ -27,6 +27,8 @@ from modalities import ALL, BELIEFS, LABELS, best_plans, changed, described, sha
 from brainworth.design.api import Study
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.posterior.fit import fit_study
+from brainworth.design.report.paragraphs import grant
+from brainworth.design.report.saved import load
 from brainworth.design.study_file.config import parse_study
 
 sys.path.append(str(Path(__file__).parents[1]))
@@ -163,6 +165,7 @@ def main() -> None:
             f"**{plan['verdict']['sentence']}** (No feasible plan is better by more than {proof['gap']:.1%} of the objective.)"
             f"\n\n{checks_text(plan)}"
         )
+        texts["paragraph"] = f"> {grant(load(given.out / 'plan'))}"
     print("\n" + "\n\n".join(texts.values()))
     if given.keep:
         keep(HERE, texts, [given.out / name for name in ("budgets.csv", "beliefs.csv", "budgets.svg")])

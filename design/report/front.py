@@ -223,9 +223,12 @@ def inside_line(saved: Saved) -> str:
     return f"{capital(said)}." if said else ""
 
 
+INSTEAD = "Buy {labels} labels for the same money instead, and record nothing."
+
+
 def instead(saved: Saved) -> str:
     """Say what to do where the plan holds brain data that the verdict advises against; empty elsewhere."""
     verdict, alone = saved.plan.verdict, saved.plan.alternatives.get("task_only")
     if alone is None or not verdict.collect_brain_data or verdict.decision != "labels_only":
         return ""
-    return f"Buy {count(alone.allocation.n_task)} labels for the same money instead, and record nothing."
+    return INSTEAD.format(labels=count(alone.allocation.n_task))

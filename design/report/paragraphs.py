@@ -22,6 +22,28 @@ _MEASURE = (
     "Here explainable R² means how much of the predictable part of a label the trained model predicts on new stimuli: 1 is all of "
     "it, 0 is no more than the average label does."
 )
+_REQUEST = "We ask for {cost} to collect {bought}."
+_BECAUSE = "{people}, because {reason}."
+_EXPECT = "We expect an explainable R² of {reached}, mean and 90\u00a0% interval."
+_ALONE = "The same money spent on {labels} labels without recordings would reach {reached}."
+_REASON = "no other purchase for {limit} has a higher {aim}"
+_NOT_WORTHWHILE = "recordings are unlikely to raise explainable R² by enough to be worth the trouble"
+_BY = "The numbers were computed with brainworth{version}"
+_FROM_PRIORS = "{tool} from published signal-to-noise ratios, without a pilot of our own."
+
+
+def in_a_page(version: str) -> dict[str, str]:
+    """Return the sentences of a grant application for a page that fills in the words in braces; without a pilot."""
+    return {
+        "request": _REQUEST,
+        "because": _BECAUSE,
+        "expect": _EXPECT,
+        "alone": _ALONE,
+        "reason": _REASON.format(limit="{limit}", aim=objective(None)),
+        "not_worthwhile": _NOT_WORTHWHILE,
+        "basis": _FROM_PRIORS.format(tool=_BY.format(version=f" {version}")),
+        "measure": _MEASURE,
+    }
 
 
 def grant(saved: Saved) -> str:
@@ -58,7 +80,7 @@ def _people(saved: Saved) -> str:
 
 
 def _request(saved: Saved) -> str:
-    return f"We ask for {money(saved.plan.cost.total, saved.currency)} to collect {_bought(saved)}."
+    return _REQUEST.format(cost=money(saved.plan.cost.total, saved.currency), bought=_bought(saved))
 
 
 def _labels_alone(saved: Saved) -> Alternative | None:
@@ -67,12 +89,12 @@ def _labels_alone(saved: Saved) -> Alternative | None:
 
 def _because(saved: Saved) -> str:
     reached = interval(saved.plan.performance.explainable_r2, "r2")
-    said = f"{_people(saved)}, because {_reason(saved)}. We expect an explainable R² of {reached}, mean and 90\u00a0% interval."
+    said = [_BECAUSE.format(people=_people(saved), reason=_reason(saved)), _EXPECT.format(reached=reached)]
     alone = _labels_alone(saved)
     if alone is not None:
-        labels = f"{count(alone.allocation.n_task)} labels without recordings"
-        said += f" The same money spent on {labels} would reach {interval(alone.performance.explainable_r2, 'r2')}."
-    return said
+        other = interval(alone.performance.explainable_r2, "r2")
+        said.append(_ALONE.format(labels=count(alone.allocation.n_task), reached=other))
+    return " ".join(said)
 
 
 def _reason(saved: Saved) -> str:
@@ -81,7 +103,7 @@ def _reason(saved: Saved) -> str:
         target = "the target" if aim is None or aim.target is None else f"an explainable R² of {number(aim.target)}"
         return f"no cheaper purchase reaches {target} with the confidence that was asked for"
     limit = money(saved.budget, saved.currency)
-    return f"no other purchase for {limit} has a higher {objective(aim).removeprefix('the ')}"
+    return _REASON.format(limit=limit, aim=objective(aim).removeprefix("the "))
 
 
 def _range(saved: Saved) -> str:
@@ -102,10 +124,10 @@ def _range(saved: Saved) -> str:
 
 def _basis(saved: Saved) -> str:
     version = f" {saved.plan.provenance.version}" if saved.plan.provenance.version else ""
-    tool = f"The numbers were computed with brainworth{version}"
+    tool = _BY.format(version=version)
     pilot = saved.details.pilot
     if saved.from_priors or pilot is None:
-        return f"{tool} from published signal-to-noise ratios, without a pilot of our own."
+        return _FROM_PRIORS.format(tool=tool)
     held = [
         f"{count(row.n_samples)} samples of {name}{f' from {count(row.subjects)} people' if row.subjects else ''}"
         for name, row in pilot.modalities.items()

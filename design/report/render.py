@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import math
 import re
 from dataclasses import dataclass
@@ -49,7 +48,6 @@ from brainworth.design.report.methods import methods, references
 from brainworth.design.report.saved import Saved, load
 from brainworth.design.report.style import Plot, printable
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _FIGURES = (
     figures.frontier,
     figures.split,
@@ -141,7 +139,7 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         return words.money(value, saved.currency)
 
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader(planner.TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -163,7 +161,7 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
     }
     plannable = planner.planner(saved)
     files = ["report.js", *(["planner.js", "planner_page.js"] if plannable else [])]
-    script = "\n".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in files)
+    script = "\n".join(planner.text(name) for name in files)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     heads, rows = decision_tables.compared(saved)
     fill = partial(
@@ -216,11 +214,12 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         wordy="best purchase with it" in heads,
         trial=decision_tables.on_trial(saved),
         compare_rows=rows,
-        style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        style=Markup(planner.text("report.css") + planner.text("planner.css")),
         script=Markup(script),
         script_hash=f"sha256-{digest}",
-        data=_script_json({"planner": plannable}),
+        data=planner.script_json({"planner": plannable}),
         planner=plannable,
+        site=None,
         methods=methods(saved),
         references=references(saved),
     )
@@ -250,22 +249,3 @@ _PART = re.compile(r'<details id="([\w-]+)" class="part">\s*<summary><h2>(.*?)</
 def _printable(value: Any) -> Any:
     """Replace characters that HTML forbids in any plain text that reaches the page."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _script_json(data: dict[str, Any]) -> Markup:
-    """Write data as JSON that is safe inside a `<script>` element, numbers that are not finite as null."""
-    text = json.dumps(_finite(data), allow_nan=False, separators=(",", ":"))
-    for character in "<>&'":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)
-
-
-def _finite(value: Any) -> Any:
-    """Round to seven significant digits, and replace what JSON cannot hold by null."""
-    if isinstance(value, float):
-        return float(f"{value:.7g}") if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {printable(str(key)): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value

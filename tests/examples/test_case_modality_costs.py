@@ -39,6 +39,16 @@ def test_study_has_no_pilot_and_prices_are_intervals() -> None:
     assert not config.task.cost_per_label.certain
 
 
+def test_european_prices_have_sources_and_no_other_modality() -> None:
+    config = parse_study(tomllib.loads((CASE / "euros.toml").read_text(encoding="utf-8")))
+    assert (config.modality_names, config.budget.currency) == (("fMRI",), "EUR")
+    price = config.modality[0].cost.per_session
+    assert (price.low, price.high) == (1.5 * 150 + 2 * 9, 1.5 * 350 + 2 * 14)
+    readme = (CASE / "README.md").read_text(encoding="utf-8")
+    assert "https://btc.uni-bonn.de/mrt/first-visit/" in readme
+    assert "| 3 T scanner, one hour | 150 to 350 EUR |" in readme
+
+
 def test_beliefs_are_what_they_say(modalities: Any) -> None:
     plain = study_priors(parse_study(STUDY))[0]
     same = study_priors(parse_study(modalities.changed(STUDY, "snr 1")))[0]

@@ -367,7 +367,7 @@ def _exhaustive(table: dict[str, Any], asked: dict[str, Any]) -> float:
         s, p = (grid.ravel() for grid in np.meshgrid(np.arange(1, most + 1), np.arange(1, price["mostPeople"] + 1)))
         s, p = np.append(s, 0), np.append(p, 1)
         left = asked["budget"] - np.where(s > 0, price["setup"] + s * price["session"] + p * price["person"], 0.0)
-        fits = ((p <= s) & (np.ceil(s / p) <= price["mostEach"]) & (left >= 0)) | (s == 0)
+        fits = ((s % p == 0) & (s / p <= price["mostEach"]) & (left >= 0)) | (s == 0)
         labels = np.floor(left[fits] / asked["label"] + 1e-9)
         points = (
             np.log(p[fits]),

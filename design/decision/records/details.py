@@ -225,6 +225,11 @@ class ModalityTable(Record):
     q05: list[list[list[float]]]
     """5 % quantile of single studies."""
     q95: list[list[list[float]]]
+    components: list[list[list[list[int]]]] | None = None
+    """``[component]`` before the other axes, in units of 1e-5."""
+    weights: list[list[int]] | None = None
+    """``[component][draw]``, in units of 0.01. What a draw of the belief reaches on average over studies is about the sum of
+    components times its weights."""
 
 
 class PerformanceTable(Record):
@@ -233,6 +238,8 @@ class PerformanceTable(Record):
     labels: list[int]
     label_scale: float
     """Between its points the table is linear in ``log(1 + labels / label_scale)``."""
+    cubic: bool = False
+    """Between its points the table is a cubic polynomial of its axes instead of linear in them."""
     most_labels: int | None = None
     modalities: dict[str, ModalityTable]
 

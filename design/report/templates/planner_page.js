@@ -2,7 +2,8 @@
 (function () {
   "use strict";
   function find(id) { return document.getElementById(id); }
-  var data = JSON.parse(find("brainworth-data").textContent).planner, form = find("planner-form");
+  var whole = JSON.parse(find("brainworth-data").textContent), form = find("planner-form");
+  var data = whole.presets ? whole.presets[0] : whole.planner, extra = window.brainworthPlannerSite;
   if (!data || !form) { return; }
   var table = data.table, names = Object.keys(table.modalities);
 
@@ -10,18 +11,23 @@
     var number = Number(find(id).value);
     return isFinite(number) && number >= 0 ? number : 0;
   }
-  function whole(number) { return Math.round(number).toLocaleString("en-US"); }
-  function money(number) { return whole(number) + " " + data.currency; }
-  function counted(n, one, many) { return whole(n) + " " + (n === 1 ? one : many); }
+  function counts(number) { return Math.round(number).toLocaleString("en-US"); }
+  function currency() { return (find("planner-currency") && find("planner-currency").value.trim()) || data.currency; }
+  function money(number) { return counts(number) + " " + currency(); }
+  function counted(n, one, many) { return counts(n) + " " + (n === 1 ? one : many); }
   function fixed(number) { return number.toFixed(number > 0.99 ? 4 : 3).replace("-", "\u2212"); }
   function signed(number) { return (number < 0 ? "" : "+") + fixed(number); }
+
+  function stated(id, otherwise) { return find(id) ? value(id) : otherwise; }
+  function sizes(name) { return Math.max(1, Math.round(stated("planner-size-" + names.indexOf(name), data.prices[name].size))); }
 
   function prices() {
     var found = { label: value("planner-label"), mostLabels: data.most_labels, modalities: {} };
     names.forEach(function (name, i) {
       var own = data.prices[name];
       found.modalities[name] = {
-        session: value("planner-session-" + i), person: value("planner-person-" + i), setup: own.setup, size: own.size,
+        session: value("planner-session-" + i), person: value("planner-person-" + i), setup: stated("planner-setup-" + i, own.setup),
+        size: sizes(name),
         mostEach: own.most_each === null ? Infinity : own.most_each, mostPeople: own.most_people === null ? 1000 : own.most_people,
         fixed: own.fixed
       };
@@ -38,7 +44,7 @@
     var text = counted(plan.labels, "label", "labels");
     if (!plan.sessions) { return text + ", no recordings"; }
     return text + " and " + counted(plan.sessions, "session", "sessions") + " of " + plan.name + " with " +
-      counted(plan.people, "person", "people") + " (" + whole(plan.sessions * data.prices[plan.name].size) + " samples)";
+      counted(plan.people, "person", "people") + " (" + counts(plan.sessions * sizes(plan.name)) + " samples)";
   }
   function cost(p, plan) {
     return plan.labels * p.label + brainworthPlanner.recordings(p.modalities[plan.name], plan.sessions, plan.people);
@@ -78,7 +84,7 @@
     now.setAttribute("x1", x(budget));
     now.setAttribute("x2", x(budget));
     [["low", low], ["high", high]].forEach(function (pair) { svg.querySelector("." + pair[0]).textContent = pair[1].toFixed(2); });
-    svg.querySelector(".from").textContent = whole(0.25 * budget);
+    svg.querySelector(".from").textContent = counts(0.25 * budget);
     svg.querySelector(".to").textContent = money(2 * budget);
   }
 
@@ -86,7 +92,9 @@
     var p = prices(), budget = value("planner-budget");
     var found = brainworthPlanner.search(table, p, budget), best = found.best, alone = found.alone, mine = own(p);
     var gain = best.mean - alone.mean, body = find("planner-rows");
-    body.replaceChildren(row("Labels alone", alone, p), row("Best plan", best, p), row("Your design", mine, p));
+    var brain = extra && !best.sessions && found.brain;
+    body.replaceChildren(row(brain ? "Best plan: labels alone" : "Labels alone", alone, p),
+      row(brain ? "Best plan with recordings" : "Best plan", brain || best, p), row("Your design", mine, p));
     var same = brainworthPlanner.labelsFor(p, cost(p, mine));
     var lead = brainworthPlanner.reached(table, mine.name, "mean", mine.labels, mine.sessions * p.modalities[mine.name].size,
       Math.max(mine.people, 1)) - brainworthPlanner.reached(table, mine.name, "mean", same, 0, 1);
@@ -98,9 +106,23 @@
     find("planner-said").textContent = text;
     curve(p, budget);
     form.dataset.plan = JSON.stringify(best);
+    if (extra) {
+      extra.draw({
+        data: data, table: table, prices: p, budget: budget, found: found, mine: mine, words: whole.words, counts: counts, money: money,
+        currency: currency(), counted: counted, signed: signed, said: said, interval: interval, cost: cost
+      });
+    }
+  }
+  /* Begin with another preset: its table and its prices. */
+  function take(next) {
+    data = next;
+    table = data.table;
+    names = Object.keys(table.modalities);
+    draw();
   }
   form.addEventListener("input", draw);
   form.addEventListener("submit", function (event) { event.preventDefault(); });
   find("planner").hidden = false;
+  if (extra) { extra.begin(whole, take); }
   draw();
 })();

@@ -7,7 +7,13 @@ import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
 from brainworth.design.allocation.costs import ModalityLimits
-from brainworth.design.decision.performance_table import Reach, performance_table
+from brainworth.design.decision.performance_table import (
+    COMPONENT_UNIT,
+    WEIGHT_UNIT,
+    Fineness,
+    Reach,
+    performance_table,
+)
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
@@ -61,3 +67,21 @@ def test_people_of_the_pilot_who_return_are_not_a_choice() -> None:
     limits = ModalityLimits(new_subjects=False, pilot_subjects=5)
     table = performance_table(_surface(), Reach(500, {"EEG": 2_000}, {"EEG": limits}))
     assert (table.modalities["EEG"].people, table.modalities["EEG"].returning) == ([5], 5)
+
+
+def test_components_and_weights_are_what_every_draw_reaches() -> None:
+    surface = _surface()
+    table = performance_table(
+        surface,
+        Reach(4_000, {"EEG": 40_000}, {"EEG": ModalityLimits()}),
+        Fineness(labels=8, samples=6, cubic=True, components=True),
+    )
+    own = table.modalities["EEG"]
+    assert table.cubic
+    assert own.components is not None
+    assert own.weights is not None
+    made = np.einsum("kpst,kd->pstd", np.array(own.components) * COMPONENT_UNIT, np.array(own.weights) * WEIGHT_UNIT)
+    labels = np.array(table.labels, dtype=float)
+    wide = Purchase(labels, *(np.full((labels.size, 1), float(n)) for n in (own.samples[3], own.people[2], 1)))
+    np.testing.assert_allclose(made[2, 3, 2:], surface.expected(wide)[2:], atol=0.005)
+    np.testing.assert_allclose(made.mean(axis=-1)[:, :, 2:], np.array(own.mean)[:, :, 2:], atol=0.005)

@@ -1,0 +1,230 @@
+"""The planner page of the site in a real browser: its plans against the command line's, what it saves, keys, phone, no request.
+
+The truth is the library's own search on all draws of the same belief. Without ``--run-slow`` a few random prices of each preset are
+tried, with it 201 in all. Without Chromium the tests are skipped, unless BRAINWORTH_BROWSER is "required".
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chromium
+from brainworth.design.allocation.evaluate import Evaluator
+from brainworth.design.allocation.from_config import problem_from_config
+from brainworth.design.allocation.frontier import best_at
+from brainworth.design.allocation.problem import Designs, Problem
+from brainworth.design.allocation.regret import task_only
+from brainworth.design.cli import main
+from brainworth.design.decision.evaluate import believed, evaluate
+from brainworth.design.decision.wish import Wish
+from brainworth.design.pilot.study import Study
+from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.design.report.front import LOOKS
+from brainworth.design.study_file.config import parse_study
+from chromium import Browser
+
+DOCS = Path(__file__).parents[2] / ".docs"
+REQUIRED = os.environ.get("BRAINWORTH_BROWSER") == "required"
+pytestmark = [
+    pytest.mark.skipif(chromium.CHROMIUM is None and not REQUIRED, reason="Chromium is not on the PATH."),
+    pytest.mark.skipif(not DOCS.is_dir(), reason="the documentation is not part of the package"),
+]
+PRESETS = ("fMRI", "EEG", "MEG")
+LOG = logging.getLogger(__name__)
+CLOSE = 0.002
+"""Largest loss of explainable R²."""
+
+
+@pytest.fixture(scope="module")
+def made() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("planner_page", DOCS / "planner_page.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["planner_page"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def address(made: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("planner") / "report.html"
+    head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Planner</title>'
+    path.write_text(f"{head}<body>{made.planner()}", encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def _tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    assert chromium.CHROMIUM is not None, "BRAINWORTH_BROWSER is required, and there is no Chromium on the PATH."
+    browser = chromium.Browser(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def browser(_tab: Browser, address: str) -> Browser:
+    _tab.width(1200)
+    _tab.open(address)
+    return _tab
+
+
+def _choose(browser: Browser, preset: str) -> None:
+    browser.js(
+        f"(e => {{ e.selectedIndex = {PRESETS.index(preset)}; e.dispatchEvent(new Event('change', {{bubbles: true}})); }})"
+        "(document.getElementById('planner-preset'))"
+    )
+
+
+def _state(browser: Browser, values: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Type values into the page, and return its plan and its study file."""
+    for key, value in values.items():
+        browser.js(f"document.getElementById('planner-{key}').value = {value!r}")
+    browser.js("document.getElementById('planner-form').dispatchEvent(new Event('input'))")
+    plan = browser.js("JSON.parse(document.getElementById('planner-form').dataset.plan)")
+    return plan, browser.js("document.getElementById('planner-study').textContent")
+
+
+def _vectors(n: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Yield random prices and budgets, from cheap labels and sessions to dear ones."""
+    rng = np.random.default_rng(seed)
+    for _ in range(n):
+        yield {
+            "budget": round(float(np.exp(rng.uniform(np.log(3e3), np.log(2e5)))), 2),
+            "label": round(float(np.exp(rng.uniform(np.log(0.5), np.log(100)))), 2),
+            "session-0": round(float(np.exp(rng.uniform(np.log(40), np.log(2_000)))), 2),
+            "person-0": round(float(rng.uniform(0, 300)), 2),
+            "setup-0": int(rng.choice([0, 1_500, 5_000])),
+            "size-0": int(rng.choice([200, 600, 1_000])),
+        }
+
+
+def _problem(text: str, known: Posterior) -> Problem:
+    return problem_from_config(parse_study(tomllib.loads(text)), known.people)
+
+
+def _value(problem: Problem, evaluator: Evaluator, designs: Designs) -> float:
+    assert bool(problem.feasible(designs)[0]), "the command line could not buy the page's plan"
+    return float(evaluator.utilities(problem.purchase(designs))[0])
+
+
+def _loss(known: Posterior, plan: dict[str, Any], text: str, size: int) -> float:
+    """Return by how much the command line's search beats the page's plan, on all draws."""
+    problem = _problem(text, known)
+    evaluator = Evaluator(known.surface(), problem.utility)
+    own = Designs.build(
+        np.array([plan["labels"]]), np.array([[plan["sessions"] * size]]), np.array([[plan["people"]]]), np.array([[1]])
+    )
+    found = best_at(problem, evaluator, [])
+    rivals = [task_only(problem), *([] if found is None else [found])]
+    return max(_value(problem, evaluator, design) for design in rivals) - _value(problem, evaluator, own)
+
+
+@pytest.mark.parametrize("n", [2, pytest.param(67, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_its_plans_are_as_good_as_the_command_lines(browser: Browser, made: ModuleType, preset: str, n: int) -> None:
+    _choose(browser, preset)
+    known = made.belief(preset)
+    losses, recorded = [], 0
+    for asked in _vectors(n, PRESETS.index(preset)):
+        plan, text = _state(browser, asked)
+        losses.append(_loss(known, plan, text, asked["size-0"]))
+        recorded += plan["sessions"] > 0
+    said = (preset, n, recorded, max(losses), np.mean(losses))
+    LOG.info("%s: %d plans, %d with recordings; the largest loss is %.5f, the mean %.5f", *said)
+    assert max(losses) <= CLOSE
+    assert n < 10 or 0 < recorded < n
+
+
+def test_the_saved_study_is_checked_and_planned_alike(browser: Browser, made: ModuleType, tmp_path: Path) -> None:
+    _choose(browser, "EEG")
+    plan, text = _state(browser, {"budget": 30_000, "session-0": 150, "setup-0": 0, "currency": "EUR"})
+    path = tmp_path / "study.toml"
+    path.write_text(text, encoding="utf-8")
+    assert main(["check", str(path), "--quiet"]) == 0
+    config = tomllib.loads(text)
+    assert (config["budget"]["total"], config["budget"]["currency"]) == (30_000, "EUR")
+    known = fit_study(Study.from_file(path), 0)
+    assert _loss(known, plan, text, 1_000) <= CLOSE
+
+
+def test_gain_and_verdict_are_those_of_an_evaluation(browser: Browser, tmp_path: Path) -> None:
+    """Mean, limits and probability of the gain of the reader's own design, as ``brainworth evaluate`` gives them."""
+    _choose(browser, "fMRI")
+    _, text = _state(browser, {"people": 4, "each": 3, "labels": 700, "budget": 60_000})
+    path = tmp_path / "study.toml"
+    path.write_text(text, encoding="utf-8")
+    known = believed(fit_study(Study.from_file(path), 0))
+    truth = evaluate(known, Wish(labels=700, samples={"fMRI": 7_200}, people={"fMRI": 4}, sessions={"fMRI": 3})).gain
+    lines = browser.js("[...document.querySelectorAll('#planner-sure li')].map(e => e.textContent)")
+    said = next(line for line in lines if line.startswith("Gain of your design")).replace("\u2212", "-")
+    mean, low, high, chance = (float(x) for x in re.findall(r"[+-]\d\.\d+|\d+(?=\u00a0%\.)", said))
+    assert mean == pytest.approx(truth.mean, abs=0.004)
+    assert low == pytest.approx(truth.q05, abs=0.015)
+    assert high == pytest.approx(truth.q95, abs=0.015)
+    assert chance / 100 == pytest.approx(truth.probability, abs=0.05)
+    assert browser.js("document.getElementById('planner-verdict').textContent") in {x.heading for x in LOOKS.values()}
+
+
+def test_the_verdict_turns_with_the_numbers(browser: Browser) -> None:
+    seen = set()
+    for label, session in ((0.5, 5_000), (25, 300), (400, 20)):
+        _state(browser, {"label": label, "session-0": session, "budget": 40_000})
+        kind = browser.js("document.getElementById('planner-verdict').className")
+        assert browser.js("document.getElementById('planner-verdict').textContent") == LOOKS[kind].heading
+        text = browser.js("document.getElementById('planner-paragraph').textContent")
+        assert text.startswith("We ask for")
+        assert ("recordings (" in text) == (kind != "labels_only")
+        assert "without a pilot of our own" in text
+        seen.add(kind)
+    assert {"labels_only", "collect"} <= seen
+
+
+def test_keys_on_a_phone_reach_everything(browser: Browser, address: str) -> None:
+    browser.width(390)
+    browser.open(address)
+    assert browser.js("document.scrollingElement.scrollWidth") <= 390
+    read = "document.getElementById('planner').innerText"
+    before = browser.js(read)
+    browser.js("document.getElementById('planner-preset').focus()")
+    browser.key("ArrowDown", 40)
+    browser.until(lambda: browser.js(read) != before)
+    assert "of EEG with" in browser.js(read)
+    assert browser.js("document.getElementById('planner-size-0').value") == "1000"
+    browser.js("document.getElementById('planner-target').focus()")
+    browser.call("Input.insertText", text="0.8")
+    assert "To reach 0.8 on average costs about" in browser.js(read)
+    browser.js("document.getElementById('planner-copy').focus()")
+    browser.key("Enter", 13)
+    assert browser.js("document.activeElement.id") == "planner-copy"
+    assert browser.js("[...document.querySelectorAll('#planner input')].every(e => e.closest('label'))")
+    assert browser.complaints() == []
+    assert browser.requests() == []
+
+
+def test_it_answers_at_once(browser: Browser) -> None:
+    took = browser.js(
+        "(() => { const t = performance.now(); document.getElementById('planner-form').dispatchEvent(new Event('input'));"
+        "return performance.now() - t; })()"
+    )
+    assert took < 2_000
+
+
+def test_it_is_small_and_the_same_every_time(made: ModuleType) -> None:
+    page = made.planner()
+    assert len(page.encode()) < 900_000
+    table = made.preset("EEG")["table"]
+    made.preset.cache_clear()
+    assert made.preset("EEG")["table"] == table
