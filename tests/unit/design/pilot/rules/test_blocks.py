@@ -55,20 +55,26 @@ def frames() -> dict[str, pd.DataFrame]:
     return {"stimuli": stimuli, "labels": labels}
 
 
-def test_blocks_reach_the_pilot_and_change_the_posterior_s_fingerprint() -> None:
+def study(blocks: dict[str, list[str]] | None = None) -> bw.Study:
     given = frames()
-    parts = {
-        "budget": bw.Budget(total=10.0),
-        "task": bw.Task(cost_per_label=1.0),
-        "modalities": [bw.Modality(name="EEG", cost=bw.Cost(per_sample=1.0))],
-    }
-    plain = bw.Study.from_frames(**given, recordings={}, **parts)
-    study = bw.Study.from_frames(**given, recordings={}, **parts, blocks={"vectors": ["glove_*"]})
+    return bw.Study.from_frames(
+        stimuli=given["stimuli"],
+        labels=given["labels"],
+        recordings={},
+        task=bw.Task(cost_per_label=1.0),
+        modalities=[bw.Modality(name="EEG", cost=bw.Cost(per_sample=1.0))],
+        budget=bw.Budget(total=10.0),
+        blocks=blocks,
+    )
+
+
+def test_blocks_reach_the_pilot_and_change_the_posterior_s_fingerprint() -> None:
+    plain, blocked = study(), study({"vectors": ["glove_*"]})
     assert plain.pilot.block is None
-    assert study.pilot.block is not None
-    assert study.pilot.block.tolist() == [1, 1, 0, 0]
-    assert study.names.blocks == ("vectors", "other features")
-    assert fingerprint(plain, 0) != fingerprint(study, 0)
+    assert blocked.pilot.block is not None
+    assert blocked.pilot.block.tolist() == [1, 1, 0, 0]
+    assert blocked.names.blocks == ("vectors", "other features")
+    assert fingerprint(plain, 0) != fingerprint(blocked, 0)
 
 
 def test_two_blocks_of_one_name_are_told_apart_in_a_study_file() -> None:
@@ -80,4 +86,4 @@ def test_two_blocks_of_one_name_are_told_apart_in_a_study_file() -> None:
         "budget": {"total": 10.0},
     }
     with pytest.raises(BadInput, match="two blocks are called 'words'"):
-        bw.Study.from_frames(**frames(), recordings={}, config=config)
+        bw.Study.from_frames(stimuli=frames()["stimuli"], labels=frames()["labels"], recordings={}, config=config)

@@ -161,8 +161,8 @@ def test_few_stimuli_give_the_recordings_away(folder: Path, tmp_path: Path) -> N
     data = tables()
     ample = Study.from_file(folder / "a" / "study.toml").summarise(tmp_path / "ample.npz")
     assert not any("exactly" in sentence for sentence in ample.reveals)
-    few = data["stimuli"]["stimulus"][:25]
-    held = {name: table[table["stimulus"].isin(few)] for name, table in data.items() if name in PEOPLE}
+    few = data["stimuli"]["stimulus"].tolist()[:25]
+    held = {name: table.loc[table["stimulus"].isin(few)] for name, table in data.items() if name in PEOPLE}
     site = write_site(tmp_path / "few", data | held, {"fMRI": ("p1",)})
     study = Study.from_file(site)
     told = study.summarise(tmp_path / "few.npz")
