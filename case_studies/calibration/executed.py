@@ -209,7 +209,7 @@ def plugged_in(posterior: Any, budget: float, price: float) -> tuple[int, int, i
     """Return what is best for the posterior means of all parameters, as if they were known: labels, people, samples, repeats."""
     surface = posterior.fitted.surface_unshifted()
     system, people = surface.draws.system, surface.draws.people
-    means = {
+    means: dict[str, Any] = {
         name: jnp.mean(getattr(system, name), axis=0, keepdims=True)
         for name in ("signal_variance", "noise_variance", "alignment", "snr", "brain_exponent", "task_exponent")
     }

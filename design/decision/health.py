@@ -23,6 +23,8 @@ from brainworth.design.posterior.literature import study_priors
 from brainworth.models.forecast.predictive import predictive
 from brainworth.models.pilot.likeness import precision_of_mean
 
+MISSED = 2.5
+"""Standard errors by which a forecast within the pilot may miss."""
 NO_PILOT = Check(
     name="no pilot",
     status="warn",
@@ -189,7 +191,26 @@ def _encoding(posterior: Posterior) -> Iterator[Check]:
 
 
 def _learning_curve(posterior: Posterior) -> Iterator[Check]:
-    """Backtest within the pilot: what the model says of parts of the pilot against what the learner reached with them."""
+    """Backtest within the pilot: what the model says of parts of the pilot against what the learner reached with them.
+
+    A forecast that is too high by more than ``MISSED`` standard errors is warned of, by more than twice as many refused; and if
+    it is too high at every size, it is refused, too: forecasts for larger sizes start from these.
+    """
+    found = list(_points(posterior))
+    missed = [check.status != "ok" and _falls_short(check) for check in found]
+    for check in found:
+        if len(found) > 1 and all(missed):
+            told = f"{check.sentence} The learner falls short at every size that the pilot can test: do not plan with it."
+            yield check.model_copy(update={"status": "refuse", "sentence": told})
+        else:
+            yield check
+
+
+def _falls_short(check: Check) -> bool:
+    return check.observed is not None and check.forecast is not None and check.observed < check.forecast.mean
+
+
+def _points(posterior: Posterior) -> Iterator[Check]:
     draws, kept = posterior.draws, jnp.asarray(posterior.notes.fold_efficiency)
     for point in posterior.notes.learning_curve:
         share, size = point.share, posterior.pilot
@@ -200,7 +221,7 @@ def _learning_curve(posterior: Posterior) -> Iterator[Check]:
         forecast = forecast + np.asarray(found.r2_deviation) * rng.standard_normal(forecast.size)
         spread = float(np.hypot(forecast.std(), point.error))
         off = (point.r2 - float(forecast.mean())) / max(spread, 1e-6)
-        limits = Limits(2.5, 5.0) if off < 0.0 else Limits(2.5)
+        limits = Limits(MISSED, 2.0 * MISSED) if off < 0.0 else Limits(MISSED)
         low, high = np.quantile(forecast + point.error * rng.standard_normal(forecast.size), [0.05, 0.95])
         yield limits.at_most(
             f"backtest with {share:.0%} of the pilot",
