@@ -551,6 +551,7 @@ class Plan(PlanRecord):
     """
 
     _made_of: tuple[PosteriorDraws, Problem] | None = PrivateAttr(default=None)
+    _folder: Path | None = PrivateAttr(default=None)
 
     @classmethod
     def of(cls, record: PlanRecord, posterior: PosteriorDraws | None = None, problem: Problem | None = None) -> Plan:
@@ -609,6 +610,28 @@ class Plan(PlanRecord):
 
         return write_page(self, Path(path))
 
+    def update(self, study: Study, out: Path | str, **options: Any) -> Plan:
+        """Return the next plan, made with everything collected so far: ``Study.update`` of the folder this plan was loaded from.
+
+        Parameters
+        ----------
+        study : Study
+            Holds everything collected so far.
+        out : Path or str
+            Folder of the next plan.
+        **options
+            Of ``Study.update``: spent, before, level, registered, rehearsals, force, progress, workers.
+
+        Raises
+        ------
+        BadInput
+            The plan was not loaded from a folder; or as ``Study.update``.
+        """
+        if self._folder is None:
+            right = "Load it with bw.load_plan(folder): an update needs the posterior that lies beside the plan."
+            raise problem("plan.update()", "", "this plan was not loaded from a folder", right)
+        return study.update(self._folder, out, **options)
+
     def _origin(self, verb: str) -> tuple[PosteriorDraws, Problem]:
         if self._made_of is None:
             raise problem(
@@ -663,7 +686,9 @@ def load_plan(folder: Path | str) -> Plan:
     BadInput
         If there is none, or its files are damaged.
     """
-    return Plan.of(files.load(Path(folder)))
+    plan = Plan.of(files.load(Path(folder)))
+    plan._folder = Path(folder)  # pyright: ignore[reportPrivateUsage]
+    return plan
 
 
 def _whole(name: str, value: object, least: int, most: int) -> None:

@@ -200,7 +200,9 @@ def _learning_curve(posterior: Posterior) -> Iterator[Check]:
     missed = [check.status != "ok" and _falls_short(check) for check in found]
     for check in found:
         if len(found) > 1 and all(missed):
-            told = f"{check.sentence} The learner falls short at every size that the pilot can test: do not plan with it."
+            told = (
+                f"{check.sentence} The learner falls short at every size that the pilot can test: do not plan with it."
+            )
             yield check.model_copy(update={"status": "refuse", "sentence": told})
         else:
             yield check

@@ -97,10 +97,16 @@ def test_an_update_says_what_came_what_it_taught_and_whether_to_go_on(updated: b
     assert len(repr(found).splitlines()) <= 20
 
 
+def test_a_plan_without_a_folder_cannot_be_updated(updated: bw.Plan, before: bw.Study, tmp_path: Path) -> None:
+    with pytest.raises(bw.BadInput, match="was not loaded from a folder"):
+        updated.update(before, tmp_path)
+
+
 def test_what_nobody_forecast_is_told_apart(before: bw.Study, planned: Path, tmp_path: Path) -> None:
     """New labels that say the opposite of the pilot's: what is reached leaves the plan's interval."""
     spoiled = study_of(tmp_path, 110, 80, 1, spoiled=50)
-    plan = spoiled.update(planned / "plan", planned / "spoiled", before=before, rehearsals=0, force=True)
+    earlier = bw.load_plan(planned / "plan")
+    plan = earlier.update(spoiled, planned / "spoiled", before=before, rehearsals=0, force=True)
     assert plan.details is not None
     found = plan.details.update
     assert found is not None
