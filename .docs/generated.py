@@ -118,6 +118,7 @@ SECTIONS = {
     "[study]": "About",
     "[study.spelling]": "Spelling",
     "[stimuli]": "Stimuli",
+    "[[stimuli.block]]": "Block",
     "[task]": "Task",
     "[[modality]]": "Modality",
     "[modality.cost]": "Cost",

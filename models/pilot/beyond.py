@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
-from brainworth.models.pilot.evidence import LOG_SNR, Rows, prior_variance, readout_table
+from brainworth.models.pilot.evidence import LOG_SNR, UNKNOWN_NOISE, Rows, prior_variance, readout_table
 from brainworth.models.pilot.readouts import Readouts
 from brainworth.models.pilot.sources import Source
 
@@ -73,7 +73,7 @@ def smoothed(sources: Sequence[Source], readouts: Readouts, geometry: Place) -> 
     """
     kept = readouts.confirmed
     latents, rest = np.zeros((2, len(geometry.coordinates), kept))
-    noise = np.full(kept, np.inf)
+    noise = np.full(kept, UNKNOWN_NOISE)
     if not kept:
         return Smoothed(latents, rest, noise, np.zeros(len(latents), dtype=bool))
     pooled, precision = _pooled(sources, readouts, len(geometry.coordinates))

@@ -35,6 +35,8 @@ EXPONENTS = np.linspace(0.0, 2.0, 7)
 """Grid of source exponents: 0 puts equal variance on all directions, 1 gives all weights the same prior variance."""
 LOG_SNR = np.linspace(np.log(1e-4), np.log(1e3), 65)
 """Grid of the logarithm of the read-outs' signal-to-noise ratio."""
+UNKNOWN_NOISE = 1e6
+"""Noise of the read-outs of a latent of which nothing is known."""
 BEYOND = 1.0
 """Prior standard deviation of the ratio of what a latent's residual explains of the labels' noise to what is left, as a weight."""
 PADDING = 64
@@ -92,7 +94,7 @@ class Beyond:
     products: Float[Array, "latent latent"]
     """Products with each other there."""
     noise: Float[Array, " latent"]
-    """Standard deviation of the read-outs' noise in units of the latent; infinite where nothing is known."""
+    """Standard deviation of the read-outs' noise in units of the latent; ``UNKNOWN_NOISE`` where nothing is known."""
     seen: Float[Array, ""]
     """Share of the labels whose stimuli were recorded."""
 

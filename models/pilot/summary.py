@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from brainworth.models.pilot.beyond import Place, smoothed
 from brainworth.models.pilot.encoder import Encoder, fit_encoder
 from brainworth.models.pilot.evidence import (
+    UNKNOWN_NOISE,
     PilotEvidence,
     Rows,
     prior_variance,
@@ -153,7 +154,7 @@ def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed:
     encoder: Encoder | None = None
     readouts: Readouts | None = None
     predicted, beyond = np.zeros((2, len(labels.stimulus), n_latents))
-    read_noise, seen = np.full(n_latents, np.inf), 0.0
+    read_noise, seen = np.full(n_latents, UNKNOWN_NOISE), 0.0
     if sources:
         encoder, sources = encoded(sources, variance, shares, n_latents)
         readouts = cross_fitted_readouts(sources, folds, encoder, variance, shares)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from brainworth.models.pilot.evidence import BrainEvidence, PilotEvidence, look_up
+from brainworth.models.pilot.evidence import UNKNOWN_NOISE, BrainEvidence, PilotEvidence, look_up
 from brainworth.models.theory.encoding import Encoding, encode, readout_overlaps, readout_snr
 from brainworth.models.theory.system import Design, Spectrum, System
 
@@ -197,7 +197,7 @@ def task_log_likelihood(
     tau = jnp.sqrt(system.signal_variance)
     weight = tau * loading * jnp.sqrt(power / (1.0 + jnp.sum(loading**2)))
     accuracy = jnp.sqrt(jnp.maximum(encoding.encoding_r2, 1e-12))
-    ratio = jnp.where(jnp.isfinite(task.beyond.noise), beyond, 0.0)
+    ratio = jnp.where(task.beyond.noise < UNKNOWN_NOISE, beyond, 0.0)
     shared = jnp.sum(ratio**2) / (1.0 + jnp.sum(ratio**2))
     own = ratio * jnp.sqrt(system.noise_variance / (1.0 + jnp.sum(ratio**2)))
     residual = task.label - task.predicted @ (weight * accuracy) - task.beyond.inside @ own

@@ -10,6 +10,7 @@ import pytest
 from brainworth.models.pilot.evidence import (
     EXPONENTS,
     LOG_SNR,
+    UNKNOWN_NOISE,
     Rows,
     look_up,
     prior_variance,
@@ -76,7 +77,7 @@ def test_look_up_interpolates_values_and_slopes() -> None:
 def test_labels_in_the_eigenbasis_have_the_dense_density(rows: tuple[np.ndarray, ...]) -> None:
     x, z, weight, variance = rows
     columns = np.column_stack([z, x[:, :2], np.zeros_like(x[:, :2])])
-    evidence = task_evidence(Rows.of(x, columns, weight), variance, weight.sum(), 30, np.full(2, np.inf))
+    evidence = task_evidence(Rows.of(x, columns, weight), variance, weight.sum(), 30, np.full(2, UNKNOWN_NOISE))
     a, signal, noise = 3, 0.6, 0.4
     g = prior_variance(variance, EXPONENTS[a])
     spread = noise + signal * np.asarray(evidence.eigenvalue[a])

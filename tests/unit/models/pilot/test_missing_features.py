@@ -17,6 +17,7 @@ from jax import Array
 from numpy.typing import NDArray
 
 from brainworth.models.pilot.beyond import Place, smoothed
+from brainworth.models.pilot.evidence import UNKNOWN_NOISE
 from brainworth.models.pilot.pilot import Pilot, Recording
 from brainworth.models.pilot.sources import pilot_sources
 from brainworth.models.pilot.summary import Summary, summarise
@@ -135,4 +136,4 @@ def test_nothing_is_smoothed_without_a_confirmed_latent() -> None:
     assert found.readouts.confirmed == 0
     place = Place(found.basis.transform(features), found.variance, 1.0)
     assert smoothed((), found.readouts, place).latents.shape == (STIMULI, 0)
-    assert np.all(np.isinf(np.asarray(found.evidence.task.beyond.noise)))
+    assert np.all(np.asarray(found.evidence.task.beyond.noise) == UNKNOWN_NOISE)
