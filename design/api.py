@@ -554,7 +554,13 @@ class Plan(PlanRecord):
     _folder: Path | None = PrivateAttr(default=None)
 
     @classmethod
-    def of(cls, record: PlanRecord, posterior: PosteriorDraws | None = None, problem: Problem | None = None) -> Plan:
+    def of(
+        cls,
+        record: PlanRecord,
+        posterior: PosteriorDraws | None = None,
+        problem: Problem | None = None,
+        folder: Path | None = None,
+    ) -> Plan:
         """Return a plan with its verbs.
 
         Parameters
@@ -565,8 +571,11 @@ class Plan(PlanRecord):
             What it was planned from.
         problem : Problem, optional
             What it solves.
+        folder : Path, optional
+            Where it was read from.
         """
         plan = cls.model_construct(set(record.model_fields_set), **dict(record))
+        plan._folder = folder
         if posterior is not None and problem is not None:
             plan._made_of = (posterior, problem)
         return plan
@@ -686,9 +695,7 @@ def load_plan(folder: Path | str) -> Plan:
     BadInput
         If there is none, or its files are damaged.
     """
-    plan = Plan.of(files.load(Path(folder)))
-    plan._folder = Path(folder)  # pyright: ignore[reportPrivateUsage]
-    return plan
+    return Plan.of(files.load(Path(folder)), folder=Path(folder))
 
 
 def _whole(name: str, value: object, least: int, most: int) -> None:

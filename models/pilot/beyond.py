@@ -25,6 +25,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
 from brainworth.models.pilot.evidence import LOG_SNR, UNKNOWN_NOISE, Rows, prior_variance, readout_table
+from brainworth.models.pilot.likeness import precision_of_mean
 from brainworth.models.pilot.readouts import Readouts
 from brainworth.models.pilot.sources import Source
 
@@ -113,21 +114,8 @@ def _smooth(
     """
     x, y = geometry.coordinates[seen], pooled[seen]
     presentations = precision[seen] / precision[seen].mean()
-    exponents = np.array([geometry.exponent])
-    best = -np.inf
-    rows, snr = None, 0.0
-    for common in COMMON:
-        weight = 1.0 / (common + (1.0 - common) / presentations)
-        tried = Rows.of(x, y[:, None], weight)
-        table = readout_table(tried, geometry.variance, exponents)[0, 0]
-        score = (
-            table.max()
-            - 0.5 * tried.count * np.log(max(float(tried.squares[0]), 1e-290))
-            + 0.5 * np.sum(np.log(weight))
-        )
-        if score > best:
-            best, rows, snr = score, tried, float(np.exp(LOG_SNR[int(np.argmax(table))]))
-    assert rows is not None
+    weights = [precision_of_mean(presentations, common) for common in COMMON]
+    _, rows, snr = max((_likeliest(x, y, weight, geometry) for weight in weights), key=lambda found: found[0])
     penalty = 1.0 / (prior_variance(geometry.variance, geometry.exponent) * snr)
     maps = np.linalg.solve(rows.gram + np.diag(penalty), rows.cross[:, 0])
     quadratic = float(rows.squares[0] - rows.cross[:, 0] @ maps)
@@ -137,3 +125,11 @@ def _smooth(
     noise = np.sqrt(max(quadratic, 1e-290) / rows.count)
     rest[seen] = (left - left.mean()) / noise
     return 1.0 / np.sqrt(snr)
+
+
+def _likeliest(x: Matrix, y: Matrix, weight: Matrix, geometry: Place) -> tuple[float, Rows, float]:
+    """Return the largest log likelihood of read-outs of these precisions, their rows, and the signal-to-noise ratio that has it."""
+    rows = Rows.of(x, y[:, None], weight)
+    table = readout_table(rows, geometry.variance, np.array([geometry.exponent]))[0, 0]
+    nothing = -0.5 * rows.count * np.log(max(float(rows.squares[0]), 1e-290)) + 0.5 * np.sum(np.log(weight))
+    return float(table.max() + nothing), rows, float(np.exp(LOG_SNR[int(np.argmax(table))]))

@@ -45,8 +45,8 @@ class PersonMoments:
     """The leading latent, if it is confirmed, read by filters that never saw the sample, (sample, latent of 0 or 1).
 
     Only the leading one: an encoder gives people whose maps differ a second latent for the difference, in which they have
-    nothing in
-    common by construction. (Seen: two people with a true share of .75 and two latents had .38 with both, .75 with the first.)
+    nothing in common by construction. (Seen: two people with a true share of .75 and two latents had .38 with both, .75 with
+    the first.)
     """
 
 

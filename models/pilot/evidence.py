@@ -38,7 +38,7 @@ LOG_SNR = np.linspace(np.log(1e-4), np.log(1e3), 65)
 UNKNOWN_NOISE = 1e6
 """Noise of the read-outs of a latent of which nothing is known."""
 BEYOND = 1.0
-"""Prior standard deviation of the ratio of what a latent's residual explains of the labels' noise to what is left, as a weight."""
+"""Prior standard deviation of r_j; r_j^2 is label noise that a latent's residual explains, in units of what no residual does."""
 PADDING = 64
 """Directions are padded with empty ones to a multiple of this, so that pilots of similar size share compiled code."""
 
