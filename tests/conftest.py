@@ -21,7 +21,7 @@ COMPILED = CACHE / "compiled"
 """Where commands look, too: a program that a test has compiled is not compiled again by a command."""
 os.environ.setdefault("XLA_FLAGS", "--xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(COMPILED))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("BRAINWORTH_CACHE", str(CACHE))
 # A command of ours imports 6,000 files. Where the environment forbids to keep what Python compiles of them, each command compiles
 # them again, for 14 seconds.
@@ -51,10 +51,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True, scope="module")
 def few_programs() -> Iterator[None]:
-    """Let go of compiled programs between modules: all of them together have more mappings than Linux allows a process."""
-    yield
-    from brainworth.design.common.runtime import release_programs
+    """Share traced programs; let go of compiled ones between modules: all together have more mappings than a process may."""
+    from brainworth.design.common.runtime import attach_programs, keep_programs, release_programs
 
+    keep_programs()
+    attach_programs()
+    yield
     release_programs(0.2)
 
 

@@ -344,7 +344,7 @@ def _executed(
 
 def _purchase(allocation: Any) -> tuple[int, int, int, int]:
     eeg = allocation.modalities.get("EEG")
-    if eeg is None or not eeg.n_samples:
+    if eeg is None or eeg.n_samples <= eeg.subjects:  # one sample of a person teaches nothing
         return allocation.n_task, 0, 0, 1
     return allocation.n_task, int(eeg.subjects), int(eeg.n_samples), int(eeg.repeats)
 

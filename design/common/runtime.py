@@ -1,4 +1,4 @@
-"""How this process computes: a cache of compiled code between runs, and a limit on how much of it a process holds.
+"""How this process computes: caches of traced programs and compiled code between runs, and a limit on how much it holds.
 
 In: nothing. Out: JAX configured once, by the command line before it computes anything; a library never changes its
 host's configuration, so Python users decide for themselves. Compiled programs take a few memory mappings each, of which Linux
@@ -18,15 +18,19 @@ from pathlib import Path
 
 import platformdirs
 
-SECONDS = 0.5
-"""Compilations that take longer are kept."""
+from brainworth.design.common.program_folder import ProgramFolder
+
+SECONDS = 0.0
+"""Compilations that take longer are kept: all. A command runs a hundred small ones, which take longer to compile than to read."""
 _MAPPINGS = Path("/proc/self/maps")
 _MOST_MAPPINGS = Path("/proc/sys/vm/max_map_count")
 _looked = [-float("inf")]
+_wanted: list[Path] = []
+"""Where traced programs are to be kept, once there is something that traces them."""
 
 
-def _folder() -> Path | None:
-    folder = Path(os.environ.get("BRAINWORTH_CACHE") or platformdirs.user_cache_dir("brainworth")) / "compiled"
+def _folder(name: str = "compiled") -> Path | None:
+    folder = Path(os.environ.get("BRAINWORTH_CACHE") or platformdirs.user_cache_dir("brainworth")) / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -35,13 +39,30 @@ def _folder() -> Path | None:
 
 
 def use_compilation_cache() -> None:
-    """Keep compiled code in the user's cache folder, or in the one that ``BRAINWORTH_CACHE`` names."""
+    """Keep traced programs and compiled code in the user's cache folder, or in the one that ``BRAINWORTH_CACHE`` names."""
     import jax
 
+    keep_programs()
+    attach_programs()
     folder = _folder()
     if folder is not None:
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", SECONDS)
+
+
+def keep_programs() -> None:
+    """Ask for traced programs to be kept, too, in the same cache folder."""
+    folder = _folder("programs")
+    _wanted[:] = [] if folder is None else [folder]
+
+
+def attach_programs() -> None:
+    """Let programs find their folder, if it is asked for; nothing happens before the models are imported."""
+    if _wanted and "brainworth.models.programs" in sys.modules:
+        from brainworth.models.programs import keep_programs_in
+
+        keep_programs_in(ProgramFolder(_wanted[0]))
+        _wanted.clear()
 
 
 def cache_from_the_start() -> None:
@@ -52,6 +73,7 @@ def cache_from_the_start() -> None:
     if "jax" in sys.modules:
         use_compilation_cache()
         return
+    keep_programs()
     folder = _folder()
     if folder is not None:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)

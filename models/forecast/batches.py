@@ -29,6 +29,7 @@ from brainworth.models.forecast.forecast import (
     outcome_of_order,
     shifted_outcome,
 )
+from brainworth.models.programs import Program
 from brainworth.models.theory.system import System
 
 BLOCK = 32
@@ -114,8 +115,7 @@ def _outcome(system: System, people: Array, size: PilotSize, order: Order, shift
     return shifted_outcome(system, people, size, order, shifts)
 
 
-@jax.jit
-def solve_blocks(
+def _solve_blocks(
     blocks: Blocks, size: PilotSize, asked: Asked, count: Int[Array, ""], shifts: Float[Array, " shift"] | None
 ) -> Float[Array, "block order lane"]:
     """Return explainable R^2 of the first ``count`` orders of a full batch under every block; see ``batch_r2``."""
@@ -149,6 +149,10 @@ def solve_blocks(
         return out.at[b].set(jax.lax.fori_loop(0, count, order, out[b]))
 
     return jax.lax.fori_loop(0, blocks.used, block, jnp.zeros((n_blocks, BATCH, BLOCK)))
+
+
+solve_blocks = Program(_solve_blocks, "solve_blocks")
+"""Explainable R^2 of a full batch of orders under every block: the compiled ``_solve_blocks``."""
 
 
 def _lane(axis: int | None, leaf: Array | None, block: Array) -> Array | None:

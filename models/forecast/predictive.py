@@ -6,8 +6,7 @@ ceiling, explainable R^2 and R^2 at the pilot's size, the signal-to-noise ratio 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, fields, replace
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +14,7 @@ from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
 from brainworth.models.forecast.forecast import SYSTEM_AXES, Order, PilotSize, outcome_of_order
+from brainworth.models.programs import Program
 from brainworth.models.theory.encoding import encode, readout_overlaps, readout_snr
 from brainworth.models.theory.system import Design, System
 
@@ -38,7 +38,7 @@ class Predictive:
     """Signal-to-noise ratio of one new person, summed over latents."""
 
 
-def _one(system: System, people: Array, size: PilotSize, kept: Array, fold_share: float) -> Predictive:
+def _one(system: System, people: Array, size: PilotSize, kept: Array, fold_share: Array) -> Predictive:
     design = Design(
         n_brain=fold_share * size.samples,
         n_task=size.labels,
@@ -65,7 +65,14 @@ def _one(system: System, people: Array, size: PilotSize, kept: Array, fold_share
     )
 
 
-@partial(jax.jit, static_argnames=("fold_share",))
+def _all(system: System, people: Array, size: PilotSize, kept: Array, fold_share: Array) -> dict[str, Array]:
+    found = jax.vmap(_one, in_axes=(SYSTEM_AXES, 0, None, None, None))(system, people, size, kept, fold_share)
+    return {field.name: getattr(found, field.name) for field in fields(found)}
+
+
+_program = Program(_all, "predictive")
+
+
 def predictive(
     system: System,
     people: Float[Array, "draw modality people"],
@@ -85,5 +92,4 @@ def predictive(
     fold_share : float
         Share of the samples from which read-outs of the others are learned.
     """
-    one = partial(_one, fold_share=fold_share)
-    return jax.vmap(one, in_axes=(SYSTEM_AXES, 0, None, None))(system, people, size, kept)
+    return Predictive(**_program(system, people, size, kept, jnp.asarray(fold_share)))

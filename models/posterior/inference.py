@@ -27,6 +27,7 @@ from brainworth.models.pilot.evidence import EXPONENTS, PilotEvidence
 from brainworth.models.posterior.hierarchy import Priors, pilot_model, pilot_prior
 from brainworth.models.posterior.jumps import JumpingNUTS, at_start, mixture
 from brainworth.models.posterior.stretched import from_coordinate, slope, to_coordinate
+from brainworth.models.programs import Program
 
 
 @dataclass(frozen=True)
@@ -191,14 +192,17 @@ def run_chain(options: SamplerOptions, n_latents: int, key: Array, data: Data) -
 
 
 @cache
-def compiled_chain(options: SamplerOptions, n_latents: int) -> Callable[..., tuple[Site, Site, Site, Site]]:
-    """Return the jitted map from (key, data) to the draws of one chain; compiled once per shape of the data.
+def compiled_chain(options: SamplerOptions, n_latents: int) -> Program:
+    """Return the compiled map from (key data, data) to the draws of one chain; compiled once per shape of the data.
 
     Chains run in threads, not in a ``vmap``: that makes every chain wait for the longest trajectory of all, and takes
     three times as long to trace.
     """
-    run = partial(run_chain, options, n_latents)
-    return jax.jit(run, compiler_options=COMPILE_FAST)
+
+    def run(key: Array, data: Data) -> tuple[Site, Site, Site, Site]:
+        return run_chain(options, n_latents, jax.random.wrap_key_data(key), data)
+
+    return Program(run, f"run_chain({options}, {n_latents} latents)", COMPILE_FAST)
 
 
 def sample_posterior(
@@ -234,7 +238,7 @@ def sample_posterior(
     chain = compiled_chain(chosen, n_latents)
 
     def run(key: Array) -> tuple[Site, Site, Site, Site]:
-        return jax.block_until_ready(chain(key, (data[0], priors, data[1])))
+        return jax.block_until_ready(chain(jax.random.key_data(key), (data[0], priors, data[1])))
 
     with ThreadPoolExecutor(chosen.n_chains) as pool:
         sites, extra, seen, prior = jax.tree.map(lambda *leaves: np.stack(leaves), *pool.map(run, keys))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
+from brainworth.design.common.program_folder import ProgramFolder
 from brainworth.models.pilot.summary import Summary, summarise
 from brainworth.models.posterior.hierarchy import SCALE_SPREAD, Priors
-from brainworth.models.posterior.inference import SamplerOptions, sample_posterior
+from brainworth.models.posterior.inference import SamplerOptions, compiled_chain, sample_posterior
 from brainworth.models.posterior.likelihoods import SLOPE_LEVEL, UNKNOWN_SLOPE, slope_log_likelihood
 from brainworth.models.posterior.prior_draws import sample_prior
+from brainworth.models.programs import program
 from brainworth.models.theory.system import Spectrum, System
 from brainworth.models.worlds.simulate import SourceSize, StudySize, simulate_study
 
@@ -73,8 +76,6 @@ def test_people_of_whom_nothing_is_known_change_nothing(summary: Summary) -> Non
 def test_log_densities_come_with_the_draws(summary: Summary) -> None:
     options = SamplerOptions(n_warmup=100, n_draws=50, n_chains=2)
     chains = sample_posterior(summary.evidence, PRIORS, summary.modality_of, 2, 0, options)
-    again = sample_posterior(summary.evidence, PRIORS, summary.modality_of, 2, 0, options)
-    assert all(np.array_equal(value, again.sites[name]) for name, value in chains.sites.items())
     assert {name: value.shape for name, value in chains.log_likelihood.items()} == {
         "brain": (2, 50, 1, 2),
         "slope": (2, 50, 1, 2),
@@ -90,6 +91,19 @@ def test_log_densities_come_with_the_draws(summary: Summary) -> None:
     brain = summary.evidence.brain
     first = slope_log_likelihood(brain, jnp.asarray(sites["gain"][0, 0]), people)
     assert chains.log_likelihood["slope"][0, 0] == pytest.approx(np.asarray(first), rel=1e-4)
+
+
+def test_chains_are_the_same_bit_for_bit_with_a_stored_program(
+    summary: Summary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiled as usual, and traced and stored."""
+    options, found = SamplerOptions(n_warmup=40, n_draws=20, n_chains=2), []
+    for store in ([], [ProgramFolder(tmp_path)]):
+        monkeypatch.setattr(program, "_stores", store)
+        compiled_chain.cache_clear()
+        found.append(sample_posterior(summary.evidence, PRIORS, summary.modality_of, 2, 0, options))
+    assert len(list(tmp_path.iterdir())) == 1
+    assert all(np.array_equal(value, found[1].sites[name]) for name, value in found[0].sites.items())
 
 
 def test_prior_draws_follow_the_prior(summary: Summary) -> None:
