@@ -86,9 +86,9 @@ def stimuli(  # noqa: PLR0913  (one parameter per option of the command)
         )
     if out.suffix.lower() != ".csv":
         raise problem(out, "", "the ranked table is written as csv", "Give --out a name that ends in .csv.")
-    features = loaded.names.features
-    pool = Candidates.from_file(candidates, features, price_column)
-    target = None if test is None else Candidates.from_file(test, features).features
+    features, given = loaded.names.features, loaded.config.stimuli
+    pool = Candidates.from_file(candidates, features, price_column, given)
+    target = None if test is None else Candidates.from_file(test, features, given=given).features
     use_compilation_cache()
     from brainworth.design.decision.stimuli import ChoiceOptions, check_size, choose
     from brainworth.design.posterior.fit import fit_study

@@ -16,11 +16,11 @@ from brainworth.design.cli import stimuli as command
 from brainworth.design.cli.app import main
 from brainworth.design.common.errors import BadInput
 from brainworth.design.decision.stimuli import ChoiceOptions, StimulusChoice, choose
-from brainworth.design.decision.stimulus_beliefs import Ground, label_beliefs, recording_beliefs, task_prior
 from brainworth.design.pilot.candidates import Candidates
 from brainworth.design.pilot.study import Study
 from brainworth.design.posterior import fit
 from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.stimulus_beliefs import Ground, label_beliefs, recording_beliefs, task_prior
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.learner.choice import Pool, greedy_choice
 from brainworth.models.pilot.pilot import Pilot
