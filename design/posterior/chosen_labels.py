@@ -50,8 +50,10 @@ class ChosenLabels:
     """Random stimuli like the study's that bring as much: what the forecast counts labels in."""
     against_pool: WorthCurve
     """Random stimuli of the pool that bring as much."""
+    order: Int[np.ndarray, " label"]
+    """Row of the pool of every label, the first one first."""
     coordinates: Float[np.ndarray, "label direction"]
-    """Every stimulus of the pool in its order, in units of each direction's standard deviation."""
+    """Coordinates of the pool's stimuli in this order, in units of each direction's standard deviation."""
     ground: Ground
     """The posterior's coordinates."""
 
@@ -78,6 +80,7 @@ class ChosenLabels:
             chosen=len(first),
             worth=worth_curve(beliefs, bought, like),
             against_pool=worth_curve(beliefs, bought, others),
+            order=order,
             coordinates=columns[order, 1:] / np.sqrt(ground.variance),
             ground=ground,
         )
