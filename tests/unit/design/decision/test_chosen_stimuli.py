@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,13 +25,14 @@ from brainworth.design.decision.chosen_stimuli import chosen_record
 from brainworth.design.decision.plan import How, make_plan, problem_of
 from brainworth.design.decision.preregistration_text import sample_size
 from brainworth.design.decision.records.plan import Plan
-from brainworth.design.decision.rehearse import RehearsalOptions, rehearse_purchases
+from brainworth.design.decision.rehearse import RehearsalOptions, belief_of, rehearse_purchases
 from brainworth.design.decision.stimuli import choose
 from brainworth.design.decision.verdict import binding
 from brainworth.design.decision.wish import Wish, broken, wished
 from brainworth.design.pilot.study import Study
 from brainworth.design.report.paragraphs import grant, registered
 from brainworth.design.report.saved import Saved
+from brainworth.models.forecast.forecast import Order
 from brainworth.models.learner.rehearsal import rehearse_once, setting_of
 from brainworth.models.learner.rehearsed_data import Material
 
@@ -109,11 +111,10 @@ def test_the_order_is_that_of_choose(clusters: Any) -> None:
 
 
 def test_a_larger_rehearsed_design_holds_the_labels_of_a_smaller_one(clusters: Any) -> None:
-    from brainworth.design.decision.rehearse import _orders, belief_of
-
     found, surface = clusters.posterior.chosen_labels, clusters.posterior.surface()
     believed = belief_of(clusters.posterior, in_label_units=False).on(found.variance)
-    setting = setting_of(believed, surface.size, _orders(case.labels_alone(10, 30)), 1)
+    orders = [Order(jnp.asarray(labels), *(jnp.asarray([n]) for n in (0.0, 1.0, 1.0))) for labels in (10.0, 30.0)]
+    setting = setting_of(believed, surface.size, orders, 1)
     setting = replace(setting, stimuli=found.rehearsed(np.zeros(1, dtype=int), 30))
     small, large = (Material(setting, 0).labels(data) for data in setting.designs)
     assert (small[0].n, small[1].n, large[1].n) == (case.LABELLED, case.LABELLED + 10, case.LABELLED + 30)
@@ -142,7 +143,9 @@ def test_no_more_labels_can_be_bought_than_the_pool_has(clusters: Any) -> None:
     assert bought.n_task == case.POOL
     assert binding(problem, bought, bought) == (held,)
     assert any(limit.startswith(held) for limit in broken(problem, wished(problem, Wish(labels=case.POOL + 1))))
-    assert chosen_record(clusters.posterior, case.POOL).sentence.endswith("there is nothing to choose.")
+    whole = chosen_record(clusters.posterior, case.POOL)
+    assert whole is not None
+    assert whole.sentence.endswith("there is nothing to choose.")
     fewer = replace(problem, task_limits=replace(problem.task_limits, max_labels=100))
     assert (fewer.max_labels, fewer.task_limits.upper_limit) == (100, "task.max_labels = 100")
 
