@@ -45,6 +45,7 @@ def _sentence(found: ChosenLabels, n_task: int, saved: Summary) -> str:
     least = (
         "at least " if float(np.interp(n_task, found.against_pool.chosen, found.against_pool.beyond)) > _SHORT else ""
     )
+    counted = float(found.worth.random_labels(np.array(float(n_task))))
     interval = f"90 % interval {n_task + low:,.0f} to {n_task + high:,.0f}"
     clear = mean > _CLEAR * n_task and low > 0.0
     worth = f"saves {least}{mean:,.0f} labels" if clear else "does not clearly help"
@@ -52,8 +53,8 @@ def _sentence(found: ChosenLabels, n_task: int, saved: Summary) -> str:
     random = f" The first {found.chosen:,} are chosen, the other {rest:,} are taken at random." if rest > 0 else ""
     return (
         f"The {n_task:,} labels are for stimuli chosen from {found.source} ({found.pool:,} stimuli).{random} They teach as much as "
-        f"{least}{n_task + mean:,.0f} labels of random stimuli from there ({interval}): choosing {worth}. The forecast holds only "
-        "if the stimuli are chosen so, with `brainworth stimuli`."
+        f"{least}{n_task + mean:,.0f} labels of random stimuli from there ({interval}): choosing {worth}. The forecast counts them "
+        f"as {counted:,.0f} labels of stimuli like the pilot's, and holds only if they are chosen so, with “brainworth stimuli”."
     )
 
 
@@ -63,7 +64,7 @@ def assumption(posterior: Posterior) -> str:
     if found is None:
         return ""
     return (
-        f"New labels are for stimuli that `brainworth stimuli` chooses from {found.source} after the pilot; where choosing helps, "
+        f"New labels are for stimuli that “brainworth stimuli” chooses from {found.source} after the pilot; where choosing helps, "
         "labels of random stimuli reach less. What the choice is worth is computed before any new recording. It holds only if "
         "labels are linear, and as noisy as elsewhere, where the chosen stimuli lie: far out."
     )

@@ -151,7 +151,8 @@ def test_no_more_labels_can_be_bought_than_the_pool_has(clusters: Any) -> None:
 
 
 def test_a_plan_says_what_choosing_is_worth(clusters: Any) -> None:
-    plan = make_plan(_with_budget(clusters.posterior, 60.0), how=How(rehearsals=0))
+    plan = make_plan(_with_budget(clusters.posterior, 60.0), how=How(rehearsals=8))
+    assert plan.performance.rehearsal is not None
     said = plan.chosen_stimuli
     assert said is not None
     assert plan.allocation.n_task > 20
@@ -163,7 +164,7 @@ def test_a_plan_says_what_choosing_is_worth(clusters: Any) -> None:
     assert 0.0 < saved.q05 <= saved.mean <= saved.q95
     assert counted.mean > 1.5 * plan.allocation.n_task
     assert (said.pool, said.candidates, said.chosen) == ("candidates", case.POOL, plan.allocation.n_task)
-    assert "`brainworth stimuli`" in said.sentence
+    assert "“brainworth stimuli”" in said.sentence
     assert f"saves {saved.mean:,.0f} labels" in said.sentence or f"saves at least {saved.mean:,.0f}" in said.sentence
     assert plan.details is not None
     saved_plan = replace(Saved.of(plan), plan=Plan.model_validate(json.loads(json.dumps(plain(plan)))))
@@ -175,7 +176,7 @@ def test_a_plan_says_what_choosing_is_worth(clusters: Any) -> None:
         str(plan.card()),
     )
     assert all(said.sentence in text for text in texts)
-    assert any("`brainworth stimuli` chooses" in row.text for row in plan.details.assumptions)
+    assert any("“brainworth stimuli” chooses" in row.text for row in plan.details.assumptions)
     assert not any(row.text.startswith("New stimuli come from") for row in plan.details.assumptions)
 
 
