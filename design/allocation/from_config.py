@@ -38,6 +38,7 @@ def problem_from_config(
     budget, aim = study.budget, study.objective
     total = None if budget.total is None else Decimal(str(budget.total))
     cent = cent_of(total, _prices(study))
+    stimuli, called = pool or (None, "")
     return Problem(
         task=TaskCost(
             _schedule(study.task.cost_per_label, study.task.tiers, "task.cost_per_label"),
@@ -49,7 +50,7 @@ def problem_from_config(
         ),
         modalities=tuple(_modality(m, pilot_subjects.get(m.name, 0), budget, cent) for m in study.modality),
         budget=total,
-        task_limits=TaskLimits(study.task.max_labels, study.task.min_labels, *(pool or ())),
+        task_limits=TaskLimits(study.task.max_labels, study.task.min_labels, stimuli, called),
         utility=utility_from_name(aim.utility, level=aim.level, target=aim.target),
         constraints=(*_hours(study), *map(_constraint, study.constraint)),
         currency=budget.currency,
