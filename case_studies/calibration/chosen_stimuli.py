@@ -5,7 +5,7 @@
 
 In: number of worlds of each kind, seed. Out, in --out: ``chosen_stimuli.jsonl`` (one line a world; a run that was stopped goes on
 from there) and ``chosen_stimuli.md``. In every world there is a pilot, and a pool of stimuli that can be labelled next. The
-posterior knows the parameters of the world's kind, and neither its latents nor its task; in worlds of one kind it is fitted.
+posterior knows the parameters of the world's kind, and neither its latents nor its task.
 ``plan.learner()`` is trained on the pilot and on labels of chosen stimuli, of random ones of the pool, and of new ones like the
 pilot's. It is scored by the world's own best predictor, error of the mean included. Forecasts are those of the plan with
 ``design.chosen_stimuli`` and without it; each is also set against the learner that it is not about, and must fail there if choosing
@@ -30,7 +30,7 @@ from brainworth.design.decision.learner import plan_learner
 from brainworth.design.decision.rehearse import RehearsalOptions, rehearse_purchases
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.pilot.study import Study
-from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.design.posterior.fit import Posterior
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.learner.plan_learner import PlanLearner
 from brainworth.models.theory.system import Spectrum, System
@@ -42,8 +42,6 @@ Matrix = Float[np.ndarray, "stimulus feature"]
 FEATURES, PILOT, RECORDED, LABELLED, POOL, LABELS = 30, 300, 120, 40, 400, 60
 """Features; stimuli of the pilot; recorded of each of two people; labelled; stimuli to choose from; labels that are bought."""
 REHEARSALS = 32
-FEWER = 10
-"""Worlds whose parameters are inferred are so many times as few."""
 FALSE_ALARM = 0.005
 """Chance that a right forecast is called wrong, in each comparison."""
 
@@ -55,8 +53,6 @@ class Kind:
     system: System
     lengths: Callable[[Rng, int], Float[np.ndarray, " stimulus"]]
     """By how much the candidates of a pool are farther out than stimuli of the pilot."""
-    fitted: bool = False
-    """Whether the parameters are inferred from the pilot, instead of known."""
 
 
 def system_of(exponent: float, snr: tuple[float, float], alignment: tuple[float, float]) -> System:
@@ -97,7 +93,6 @@ KINDS = {
     "heavy tails (t, 3 df)": Kind(COMMON, _tails),
     "all nearer than the pilot's": Kind(COMMON, _near),
     "latents carry 95 %": Kind(system_of(0.0, (1.0, 0.6), (0.6, 0.35)), _alike),
-    "clusters, parameters inferred": Kind(COMMON, _clusters, fitted=True),
 }
 CONFIG: dict[str, Any] = {
     "study": {"title": "chosen stimuli"},
@@ -114,7 +109,7 @@ class Carried:
     """One world with its pilot and its pool."""
 
     posterior: Posterior
-    """Knows the parameters, or was fitted."""
+    """Knows the parameters."""
     world: World
     pool: Matrix
     rng: Rng
@@ -133,8 +128,7 @@ class Carried:
         labels = label_of(world, rng, features[labelled])
         given = {"candidates": pool} if config.get("design", {}).get("chosen_stimuli") else {}
         study = Study.from_arrays(features, (labelled, labels), {"EEG": recordings}, config, **given)
-        known = None if kind.fitted else known_posterior(study, kind.system, float(labels.std()))
-        return cls(known or fit_study(study, 0), world, pool, rng)
+        return cls(known_posterior(study, kind.system, float(labels.std())), world, pool, rng)
 
     @cached_property
     def without(self) -> Posterior:
@@ -279,12 +273,7 @@ def _mean(lines: list[dict[str, Any]], name: str, digits: int = 3) -> str:
 def main() -> None:
     """Carry out the worlds and print the table."""
     given = command_line(__doc__, "worlds", 60)
-    tasks = [
-        (kind, index)
-        for index in range(given.count)
-        for kind in KINDS
-        if not KINDS[kind].fitted or index < given.count // FEWER
-    ]
+    tasks = [(kind, index) for index in range(given.count) for kind in KINDS]
     carry_out("chosen_stimuli", one_world, tasks, ("kind", "index"), table, given)
 
 
