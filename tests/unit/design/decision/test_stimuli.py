@@ -261,6 +261,18 @@ def test_the_command_writes_table_and_figure(
     assert "ends in .csv" in capsys.readouterr().err
     assert main([*given[:2], "--candidates", "nowhere.csv", "--n", "2", "--out", str(tmp_path / "c.csv")]) == 2
     assert "does not exist" in capsys.readouterr().err
+    alone = ["stimuli", "study.toml", "--n", "5", "--out", str(tmp_path / "own.csv")]
+    assert main(alone) == 2
+    assert "no stimuli to choose from" in capsys.readouterr().err
+    assert not (tmp_path / "own.csv").exists()
+    own = Candidates.unlabelled(posterior.study.pilot, posterior.study.names)
+    named = replace(posterior.study, candidates=own)
+    monkeypatch.setattr("brainworth.design.pilot.study.Study.from_file", lambda _: named)
+    assert main([*alone, "--quiet"]) == 0
+    chosen = {row["stimulus"] for row in csv.DictReader((tmp_path / "own.csv").read_text().splitlines())}
+    assert chosen <= set(own.stimulus)
+    assert main([*alone, "--price-column", "money"]) == 2
+    capsys.readouterr()
     command.show_choice(_choice(posterior, truth))
     assert "random ones" in capsys.readouterr().out
 
