@@ -126,6 +126,7 @@ SECTIONS = {
     "[modality.reader]": "Reader",
     "[budget]": "Budget",
     "[objective]": "Objective",
+    "[design]": "StudyDesign",
     "[[constraint]]": "Constraint",
     "[system]": "KnownSystem",
     "[priors]": "Priors",

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from brainworth.design.posterior.fit import Posterior as PosteriorDraws
     from brainworth.design.report.overview import Figure
     from brainworth.design.study_file import aim, config
+    from brainworth.design.study_file.design import StudyDesign
     from brainworth.design.study_file.modality import Modality
     from brainworth.models.learner.plan_learner import PlanLearner
 
@@ -63,8 +64,10 @@ class Study(StudyData):
         modalities: Sequence[Modality | Mapping[str, Any]] = (),
         budget: aim.Budget | Mapping[str, Any] | None = None,
         objective: aim.Objective | Mapping[str, Any] | None = None,
+        design: StudyDesign | Mapping[str, Any] | None = None,
         title: str | None = None,
         blocks: Mapping[str, Sequence[str]] | None = None,
+        candidates: pd.DataFrame | None = None,
     ) -> Self:
         """Return a study built from tables in memory; nothing is written or read.
 
@@ -80,19 +83,28 @@ class Study(StudyData):
             windows of the modality's reader. xarray objects carry them as coordinates.
         config : StudyConfig or mapping, optional
             The whole study as in the study file, instead of the blocks that follow; paths in it are not read.
-        task, modalities, budget, objective
-            The blocks of the study file, as ``Task``, ``Modality``, ``Budget``, ``Objective`` or as mappings.
+        task, modalities, budget, objective, design
+            The blocks of the study file, as ``Task``, ``Modality``, ``Budget``, ``Objective`` or as mappings; the design as a
+            mapping, e.g. {"chosen_stimuli": True}.
         title : str, optional
             What the study is called in the report.
         blocks : mapping of str to sequence of str, optional
             Features that belong together, by the name of their block, as in [[stimuli.block]].
+        candidates : DataFrame, optional
+            Stimuli that labels are chosen from, if the design chooses them; default those of ``stimuli`` without a label.
 
         Raises
         ------
         BadInput
             A block or a table is wrong, or a modality of the recordings is not in the study.
         """
-        parts = {"task": task, "modality": list(modalities), "budget": budget, "objective": objective}
+        parts = {
+            "task": task,
+            "modality": list(modalities),
+            "budget": budget,
+            "objective": objective,
+            "design": design,
+        }
         given: dict[str, Any] = {name: part for name, part in parts.items() if part}
         if title is not None:
             given["study"] = {"title": title}
@@ -110,7 +122,9 @@ class Study(StudyData):
                 'Give task=Task(cost_per_label=...) and modalities=[Modality(name="EEG", ...)], or config.',
             )
         whole = parse_study(given) if config is None else config
-        return super().from_frames(stimuli=stimuli, labels=labels, recordings=recordings, config=whole)
+        return super().from_frames(
+            stimuli=stimuli, labels=labels, recordings=recordings, config=whole, candidates=candidates
+        )
 
     def check(self) -> Overview:
         """Return what was read: counts, remarks, and the checks that need no fit."""

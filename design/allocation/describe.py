@@ -104,7 +104,7 @@ def assumptions(problem: Problem) -> tuple[str, ...]:
         said.append(f"Prices rise by {float(task.escalation):.3g} a year for {task.years_ahead} years.")
     if task.raters > 1:
         said.append(f"A label is the mean of {task.raters} answers, each paid, as those of the pilot are.")
-    if problem.task_limits.max_labels is None:
+    if problem.task_limits.most is None:
         said.append(f"No max_labels given; at most {UNLIMITED:,} labels are considered.")
     return tuple(said)
 

@@ -20,7 +20,9 @@ from brainworth.design.study_file.modality import Modality
 from brainworth.design.study_file.modality import Tier as TierConfig
 
 
-def problem_from_config(study: StudyConfig, pilot_subjects: Mapping[str, int]) -> Problem:
+def problem_from_config(
+    study: StudyConfig, pilot_subjects: Mapping[str, int], pool: tuple[int, str] | None = None
+) -> Problem:
     """Return the allocation problem of a study.
 
     Parameters
@@ -30,10 +32,13 @@ def problem_from_config(study: StudyConfig, pilot_subjects: Mapping[str, int]) -
     pilot_subjects : mapping of str to int
         People in the pilot of each modality, 0 or absent without a pilot. Without a pilot nobody can return, so such a
         modality enrols new people whatever ``new_subjects`` says.
+    pool : (int, str), optional
+        Stimuli that labels are chosen from, and how messages call them; if not given, labels are for random stimuli.
     """
     budget, aim = study.budget, study.objective
     total = None if budget.total is None else Decimal(str(budget.total))
     cent = cent_of(total, _prices(study))
+    stimuli, called = pool or (None, "")
     return Problem(
         task=TaskCost(
             _schedule(study.task.cost_per_label, study.task.tiers, "task.cost_per_label"),
@@ -45,7 +50,7 @@ def problem_from_config(study: StudyConfig, pilot_subjects: Mapping[str, int]) -
         ),
         modalities=tuple(_modality(m, pilot_subjects.get(m.name, 0), budget, cent) for m in study.modality),
         budget=total,
-        task_limits=TaskLimits(study.task.max_labels, study.task.min_labels),
+        task_limits=TaskLimits(study.task.max_labels, study.task.min_labels, stimuli, called),
         utility=utility_from_name(aim.utility, level=aim.level, target=aim.target),
         constraints=(*_hours(study), *map(_constraint, study.constraint)),
         currency=budget.currency,

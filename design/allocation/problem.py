@@ -83,6 +83,25 @@ class TaskLimits:
 
     max_labels: int | None = None
     min_labels: int = 0
+    pool: int | None = None
+    """Stimuli that labels are chosen from, each labelled once."""
+    pool_name: str = ""
+    """How messages call them."""
+
+    @property
+    def most(self) -> int | None:
+        """Most labels, by whichever limit is lower."""
+        return min((limit for limit in (self.max_labels, self.pool) if limit is not None), default=None)
+
+    @property
+    def upper_limit(self) -> str:
+        """What allows no more labels, with its number."""
+        held = self.pool is not None and self.most == self.pool
+        return (
+            f"stimuli to choose from in {self.pool_name} = {self.pool:,}"
+            if held
+            else f"task.max_labels = {self.most or 0:,}"
+        )
 
 
 @dataclass(frozen=True)
@@ -142,7 +161,7 @@ class Problem:
     @cached_property
     def max_labels(self) -> int:
         """Most labels the plan considers."""
-        most = self.task_limits.max_labels
+        most = self.task_limits.most
         return UNLIMITED if most is None else most
 
     @cached_property

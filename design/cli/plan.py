@@ -25,6 +25,8 @@ def show_plan(plan: Plan, out: Path, *, quiet: bool, as_json: bool) -> None:
         print_json(plan)
     elif not quiet:
         typer.echo(plan.verdict.sentence)
+        if plan.chosen_stimuli is not None:
+            typer.echo(plan.chosen_stimuli.sentence)
         if plan.details is not None and plan.details.rounds is not None:
             typer.echo(plan.details.rounds.sentence)
         if plan.health.status != "ok":

@@ -30,7 +30,13 @@ class Measured(StrEnum):
 
 
 CandidatesPath = Annotated[
-    Path, typer.Option("--candidates", metavar="FILE", help="Stimuli to choose from, with the study's features.")
+    Path | None,
+    typer.Option(
+        "--candidates",
+        metavar="FILE",
+        help="Stimuli to choose from, with the study's features; default those of the study's [design].",
+        show_default=False,
+    ),
 ]
 TestPath = Annotated[
     Path | None,
@@ -49,8 +55,8 @@ Modality = Annotated[
 def stimuli(  # noqa: PLR0913  (one parameter per option of the command)
     study: StudyPath,
     *,
-    candidates: CandidatesPath,
     n: Annotated[int, typer.Option("--n", min=1, help="Labels or recordings to choose.")],
+    candidates: CandidatesPath = None,
     of: Annotated[Measured, typer.Option("--for", help="What is measured.")] = Measured.labels,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Ranked table (csv).")] = Path("chosen.csv"),
     price_column: PriceColumn = None,
@@ -86,9 +92,16 @@ def stimuli(  # noqa: PLR0913  (one parameter per option of the command)
         )
     if out.suffix.lower() != ".csv":
         raise problem(out, "", "the ranked table is written as csv", "Give --out a name that ends in .csv.")
-    features = loaded.names.features
-    pool = Candidates.from_file(candidates, features, price_column)
-    target = None if test is None else Candidates.from_file(test, features).features
+    features, given = loaded.names.features, loaded.config.stimuli
+    pool = loaded.candidates if candidates is None else Candidates.from_file(candidates, features, price_column, given)
+    if pool is None:
+        right = "Give --candidates FILE, or write in the study file: [design] chosen_stimuli = true, and candidates."
+        raise problem(study, "", "there are no stimuli to choose from", right)
+    if candidates is None and price_column is not None:
+        raise problem(
+            study, "", "--price-column is given without --candidates", "Give --candidates FILE with that column."
+        )
+    target = None if test is None else Candidates.from_file(test, features, given=given).features
     use_compilation_cache()
     from brainworth.design.decision.stimuli import ChoiceOptions, check_size, choose
     from brainworth.design.posterior.fit import fit_study

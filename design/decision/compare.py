@@ -58,7 +58,10 @@ def compare(
         If nothing fits budget and limits.
     """
     config = posterior.study.config
-    problem, surface = problem or problem_from_config(config, posterior.people), posterior.surface()
+    problem, surface = (
+        problem or problem_from_config(config, posterior.people, posterior.study.pool),
+        posterior.surface(),
+    )
     if problem.budget is None:
         cheapest = allocate(problem, surface, AllocationOptions(frontier_factors=(), share_points=0))
         problem = replace(problem, budget=Decimal(cheapest.plan.bill.total))

@@ -127,7 +127,7 @@ def believed(posterior: Posterior) -> Believed:
     """Return what an evaluation needs of a posterior: its study's prices, limits and objective, and its surface."""
     config = posterior.study.config
     return Believed(
-        problem=problem_from_config(config, posterior.people),
+        problem=problem_from_config(config, posterior.people, posterior.study.pool),
         surface=posterior.surface(),
         label_variance=posterior.label_variance,
         worthwhile=config.objective.worthwhile,

@@ -71,7 +71,7 @@ def reach(problem: Problem, *, labels: int, money: float) -> Reach:
         each = max(price, 1.0) * float(cost.cent) / size
         samples[cost.name] = int(min(max(_AHEAD * money / each, 20 * size, 1_000), _MOST))
     limits = {cost.name: limits for cost, limits in problem.modalities}
-    return Reach(int(min(_AHEAD * max(labels, 250), _MOST)), samples, limits, problem.task_limits.max_labels)
+    return Reach(int(min(_AHEAD * max(labels, 250), _MOST)), samples, limits, problem.task_limits.most)
 
 
 def performance_table(surface: PosteriorSurface, extent: Reach, fineness: Fineness = COARSE) -> PerformanceTable:

@@ -87,8 +87,12 @@ def make_plan(
         reasons = " ".join(check.sentence for check in checks if check.status == "refuse")
         raise HealthRefusal(f"The pilot's health check refuses to plan. {reasons} Use --force to plan anyway.")
     problem = problem or problem_of(posterior)
-    say("allocation")
     watch = Stopwatch.start()
+    if posterior.study.candidates is not None:
+        say("choosing stimuli")
+        posterior.surface()  # what choosing is worth is computed with the first surface, and kept
+        watch.lap("choice")
+    say("allocation")
     result = allocate(problem, posterior.surface())
     watch.lap("allocation")
     say("rehearsals")
@@ -136,7 +140,7 @@ def problem_of(posterior: Posterior, budget: float | None = None, constraints: C
     BadInput
         If the budget is not an amount of money, or a condition is not one.
     """
-    problem = problem_from_config(posterior.study.config, posterior.people)
+    problem = problem_from_config(posterior.study.config, posterior.people, posterior.study.pool)
     if budget is not None:
         problem = replace(problem, budget=_money(budget, problem.currency))
     if not callable(constraints) and not _conditions(constraints):

@@ -13,9 +13,10 @@ from brainworth.design.allocation import Allocation as Purchased
 from brainworth.design.allocation import AllocationResult, Problem
 from brainworth.design.allocation.result import Plan as BestPurchase
 from brainworth.design.common.checks import Check, overall
-from brainworth.design.common.records import Number
+from brainworth.design.common.records import Number, with_fields
 from brainworth.design.common.summaries import Summary, spread
 from brainworth.design.common.version import __version__
+from brainworth.design.decision.chosen_stimuli import chosen_record
 from brainworth.design.decision.exchange_rates import ExchangeRates
 from brainworth.design.decision.learning import learning
 from brainworth.design.decision.performance_table import performance_table, reach
@@ -77,7 +78,8 @@ def plan_record(solved: Solved) -> record.Plan:
     """Return the plan of a solved problem."""
     result, posterior, currency = solved.result, solved.posterior, solved.problem.currency
     certificate, near = result.certificate, result.near_optimal
-    return record.Plan(
+    chosen = chosen_record(posterior, result.plan.allocation.n_task)
+    plan = record.Plan(
         schema_="brainworth.plan/1",
         allocation=allocation_record(result.plan.allocation),
         cost=cost_record(result.plan.bill, currency),
@@ -113,6 +115,7 @@ def plan_record(solved: Solved) -> record.Plan:
         ),
         details=_details(solved),
     )
+    return plan if chosen is None else with_fields(plan, chosen_stimuli=chosen)
 
 
 def _verdict(solved: Solved) -> record.Verdict:

@@ -48,6 +48,8 @@ def sample_size(plan: planned.Plan, details: Details) -> str:
     if plan.performance.r2 is not None:
         text += f" and an R2 on held-out labels of {_interval(plan.performance.r2)}"
     text += "."
+    if plan.chosen_stimuli is not None:
+        text += f" {plan.chosen_stimuli.sentence}"
     if plan.verdict.probability is not None:
         text += f" The probability that brain data are worth their price is {plan.verdict.probability:.0%}."
     return text + (" The health check of the pilot advised against this plan." if details.forced else "")

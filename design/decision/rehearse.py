@@ -21,7 +21,7 @@ from brainworth.design.posterior.fit import Posterior
 from brainworth.design.study_file.system_file import NamedSystem
 from brainworth.models.forecast.forecast import Order
 from brainworth.models.learner.belief import Parameters, expanded
-from brainworth.models.learner.rehearsal import Rehearsed, rehearse, setting_of
+from brainworth.models.learner.rehearsal import Rehearsed, rehearse, rehearsed_draws, setting_of
 
 REHEARSALS = 64
 """Rehearsals of a plan, unless they stop early."""
@@ -125,10 +125,14 @@ def rehearse_purchases(
     """
     options = options or RehearsalOptions()
     surface = posterior.surface()
-    setting = setting_of(
-        belief_of(posterior, in_label_units=False), surface.size, _orders(purchases), options.n, options.seed
-    )
+    believed, chosen = belief_of(posterior, in_label_units=False), posterior.chosen_labels
+    if chosen is not None:
+        believed = believed.on(chosen.variance)
+    setting = setting_of(believed, surface.size, _orders(purchases), options.n, options.seed)
     setting = replace(setting, shifts=surface.shifts or (surface.shift,))
+    if chosen is not None:
+        draws, _ = rehearsed_draws(believed.n_draws, options.n, options.seed)
+        setting = replace(setting, stimuli=chosen.rehearsed(draws, int(np.max(purchases.n_task))))
     team = workers or ThisProcess()
 
     def mapped(

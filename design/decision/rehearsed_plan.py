@@ -121,7 +121,11 @@ def _once(posterior: Posterior, problem: Problem, result: AllocationResult, effo
     chosen = result
     if brain is result.plan and alone is not None and gain.mean <= 0.0 and _may_be_left_out(problem, alone):
         chosen = _labels_instead(result, alone)
-    plan = shown.get(id(chosen.plan)) or realised(chosen.plan, None, rows)
+    plan = shown.get(id(chosen.plan))
+    if plan is None and alone is not None and posterior.study.candidates is not None:
+        # What choosing is worth must be rehearsed where labels are all that is planned, too.
+        plan = shown[id(alone)] if alone.allocation == chosen.plan.allocation else None
+    plan = plan or realised(chosen.plan, None, rows)
     labels = alone.allocation if alone is not None else None
     return Tried(
         result=chosen,

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
-from brainworth.design.decision.stimulus_beliefs import Ground, label_beliefs, recording_beliefs
 from brainworth.design.pilot.build import codes
 from brainworth.design.pilot.candidates import Candidates
+from brainworth.design.posterior.stimulus_beliefs import Ground, label_beliefs, recording_beliefs
 from brainworth.models.learner.choice import Beliefs, GreedyChoice, Pool, greedy_choice, random_path
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def choose(
     if of not in ("labels", "recordings"):
         raise BadInput(f"of: got {quoted(of)}. It must be 'labels' or 'recordings'.")
     if not isinstance(candidates, Candidates):
-        candidates = Candidates.from_frame(candidates, study.names.features, wish.price_column)
+        candidates = Candidates.from_frame(candidates, study.names.features, wish.price_column, study.config.stimuli)
     check_size(candidates, n, wish.repeats)
     ground = Ground.of(posterior)
     target = ground.target(wish.test)
@@ -303,4 +303,4 @@ def _remarks(candidates: Candidates, rows: list[ChosenStimulus], of: str) -> tup
         told.append(f"{len(again)} of the chosen stimuli were {word} in the pilot already: {listed(again)}.")
     if candidates.ignored:
         told.append(f"{candidates.source}: not used: {listed(candidates.ignored)}.")
-    return tuple(told)
+    return (*told, *candidates.notes)

@@ -22,7 +22,8 @@ def theory_range(posterior: Posterior, allocation: Allocation) -> Check:
     surface = posterior.surface()
     draws = posterior.draws
     bought = purchase_of(allocation)
-    order = Order(*(jnp.asarray(part[0]) for part in (bought.n_task, bought.samples, bought.subjects, bought.repeats)))
+    columns = (surface.random_labels(bought.n_task), bought.samples, bought.subjects, bought.repeats)
+    order = Order(*(jnp.asarray(column[0]) for column in columns))
     both, design = joined(median(draws.system), jnp.median(draws.people, axis=0), surface.size, order)
     aim = posterior.study.config.objective
     shifted = [factor for factor in aim.shifts or [aim.shift] if factor != 1.0]

@@ -74,11 +74,11 @@ def binding(problem: Problem, bought: Allocation, labels_only: Allocation | None
         Labels alone, if the limits allow them.
     """
     said: list[str] = []
-    most = problem.task_limits.max_labels
+    most = problem.task_limits.most
     if most is not None and most > 0 and bought.n_task >= most:
-        said.append(f"task.max_labels = {most:,}")
+        said.append(problem.task_limits.upper_limit)
     elif most is not None and labels_only is not None and labels_only.n_task >= most > 0:
-        said.append(f"task.max_labels = {most:,} (for labels alone)")
+        said.append(f"{problem.task_limits.upper_limit} (for labels alone)")
     for cost, limits in problem.modalities:
         row = bought.modalities[cost.name]
         if not row.n_samples:

@@ -100,8 +100,8 @@ def broken(problem: Problem, design: Designs) -> tuple[str, ...]:
         total = Decimal(int(problem.cents(design)[0])) * problem.cent
         said.append(f"budget.total = {problem.budget:,.2f} {problem.currency}: the design costs {total:,.2f}")
     labels, limits = int(design.n_task[0]), problem.task_limits
-    if limits.max_labels is not None and labels > limits.max_labels:
-        said.append(f"task.max_labels = {limits.max_labels:,}: the design has {labels:,} labels")
+    if limits.most is not None and labels > limits.most:
+        said.append(f"{limits.upper_limit}: the design has {labels:,} labels")
     if labels < limits.min_labels:
         said.append(f"task.min_labels = {limits.min_labels:,}: the design has {labels:,} labels")
     bought = allocation(problem, design)

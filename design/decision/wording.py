@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from brainworth.design.allocation import Allocation, AllocationResult, Problem
+from brainworth.design.decision.chosen_stimuli import assumption, chosen_record
 from brainworth.design.decision.records.details import Assumption
 from brainworth.design.decision.verdict import Decision, Gain
 from brainworth.design.pilot.study import PriorsOnly
@@ -136,7 +137,7 @@ def assumptions(posterior: Posterior, result: AllocationResult) -> list[Assumpti
             pilot,
             "The check of encoding accuracy compares held-out predictions with what the model expects.",
         ),
-        (_new_stimuli(config.objective), False, "Only the lab can know."),
+        (_new_stimuli(posterior), False, "Only the lab can know."),
         (
             "Samples are independent given their stimulus, apart from groups that are never split across folds.",
             pilot,
@@ -167,6 +168,8 @@ def assumptions(posterior: Posterior, result: AllocationResult) -> list[Assumpti
         said.append(
             ("The pilot's own data also train the final model.", False, "Set budget.reuse_pilot = false if not.")
         )
+    if chosen := assumption(posterior):
+        said.append((chosen, False, "Without choosing, leave out design.chosen_stimuli and plan again."))
     known = posterior.notes.likeness
     for modality in config.modality:
         together = modality.design.shared_stimuli or max(modality.design.repeats) > 1
@@ -193,14 +196,14 @@ def assumptions(posterior: Posterior, result: AllocationResult) -> list[Assumpti
     return [Assumption(text=text, checkable=checkable, checked=checked) for text, checkable, checked in said]
 
 
-def _new_stimuli(aim: Objective) -> str:
-    shifted = stimuli_planned_for(aim)
-    if not shifted:
-        return "New stimuli come from the same distribution as the pilot's."
-    return (
-        f"Every explainable R² is for {shifted}; stimuli that are recorded and labelled come from the same distribution as the "
-        "pilot's."
-    )
+def _new_stimuli(posterior: Posterior) -> str:
+    shifted, chosen = stimuli_planned_for(posterior.study.config.objective), posterior.study.candidates is not None
+    if shifted:
+        used = "recorded" if chosen else "recorded and labelled"
+        return f"Every explainable R² is for {shifted}; stimuli that are {used} come from the same distribution as the pilot's."
+    if chosen:
+        return "Stimuli that are recorded, and those that the model is used on, come from the same distribution as the pilot's."
+    return "New stimuli come from the same distribution as the pilot's."
 
 
 def label_count(posterior: Posterior) -> int:
@@ -235,7 +238,19 @@ def methods(posterior: Posterior, result: AllocationResult, problem: Problem) ->
         "follows from a closed-form theory (state evolution and Gaussian-design ridge regression), averaged over the "
         f"posterior. The purchase was chosen among all whole-number designs{limit} by mixed-integer programming, local "
         f"refinement and branch and bound. {aim}{f', on {stimuli}' if stimuli else ''}. {_proof(result, budgeted=budgeted)}"
+        f"{_chosen(posterior, result)}"
     ]
+
+
+def _chosen(posterior: Posterior, result: AllocationResult) -> str:
+    """Return how labelled stimuli are chosen; nothing if they are random."""
+    record = chosen_record(posterior, result.plan.allocation.n_task)
+    if record is None:
+        return ""
+    return (
+        " Stimuli to be labelled are chosen greedily by Bayesian I-optimality, which minimises the expected squared error over the "
+        f"stimuli of the study. {record.sentence}"
+    )
 
 
 def _proof(result: AllocationResult, *, budgeted: bool) -> str:

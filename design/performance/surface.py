@@ -18,12 +18,13 @@ from functools import cached_property
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 from brainworth.design.performance.purchase import Purchase
 from brainworth.models.forecast.batches import Asked, Blocks, Enrolment, batch_r2, in_blocks
 from brainworth.models.forecast.forecast import Draws, Order, PilotSize
 from brainworth.models.forecast.luck import stratified_normals
+from brainworth.models.learner.label_worth import WorthCurve
 
 _WORKERS = max(1, min(4, os.cpu_count() or 1))
 """Threads that share a batch; the compiled program runs outside of Python's lock."""
@@ -49,6 +50,8 @@ class PosteriorSurface:
     """If given: the worst of these factors, draw by draw, instead of ``shift``."""
     single_studies: bool = False
     """Whether ``explainable_r2`` is the outcome of one study a draw instead of the average over studies."""
+    label_worth: WorthCurve | None = None
+    """How many random labels those bought are worth, if they are for chosen stimuli; the formula's labels are random ones."""
     _blocks: dict[tuple[int, int, int, bool], Blocks] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -110,12 +113,17 @@ class PosteriorSurface:
         """
         system = self.chosen(draws).system
         noise = np.asarray(system.noise_variance) / np.asarray(system.signal_variance)
-        labels = np.maximum(float(self.size.labels) + np.asarray(purchase.n_task, dtype=float), 1.0)[:, None]
+        labels = np.maximum(float(self.size.labels) + self.random_labels(purchase.n_task), 1.0)[:, None]
         return (1.0 - self.expected(purchase, draws) - noise / labels) / (1.0 + 1.0 / labels)
 
     def outcomes(self, purchase: Purchase, draws: slice | None = None) -> Float[np.ndarray, "design study"]:
         """Return explainable R^2 as one study would read it off, for all studies or a slice of them."""
         return self._single.explainable_r2(purchase, draws)
+
+    def random_labels(self, n_task: Num[np.ndarray, " design"]) -> Float[np.ndarray, " design"]:
+        """Return how many labels of random stimuli those that are bought count as."""
+        bought = np.asarray(n_task, dtype=np.float64)
+        return bought if self.label_worth is None else self.label_worth.random_labels(bought)
 
     @cached_property
     def _averages(self) -> PosteriorSurface:
@@ -158,7 +166,7 @@ class PosteriorSurface:
     ) -> Float[np.ndarray, "design draw"]:
         rows = np.arange(self.n_draws)[slice(None) if draws is None else draws]
         key = (rows[0].item(), rows.size, rows[-1].item(), self.single_studies)
-        asked = Asked(_order(purchase), people, None if least is None else _order(least))
+        asked = Asked(self._order(purchase), people, None if least is None else self._order(least))
         if key not in self._blocks:
             luck = self.luck[rows] if self.single_studies else None
             self._blocks[key] = in_blocks(self.draws, rows // self.studies if self.single_studies else rows, luck)
@@ -170,13 +178,13 @@ class PosteriorSurface:
             shares = [pool.submit(self._solved, key, rows.size, _taken(asked, part)) for part in parts]
             return np.concatenate([share.result() for share in shares])
 
+    def _order(self, purchase: Purchase) -> Order:
+        people, repeats = np.maximum(purchase.subjects, 1), np.maximum(purchase.repeats, 1)
+        columns = (self.random_labels(purchase.n_task), purchase.samples, people, repeats)
+        return Order(*(np.asarray(column, dtype=np.float64) for column in columns))  # pyright: ignore[reportArgumentType]
+
     def _solved(self, key: tuple[int, int, int, bool], n_draws: int, asked: Asked) -> Float[np.ndarray, "design draw"]:
         return batch_r2(self._blocks[key], n_draws, self.size, asked, self.shifts or (self.shift,))
-
-
-def _order(purchase: Purchase) -> Order:
-    columns = (purchase.n_task, purchase.samples, np.maximum(purchase.subjects, 1), np.maximum(purchase.repeats, 1))
-    return Order(*(np.asarray(column, dtype=np.float64) for column in columns))  # pyright: ignore[reportArgumentType]
 
 
 def _known(purchase: Purchase) -> Enrolment:

@@ -20,6 +20,7 @@ from brainworth.design.common.messages import did_you_mean, listed, problem, quo
 from brainworth.design.common.toml_files import read_toml
 from brainworth.design.pilot.arrays import digest_of
 from brainworth.design.pilot.build import BINARY_LABELS, LABELS, STIMULI, Names, PilotTables, build_pilot
+from brainworth.design.pilot.candidates import Candidates, wanted
 from brainworth.design.pilot.folder import Folder, sha256
 from brainworth.design.pilot.new_stimuli import New
 from brainworth.design.pilot.readers import read_recordings, recordings_in_memory, table_in_memory
@@ -27,7 +28,7 @@ from brainworth.design.pilot.rules.answers import Answers
 from brainworth.design.pilot.rules.blocks import FeatureBlock
 from brainworth.design.pilot.rules.cleaning import cleaned
 from brainworth.design.pilot.rules.losses import Loss
-from brainworth.design.pilot.tables.tables import Wanted
+from brainworth.design.pilot.tables.tables import Table, Wanted
 from brainworth.design.study_file.aim import Objective
 from brainworth.design.study_file.config import StudyConfig, parse_study
 from brainworth.design.study_file.plausible import unlikely
@@ -77,6 +78,13 @@ class Study:
     """Sentences about what was left out or ignored."""
     losses: tuple[Loss, ...] = ()
     """What was left out, merged or changed on the way from the files to the pilot, by reason and person."""
+    candidates: Candidates | None = None
+    """Stimuli that the plan's labels are chosen from; none if labels are for random stimuli."""
+
+    @property
+    def pool(self) -> tuple[int, str] | None:
+        """Number of stimuli that labels are chosen from, and how messages call them; none if labels are for random stimuli."""
+        return None if self.candidates is None else (len(self.candidates), self.candidates.source)
 
     @property
     def pilot(self) -> Pilot:
@@ -96,6 +104,31 @@ class Study:
     def with_pilot(self, pilot: Pilot) -> Self:
         """Return the study with another pilot of the same names."""
         return replace(self, material=PilotData(pilot, self.names))
+
+    def with_random_labels(self) -> Self:
+        """Return the study with labels for random stimuli."""
+        return replace(self, candidates=None)
+
+    def _with_choice(self, pool: Table | None, place: object) -> Self:
+        """Return the study with the stimuli that it chooses labels from, if it does; ``pool`` is their table, if there is one."""
+        design = self.config.design
+        if not design.chosen_stimuli:
+            return self
+        if pool is None:
+            found = Candidates.unlabelled(self.pilot, self.names)
+            if not len(found):
+                wrong = "labels are to be chosen (chosen_stimuli = true), and every stimulus of the study has a label already"
+                raise problem(
+                    place, "design", wrong, 'Name a table of further stimuli: [design] candidates = "pool.csv".'
+                )
+        else:
+            found = Candidates.from_table(pool, self.names.features)
+        least = self.config.task.min_labels
+        if least > len(found):
+            wrong = f"{least:,} labels must be bought, and {found.source} has {len(found):,} stimuli to choose from"
+            raise problem(place, "task > min_labels", wrong, "Lower min_labels, or add stimuli to the pool.")
+        told = f"New labels are for stimuli chosen from {found.source}, {len(found):,} in all."
+        return replace(self, candidates=found, remarks=(*self.remarks, told, *found.notes))
 
     def _data(self) -> PilotData:
         if not isinstance(self.material, PilotData):
@@ -127,6 +160,11 @@ class Study:
         data = read_toml(path, path)
         config = parse_study(data, path)
         folder = Folder(path, config.study.data_root, allow_outside=allow_outside)
+        without_pilot = config.task.labels is None and not any(m.recordings or m.summaries for m in config.modality)
+        if config.design.chosen_stimuli and (config.system is not None or without_pilot):
+            wrong = "stimuli can only be chosen for a study with a pilot of labelled stimuli"
+            right = "Add stimuli and labels to the study file, or take out chosen_stimuli."
+            raise problem(path, "design > chosen_stimuli", wrong, right)
         if config.system is not None:
             file = config.system.file
             system = read_system(folder.path(file, "system > file"), file).reordered(config.modality_names, file)
@@ -139,7 +177,7 @@ class Study:
             ]
             remarks = (f"{path.name}: [system] is given, so no pilot is read: {listed(skipped)}.",) if skipped else ()
             return cls(config, folder.digest, system, path.parent, remarks)
-        if config.task.labels is None and not any(m.recordings or m.summaries for m in config.modality):
+        if without_pilot:
             return cls._from_priors(config, folder, path)
         table = config.stimuli.table if config.stimuli else None
         if table is None or config.task.labels is None:
@@ -156,6 +194,11 @@ class Study:
         remarks = (*built.remarks, *unlikely(config))
         material = PilotData(built.pilot, built.names)
         study = cls(config, folder.digest, material, path.parent, remarks, built.losses)
+        given, pool = config.design, None
+        if given.chosen_stimuli and given.candidates is not None:
+            asked = wanted(built.names.features, given=config.stimuli)
+            pool = folder.table(given.candidates, "design > candidates", asked)
+        study = study._with_choice(pool, path)
         named = {m.name: m.summaries for m in config.modality if m.summaries}
         files = dict.fromkeys(name for names in named.values() for name in names)
         return study._summarised({f: folder.path(f, "modality > summaries") for f in files}, named) if files else study
@@ -228,6 +271,7 @@ class Study:
         labels: pd.DataFrame | xr.DataArray | xr.Dataset,
         recordings: Mapping[str, Any],
         config: StudyConfig | Mapping[str, Any],
+        candidates: pd.DataFrame | None = None,
     ) -> Self:
         """Return a study built from tables in memory.
 
@@ -243,6 +287,9 @@ class Study:
             windows of the modality's reader. xarray objects carry them as coordinates.
         config : StudyConfig or mapping
             As the study file; paths in it are not read.
+        candidates : DataFrame, optional
+            Stimuli that labels are chosen from, if the configuration's design chooses them, with the columns of ``stimuli``;
+            default those of ``stimuli`` without a label.
 
         Raises
         ------
@@ -273,7 +320,11 @@ class Study:
         digest["config"] = hashlib.sha256(parsed.model_dump_json().encode()).hexdigest()
         built = build_pilot(tables, parsed.study.spelling.model_dump(), _blocks(parsed), _new(parsed))
         remarks = (*built.remarks, *unlikely(parsed))
-        return cls(parsed, digest, PilotData(built.pilot, built.names), remarks=remarks, losses=built.losses)
+        pool = _pool_in_memory(candidates, parsed, built.names)
+        if pool is not None:
+            digest["candidates"] = digest_of(pool)
+        study = cls(parsed, digest, PilotData(built.pilot, built.names), remarks=remarks, losses=built.losses)
+        return study._with_choice(pool, parsed.study.title)
 
     @classmethod
     def from_arrays(
@@ -283,6 +334,7 @@ class Study:
         recordings: Mapping[str, Mapping[str, tuple[np.ndarray, Any]]],
         config: StudyConfig | Mapping[str, Any],
         group: np.ndarray | None = None,
+        candidates: np.ndarray | None = None,
     ) -> Self:
         """Return a study built from arrays; a stimulus is a row of ``features``.
 
@@ -299,6 +351,9 @@ class Study:
             As the study file; paths in it are not read.
         group : ndarray, optional
             Group of each stimulus, never split across folds.
+        candidates : ndarray, shape (stimulus, feature), optional
+            Features of the stimuli that labels are chosen from, if the configuration's design chooses them; default the rows
+            of ``features`` without a label.
 
         Raises
         ------
@@ -316,12 +371,31 @@ class Study:
                 raise problem("group", "", f"there are {len(group)} groups", right)
             table.insert(0, "group", pd.Series(list(group), dtype=object))
         table.insert(0, "stimulus", np.arange(len(table)))
+        pool = None if candidates is None else array_frame(candidates, "candidates", "feature")
+        if pool is not None:
+            pool.insert(0, "stimulus", np.arange(len(table), len(table) + len(pool)))
         return cls.from_frames(
             stimuli=table,
             labels=labels_frame(labels, len(table)),
             recordings={name: recordings_table(name, people) for name, people in recordings.items()},
             config=config,
+            candidates=pool,
         )
+
+
+def _pool_in_memory(candidates: pd.DataFrame | None, config: StudyConfig, names: Names) -> Table | None:
+    """Return the table of candidates of a study in memory, if there is one."""
+    chosen, named = config.design.chosen_stimuli, config.design.candidates
+    if candidates is None:
+        if chosen and named is not None:
+            wrong = f"the configuration names {quoted(named)}, and paths in it are not read"
+            raise problem("candidates", "", wrong, "Give the table itself: candidates=pandas.read_csv(...).")
+        return None
+    if not chosen:
+        wrong = "stimuli to choose from are given, and the study chooses none"
+        right = 'Add design={"chosen_stimuli": True}, or leave candidates out.'
+        raise problem("candidates", "", wrong, right)
+    return table_in_memory(candidates, "candidates", wanted(names.features, given=config.stimuli))
 
 
 def _blocks(config: StudyConfig) -> list[FeatureBlock]:

@@ -184,7 +184,7 @@ def one_split(study: Study, split: int, seed: int) -> list[Point]:
             f"part and check the rest. A backtest needs about {4 * MINIMUM} labels in at least 8 groups."
         )
     small = pilots[0]
-    posterior = fit_for_forecast(study.with_pilot(small), seed)
+    posterior = fit_for_forecast(study.with_random_labels().with_pilot(small), seed)
     extra = [(_brain(p) / max(_brain(small), 1) - 1.0, float(len(p.label) - len(small.label))) for p in pilots]
     forecasts = _forecast(posterior, extra)
     laws = _power_law(small, [len(p.label) for p in pilots], rng)

@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -29,6 +30,7 @@ from brainworth.design.pilot.study import PriorsOnly, Study
 from brainworth.design.pilot.summaries.limits import require_seed
 from brainworth.design.posterior import archive
 from brainworth.design.posterior.assumptions import seen_assumptions
+from brainworth.design.posterior.chosen_labels import ChosenLabels
 from brainworth.design.posterior.literature import study_priors
 from brainworth.design.posterior.notes import Learned, Notes, Sampler, people_with_gains, pilot_notes, predictive_groups
 from brainworth.design.study_file.system_file import NamedSystem
@@ -69,10 +71,18 @@ def fingerprint(study: Study, seed: int) -> str:
         "blocks": [block.model_dump(mode="json") for block in config.stimuli.block] if config.stimuli else [],
         "types": None if config.stimuli is None else (config.stimuli.type, config.stimuli.new),
         "modalities": [(m.name, m.recordings, m.reader.model_dump(mode="json")) for m in config.modality],
-        "inputs": {name: value for name, value in sorted(study.digest.items()) if not name.endswith(".toml")},
+        "inputs": {name: value for name, value in sorted(study.digest.items()) if _is_data(study, name)},
         "system": sorted(study.digest.items()) if isinstance(study.material, NamedSystem) else None,
     }
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+
+
+def _is_data(study: Study, name: str) -> bool:
+    """Return whether a posterior depends on an input: not on study files, nor on stimuli that are only chosen from."""
+    pool, stimuli = study.config.design.candidates, study.config.stimuli
+    table = None if stimuli is None else stimuli.table
+    chosen_from = {"candidates"} if pool is None or pool == table else {"candidates", PurePosixPath(pool).as_posix()}
+    return not name.endswith(".toml") and (study.candidates is None or name not in chosen_from)
 
 
 @dataclass(frozen=True)
@@ -108,7 +118,17 @@ class Posterior:
         size = self.pilot
         if not self.study.config.budget.reuse_pilot:
             size = replace(size, samples=jnp.zeros_like(size.samples), labels=jnp.zeros(()))
-        return PosteriorSurface(self.study.config.modality_names, self.draws, size)
+        worth = None if self.chosen_labels is None else self.chosen_labels.worth
+        return PosteriorSurface(self.study.config.modality_names, self.draws, size, label_worth=worth)
+
+    @cached_property
+    def chosen_labels(self) -> ChosenLabels | None:
+        """The stimuli that labels are for and what choosing them is worth; none if labels are for random stimuli.
+
+        Computed when it is first asked for: a pass over the pilot, and a choice.
+        """
+        candidates = self.study.candidates
+        return None if candidates is None else ChosenLabels.of(cast("Any", self), candidates)
 
     @property
     def people(self) -> dict[str, int]:

@@ -48,12 +48,19 @@ def in_a_page(version: str) -> dict[str, str]:
 
 def grant(saved: Saved) -> str:
     """Return the sample-size paragraph of a grant application."""
-    return " ".join([_request(saved), _because(saved), _range(saved), _basis(saved), _MEASURE])
+    return " ".join([_request(saved), _because(saved), *_chosen(saved), _range(saved), _basis(saved), _MEASURE])
 
 
 def registered(saved: Saved) -> str:
     """Return the sampling plan of a registered report."""
-    parts = [f"Sampling plan. {_will(saved)}", _aim(saved), *_losses(saved), _stopping(saved), _rule(saved)]
+    parts = [
+        f"Sampling plan. {_will(saved)}",
+        *_chosen(saved),
+        _aim(saved),
+        *_losses(saved),
+        _stopping(saved),
+        _rule(saved),
+    ]
     return " ".join(part for part in parts if part)
 
 
@@ -136,6 +143,10 @@ def _basis(saved: Saved) -> str:
     if saved.pilot_labels:
         held.append(f"{count(saved.pilot_labels)} labels")
     return f"{tool} from a pilot of {listed(held)}."
+
+
+def _chosen(saved: Saved) -> list[str]:
+    return [] if saved.plan.chosen_stimuli is None else [saved.plan.chosen_stimuli.sentence]
 
 
 def _will(saved: Saved) -> str:

@@ -24,6 +24,7 @@ from brainworth.design.common.fields import (
 from brainworth.design.common.messages import did_you_mean, explain, quoted, value_problem
 from brainworth.design.study_file.aim import Budget, Objective
 from brainworth.design.study_file.constraint import Constraint, check_constraints
+from brainworth.design.study_file.design import StudyDesign
 from brainworth.design.study_file.modality import FREE, Modality, Tiers
 from brainworth.design.study_file.money import Price
 from brainworth.design.study_file.priors import Priors
@@ -156,6 +157,8 @@ class StudyConfig(Section):
     """Money and time."""
     objective: Objective = Objective()
     """Which plan is best."""
+    design: StudyDesign = StudyDesign()
+    """Which stimuli the plan's labels are for."""
     constraint: Annotated[list[Constraint], Field(max_length=100)] = Field(default_factory=list)
     """Conditions of your own, one [[constraint]] block each."""
     system: KnownSystem | None = None

@@ -81,6 +81,23 @@ def data_of(size: PilotSize, order: Order) -> Data:
 
 
 @dataclass(frozen=True)
+class KnownStimuli:
+    """What is known of a study's stimuli where the plan's labels are for chosen ones: these very stimuli are labelled.
+
+    They were chosen for the latents that the pilot found: latents of a world are drawn around those.
+    """
+
+    pilot: Float[np.ndarray, "label direction"]
+    """Coordinates of the stimulus of every label of the pilot."""
+    chosen: Float[np.ndarray, "label direction"]
+    """Coordinates of the stimuli that are labelled next, in their order."""
+    latent_mean: Float[np.ndarray, "world direction latent"]
+    """Mean weights of every latent given the pilot's recordings, by world."""
+    latent_spread: Float[np.ndarray, "world direction latent"]
+    """Their standard deviations."""
+
+
+@dataclass(frozen=True)
 class Setting:
     """Everything that rehearsals have in common; a worker needs nothing else."""
 
@@ -94,6 +111,8 @@ class Setting:
     """Variance factors of test stimuli outside of the latents' span; the worst of them counts."""
     effort: EncoderEffort = field(default_factory=lambda: EncoderEffort(tolerance=0.01, turns=6, noise_rounds=0))
     """Of stage 1; recordings are drawn with white noise, and the learner is told so. Ending early moves R^2 by less than .001."""
+    stimuli: KnownStimuli | None = None
+    """Known stimuli that are labelled; if not given, labels are for random ones."""
 
 
 @dataclass(frozen=True)
@@ -111,11 +130,20 @@ class World:
     """Gain of each new person."""
 
     @classmethod
-    def drawn(cls, truth: Parameters, index: int, rng: np.random.Generator) -> World:
-        """Return a world of one draw: latents and misaligned part from their priors as they are (THEORY section 7)."""
+    def drawn(
+        cls, truth: Parameters, index: int, rng: np.random.Generator, stimuli: KnownStimuli | None = None
+    ) -> World:
+        """Return a world of one draw: latents and misaligned part from their priors as they are (THEORY section 7).
+
+        With known stimuli, latents are drawn from what the pilot's recordings leave open.
+        """
         share, tau = truth.alignment[index], np.sqrt(truth.signal_variance[index])
         p, k = len(truth.variance), len(share)
-        maps = rng.standard_normal((p, k)) * np.sqrt(truth.shares(truth.brain_exponent[index]))[:, None]
+        maps = rng.standard_normal((p, k))
+        if stimuli is None:
+            maps *= np.sqrt(truth.shares(truth.brain_exponent[index]))[:, None]
+        else:
+            maps = stimuli.latent_mean[index] + maps * stimuli.latent_spread[index]
         weights = np.sqrt(share) * rng.choice([-1.0, 1.0], k)
         aligned = min(float(share.sum()), 1.0)
         rest = np.sqrt((1.0 - aligned) * truth.shares(truth.task_exponent[index])) * rng.standard_normal(p)
@@ -151,7 +179,7 @@ class Material:
 
     def __init__(self, setting: Setting, index: int) -> None:
         self.setting, self.index = setting, index
-        self.world = World.drawn(setting.truth, index, self._rng(0))
+        self.world = World.drawn(setting.truth, index, self._rng(0), setting.stimuli)
         amounts = [amount for data in setting.designs for amount in data.brain]
         self.steps = {key: sorted({a.stimuli for a in amounts if _key(a) == key}) for key in map(_key, amounts)}
         self.label_steps = sorted({data.labels for data in setting.designs})
@@ -187,12 +215,28 @@ class Material:
 
     def labels(self, data: Data) -> tuple[LabelStatistics, LabelStatistics]:
         """Return the pilot's labels, and all of them."""
+        if self.setting.stimuli is not None:
+            return self._known_labels(data, self.setting.stimuli)
         world = self.world
         pilot = simulated_labels(self._rng(5), data.pilot_labels, world.task_map, world.noise_variance)
         total = pilot
         for start, stop in _pairs([size for size in self.label_steps if 0 < size <= data.labels]):
             total = total + simulated_labels(self._rng(6, start), stop - start, world.task_map, world.noise_variance)
         return pilot, total
+
+    def _known_labels(self, data: Data, stimuli: KnownStimuli) -> tuple[LabelStatistics, LabelStatistics]:
+        """Return the pilot's labels, and all of them, of known stimuli."""
+        most = self.label_steps[-1]
+        pilot = self._labelled(5, stimuli.pilot if data.pilot_labels else stimuli.pilot[:0])
+        return pilot, pilot + self._labelled(6, stimuli.chosen[:most], data.labels)
+
+    def _labelled(
+        self, code: int, rows: Float[np.ndarray, "label direction"], first: int | None = None
+    ) -> LabelStatistics:
+        """Return the statistics of labels of some stimuli; of the first so many, whose labels are the same for all designs."""
+        noise = np.sqrt(self.world.noise_variance) * self._rng(code).standard_normal(len(rows))
+        rows, noise = rows[:first], noise[:first]
+        return LabelStatistics.of(rows, rows @ self.world.task_map + noise)
 
 
 def _key(amount: Amount) -> tuple[int, ...]:

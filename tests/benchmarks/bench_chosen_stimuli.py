@@ -23,10 +23,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from brainworth.design.common.runtime import use_compilation_cache
-from brainworth.design.decision.stimulus_beliefs import Ground, label_beliefs
 from brainworth.design.pilot.datasets import fetch
 from brainworth.design.pilot.study import Study
 from brainworth.design.posterior.fit import fit_for_forecast
+from brainworth.design.posterior.stimulus_beliefs import Ground, label_beliefs
 from brainworth.models.learner.choice import Pool, greedy_choice
 from brainworth.models.learner.learner import BrainInformedRegressor
 

@@ -137,6 +137,22 @@ class Exchange(Record):
     break_even_price: Summary | None = None
 
 
+class ChosenStimuli(Record):
+    """What it is worth that the plan's labels are for chosen stimuli."""
+
+    pool: str
+    """Where they are chosen from."""
+    candidates: int
+    """Stimuli there."""
+    chosen: int
+    """Labels whose stimuli are chosen one after the other; the plan's others are for random stimuli of the pool."""
+    saved: Summary
+    """Labels of random stimuli of the pool that would teach as much, less those of the plan."""
+    counted_as: Summary
+    """Labels of random stimuli like the pilot's that the forecast counts the plan's labels as."""
+    sentence: str
+
+
 class NearOptimal(Record):
     """Ranges of allocations that are as good as the plan, within `tolerance` relative to its utility."""
 
@@ -195,6 +211,8 @@ class Plan(HasCard, Record):
     performance: Performance
     alternatives: dict[str, Alternative] = Field(default_factory=dict)
     verdict: Verdict
+    chosen_stimuli: ChosenStimuli | None = None
+    """What choosing the labelled stimuli is worth, if the study chooses them and labels are bought."""
     exchange_rate: dict[str, Exchange] = Field(default_factory=dict)
     near_optimal: NearOptimal | None = None
     certificate: Certificate | None = None
@@ -242,6 +260,8 @@ def _notes(plan: Plan) -> list[str]:
     if verdict.gain is not None:
         chance = "" if verdict.probability is None else f", probability {verdict.probability:.0%}"
         notes.append(f"Gain over labels alone: {interval(verdict.gain, signed=True)}{chance}")
+    if plan.chosen_stimuli is not None:
+        notes.append(plan.chosen_stimuli.sentence)
     worried = [check for check in plan.health.checks if check.status != "ok"]
     if worried:
         notes.append(

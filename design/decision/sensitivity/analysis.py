@@ -39,7 +39,7 @@ def decision_of(posterior: Posterior, plan: Plan, problem: Problem | None = None
 
     Without the problem that the plan solves, it is that of the study.
     """
-    problem = problem or problem_from_config(posterior.study.config, posterior.people)
+    problem = problem or problem_from_config(posterior.study.config, posterior.people, posterior.study.pool)
     if problem.budget is None:
         problem = replace(problem, budget=Decimal(str(plan.cost.total)))
     return Decision.of(problem, posterior.surface(), allocation_of(plan))

@@ -61,7 +61,7 @@ def elasticities(decision: Decision) -> list[Elasticity]:
     surface = decision.surface
     bought = decision.problem.purchase(decision.designs.take(slice(0, 1)))
     order = Order(
-        n_task=jnp.asarray(float(bought.n_task[0])),
+        n_task=jnp.asarray(float(surface.random_labels(bought.n_task)[0])),
         samples=jnp.asarray(bought.samples[0], dtype=jnp.float64),
         subjects=jnp.asarray(bought.subjects[0], dtype=jnp.float64),
         repeats=jnp.asarray(bought.repeats[0], dtype=jnp.float64),

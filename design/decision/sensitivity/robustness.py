@@ -104,9 +104,10 @@ def without_person(study: Study, decision: Decision, index: int, usual: float) -
     pilot = study.pilot
     recording = pilot.recordings[index]
     rest = tuple(other for i, other in enumerate(pilot.recordings) if i != index)
-    reduced = study.with_pilot(replace(pilot, recordings=rest))
+    reduced = study.with_random_labels().with_pilot(replace(pilot, recordings=rest))
     posterior = fit_for_forecast(reduced, study.config.study.seed)
-    values = replace(decision, surface=posterior.surface()).under()
+    surface = replace(posterior.surface(), label_worth=decision.surface.label_worth)
+    values = replace(decision, surface=surface).under()
     return PersonLeftOut(modality=recording.modality, subject=recording.subject, **_row(decision, values, usual))
 
 

@@ -31,6 +31,8 @@ class Answers:
     """What to do with rows that occur twice; ``None``: ask."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """By a column's name in the table: the key that it is."""
+    may_lack: bool = False
+    """Whether the table may lack columns of ``columns``: they were said of another table of its kind."""
     spelling: Mapping[str, Spelling] = field(default_factory=dict)
     """By key: whether names that differ in spelling are one ("merge") or several ("exact"); absent: ask."""
 

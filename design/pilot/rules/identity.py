@@ -109,13 +109,13 @@ def renamed(names: Iterable[str], answers: Answers, source: str) -> list[str]:
     """
     names, place = list(names), f"{answers.section} columns"
     for name in answers.columns:
-        if name not in names:
+        if name not in names and not answers.may_lack:
             right = f"The columns are {listed(names)}.{did_you_mean(name, names)}"
             raise problem(source, place, f"there is no column {quoted(name)}", right)
     keys = list(answers.columns.values())
     new = {name: key for name, key in answers.columns.items() if keys.count(key) == 1}
     for name, key in answers.columns.items():
-        if key in names and key not in answers.columns:
+        if name in names and key in names and key not in answers.columns:
             right = f"Take {quoted(name)} out of columns, or call the column {quoted(key)} otherwise."
             raise problem(
                 source, place, f"{quoted(name)} is to be {quoted(key)}, and there is a column of that name", right

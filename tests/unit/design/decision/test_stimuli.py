@@ -16,16 +16,18 @@ from brainworth.design.cli import stimuli as command
 from brainworth.design.cli.app import main
 from brainworth.design.common.errors import BadInput
 from brainworth.design.decision.stimuli import ChoiceOptions, StimulusChoice, choose
-from brainworth.design.decision.stimulus_beliefs import Ground, label_beliefs, recording_beliefs, task_prior
 from brainworth.design.pilot.candidates import Candidates
 from brainworth.design.pilot.study import Study
 from brainworth.design.posterior import fit
 from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.stimulus_beliefs import Ground, label_beliefs, recording_beliefs, task_prior
+from brainworth.design.study_file.config import Stimuli
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.learner.choice import Pool, greedy_choice
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.theory.system import Spectrum, System
 from brainworth.models.worlds.simulate import SourceSize, StudySize, Truth, simulate_study
+from sites import PEOPLE, exchanged, tables, write_site, write_study
 
 P, STIMULI, LABELS = 30, 400, 40
 CONFIG = {
@@ -259,6 +261,18 @@ def test_the_command_writes_table_and_figure(
     assert "ends in .csv" in capsys.readouterr().err
     assert main([*given[:2], "--candidates", "nowhere.csv", "--n", "2", "--out", str(tmp_path / "c.csv")]) == 2
     assert "does not exist" in capsys.readouterr().err
+    alone = ["stimuli", "study.toml", "--n", "5", "--out", str(tmp_path / "own.csv")]
+    assert main(alone) == 2
+    assert "no stimuli to choose from" in capsys.readouterr().err
+    assert not (tmp_path / "own.csv").exists()
+    own = Candidates.unlabelled(posterior.study.pilot, posterior.study.names)
+    named = replace(posterior.study, candidates=own)
+    monkeypatch.setattr("brainworth.design.pilot.study.Study.from_file", lambda _: named)
+    assert main([*alone, "--quiet"]) == 0
+    chosen = {row["stimulus"] for row in csv.DictReader((tmp_path / "own.csv").read_text().splitlines())}
+    assert chosen <= set(own.stimulus)
+    assert main([*alone, "--price-column", "money"]) == 2
+    capsys.readouterr()
     command.show_choice(_choice(posterior, truth))
     assert "random ones" in capsys.readouterr().out
 
@@ -267,3 +281,78 @@ def _choice(posterior: Posterior, truth: Truth) -> StimulusChoice:
     return choose(
         posterior, Candidates.from_frame(_frame(_new(50, truth, 9), posterior.study), posterior.study.names.features), 5
     )
+
+
+def test_keys_of_candidates_may_be_called_as_in_the_table_of_stimuli(
+    world: tuple[Posterior, Pilot, Truth], tmp_path: Path
+) -> None:
+    """[stimuli] columns and missing count for candidates, too; a pool that calls its keys by their own names is read as well."""
+    posterior, _, truth = world
+    config = posterior.study.config
+    given = Stimuli(table="stimuli.csv", columns={"word": "stimulus", "sentence": "group"}, missing=[-999.0])
+    study = replace(posterior.study, config=config.model_copy(update={"stimuli": given}))
+    table = _frame(_new(20, truth, 5), study)
+    table.iloc[3, 1] = -999
+    table.insert(1, "sentence", [f"s{i // 2}" for i in range(20)])
+    features = study.names.features
+    table.rename(columns={"stimulus": "word"}).to_csv(tmp_path / "named.csv", index=False)
+    named = Candidates.from_file(tmp_path / "named.csv", features, given=given)
+    assert len(named) == 19
+    assert named.group[:2] == ("s0", "s0")
+    assert any("left out" in note for note in named.notes)
+    own = table.rename(columns={"sentence": "group"})
+    assert Candidates.from_frame(own, features, given=given).stimulus == named.stimulus
+    found = choose(replace(posterior, study=study), table.rename(columns={"stimulus": "word"}), 4)
+    assert {row.group for row in found.rows} <= set(named.group)
+    assert any("left out" in remark for remark in found.remarks)
+    with pytest.raises(BadInput, match=r"\[stimuli\] columns"):
+        Candidates.from_frame(table.rename(columns={"stimulus": "target"}), features, given=given)
+
+
+def test_stimuli_are_chosen_where_recordings_are_known_by_summaries(tmp_path: Path) -> None:
+    """Summaries of two sites, instead of their recordings, lead to the choice of the pooled recordings."""
+    data = tables()
+    people = [{"EEG": ("p1", "p2"), "fMRI": ("p1",)}, {"EEG": ("p3", "p4"), "fMRI": ("p3", "q1")}]
+    (tmp_path / "plan").mkdir()
+    sites = [write_site(tmp_path / name, data, held) for name, held in zip("ab", people, strict=True)]
+    summaries = [path.name for path in exchanged(tmp_path / "plan", sites)]
+    blocks = [{"name": name, "cost": {"per_sample": 0.5}, "summaries": summaries} for name in PEOPLE]
+    studies = (
+        Study.from_file(write_study(tmp_path / "plan", data, blocks)),
+        Study.from_file(write_site(tmp_path / "pooled", data, PEOPLE)),
+    )
+    pool = data["stimuli"].assign(stimulus=[f"new {i}" for i in range(len(data["stimuli"]))])
+    for of in ("labels", "recordings"):
+        together, pooled = (
+            choose(
+                _two_modalities(study),
+                pool,
+                12,
+                of=of,
+                options=ChoiceOptions(modality="EEG" if of == "recordings" else None),
+            )
+            for study in studies
+        )
+        assert [row.stimulus for row in together.rows] == [row.stimulus for row in pooled.rows]
+        assert together.risk_after.mean == pytest.approx(pooled.risk_after.mean, rel=1e-3)
+    assert _two_modalities(studies[0]).study.pilot.recordings[0].stimulus.size > 0
+
+
+def _two_modalities(study: Study) -> Posterior:
+    """A posterior of the sites' study that knows its parameters."""
+    latents = study.config.priors.max_latents
+    energy = np.zeros(latents)
+    energy[:2] = 0.4, 0.2
+    system = System(
+        spectrum=Spectrum.power_law(6, 1.0),
+        signal_variance=jnp.ones(1),
+        noise_variance=jnp.ones(1),
+        alignment=jnp.asarray(energy)[None],
+        snr=jnp.asarray([energy, energy])[None],
+        channels=jnp.asarray([9.0, 14.0]),
+        brain_exponent=jnp.ones(1),
+        task_exponent=jnp.ones(1),
+    )
+    one, none = jnp.ones(2), jnp.zeros(2)
+    size = PilotSize(400.0 * one, 3.0 * one, one, none, jnp.asarray(110.0), one, none, one)
+    return Posterior(study, Draws(system, jnp.ones((1, 2, MAX_PEOPLE))), size, 1.0)

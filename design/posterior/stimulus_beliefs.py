@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
-from brainworth.models.forecast.forecast import SYSTEM_AXES, Order, joined
+from brainworth.models.forecast.forecast import SYSTEM_AXES, Order, PilotSize, joined
 from brainworth.models.learner.choice import Beliefs
 from brainworth.models.pilot.evidence import prior_variance
 from brainworth.models.pilot.summary import Summary, summarise
@@ -76,12 +76,13 @@ class Ground:
         draws = self.posterior.draws
         total = int(draws.people.shape[0])
         return [
-            (_one(draws.system, int(index)), np.asarray(draws.people[int(index)]))
+            (one_system(draws.system, int(index)), np.asarray(draws.people[int(index)]))
             for index in np.linspace(0, total - 1, min(count, total)).round()
         ]
 
 
-def _one(systems: System, index: int) -> System:
+def one_system(systems: System, index: int) -> System:
+    """Return one draw of a batch of systems."""
     return jax.tree.map(
         lambda axis, leaf: leaf if axis is None or leaf is None else leaf[index],
         SYSTEM_AXES,
@@ -106,30 +107,60 @@ def label_beliefs(ground: Ground, target: Float[np.ndarray, "column column"]) ->
     return prior.observed(rows, noise / labels.count[:, None])
 
 
+def beliefs_without_pilot(ground: Ground, target: Float[np.ndarray, "column column"]) -> Beliefs:
+    """Return what is believed about the task's weights by a learner that is trained without the pilot's data."""
+    draws = [system for system, _ in ground.thinned(LABEL_DRAWS)]
+    covariance: list[Matrix] = []
+    for system in draws:
+        alignment, signal = np.asarray(system.alignment), float(system.signal_variance)
+        latent = prior_variance(ground.variance, float(system.brain_exponent))
+        task = prior_variance(ground.variance, float(system.task_exponent))
+        weights = signal * (alignment.sum() * latent + (1.0 - alignment.sum()) * task)
+        covariance.append(
+            np.diag(np.append(INTERCEPT * float(system.signal_variance + system.noise_variance), weights))
+        )
+    noise = np.array([float(system.noise_variance) for system in draws])
+    share = np.full(len(draws), 1.0 / len(draws))
+    return Beliefs(np.stack(covariance), noise[None, :], share, np.arange(len(draws)), target)
+
+
 def task_prior(ground: Ground, system: System, people: Matrix) -> Matrix:
     """Return the covariance of the task's weights after stage 1 (THEORY section 3), intercept first."""
-    size, variance = ground.posterior.pilot, ground.variance
-    nothing = jnp.zeros(people.shape[0])
-    both, design = joined(
-        system, jnp.asarray(people), size, Order(jnp.zeros(()), nothing, nothing + 1.0, nothing + 1.0)
-    )
-    precision = np.asarray(encode(both, design).precision)
+    variance = ground.variance
     energy = float(system.signal_variance) * np.asarray(system.alignment)
-    latent = prior_variance(variance, float(system.brain_exponent)) * variance
     task = prior_variance(variance, float(system.task_exponent)) * variance
-    maps = np.zeros((len(variance), len(energy)))
+    maps, left = latents_after_pilot(ground, system, people)
+    rest = (float(system.signal_variance) - energy.sum()) * task + left @ energy
+    known = maps * np.sqrt(energy)
+    covariance = np.zeros((len(variance) + 1, len(variance) + 1))
+    covariance[0, 0] = INTERCEPT * float(system.signal_variance + system.noise_variance)
+    covariance[1:, 1:] = np.diag(rest / variance) + known @ known.T
+    return covariance
+
+
+def latents_after_pilot(
+    ground: Ground, system: System, people: Matrix
+) -> tuple[Float[np.ndarray, "direction latent"], Float[np.ndarray, "direction latent"]]:
+    """Return what the pilot's recordings leave of every latent: mean weights, and the share of its variance still unknown."""
+    variance = ground.variance
+    maps = np.zeros((len(variance), len(np.asarray(system.alignment))))
     if ground.summary.encoder is not None:
         found = ground.summary.encoder.maps
         maps[:, : found.shape[1]] = found
     spread = np.sqrt(variance @ maps**2)
     learned = spread > 1e-12
+    precision = np.asarray(_precision(system, jnp.asarray(people), ground.posterior.pilot))
+    latent = prior_variance(variance, float(system.brain_exponent)) * variance
     left = latent[:, None] / (1.0 + latent[:, None] * np.where(learned, precision, 0.0))
-    rest = (float(system.signal_variance) - energy.sum()) * task + left @ energy
-    known = maps[:, learned] / spread[learned] * np.sqrt(np.maximum(energy * (1.0 - left.sum(axis=0)), 0.0)[learned])
-    covariance = np.zeros((len(variance) + 1, len(variance) + 1))
-    covariance[0, 0] = INTERCEPT * float(system.signal_variance + system.noise_variance)
-    covariance[1:, 1:] = np.diag(rest / variance) + known @ known.T
-    return covariance
+    size = np.sqrt(np.maximum(1.0 - left.sum(axis=0), 0.0))
+    return np.where(learned, maps / np.where(learned, spread, 1.0) * size, 0.0), left
+
+
+@jax.jit
+def _precision(system: System, people: Array, size: PilotSize) -> Array:
+    """Return the precision of every latent's weights after the pilot, (direction or 1, latent)."""
+    nothing = jnp.zeros(people.shape[0])
+    return encode(*joined(system, people, size, Order(jnp.zeros(()), nothing, nothing + 1.0, nothing + 1.0))).precision
 
 
 @dataclass(frozen=True)
