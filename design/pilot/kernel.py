@@ -1,9 +1,9 @@
 """A kernel as the features of a study: a Gram matrix over its stimuli, read, checked, and turned into columns of features.
 
 In: an npz file with the arrays ``stimulus`` (ids) and ``gram``, optionally ``group``; or a data frame, or ids and matrix, in
-memory. Out: ``Gram``; the table of the stimuli with the kernel's features beside its own columns. What can go wrong: a matrix that is
-not square, not symmetric or not positive semi-definite beyond rounding, values that are not finite, ids that are missing, double or
-unknown; each is a ``BadInput``. No pickle is ever loaded.
+memory. Out: ``Gram``; the table of the stimuli with the kernel's features beside its own columns. What can go wrong: a matrix that
+is not square, not symmetric or not positive semi-definite beyond rounding, values that are not finite, ids that are missing, double
+or unknown; each is a ``BadInput``. No pickle is ever loaded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from brainworth.design.common.messages import did_you_mean, listed, one_line, problem, quoted
 from brainworth.design.pilot.rules.blocks import REST, FeatureBlock, block_codes
@@ -26,8 +26,8 @@ from brainworth.design.pilot.tables.tables import Table, text_of
 if TYPE_CHECKING:
     from brainworth.models.pilot.kernel import KernelMap
 
-MAX_STIMULI = 5000
-"""Most stimuli of a Gram matrix: its eigenvectors take a minute and half a gigabyte then."""
+MAX_STIMULI = 3000
+"""Most stimuli of a Gram matrix: its eigenvectors, which are needed eleven times, take some minutes then."""
 _MAX_BYTES = 16 * MAX_STIMULI**2
 ROUNDING = 1e-6
 """Asymmetry in units of the largest entry, and negative eigenvalues in units of the largest one, that count as rounding."""
@@ -76,8 +76,8 @@ class Described:
     """Block of each feature; none if there is only one."""
     blocks: tuple[str, ...]
     """Names of the blocks."""
-    kernel: Bool[np.ndarray, " feature"] | None = None
-    """Which features are the kernel's; none without a kernel."""
+    kernel: Float[np.ndarray, " feature"] | None = None
+    """As ``Pilot.kernel``."""
     map: KernelMap | None = None
     """How new stimuli get them."""
     remarks: tuple[str, ...] = ()
@@ -259,16 +259,16 @@ def described(table: Table, gram: Gram | None, blocks: Sequence[FeatureBlock]) -
         code = np.zeros(own, dtype=np.int64) if code is None else code
         code = np.concatenate([code, np.full(made, int(code.max()) + 1)])
         titles = (*(titles or (REST,)), BLOCK)
-    flags = np.arange(own + made) >= own
+    variance = np.concatenate([np.full(own, np.nan), found.variance])
     remark = said(gram.source, len(table), made, found.kept, found.within)
-    return Described(whole, code, titles, flags, found.map, (remark,))
+    return Described(whole, code, titles, variance, found.map, (remark,))
 
 
 def said(source: str, stimuli: int, features: int, kept: float, within: float) -> str:
     """Return what a user must know of the features of a kernel."""
     text = (
         f"{source}: {features} features hold {kept:.1%} of the kernel's variance over {stimuli} stimuli. Of the variance of a new "
-        f"stimulus, which is none of them, {within:.0%} lies along what they have in common."
+        f"stimulus, which is none of them, {within:.0%} lies within what they span."
     )
     if within >= WITHIN:
         return text

@@ -123,7 +123,7 @@ def pilot_notes(study: Study, summary: Summary) -> Notes:
 
 def _spread(pilot: Pilot) -> float | None:
     """Return the ratio of the largest to the smallest standard deviation of the features that vary, those of a kernel left out."""
-    own = pilot.features if pilot.kernel is None else pilot.features[:, ~pilot.kernel]
+    own = pilot.features if pilot.kernel is None else pilot.features[:, np.isnan(pilot.kernel)]
     if not own.shape[1]:
         return None
     deviation = own.std(axis=0)

@@ -22,13 +22,12 @@ from itertools import combinations_with_replacement
 from typing import cast
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 from sklearn.covariance import ledoit_wolf_shrinkage
 
 from brainworth.models.pilot.evidence import EXPONENTS, Rows, readout_table
-from brainworth.models.pilot.kernel import held_out_variance
 from brainworth.models.pilot.labels import Labels
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.sources import main_rows, pilot_sources, streamed_moments
@@ -74,16 +73,19 @@ class Representation:
 
 
 def population_variance(
-    basis: FeatureBasis, features: NDArray[np.float64], kernel: Bool[np.ndarray, " feature"] | None = None
+    basis: FeatureBasis, features: NDArray[np.float64], kernel: Float[np.ndarray, " feature"] | None = None
 ) -> NDArray[np.float64]:
     """Return the directions' variances, shrunk towards their mean with the Ledoit-Wolf intensity.
 
-    Sample eigenvalues of n stimuli are spread even where the population's are equal; forecasts are about new stimuli. With features
-    of a kernel, of which there may be as many as stimuli, variances are those of stimuli that were left out.
+    Sample eigenvalues of n stimuli are spread even where the population's are equal; forecasts are about new stimuli. Features of a
+    kernel bring the variance of new stimuli along (``Pilot.kernel``), and directions get it in place of the sample's.
     """
-    coordinates = basis.transform(features)
     if kernel is not None:
-        return held_out_variance(coordinates)
+        given = ~np.isnan(kernel)
+        sample = np.var(features[:, given], axis=0)
+        part = (basis.rotation[given] / basis.scale[given, None]) ** 2
+        return np.maximum(basis.variance + part.T @ (kernel[given] - sample), 1e-12 * basis.variance[0])
+    coordinates = basis.transform(features)
     intensity = float(ledoit_wolf_shrinkage(coordinates, assume_centered=True))
     return (1.0 - intensity) * basis.variance + intensity * basis.variance.mean()
 
@@ -91,7 +93,7 @@ def population_variance(
 def candidates(
     features: Float[np.ndarray, "stimulus feature"],
     block: Int[np.ndarray, " feature"] | None = None,
-    kernel: Bool[np.ndarray, " feature"] | None = None,
+    kernel: Float[np.ndarray, " feature"] | None = None,
 ) -> list[Candidate]:
     """Return the ways to weigh the features that are compared.
 
@@ -102,7 +104,7 @@ def candidates(
     block
         Block of each feature, from 0 without gaps; one block if not given.
     kernel
-        Which features are those of a kernel, blocks of their own; none if not given.
+        As ``Pilot.kernel``: features of a kernel are blocks of their own, whose unit is kept.
 
     Raises
     ------
@@ -111,7 +113,7 @@ def candidates(
     """
     _, deviation, varies = deviations(features)
     codes = np.zeros(len(deviation), dtype=np.int64) if block is None else block
-    given = np.zeros(len(deviation), dtype=bool) if kernel is None else kernel
+    given = np.zeros(len(deviation), dtype=bool) if kernel is None else ~np.isnan(kernel)
     present = np.unique(codes[varies])
     found: list[Candidate] = []
     for standardised in (False,) if np.all(given[varies]) else (True, False):
@@ -153,7 +155,7 @@ class _Observed:
 
     basis: FeatureBasis
     rows: list[Rows]
-    kernel: Bool[np.ndarray, " feature"] | None = None
+    kernel: Float[np.ndarray, " feature"] | None = None
 
     @classmethod
     def of(
