@@ -7,17 +7,25 @@ labels, a task of power t_i on direction i and label noise sigma^2:
     n = sum_i d_i / (d_i + kappa) + penalty / kappa,    l_i = d_i / (d_i + kappa)
     M + sigma^2 = (sigma^2 + sum_i (1 - l_i)^2 t_i) / (1 - sum_i l_i^2 / n)
 
-(Sollich 1998; Bordelon, Canatar & Pehlevan 2020; Simon et al. 2023). Capacity and source conditions are d_i proportional to i^-a
-(``Spectrum.power_law``) and t_i to d_i^r (``Spectrum.shares``). With t_i proportional to d_i and the best penalty it is the risk of
-``TaskOnly``.
+(Sollich 1998; Bordelon, Canatar & Pehlevan 2020; Simon et al. 2023). That is the risk over *all* stimuli of which spectrum and
+power are known. Where these are N stimuli of a sample, n labels fall on a share p = 1 - (1 - 1/N)^n of them, and there the learner
+knows the label: it leaves a share s = penalty / (n kappa) of what it would be off on another stimulus, noise included, so that
+
+    M = (1 - p) M_new + p (s^2 M_new + (1 - s)^2 sigma^2)
+
+which is solved for M_new, the risk on stimuli that are none of the sample (our derivation).
+
+Capacity and source conditions: d_i proportional to i^-a (``Spectrum.power_law``) and t_i to d_i^r (``Spectrum.shares``). With t_i
+proportional to d_i and the best penalty it is the risk of ``TaskOnly``.
 
 In: a spectrum, the power of a task, labels. Out: an excess risk, the best penalty. What can go wrong: few labels and a vanishing
-penalty, where real eigenfunctions are not like Gaussian features; ``case_studies/theory/results/kernels.md`` measures how much.
+penalty, where eigenfunctions are not like Gaussian features; ``case_studies/theory/results/kernels.md`` measures how much.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -61,8 +69,8 @@ def kernel_spectrum(
 
     Notes
     -----
-    Eigenvalues of the Gram matrix over the number of stimuli. The first are those of the kernel; the last ones are those of the
-    sample. Use several times as many stimuli as the labels that are asked about.
+    Eigenvalues of the Gram matrix over the number of stimuli. Tell ``kernel_ridge_risk`` this number: its risk is then that on
+    other stimuli. Use several times as many stimuli as the labels that are asked about.
     """
     values = np.asarray(gram, dtype=np.float64)
     if values.ndim != 2 or values.shape[0] != values.shape[1]:
@@ -88,8 +96,23 @@ def kernel_spectrum(
     return spectrum, jnp.asarray(power)
 
 
+class _Task(NamedTuple):
+    """A task along a kernel's spectrum, and how much is known of it."""
+
+    spectrum: Spectrum
+    power: Float[Array, " node"]
+    noise_variance: Scalar
+    n_task: Scalar
+    stimuli: Scalar
+
+
 def kernel_ridge_risk(
-    spectrum: Spectrum, power: Float[Array, " node"], noise_variance: Scalar, n_task: Scalar, penalty: Scalar
+    spectrum: Spectrum,
+    power: Float[Array, " node"],
+    noise_variance: Scalar,
+    n_task: Scalar,
+    penalty: Scalar,
+    stimuli: Scalar | float = jnp.inf,
 ) -> Scalar:
     """Return the excess risk of kernel ridge regression with a given penalty.
 
@@ -106,6 +129,9 @@ def kernel_ridge_risk(
     penalty : scalar
         Weight of the squared norm, at least 0: ``alpha`` of scikit-learn's ``KernelRidge``. With 0, the interpolating solution, of
         infinite risk where labels are as many as directions.
+    stimuli : scalar
+        Number of stimuli whose spectrum and power these are, if they are a sample (``kernel_spectrum``); the risk is then that on
+        other stimuli.
     """
     variance, count = spectrum.variance, spectrum.count
     low, high = penalty / n_task, (penalty + jnp.sum(count * variance)) / n_task
@@ -115,17 +141,21 @@ def kernel_ridge_risk(
         return (penalty + kappa * jnp.sum(count * variance / (variance + kappa))) / (n_task * high) - kappa / high
 
     kappa = low + unit_root(excess, jnp.asarray(0.5)) * (high - low)
-    return _risk(spectrum, power, noise_variance, n_task, kappa)
+    return _risk(_Task(spectrum, power, noise_variance, n_task, jnp.asarray(stimuli)), kappa)
 
 
 def best_kernel_ridge(
-    spectrum: Spectrum, power: Float[Array, " node"], noise_variance: Scalar, n_task: Scalar
+    spectrum: Spectrum,
+    power: Float[Array, " node"],
+    noise_variance: Scalar,
+    n_task: Scalar,
+    stimuli: Scalar | float = jnp.inf,
 ) -> tuple[Scalar, Scalar]:
     """Return the penalty with the smallest excess risk, and that risk.
 
     Parameters
     ----------
-    spectrum, power, noise_variance, n_task
+    spectrum, power, noise_variance, n_task, stimuli
         As for ``kernel_ridge_risk``.
 
     Returns
@@ -133,31 +163,38 @@ def best_kernel_ridge(
     penalty, risk : scalars
         The penalty to a relative precision of some percent, which the risk does not feel.
     """
-    variance, count = spectrum.variance, spectrum.count
-
-    def implied(kappa: Scalar) -> Scalar:
-        return kappa * (n_task - jnp.sum(count * variance / (variance + kappa)))
+    task = _Task(spectrum, power, noise_variance, n_task, jnp.asarray(stimuli))
 
     def risk(kappa: Scalar) -> Scalar:
-        return jnp.where(implied(kappa) >= 0.0, _risk(spectrum, power, noise_variance, n_task, kappa), jnp.inf)
+        return jnp.where(_penalty(task, kappa) >= 0.0, _risk(task, kappa), jnp.inf)
 
     def finer(ends: tuple[Scalar, Scalar]) -> tuple[Array, Array]:
         grid = jnp.linspace(ends[0], ends[1], _GRID)
-        found = jax.vmap(risk)(jnp.exp(grid))
-        return grid, jnp.argmin(found)
+        return grid, jnp.argmin(jax.vmap(risk)(jnp.exp(grid)))
 
-    top = jnp.log(100.0 * jnp.sum(count * variance))
-    grid, best = finer((jnp.log(1e-6 * jnp.min(variance)), top))
+    top = jnp.log(100.0 * jnp.sum(spectrum.count * spectrum.variance))
+    grid, best = finer((jnp.log(1e-6 * jnp.min(spectrum.variance)), top))
     grid, best = finer((grid[jnp.maximum(best - 1, 0)], grid[jnp.minimum(best + 1, _GRID - 1)]))
     kappa = jnp.exp(grid[best])
-    return implied(kappa), risk(kappa)
+    return _penalty(task, kappa), risk(kappa)
 
 
-def _risk(spectrum: Spectrum, power: Float[Array, " node"], noise: Scalar, n_task: Scalar, kappa: Scalar) -> Scalar:
-    learned = spectrum.variance / (spectrum.variance + kappa)
-    left = jnp.sum(spectrum.count * (1.0 - learned) ** 2 * power)
-    free = 1.0 - jnp.sum(spectrum.count * learned**2) / n_task
-    return jnp.where(free > 0, (noise + left) / jnp.where(free > 0, free, 1.0) - noise, jnp.inf)
+def _penalty(task: _Task, kappa: Scalar) -> Scalar:
+    """Return the penalty that a kappa means."""
+    variance = task.spectrum.variance
+    return kappa * (task.n_task - jnp.sum(task.spectrum.count * variance / (variance + kappa)))
+
+
+def _risk(task: _Task, kappa: Scalar) -> Scalar:
+    count, noise, n = task.spectrum.count, task.noise_variance, task.n_task
+    learned = task.spectrum.variance / (task.spectrum.variance + kappa)
+    left = jnp.sum(count * (1.0 - learned) ** 2 * task.power)
+    free = 1.0 - jnp.sum(count * learned**2) / n
+    over_all = (noise + left) / jnp.where(free > 0, free, 1.0) - noise
+    known = 1.0 - (1.0 - 1.0 / task.stimuli) ** n
+    share = _penalty(task, kappa) / (n * kappa)
+    new = (over_all - known * (1.0 - share) ** 2 * noise) / (1.0 - known * (1.0 - share**2))
+    return jnp.where(free > 0, new, jnp.inf)
 
 
 @dataclass(frozen=True)

@@ -102,11 +102,11 @@ def test_more_stimuli_in_the_kernel_than_in_the_table_are_not_used() -> None:
 
 
 def test_new_stimuli_get_the_same_features() -> None:
-    one, cross = study((IDS, gram())), RBF(2.0)(inputs()[S:], inputs()[:S])
+    one, cross = study((IDS, gram())), np.asarray(RBF(2.0)(inputs()[S:], inputs()[:S]))
     np.testing.assert_allclose(one.kernel_features(gram()), one.pilot.features, atol=1e-8)
     new = one.kernel_features(cross)
     turn = np.random.default_rng(3).permutation(S)
-    frame = pd.DataFrame(np.asarray(cross)[:, turn], columns=[IDS[i] for i in turn])
+    frame = pd.DataFrame(cross[:, turn], columns=[IDS[i] for i in turn])
     np.testing.assert_array_equal(one.kernel_features(frame), new)
     kept = one.with_pilot(one.pilot).kernel_features(cross)
     np.testing.assert_array_equal(kept, new)
