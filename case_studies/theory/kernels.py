@@ -248,8 +248,8 @@ def write(out: Path, *, quick: bool) -> None:
         for name in KERNELS:
             rows += kernel_rows(inputs, name, effort)
             print(f"{inputs.name}, {name}: {time.perf_counter() - start:.0f} s", flush=True)
-    frame = pd.DataFrame(rows)
-    frame.to_csv(out / "kernels.csv", index=False, float_format="%.5g")
+    pd.DataFrame(rows).to_csv(out / "kernels.csv", index=False, float_format="%.5g")
+    frame = pd.read_csv(out / "kernels.csv")  # the page is that of the rounded numbers, which are kept
     networks = network_rows(quick=quick)
     print(f"networks: {time.perf_counter() - start:.0f} s", flush=True)
     spans = span_rows(words, quick=quick)
