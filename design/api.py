@@ -56,10 +56,11 @@ class Study(StudyData):
     def from_frames(  # noqa: PLR0913  (one parameter per block of a study file)
         cls,
         *,
-        stimuli: pd.DataFrame | xr.DataArray | xr.Dataset,
+        stimuli: pd.DataFrame | xr.DataArray | xr.Dataset | None = None,
         labels: pd.DataFrame | xr.DataArray | xr.Dataset,
         recordings: Mapping[str, Any],
         config: StudyConfig | Mapping[str, Any] | None = None,
+        kernel: Any = None,
         task: config.Task | Mapping[str, Any] | None = None,
         modalities: Sequence[Modality | Mapping[str, Any]] = (),
         budget: aim.Budget | Mapping[str, Any] | None = None,
@@ -73,8 +74,8 @@ class Study(StudyData):
 
         Parameters
         ----------
-        stimuli : DataFrame, xarray.DataArray or xarray.Dataset
-            Column stimulus, optionally group; every other column is a feature.
+        stimuli : DataFrame, xarray.DataArray or xarray.Dataset, optional
+            Column stimulus, optionally group; every other column is a feature. Not needed with a kernel.
         labels : DataFrame, xarray.DataArray or xarray.Dataset
             Columns stimulus and label.
         recordings : mapping of str to DataFrame, mne.Epochs, {person: mne.Epochs}, xarray.DataArray or xarray.Dataset
@@ -83,6 +84,9 @@ class Study(StudyData):
             windows of the modality's reader. xarray objects carry them as coordinates.
         config : StudyConfig or mapping, optional
             The whole study as in the study file, instead of the blocks that follow; paths in it are not read.
+        kernel : DataFrame or (ids, ndarray), optional
+            Gram matrix of a kernel over the stimuli, used as their features, beside columns of ``stimuli`` if it has any. A data
+            frame has the ids as index and columns. ``kernel_features`` gives new stimuli their features.
         task, modalities, budget, objective, design
             The blocks of the study file, as ``Task``, ``Modality``, ``Budget``, ``Objective`` or as mappings; the design as a
             mapping, e.g. {"chosen_stimuli": True}.
@@ -123,7 +127,7 @@ class Study(StudyData):
             )
         whole = parse_study(given) if config is None else config
         return super().from_frames(
-            stimuli=stimuli, labels=labels, recordings=recordings, config=whole, candidates=candidates
+            stimuli=stimuli, labels=labels, recordings=recordings, config=whole, kernel=kernel, candidates=candidates
         )
 
     def check(self) -> Overview:

@@ -38,6 +38,6 @@ def plan_learner(posterior: Posterior) -> PlanLearner:
         return PlanLearner(belief, names)
     pilot = study.pilot
     basis = representation_of(pilot, standardised_labels(pilot)).basis
-    variance = population_variance(basis, pilot.features)
+    variance = population_variance(basis, pilot.features, pilot.kernel)
     kept = pilot if study.config.budget.reuse_pilot else None
     return PlanLearner(belief, names, basis, variance, kept)

@@ -9,22 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
+from brainworth.design.pilot.kernel import Gram, described
 from brainworth.design.pilot.large import require_room, stored_person
 from brainworth.design.pilot.new_stimuli import New, grouped
 from brainworth.design.pilot.prepare import PilotTables, prepared
 from brainworth.design.pilot.rules.answers import either
-from brainworth.design.pilot.rules.blocks import FeatureBlock, block_codes
+from brainworth.design.pilot.rules.blocks import FeatureBlock
 from brainworth.design.pilot.rules.channel_copies import copies_of, said_copies
 from brainworth.design.pilot.rules.losses import Loss, kept_out, sentences
 from brainworth.design.pilot.rules.raters import known_raters, without_offsets
 from brainworth.design.pilot.rules.spelling import options, unknown_spelling
 from brainworth.design.pilot.tables.tables import Table, Wanted
 from brainworth.models.pilot.pilot import Pilot, Recording
+
+if TYPE_CHECKING:
+    from brainworth.models.pilot.kernel import KernelMap
 
 MIN_STIMULI = 20
 """Fewest different stimuli recorded in a modality with a pilot."""
@@ -304,6 +309,8 @@ class Built:
     """Sentences about what was left out, mended or ignored."""
     losses: tuple[Loss, ...]
     """What was left out or changed, counted by reason and person."""
+    kernel: KernelMap | None = None
+    """How new stimuli get the kernel's features; none without a kernel."""
 
 
 def build_pilot(
@@ -311,6 +318,7 @@ def build_pilot(
     spelling: Mapping[str, str | None] | None = None,
     blocks: Sequence[FeatureBlock] = (),
     new: New | None = None,
+    gram: Gram | None = None,
 ) -> Built:
     """Return the pilot, the names behind its codes and remarks for the user.
 
@@ -324,6 +332,8 @@ def build_pilot(
         Blocks of features that the study names.
     new : "tokens" or "types", optional
         What new stimuli are, where the stimuli have types.
+    gram : Gram, optional
+        A kernel over the stimuli, whose features join those of the table.
 
     Raises
     ------
@@ -331,12 +341,13 @@ def build_pilot(
         See the module's docstring; the message names table, row and column.
     """
     tables = prepared(tables, spelling or {})
-    table = tables.stimuli
-    _check_stimuli(table)
+    _check_stimuli(tables.stimuli)
+    known = described(tables.stimuli, gram, blocks)
+    table = known.table
     ids = tuple(table.keys["stimulus"].tolist())
     members, told = _members(table, tables.recordings)
     grouping = grouped(members, table.keys.get("type"), new, table.source, MIN_GROUPS)
-    told += list(grouping.remarks)
+    told += [*known.remarks, *grouping.remarks]
     group, groups = codes(grouping.members)
     stimuli = _Stimuli(table.source, {text: row for row, text in enumerate(ids)}, group, groups, len(table.columns))
     recordings: list[Recording] = []
@@ -351,7 +362,6 @@ def build_pilot(
         remarks += more
     rows, values, classes = _labels(tables.labels, stimuli)
     rater = known_raters(tables.labels)
-    block, titles = block_codes(table.columns, blocks, table.source)
     pilot = Pilot(
         features=table.values,
         group=group,
@@ -359,11 +369,13 @@ def build_pilot(
         label_stimulus=rows,
         label=values,
         binary=classes is not None,
-        block=block,
+        block=known.block,
         rater=rater,
         by_tokens=grouping.by_tokens,
         by_types=grouping.by_types,
+        kernel=known.kernel,
     )
     pilot, more = without_offsets(pilot, tables.labels.source)
     remarks += more
-    return Built(pilot, Names(ids, table.columns, groups, channels, classes, titles), tuple(remarks), losses)
+    names = Names(ids, table.columns, groups, channels, classes, known.blocks)
+    return Built(pilot, names, tuple(remarks), losses, known.map)

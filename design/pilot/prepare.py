@@ -177,6 +177,8 @@ def _refuse_counters(table: Table, word: str) -> None:
 
 def _noted_features(table: Table) -> Table:
     """Return the stimuli with remarks about gross outliers and equal stimuli, after counters were refused."""
+    if not table.columns:
+        return table
     _refuse_counters(table, "feature")
     notes = [note for i in range(len(table.columns)) if (note := _outliers(table, i))]
     twice = (

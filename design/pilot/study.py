@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from jaxtyping import Float
 
+from brainworth.design.common.files import reading
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
 from brainworth.design.common.toml_files import read_toml
 from brainworth.design.pilot.arrays import digest_of
 from brainworth.design.pilot.build import BINARY_LABELS, LABELS, STIMULI, Names, PilotTables, build_pilot
 from brainworth.design.pilot.candidates import Candidates, wanted
 from brainworth.design.pilot.folder import Folder, sha256
+from brainworth.design.pilot.kernel import Gram, described, features_of_new, gram_from_file, gram_in_memory
 from brainworth.design.pilot.new_stimuli import New
 from brainworth.design.pilot.readers import read_recordings, recordings_in_memory, table_in_memory
 from brainworth.design.pilot.rules.answers import Answers
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from brainworth.models.pilot.kernel import KernelMap
+
 
 @dataclass(frozen=True)
 class PilotData:
@@ -48,6 +52,8 @@ class PilotData:
     """Plain arrays."""
     names: Names
     """What the codes stand for."""
+    kernel: KernelMap | None = None
+    """How new stimuli get the features of the study's kernel; none without a kernel."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,29 @@ class Study:
 
     def with_pilot(self, pilot: Pilot) -> Self:
         """Return the study with another pilot of the same names."""
-        return replace(self, material=PilotData(pilot, self.names))
+        return replace(self, material=replace(self._data(), pilot=pilot))
+
+    def kernel_features(self, kernel: Any) -> Float[np.ndarray, "new feature"]:
+        """Return the features of new stimuli in a study whose features are a kernel; what its learner takes (Nystroem).
+
+        Parameters
+        ----------
+        kernel : array-like or DataFrame, shape (new, stimulus)
+            Kernel of each new stimulus with every stimulus of the study, in the order of ``names.stimuli``; or a data frame whose
+            columns are their ids. Not centred: the kernel as it is.
+
+        Returns
+        -------
+        ndarray, shape (new, feature)
+            The features called kernel_1, kernel_2, ... in ``names.features``. A table's own features come before them.
+
+        Raises
+        ------
+        BadInput
+            The study has no kernel, or the matrix does not fit its stimuli.
+        """
+        data = self._data()
+        return features_of_new(kernel, data.names.stimuli, data.kernel)
 
     def with_random_labels(self) -> Self:
         """Return the study with labels for random stimuli."""
@@ -171,6 +199,7 @@ class Study:
             _require_something_to_explain(system, config.objective, path)
             skipped = [
                 *([config.stimuli.table] if config.stimuli and config.stimuli.table else []),
+                *([config.stimuli.kernel] if config.stimuli and config.stimuli.kernel else []),
                 *([config.task.labels] if config.task.labels else []),
                 *(m.recordings for m in config.modality if m.recordings),
                 *dict.fromkeys(name for m in config.modality for name in m.summaries),
@@ -179,20 +208,20 @@ class Study:
             return cls(config, folder.digest, system, path.parent, remarks)
         if without_pilot:
             return cls._from_priors(config, folder, path)
-        table = config.stimuli.table if config.stimuli else None
-        if table is None or config.task.labels is None:
-            lacking = "[stimuli] with table" if table is None else "labels in [task]"
+        stimuli, gram = _stimuli_of(config, folder)
+        if stimuli is None or config.task.labels is None:
+            lacking = "[stimuli] with table" if stimuli is None else "labels in [task]"
             raise problem(
                 path, "", f"{lacking} is missing", f"Add {lacking}, or [system] with file to plan without a pilot."
             )
         tables = PilotTables(
-            stimuli=folder.table(table, "stimuli > table", _stimulus_columns(config)),
+            stimuli=stimuli,
             labels=folder.table(config.task.labels, "task > labels", _label_columns(config)),
             recordings={m.name: read_recordings(folder, m) for m in config.modality if m.recordings is not None},
         )
-        built = build_pilot(tables, config.study.spelling.model_dump(), _blocks(config), _new(config))
+        built = build_pilot(tables, config.study.spelling.model_dump(), _blocks(config), _new(config), gram)
         remarks = (*built.remarks, *unlikely(config))
-        material = PilotData(built.pilot, built.names)
+        material = PilotData(built.pilot, built.names, built.kernel)
         study = cls(config, folder.digest, material, path.parent, remarks, built.losses)
         given, pool = config.design, None
         if given.chosen_stimuli and given.candidates is not None:
@@ -233,22 +262,27 @@ class Study:
         own = {
             (r.modality, r.subject): tuple(f"channel {i + 1}" for i in range(r.channels.shape[1])) for r in recordings
         }
-        material = PilotData(replace(self.pilot, recordings=recordings), replace(self.names, channels=own))
+        pilot, names = replace(self.pilot, recordings=recordings), replace(self.names, channels=own)
+        material = replace(self._data(), pilot=pilot, names=names)
         return replace(self, material=material, remarks=(*self.remarks, REMARK))
 
     @classmethod
     def _from_priors(cls, config: StudyConfig, folder: Folder, path: Path) -> Self:
         """Return a study without labels and recordings: only the features' spectrum is known, or assumed."""
-        if config.stimuli is not None and config.stimuli.table is not None:
+        stimuli, gram = _stimuli_of(config, folder)
+        told: tuple[str, ...] = ()
+        if stimuli is not None:
             from brainworth.models.pilot.representation import population_variance
             from brainworth.models.pilot.statistics import (
                 FeatureBasis,  # JAX and scikit-learn, which reading files never needs
             )
 
-            table = cleaned(folder.table(config.stimuli.table, "stimuli > table", _stimulus_columns(config)), "stimuli")
+            table = cleaned(stimuli, "stimuli")
             table.require_finite()
-            basis = FeatureBasis.from_features(table.values, standardise=False)
-            variance = population_variance(basis, table.values)
+            known = described(table, gram, ())
+            told, features = known.remarks, known.table.values  # noqa: PD011  (a field of Table, not of pandas)
+            basis = FeatureBasis.from_features(features, standardise=False)
+            variance = population_variance(basis, features, known.kernel)
         elif config.priors.dimension is not None:
             number = np.arange(1, config.priors.dimension + 1)
             variance = number ** -float(config.priors.spectrum_exponent)
@@ -261,24 +295,25 @@ class Study:
                 "priors alone; or [system] with file.",
             )
         remark = f"{path.name}: no labels and no recordings are given; everything is planned from priors alone."
-        return cls(config, folder.digest, PriorsOnly(variance), path.parent, (remark, *unlikely(config)))
+        return cls(config, folder.digest, PriorsOnly(variance), path.parent, (remark, *told, *unlikely(config)))
 
     @classmethod
     def from_frames(
         cls,
         *,
-        stimuli: pd.DataFrame | xr.DataArray | xr.Dataset,
+        stimuli: pd.DataFrame | xr.DataArray | xr.Dataset | None = None,
         labels: pd.DataFrame | xr.DataArray | xr.Dataset,
         recordings: Mapping[str, Any],
         config: StudyConfig | Mapping[str, Any],
+        kernel: Any = None,
         candidates: pd.DataFrame | None = None,
     ) -> Self:
         """Return a study built from tables in memory.
 
         Parameters
         ----------
-        stimuli : DataFrame, xarray.DataArray or xarray.Dataset
-            Column stimulus, optionally group; every other column is a feature.
+        stimuli : DataFrame, xarray.DataArray or xarray.Dataset, optional
+            Column stimulus, optionally group; every other column is a feature. Not needed with a kernel.
         labels : DataFrame, xarray.DataArray or xarray.Dataset
             Columns stimulus and label.
         recordings : mapping of str to DataFrame, mne.Epochs, {person: mne.Epochs}, xarray.DataArray or xarray.Dataset
@@ -287,6 +322,9 @@ class Study:
             windows of the modality's reader. xarray objects carry them as coordinates.
         config : StudyConfig or mapping
             As the study file; paths in it are not read.
+        kernel : DataFrame or (ids, ndarray), optional
+            Gram matrix of a kernel over the stimuli, used as their features, beside columns of ``stimuli`` if it has any. A data
+            frame has the ids as index and columns.
         candidates : DataFrame, optional
             Stimuli that labels are chosen from, if the configuration's design chooses them, with the columns of ``stimuli``;
             default those of ``stimuli`` without a label.
@@ -294,7 +332,7 @@ class Study:
         Raises
         ------
         BadInput
-            The configuration or a table is wrong, or a modality is not in the configuration.
+            The configuration, a table or the kernel is wrong, or a modality is not in the configuration.
         """
         parsed = config if isinstance(config, StudyConfig) else parse_study(config)
         for name in recordings:
@@ -306,8 +344,9 @@ class Study:
                     "the study has no such modality",
                     f"Add it to the configuration.{hint}",
                 )
+        gram = None if kernel is None else gram_in_memory(kernel)
         tables = PilotTables(
-            stimuli=table_in_memory(stimuli, "stimuli", _stimulus_columns(parsed)),
+            stimuli=_table_of(stimuli, gram, parsed),
             labels=table_in_memory(labels, "labels", _label_columns(parsed)),
             recordings={
                 m.name: recordings_in_memory(recordings[m.name], f"recordings[{quoted(m.name)}]", m.reader)
@@ -317,13 +356,15 @@ class Study:
         )
         digest = {"stimuli": digest_of(tables.stimuli), "labels": digest_of(tables.labels)}
         digest |= {f"recordings/{name}": digest_of(table) for name, table in tables.recordings.items()}
+        digest |= {} if gram is None else {"kernel": gram.digest}
         digest["config"] = hashlib.sha256(parsed.model_dump_json().encode()).hexdigest()
-        built = build_pilot(tables, parsed.study.spelling.model_dump(), _blocks(parsed), _new(parsed))
+        built = build_pilot(tables, parsed.study.spelling.model_dump(), _blocks(parsed), _new(parsed), gram)
         remarks = (*built.remarks, *unlikely(parsed))
         pool = _pool_in_memory(candidates, parsed, built.names)
         if pool is not None:
             digest["candidates"] = digest_of(pool)
-        study = cls(parsed, digest, PilotData(built.pilot, built.names), remarks=remarks, losses=built.losses)
+        material = PilotData(built.pilot, built.names, built.kernel)
+        study = cls(parsed, digest, material, remarks=remarks, losses=built.losses)
         return study._with_choice(pool, parsed.study.title)
 
     @classmethod
@@ -414,7 +455,33 @@ def _new(config: StudyConfig) -> New | None:
     return None if config.stimuli is None else config.stimuli.new
 
 
-def _stimulus_columns(config: StudyConfig) -> Wanted:
+def _stimuli_of(config: StudyConfig, folder: Folder) -> tuple[Table | None, Gram | None]:
+    """Return the table of the stimuli that a study file names, and its kernel; the kernel's stimuli if there is no table."""
+    given, gram = config.stimuli, None
+    if given is not None and given.kernel is not None:
+        with reading(given.kernel):
+            gram = gram_from_file(folder.path(given.kernel, "stimuli > kernel"), given.kernel)
+    if given is not None and given.table is not None:
+        wanted = _stimulus_columns(config, features=gram is None)
+        return folder.table(given.table, "stimuli > table", wanted), gram
+    return None if gram is None else gram.stimuli(), gram
+
+
+def _table_of(stimuli: Any, gram: Gram | None, config: StudyConfig) -> Table:
+    """Return the table of the stimuli in memory; the kernel's stimuli if there is none."""
+    if stimuli is not None:
+        return table_in_memory(stimuli, "stimuli", _stimulus_columns(config, features=gram is None))
+    if gram is None:
+        raise problem("Study.from_frames", "stimuli", "the stimuli are missing", "Give a table of stimuli, or kernel.")
+    return gram.stimuli()
+
+
+def _stimulus_columns(config: StudyConfig, *, features: bool = True) -> Wanted:
+    """Return which columns the table of the stimuli must have; no features where a kernel stands for them."""
+    return replace(_named_columns(config), may_lack_numbers=not features)
+
+
+def _named_columns(config: StudyConfig) -> Wanted:
     given = config.stimuli
     if given is None:
         return replace(STIMULI, answers=Answers("[stimuli]"))

@@ -16,6 +16,7 @@ from brainworth.design.posterior.assumptions import Assumptions
 from brainworth.models.forecast.forecast import Draws, PilotSize
 from brainworth.models.forecast.predictive import predictive
 from brainworth.models.pilot.evidence import PilotEvidence
+from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.summary import Summary
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def pilot_notes(study: Study, summary: Summary) -> Notes:
         blocks=dict(zip(study.names.blocks, summary.representation.blocks.tolist(), strict=True))
         if study.names.blocks
         else {},
-        feature_spread=_spread(study.pilot.features),
+        feature_spread=_spread(study.pilot),
         groups=int(np.unique(study.pilot.group).size),
         stimuli=int(study.pilot.features.shape[0]),
         features=int(study.pilot.features.shape[1]),
@@ -120,9 +121,12 @@ def pilot_notes(study: Study, summary: Summary) -> Notes:
     )
 
 
-def _spread(features: NDArray[np.float64]) -> float:
-    """Return the ratio of the largest to the smallest standard deviation of the features that vary."""
-    deviation = features.std(axis=0)
+def _spread(pilot: Pilot) -> float | None:
+    """Return the ratio of the largest to the smallest standard deviation of the features that vary, those of a kernel left out."""
+    own = pilot.features if pilot.kernel is None else pilot.features[:, np.isnan(pilot.kernel)]
+    if not own.shape[1]:
+        return None
+    deviation = own.std(axis=0)
     varying = deviation[deviation > 1e-12 * max(float(deviation.max()), 1e-300)]
     return float(varying.max() / varying.min()) if varying.size else 1.0
 

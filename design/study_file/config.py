@@ -80,6 +80,9 @@ class Stimuli(Section):
     table: RelativePath | None = None
     """csv, tsv, parquet, npz, h5, nc or zarr: `stimulus` = unique id; optional `group` (never split across folds); every
     other column is one numeric feature."""
+    kernel: RelativePath | None = None
+    """Gram matrix of a kernel over the stimuli (RBF, NTK, ...), used as their features, beside those of the table if it has any.
+    npz with the arrays `stimulus` (ids) and `gram`, optionally `group`; without a table, its stimuli are the study's."""
     columns: StimulusColumns = Field(default_factory=dict)
     """Keys that have another name in the table, e.g. { word = "stimulus", sentence = "group" }."""
     ignore: Columns = Field(default_factory=list)

@@ -10,6 +10,8 @@ moment sum_c w_c D_c, w_c the posterior probability of candidate c, and the best
 a normal prior of that second moment. Hence one representation, in which every feature is divided by (sum_c w_c D_cj)^(-1/2), serves
 posterior, forecast and learner alike.
 
+Features of a kernel are a block of their own whose unit is given: they are never standardised.
+
 In: a pilot. Out: ``Representation``. What can go wrong: features without any variance (``ValueError``).
 """
 
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
+from typing import cast
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -65,22 +68,32 @@ class Representation:
     """Posterior probability of standardised features."""
     blocks: Float[np.ndarray, " block"]
     """Posterior mean of the share of the explained variance that each block has."""
-    log_odds: float
-    """Log evidence for standardised against raw features, in nats."""
+    log_odds: float | None
+    """Log evidence for standardised against raw features, in nats; none where a kernel gives the unit of all features."""
 
 
-def population_variance(basis: FeatureBasis, features: NDArray[np.float64]) -> NDArray[np.float64]:
+def population_variance(
+    basis: FeatureBasis, features: NDArray[np.float64], kernel: Float[np.ndarray, " feature"] | None = None
+) -> NDArray[np.float64]:
     """Return the directions' variances, shrunk towards their mean with the Ledoit-Wolf intensity.
 
-    Sample eigenvalues of n stimuli are spread even where the population's are equal; forecasts are about new stimuli.
+    Sample eigenvalues of n stimuli are spread even where the population's are equal; forecasts are about new stimuli. Features of a
+    kernel bring the variance of new stimuli along (``Pilot.kernel``), and directions get it in place of the sample's.
     """
+    if kernel is not None:
+        given = ~np.isnan(kernel)
+        sample = np.var(features[:, given], axis=0)
+        part = (basis.rotation[given] / basis.scale[given, None]) ** 2
+        return np.maximum(basis.variance + part.T @ (kernel[given] - sample), 1e-12 * basis.variance[0])
     coordinates = basis.transform(features)
     intensity = float(ledoit_wolf_shrinkage(coordinates, assume_centered=True))
     return (1.0 - intensity) * basis.variance + intensity * basis.variance.mean()
 
 
 def candidates(
-    features: Float[np.ndarray, "stimulus feature"], block: Int[np.ndarray, " feature"] | None = None
+    features: Float[np.ndarray, "stimulus feature"],
+    block: Int[np.ndarray, " feature"] | None = None,
+    kernel: Float[np.ndarray, " feature"] | None = None,
 ) -> list[Candidate]:
     """Return the ways to weigh the features that are compared.
 
@@ -90,6 +103,8 @@ def candidates(
         Raw features of all stimuli.
     block
         Block of each feature, from 0 without gaps; one block if not given.
+    kernel
+        As ``Pilot.kernel``: features of a kernel are blocks of their own, whose unit is kept.
 
     Raises
     ------
@@ -98,13 +113,14 @@ def candidates(
     """
     _, deviation, varies = deviations(features)
     codes = np.zeros(len(deviation), dtype=np.int64) if block is None else block
+    given = np.zeros(len(deviation), dtype=bool) if kernel is None else ~np.isnan(kernel)
     present = np.unique(codes[varies])
     found: list[Candidate] = []
-    for standardised in (True, False):
+    for standardised in (False,) if np.all(given[varies]) else (True, False):
         unit = np.where(varies, deviation, 1.0) ** 2
-        if not standardised:
-            for code in present:
-                own = codes == code
+        for code in present:
+            own = codes == code
+            if not standardised or given[own & varies].all():
                 unit[own] = np.mean(deviation[own & varies] ** 2)
         for share in _shares(len(present)):
             variance = 1.0 / unit
@@ -139,6 +155,7 @@ class _Observed:
 
     basis: FeatureBasis
     rows: list[Rows]
+    kernel: Float[np.ndarray, " feature"] | None = None
 
     @classmethod
     def of(
@@ -147,7 +164,8 @@ class _Observed:
         basis = FeatureBasis.from_features(pilot.features)
         coordinates = basis.transform(pilot.features)
         rows = [Rows.of(coordinates[labels.stimulus], labels.mean[:, None], labels.count)]
-        return cls(basis, rows + [main_rows(source) for source in pilot_sources(pilot, basis, folds, moments)])
+        found = [main_rows(source) for source in pilot_sources(pilot, basis, folds, moments)]
+        return cls(basis, rows + found, pilot.kernel)
 
     def evidence(
         self, basis: FeatureBasis, features: NDArray[np.float64], exponents: NDArray[np.float64]
@@ -157,7 +175,7 @@ class _Observed:
         The signal-to-noise ratio of every column is integrated out, its logarithm uniform on the table's grid.
         """
         turn = (self.basis.rotation * (self.basis.scale / basis.scale)[:, None]).T @ basis.rotation
-        variance = population_variance(basis, features)
+        variance = population_variance(basis, features, self.kernel)
         parts: list[NDArray[np.float64]] = []
         for rows in self.rows:
             turned = replace(rows, gram=turn.T @ rows.gram @ turn, cross=turn.T @ rows.cross)
@@ -168,7 +186,11 @@ class _Observed:
 
 def _prior(exponents: NDArray[np.float64]) -> NDArray[np.float64]:
     log = -0.5 * ((exponents - 1.0) / EXPONENT_SCALE) ** 2
-    return log - logsumexp(log)
+    return log - cast("float", logsumexp(log))
+
+
+def _log_sum(score: NDArray[np.float64]) -> float:
+    return float(cast("float", logsumexp(score)))
 
 
 def representation_of(
@@ -196,7 +218,7 @@ def representation_of(
     folds = np.zeros(len(pilot.features), dtype=np.int64) if folds is None else folds
     moments = streamed_moments(pilot, folds) if moments is None else moments
     observed, prior = _Observed.of(pilot, labels, folds, moments), _prior(exponents)
-    tried = candidates(pilot.features, pilot.block)
+    tried = candidates(pilot.features, pilot.block, pilot.kernel)
     bases = [_weighed(pilot.features, one.prior_variance) for one in tried]
     by_exponent = [observed.evidence(basis, pilot.features, exponents) for basis in bases]
     score = np.array([logsumexp(one[0] + prior) + logsumexp(one[1:].sum(axis=0) + prior) for one in by_exponent])
@@ -216,7 +238,7 @@ def representation_of(
         exponent=float(exponents[np.argmax(brain + prior)]),
         standardised=float(weight[standard].sum()),
         blocks=weight @ np.array([one.share for one in tried]),
-        log_odds=float(logsumexp(score[standard]) - logsumexp(score[~standard])),
+        log_odds=_log_sum(score[standard]) - _log_sum(score[~standard]) if standard.any() else None,
     )
 
 

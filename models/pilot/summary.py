@@ -140,7 +140,7 @@ def framed(pilot: Pilot, seed: int) -> Frame:
     folds = group_folds(pilot.group, N_FOLDS, seed)
     moments = streamed_moments(pilot, folds)
     chosen = representation_of(pilot, labels, folds, moments)
-    variance = population_variance(chosen.basis, pilot.features)
+    variance = population_variance(chosen.basis, pilot.features, pilot.kernel)
     shares = prior_variance(variance, chosen.exponent) * variance
     sources = pilot_sources(pilot, chosen.basis, folds, moments)
     return Frame(labels, folds, chosen, variance, shares, sources)

@@ -86,6 +86,9 @@ class System:
     shared_noise: Float[Array, " source"] | None = None
     """kappa: share of the noise of one presentation that is the same in all presentations of a stimulus; that of the design if not
     given."""
+    task_spectrum: Float[Array, " node"] | None = None
+    """Share of the misaligned task variance on one direction of each node, where it is no power of the features' variance;
+    ``task_exponent`` then says nothing."""
 
     @property
     def brain_shares(self) -> Float[Array, " node"]:
@@ -95,7 +98,7 @@ class System:
     @property
     def task_shares(self) -> Float[Array, " node"]:
         """Share of the misaligned task variance on one direction of each spectrum node."""
-        return self.spectrum.shares(self.task_exponent)
+        return self.spectrum.shares(self.task_exponent) if self.task_spectrum is None else self.task_spectrum
 
     def checked(self) -> System:
         """Return self, or raise ``ValueError`` naming the first value that is out of range."""
@@ -123,7 +126,18 @@ class System:
         variance = np.asarray(self.spectrum.variance)
         if variance.ndim != 1 or variance.size == 0 or not np.all(np.isfinite(variance) & (variance > 0)):
             raise ValueError("The 'spectrum' of a system must hold at least one value, all positive and finite.")
+        self._check_task_spectrum()
         return self
+
+    def _check_task_spectrum(self) -> None:
+        if self.task_spectrum is None:
+            return
+        shares, count = np.asarray(self.task_spectrum), np.asarray(self.spectrum.count)
+        if shares.shape != count.shape or not np.all(shares >= 0) or not np.isclose(count @ shares, 1.0, rtol=1e-6):
+            raise ValueError(
+                "The 'task_spectrum' of a system must be shares >= 0, one per node of its spectrum, that sum to 1 over all "
+                f"directions. Got {shares.size} of them for {count.size} nodes."
+            )
 
 
 @register_dataclass

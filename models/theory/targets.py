@@ -101,6 +101,7 @@ def target_system(system: System, targets: Targets, index: int | Int[Array, ""])
         noise_variance=targets.noise_variance[index],
         alignment=targets.alignment[index],
         task_exponent=targets.task_exponent[index],
+        task_spectrum=None,
     )
 
 

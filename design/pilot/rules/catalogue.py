@@ -133,6 +133,11 @@ def rules() -> tuple[Rule, ...]:
         ),
         Rule("Copies", "Stimuli with equal features", "a remark"),
         Rule(
+            "Numbers",
+            "A Gram matrix that is not square, symmetric or positive semi-definite (but for rounding, 1e-6), or lacks a stimulus",
+            "refused",
+        ),
+        Rule(
             "Names",
             "People, stimuli, groups, sessions and classes that differ only in capitals, zero-padding, `.0`, `sub-`, "
             "dashes or blanks",

@@ -47,6 +47,8 @@ class Wanted:
     """Keys (text) that may be there."""
     numbers: tuple[str, ...] | None = None
     """Numeric columns that must be there; ``None``: all columns that are no keys, at least one."""
+    may_lack_numbers: bool = False
+    """Whether a table without any numeric column will do, where ``numbers`` is ``None``."""
     number_word: str = "numeric"
     """What a numeric column is called: feature, channel, label."""
     answers: Answers = field(default_factory=Answers)
@@ -154,7 +156,8 @@ def check_columns(names: Sequence[str], wanted: Wanted, source: str) -> None:
         if name not in seen:
             right = f"The table has the columns {listed(names)}; it needs {', '.join(needed)}.{_mapping(name, names, wanted)}"
             raise problem(source, f"column {quoted(name)}", "the column is missing", right)
-    if wanted.numbers is None and not seen - {*wanted.required, *wanted.optional}:
+    lacks = wanted.numbers is None and not seen - {*wanted.required, *wanted.optional}
+    if lacks and not wanted.may_lack_numbers:
         raise problem(
             source,
             "",
@@ -208,7 +211,7 @@ def split_columns(names: Iterable[str], wanted: Wanted, source: str) -> tuple[li
         return keys, [n for n in others if n in wanted.numbers], [n for n in others if n not in wanted.numbers]
     require_known(others, wanted.answers, source)
     numbers, ignored = measured(others, wanted.answers, source, wanted.number_word)
-    if others and not numbers:
+    if others and not numbers and not wanted.may_lack_numbers:
         right = f"Of its columns, {listed(ignored)} are left out; add at least one."
         raise problem(source, "", f"the table has no {wanted.number_word} column", right)
     return keys, numbers, ignored
