@@ -27,10 +27,11 @@ _MOST = 200
 
 def whole_numbers(text: str, entry: str) -> list[int]:
     """Return ``[N]`` for N, and every number of a range for FIRST:LAST or FIRST:LAST:STEP; a usage error for anything else."""
-    found = _RANGE.fullmatch(text.strip().replace(",", "").replace("_", ""))
+    found = _RANGE.fullmatch(text.strip())
     if found is None:
         raise typer.BadParameter(
-            f"{entry!r} needs a whole number of at least 0, or a range FIRST:LAST:STEP, e.g. 10:40:5"
+            f"{entry!r} needs a whole number of at least 0, without separators of thousands (1500, not 1,500), or a range "
+            "FIRST:LAST:STEP, e.g. 10:40:5"
         )
     first, last, step = (None if part is None else int(part) for part in found.groups())
     numbers = list(range(first or 0, (first or 0 if last is None else last) + 1, step or 1)) if step != 0 else []

@@ -21,7 +21,7 @@ def counts(entries: list[str]) -> dict[str, float]:
     for entry in entries:
         name, equals, text = entry.rpartition("=")
         try:
-            value = float(text)
+            value = float("nan" if "_" in text else text)
         except ValueError:
             value = float("nan")
         if not equals or not name.strip() or not 0 <= value < float("inf"):

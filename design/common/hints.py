@@ -23,7 +23,7 @@ def number_hint(text: str) -> str:
     if thousands is not None:
         whole = re.sub(r"[^\d.]", "", thousands[1])
         other = (
-            f", or {thousands[1].replace(',', '.')} if the comma is a decimal one"
+            f", or {float(thousands[1].replace(',', '.')):g} if the comma is a decimal one"
             if thousands[1].count(",") == 1
             else ""
         )

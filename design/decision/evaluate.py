@@ -57,6 +57,7 @@ class Evaluation:
     today: Reached
     """With the pilot and nothing bought."""
     labels_alone: Allocation
+    labels_alone_bill: Bill
     labels_alone_performance: Reached
     """Labels alone, for the same money."""
     best: Allocation
@@ -105,12 +106,19 @@ class Evaluation:
             f"Evaluation: {describe(self.allocation)} for {self.bill.total:,.2f} {self.currency}",
             f"  explainable R²  {interval(self.performance.explainable_r2)}",
             f"  today           {interval(self.today.explainable_r2)}",
-            f"  labels alone    {interval(self.labels_alone_performance.explainable_r2)} ({describe(self.labels_alone)})",
+            f"  labels alone    {interval(self.labels_alone_performance.explainable_r2)} "
+            f"({describe(self.labels_alone)}{self._unspent()})",
             f"  best            {interval(self.best_performance.explainable_r2)} ({describe(self.best)})",
             f"  gain over labels alone {self.gain.mean:+.3f} ({self.gain.q05:+.3f} to {self.gain.q95:+.3f}), "
             f"probability of at least {self.worthwhile:g}: {self.gain.probability:.0%}",
         ]
-        return "\n".join([*lines, *(f"  breaks {limit}" for limit in self.broken)])
+        limits = [f"  breaks {limit}" for limit in self.broken]
+        return "\n".join([*lines, *limits, "  These are forecasts of the formula; those of a plan are corrected by rehearsals."])
+
+    def _unspent(self) -> str:
+        """Return what labels alone leave of the money where the study allows no more of them."""
+        left = self.bill.total - self.labels_alone_bill.total
+        return f", all that the study allows; {left:,.2f} {self.currency} left" if 100 * left > self.bill.total else ""
 
 
 @dataclass(frozen=True)
@@ -166,6 +174,7 @@ def evaluate(known: Believed, wish: Wish) -> Evaluation:
         performance=forecast(known, own),
         today=forecast(known, today),
         labels_alone=alone.allocation,
+        labels_alone_bill=alone.bill,
         labels_alone_performance=forecast(known, alone),
         best=best.allocation,
         best_performance=forecast(known, best),

@@ -17,6 +17,7 @@ from brainworth.design.allocation.problem import Designs, Problem
 from brainworth.design.allocation.result import Allocation
 from brainworth.design.allocation.space import ModalitySpace
 from brainworth.design.common.errors import BadInput
+from brainworth.design.common.messages import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,9 @@ def wished(problem: Problem, wish: Wish) -> Designs:
     """
     named = {*wish.samples, *wish.people, *wish.sessions, *wish.repeats}
     for name in sorted(named - set(problem.names)):
-        raise BadInput(f"The study has no modality '{name}'. It has {', '.join(problem.names) or 'none'}.")
+        raise BadInput(
+            f"The study has no modality '{name}'. It has {', '.join(problem.names) or 'none'}.{did_you_mean(name, problem.names)}"
+        )
     for what, given in (("people", wish.people), ("sessions", wish.sessions), ("samples", wish.samples)):
         for name, count in given.items():
             if count < 0:

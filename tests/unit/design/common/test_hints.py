@@ -20,7 +20,7 @@ from brainworth.design.study_file.scaffold import write_example
 @pytest.mark.parametrize(
     ("text", "write"),
     [
-        ("8,000", "Write 8000, without a separator of thousands, or 8.000 if"),
+        ("8,000", "Write 8000, without a separator of thousands, or 8 if"),
         ("1,234,567.50", "Write 1234567.50, without"),
         ("8 000 €", "Write 8000, without"),
         ("0,12", "Write 0.12, with a decimal point"),

@@ -78,6 +78,9 @@ def test_a_design_beyond_the_limits_is_evaluated_and_says_so(posterior: Posterio
     assert not found.feasible
     assert any("max_subjects = 12" in limit for limit in found.broken)
     assert any("budget.total" in limit for limit in found.broken)
+    assert "left" not in repr(found)
+    beyond = posterior.evaluate(labels=600, people={"EEG": 40})
+    assert "(600 labels, all that the study allows; 4,800.00 EUR left)" in repr(beyond)
     assert np.isfinite(found.gain.mean)
 
 
@@ -110,6 +113,10 @@ def test_a_range_is_a_row_of_designs(study: Path, capsys: pytest.CaptureFixture[
         (["--people", "EEG=2:4", "--labels", "10:20"], "only one"),
         (["--people", "EEG=2", "--people", "EEG=3"], "given twice"),
         (["--people", "MEG=2", "--labels", "10"], "no modality 'MEG'"),
+        (["--people", "eeg=2", "--labels", "10"], "Did you mean 'EEG'?"),
+        (["--people", "EEG=1,5", "--labels", "10"], "not 1,500"),
+        (["--people", "EEG=2", "--labels", "4,00"], "not 1,500"),
+        (["--people", "EEG=2", "--labels", "1_500"], "not 1,500"),
     ],
 )
 def test_slips_get_one_paragraph(
