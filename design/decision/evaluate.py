@@ -113,7 +113,9 @@ class Evaluation:
             f"probability of at least {self.worthwhile:g}: {self.gain.probability:.0%}",
         ]
         limits = [f"  breaks {limit}" for limit in self.broken]
-        return "\n".join([*lines, *limits, "  These are forecasts of the formula; those of a plan are corrected by rehearsals."])
+        return "\n".join(
+            [*lines, *limits, "  These are forecasts of the formula; those of a plan are corrected by rehearsals."]
+        )
 
     def _unspent(self) -> str:
         """Return what labels alone leave of the money where the study allows no more of them."""

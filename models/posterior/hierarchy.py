@@ -179,6 +179,7 @@ def pilot_prior(priors: Priors, modality_of: Array, n_latents: int) -> dict[str,
         direction = _site("loading_raw", dist.Normal(0.0, 1.0))
         power = _site("latent_power_raw", dist.Normal(0.0, 1.0))
         beyond = _site("beyond_raw", dist.Normal(0.0, 1.0))
+    unmeasured = _site("beyond_share", dist.Beta(*BEYOND))
     share = _site("loading_share", dist.Beta(priors.alignment[0], priors.alignment[1]))
     here = presence(jnp.exp(log_snr))
     width = jnp.sqrt(share / (1.0 - share + 1e-9) * here / (jnp.sum(here) + PRESENCE))
@@ -196,7 +197,7 @@ def pilot_prior(priors: Priors, modality_of: Array, n_latents: int) -> dict[str,
         "scale": scale,
         "gain": gain,
         "latent_power_raw": power,
-        "beyond": BEYOND * beyond,
+        "beyond": jnp.sqrt(unmeasured / (1.0 - unmeasured + 1e-9) / n_latents) * beyond,
         "noise_level_raw": level,
     }
 

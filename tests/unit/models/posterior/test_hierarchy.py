@@ -115,3 +115,18 @@ def test_prior_draws_follow_the_prior(summary: Summary) -> None:
     assert draws["explainable"].mean() == pytest.approx(0.5, abs=0.025)
     assert draws["gain"].shape == (4000, 3)
     assert abs(draws["task_exponent"].mean() - 1.0) < 0.05
+
+
+def test_shared_noise_may_be_none_however_many_latents() -> None:
+    """Prior probability that residuals explain less than 5 % of the labels' noise.
+
+    The wrong twin gives each latent a ratio of its own. 4,000 draws, standard error .007; limits are five of them around sqrt(.05) = .22.
+    """
+    rng = np.random.default_rng(0)
+    for latents in (1, 4):
+        draws = sample_prior(PRIORS, np.zeros(1, dtype=int), latents, 0, n_draws=4000)
+        share, raw = draws["beyond_share"], draws["beyond_raw"]
+        ratio = np.sum(share[:, None] / (1.0 - share[:, None] + 1e-9) / latents * raw**2, axis=1)
+        assert np.mean(ratio / (1.0 + ratio) < 0.05) > 0.22 - 0.035
+    each = np.sum(rng.standard_normal((4000, 4)) ** 2, axis=1)
+    assert np.mean(each / (1.0 + each) < 0.05) < 0.01
