@@ -120,7 +120,8 @@ def test_prior_draws_follow_the_prior(summary: Summary) -> None:
 def test_shared_noise_may_be_none_however_many_latents() -> None:
     """Prior probability that residuals explain less than 5 % of the labels' noise.
 
-    The wrong twin gives each latent a ratio of its own. 4,000 draws, standard error .007; limits are five of them around sqrt(.05) = .22.
+    The wrong twin gives each latent a ratio of its own. 4,000 draws, standard error .007; limits are five of them around
+    sqrt(.05) = .22.
     """
     rng = np.random.default_rng(0)
     for latents in (1, 4):
