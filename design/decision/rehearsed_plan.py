@@ -122,9 +122,8 @@ def _once(posterior: Posterior, problem: Problem, result: AllocationResult, effo
     if brain is result.plan and alone is not None and gain.mean <= 0.0 and _may_be_left_out(problem, alone):
         chosen = _labels_instead(result, alone)
     plan = shown.get(id(chosen.plan))
-    if plan is None and alone is not None and posterior.study.candidates is not None:
-        # What choosing is worth must be rehearsed where labels are all that is planned, too.
-        plan = shown[id(alone)] if alone.allocation == chosen.plan.allocation else None
+    if plan is None and alone is not None and alone.allocation == chosen.plan.allocation:
+        plan = shown[id(alone)]  # labels are all that is planned, and they were rehearsed
     plan = plan or realised(chosen.plan, None, rows)
     labels = alone.allocation if alone is not None else None
     return Tried(

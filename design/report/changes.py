@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from brainworth.design.decision.records.details import FrontierPoint
 from brainworth.design.decision.records.findings import Threshold
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.words import capital, chance, interval, money, parameter, rounded
@@ -49,23 +50,23 @@ def _flip(row: Threshold, saved: Saved) -> str:
     now = row.believed
     if now is None or now.mean is None:
         return said
+    capped = row.parameter == "price_of_a_label" and row.pays == "below"
+    left = "; all labels there are would then leave money for brain data" if capped else ""
     if now.q05 == now.q95:
-        capped = row.parameter == "price_of_a_label" and row.pays == "below"
-        left = "; all labels there are would then leave money for brain data" if capped else ""
         return f"{said} (now {rounded(now.mean, row.unit)}){left}"
-    return f"{said}. Probability {chance(row.probability_beyond)}; now believed: {interval(now, unit=row.unit)}"
+    return f"{said}{left}. Probability {chance(row.probability_beyond)}; now believed: {interval(now, unit=row.unit)}"
 
 
 def _budgets(saved: Saved) -> list[str]:
-    """Say at which budget the best plan begins, or ceases, to buy brain data."""
+    """Say at which budget the best plan ceases to buy brain data, or brain data begin to gain what is worthwhile."""
     rows = sorted(saved.details.frontier, key=lambda point: point.budget)
     if len(rows) < 2:
         return []
-    buys = [any(n > 0 for n in row.modalities.values()) for row in rows]
-    here = saved.plan.verdict.collect_brain_data
+    here, worthwhile = saved.plan.verdict.collect_brain_data, saved.plan.verdict.worthwhile or 0.0
+    buys = [_buys(row, 0.0 if here else worthwhile) for row in rows]
     below = [row.budget for row, b in zip(rows, buys, strict=True) if b != here and row.budget < saved.budget]
     above = [row.budget for row, b in zip(rows, buys, strict=True) if b != here and row.budget > saved.budget]
-    verb = "labels only are best" if here else "the best plan holds brain data"
+    verb = "labels only are best" if here else f"brain data gain at least {worthwhile:g}"
     said = []
     if below:
         said.append(f"A smaller budget: at {money(max(below), saved.currency)} {verb}")
@@ -73,9 +74,17 @@ def _budgets(saved: Saved) -> list[str]:
         said.append(f"A larger budget: at {money(min(above), saved.currency)} {verb}")
     if not said:
         ends = f"from {money(rows[0].budget, '')} to {money(rows[-1].budget, saved.currency)}"
-        what = "the best plan holds brain data" if here else "labels only are best"
+        what = "the best plan holds brain data" if here else f"brain data gain less than {worthwhile:g}"
         said.append(f"Not the budget: {what} at every budget {ends}")
     return said
+
+
+def _buys(point: FrontierPoint, least: float) -> bool:
+    """Return whether the best plan at a budget holds brain data that gain so much over labels alone."""
+    holds = any(n > 0 for n in point.modalities.values())
+    if not holds or not least or point.task_only is None:
+        return holds
+    return (point.explainable_r2.mean or 0.0) - (point.task_only.mean or 0.0) >= least
 
 
 def _computed(saved: Saved) -> list[str]:

@@ -22,6 +22,7 @@ from brainworth.design.common.errors import BadInput
 from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records.plan import Cost, Plan
 from brainworth.design.report import draw_plan, write_report
+from brainworth.design.report.changes import others
 from brainworth.design.report.controls_figure import controls
 from brainworth.design.report.csv_tables import TABLES
 from brainworth.design.report.evidence import controlled
@@ -570,3 +571,22 @@ def test_controls_are_shown_with_what_they_mean_for_the_purchase(saved: Path, tm
     _edit(saved / "details.json", controls=None)
     assert controlled(load(saved)) == []
     assert controls(load(saved)) is None
+
+
+@pytest.mark.parametrize(
+    ("gain", "said"), [(0.0004, "brain data gain less than 0.01 at every budget"), (0.03, "A larger budget")]
+)
+def test_a_budget_turns_the_verdict_only_with_a_worthwhile_gain(tmp_path: Path, gain: float, said: str) -> None:
+    """What is left where the labels run out buys recordings that gain next to nothing; that is no reason to record."""
+    found = load(made_up.write(tmp_path, "none"))
+    one = found.details.frontier[-1]
+    alone = Summary(mean=0.9, q05=0.8, q50=0.9, q95=0.95)
+    rows = [
+        one.model_copy(update={"budget": budget, "modalities": {"EEG": bought}, "task_only": alone,
+                               "explainable_r2": alone.model_copy(update={"mean": 0.9 + more})})
+        for budget, bought, more in ((10_000.0, 0, 0.0), (25_000.0, 0, 0.0), (40_000.0, 300, gain))
+    ]  # fmt: skip
+    verdict = found.plan.verdict.model_copy(update={"worthwhile": 0.01})
+    plan = found.plan.model_copy(update={"verdict": verdict})
+    lines = others(Saved(plan, found.details.model_copy(update={"frontier": rows}), complete=True))
+    assert said in lines[0]
