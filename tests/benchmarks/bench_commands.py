@@ -76,7 +76,7 @@ def cost(arguments: list[str], cache: Path) -> Cost:
 
 
 def _entries(cache: Path) -> int:
-    return sum(1 for path in (cache / "compiled").glob("*-cache")) if (cache / "compiled").is_dir() else 0
+    return len(list((cache / "compiled").glob("*-cache"))) if (cache / "compiled").is_dir() else 0
 
 
 def commands(base: Path) -> dict[str, Callable[[], list[str]]]:
