@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 FORECAST_DRAWS = 1000
 """Posterior draws a forecast averages over."""
-MODEL = 6
+MODEL = 7
 """Number of the model; a posterior saved by another one is fitted again."""
 PRIOR_DRAWS = 400
 """Prior draws of every quantity that a report draws beside its posterior."""

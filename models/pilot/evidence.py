@@ -37,12 +37,6 @@ LOG_SNR = np.linspace(np.log(1e-4), np.log(1e3), 65)
 """Grid of the logarithm of the read-outs' signal-to-noise ratio."""
 UNKNOWN_NOISE = 1e6
 """Noise of the read-outs of a latent of which nothing is known."""
-BEYOND = (0.5, 1.0)
-"""Beta prior of the share of label noise that residuals of latents explain, for all latents together.
-
-Ratios r_j that are independent a priori would leave no room for "none of it" where there are several: in pilots of 20 to 60 labels,
-which then said so of the noise itself, the explained share of the labels came out .06 higher in the mean, .22 at most (17 worlds).
-"""
 PADDING = 64
 """Directions are padded with empty ones to a multiple of this, so that pilots of similar size share compiled code."""
 

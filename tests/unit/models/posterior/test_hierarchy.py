@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from scipy.stats import multivariate_normal
 
 from brainworth.design.common.program_folder import ProgramFolder
 from brainworth.models.pilot.summary import Summary, summarise
-from brainworth.models.posterior.hierarchy import SCALE_SPREAD, Priors
+from brainworth.models.posterior.hierarchy import SCALE_SPREAD, Priors, shared_ratio
 from brainworth.models.posterior.inference import SamplerOptions, compiled_chain, sample_posterior
 from brainworth.models.posterior.likelihoods import SLOPE_LEVEL, UNKNOWN_SLOPE, slope_log_likelihood
 from brainworth.models.posterior.prior_draws import sample_prior
@@ -125,9 +126,8 @@ def test_shared_noise_may_be_none_however_many_latents() -> None:
     """
     rng = np.random.default_rng(0)
     for latents in (1, 4):
-        draws = sample_prior(PRIORS, np.zeros(1, dtype=int), latents, 0, n_draws=4000)
-        share, raw = draws["beyond_share"], draws["beyond_raw"]
-        ratio = np.sum(share[:, None] / (1.0 - share[:, None] + 1e-9) / latents * raw**2, axis=1)
-        assert np.mean(ratio / (1.0 + ratio) < 0.05) > 0.22 - 0.035
+        raw = jnp.asarray(rng.standard_normal((4000, latents)))
+        ratio = np.sum(np.asarray(jax.vmap(shared_ratio)(raw)) ** 2, axis=1)
+        assert abs(np.mean(ratio / (1.0 + ratio) < 0.05) - 0.22) < 0.035
     each = np.sum(rng.standard_normal((4000, 4)) ** 2, axis=1)
     assert np.mean(each / (1.0 + each) < 0.05) < 0.01
