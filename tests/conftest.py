@@ -52,10 +52,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(autouse=True, scope="module")
 def few_programs() -> Iterator[None]:
     """Share traced programs; let go of compiled ones between modules: all together have more mappings than a process may."""
-    from brainworth.design.common.runtime import attach_programs, keep_programs, release_programs
+    from brainworth.design.common.runtime import keep_programs, release_programs
 
     keep_programs()
-    attach_programs()
     yield
     release_programs(0.2)
 

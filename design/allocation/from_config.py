@@ -13,11 +13,18 @@ from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, Tas
 from brainworth.design.allocation.prices import Price, Schedule, Tier, cent_of
 from brainworth.design.allocation.problem import LinearConstraint, Problem, TaskLimits
 from brainworth.design.performance.utilities import utility_from_name
+from brainworth.design.posterior.fit import Posterior
 from brainworth.design.study_file.aim import Budget
 from brainworth.design.study_file.config import StudyConfig
 from brainworth.design.study_file.constraint import Constraint
 from brainworth.design.study_file.modality import Modality
 from brainworth.design.study_file.modality import Tier as TierConfig
+
+
+def problem_of_study(posterior: Posterior) -> Problem:
+    """Return the allocation problem of the study that a posterior is of."""
+    study = posterior.study
+    return problem_from_config(study.config, posterior.people, study.pool)
 
 
 def problem_from_config(

@@ -25,8 +25,8 @@ SECONDS = 0.0
 _MAPPINGS = Path("/proc/self/maps")
 _MOST_MAPPINGS = Path("/proc/sys/vm/max_map_count")
 _looked = [-float("inf")]
-_wanted: list[Path] = []
-"""Where traced programs are to be kept, once there is something that traces them."""
+_later: list[bool] = []
+"""Not empty in a process whose traced programs are to be kept as soon as it imports something that traces."""
 
 
 def _folder(name: str = "compiled") -> Path | None:
@@ -43,7 +43,6 @@ def use_compilation_cache() -> None:
     import jax
 
     keep_programs()
-    attach_programs()
     folder = _folder()
     if folder is not None:
         jax.config.update("jax_compilation_cache_dir", str(folder))
@@ -51,18 +50,18 @@ def use_compilation_cache() -> None:
 
 
 def keep_programs() -> None:
-    """Ask for traced programs to be kept, too, in the same cache folder."""
+    """Keep traced programs in the same cache folder; imports the models."""
+    from brainworth.models.programs import keep_programs_in
+
     folder = _folder("programs")
-    _wanted[:] = [] if folder is None else [folder]
+    keep_programs_in(None if folder is None else ProgramFolder(folder))
 
 
-def attach_programs() -> None:
-    """Let programs find their folder, if it is asked for; nothing happens before the models are imported."""
-    if _wanted and "brainworth.models.programs" in sys.modules:
-        from brainworth.models.programs import keep_programs_in
-
-        keep_programs_in(ProgramFolder(_wanted[0]))
-        _wanted.clear()
+def keep_programs_once_imported() -> None:
+    """Do the same in a process of ``cache_from_the_start`` that has imported the models by now, once."""
+    if _later and "brainworth.models.programs" in sys.modules:
+        _later.clear()
+        keep_programs()
 
 
 def cache_from_the_start() -> None:
@@ -73,7 +72,7 @@ def cache_from_the_start() -> None:
     if "jax" in sys.modules:
         use_compilation_cache()
         return
-    keep_programs()
+    _later.append(True)
     folder = _folder()
     if folder is not None:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)

@@ -27,7 +27,7 @@ from brainworth.design.common.errors import BadInput, BrainworthError
 from brainworth.design.common.fields import Count, Positive, Section, Text
 from brainworth.design.common.messages import explain, problem, quoted
 from brainworth.design.common.optional import need
-from brainworth.design.common.runtime import attach_programs, cache_from_the_start, release_programs
+from brainworth.design.common.runtime import cache_from_the_start, keep_programs_once_imported, release_programs
 from brainworth.design.common.toml_files import read_toml
 
 WAIT_SECONDS = 20.0
@@ -57,7 +57,7 @@ class Team(Protocol):
 
 
 def _run(function: Callable[..., Any], common: tuple[Any, ...], task: tuple[Any, ...]) -> Any:
-    attach_programs()
+    keep_programs_once_imported()
     release_programs(every=5.0)
     with threadpool_limits(limits=1, user_api="blas"):
         return function(*common, *task)

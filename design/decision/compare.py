@@ -21,7 +21,7 @@ from jaxtyping import Float
 
 from brainworth.design.allocation import AllocationOptions, Problem, allocate
 from brainworth.design.allocation.feasibility import require_feasible
-from brainworth.design.allocation.from_config import problem_from_config
+from brainworth.design.allocation.from_config import problem_of_study
 from brainworth.design.allocation.restricted import PartSurface, Restricted, as_whole, restricted
 from brainworth.design.allocation.result import Plan as Purchased
 from brainworth.design.common.checks import overall
@@ -57,11 +57,7 @@ def compare(
     Infeasible
         If nothing fits budget and limits.
     """
-    config = posterior.study.config
-    problem, surface = (
-        problem or problem_from_config(config, posterior.people, posterior.study.pool),
-        posterior.surface(),
-    )
+    problem, surface = problem or problem_of_study(posterior), posterior.surface()
     if problem.budget is None:
         cheapest = allocate(problem, surface, AllocationOptions(frontier_factors=(), share_points=0))
         problem = replace(problem, budget=Decimal(cheapest.plan.bill.total))

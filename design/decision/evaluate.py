@@ -13,7 +13,7 @@ import numpy as np
 from brainworth.design.allocation.costs import Bill
 from brainworth.design.allocation.describe import plans
 from brainworth.design.allocation.evaluate import Evaluator, thinned
-from brainworth.design.allocation.from_config import problem_from_config
+from brainworth.design.allocation.from_config import problem_of_study
 from brainworth.design.allocation.frontier import best_at
 from brainworth.design.allocation.problem import Designs, Problem
 from brainworth.design.allocation.regret import task_only
@@ -137,7 +137,7 @@ def believed(posterior: Posterior) -> Believed:
     """Return what an evaluation needs of a posterior: its study's prices, limits and objective, and its surface."""
     config = posterior.study.config
     return Believed(
-        problem=problem_from_config(config, posterior.people, posterior.study.pool),
+        problem=problem_of_study(posterior),
         surface=posterior.surface(),
         label_variance=posterior.label_variance,
         worthwhile=config.objective.worthwhile,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from brainworth.design.allocation import Conditions, LinearConstraint, Problem, allocate, constrained
-from brainworth.design.allocation.from_config import problem_from_config
+from brainworth.design.allocation.from_config import problem_of_study
 from brainworth.design.allocation.problem import QUANTITIES
 from brainworth.design.allocation.solve import Stopwatch
 from brainworth.design.common.checks import overall
@@ -140,7 +140,7 @@ def problem_of(posterior: Posterior, budget: float | None = None, constraints: C
     BadInput
         If the budget is not an amount of money, or a condition is not one.
     """
-    problem = problem_from_config(posterior.study.config, posterior.people, posterior.study.pool)
+    problem = problem_of_study(posterior)
     if budget is not None:
         problem = replace(problem, budget=_money(budget, problem.currency))
     if not callable(constraints) and not _conditions(constraints):

@@ -112,7 +112,11 @@ def _once(posterior: Posterior, problem: Problem, result: AllocationResult, effo
     draws = int(posterior.draws.people.shape[0])
     first = next((r for r in rehearsals if r is not None), None)
     rows = np.zeros(0, dtype=np.int64) if first is None else rows_of(draws, first, effort.seed, effort.n)
-    shown = {id(plan): realised(plan, r, rows) for plan, r in zip(purchases, rehearsals, strict=True)}
+    shown = [(plan.allocation, realised(plan, r, rows)) for plan, r in zip(purchases, rehearsals, strict=True)]
+
+    def rehearsed(plan: Purchased) -> Realised | None:
+        return next((found for bought, found in shown if bought == plan.allocation), None)
+
     gains = result.rival.gain
     if brain is not None and alone is not None:
         gains = realised_gain((brain, alone), rehearsals, rows)
@@ -121,15 +125,11 @@ def _once(posterior: Posterior, problem: Problem, result: AllocationResult, effo
     chosen = result
     if brain is result.plan and alone is not None and gain.mean <= 0.0 and _may_be_left_out(problem, alone):
         chosen = _labels_instead(result, alone)
-    plan = shown.get(id(chosen.plan))
-    if plan is None and alone is not None and alone.allocation == chosen.plan.allocation:
-        plan = shown[id(alone)]  # labels are all that is planned, and they were rehearsed
-    plan = plan or realised(chosen.plan, None, rows)
     labels = alone.allocation if alone is not None else None
     return Tried(
         result=chosen,
-        plan=plan,
-        labels_only=None if alone is None else shown[id(alone)],
+        plan=rehearsed(chosen.plan) or realised(chosen.plan, None, rows),
+        labels_only=None if alone is None else rehearsed(alone),
         gain=gain,
         gains=gains,
         decision=decision,

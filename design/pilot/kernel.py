@@ -9,7 +9,6 @@ or unknown; each is a ``BadInput``. No pickle is ever loaded.
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,9 +17,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from jaxtyping import Float, Int
 
+from brainworth.design.common.errors import BadInput
 from brainworth.design.common.messages import did_you_mean, listed, one_line, problem, quoted
 from brainworth.design.pilot.rules.blocks import REST, FeatureBlock, block_codes
 from brainworth.design.pilot.rules.identity import is_missing
+from brainworth.design.pilot.tables.files import opened_npz
 from brainworth.design.pilot.tables.tables import Table, text_of
 
 if TYPE_CHECKING:
@@ -99,22 +100,17 @@ def gram_from_file(path: Path, source: str) -> Gram:
     BadInput
         See the module's docstring.
     """
-    arrays: dict[str, np.ndarray] = {}
-    names: list[str] = []
     if path.suffix.lower() != ".npz":
         raise problem(source, "stimuli > kernel", f"the ending {quoted(path.suffix)} is not npz", _FORM)
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size <= _MAX_BYTES:
-            with np.load(path, allow_pickle=False) as found:
-                names = list(found.files)
-                arrays = {name: np.asarray(found[name]) for name in names if name in {"stimulus", "gram", "group"}}
+        with opened_npz(path, source, _MAX_BYTES, f"At most {MAX_STIMULI} stimuli can be used.") as found:
+            names = list(found.files)
+            arrays = {name: np.asarray(found[name]) for name in names if name in {"stimulus", "gram", "group"}}
+    except BadInput:
+        raise
     except Exception as error:  # damaged archives make zipfile, zlib and numpy raise a dozen types of errors
         wrong = f"the file cannot be read as npz ({one_line(error, 200).rstrip('.')})"
         raise problem(source, "", wrong, f"{_FORM} Python objects are never loaded.") from None
-    if size > _MAX_BYTES:
-        raise problem(source, "", f"its arrays take {size} bytes", f"At most {MAX_STIMULI} stimuli can be used.")
     for name in ("stimulus", "gram"):
         if name not in arrays:
             right = f"There are {listed(names)}. {_FORM}"

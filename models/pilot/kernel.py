@@ -22,6 +22,7 @@ from scipy import linalg
 from sklearn.isotonic import IsotonicRegression
 
 from brainworth.models.pilot.statistics import signed
+from brainworth.models.theory.kernel_ridge import centred_gram, check_varies
 
 KEPT = 0.999
 """Share of the kernel's variance that the features hold; what is left out is spread over many directions, none of them large."""
@@ -78,10 +79,9 @@ def kernel_features(gram: Float[np.ndarray, "stimulus stimulus"]) -> KernelFeatu
     ValueError
         If the kernel is the same for all pairs of stimuli.
     """
-    mean, centred = _centred(gram)
+    mean, centred = centred_gram(gram)
     total = float(np.trace(centred))
-    if not total > 1e-12 * len(gram) * float(np.abs(gram).max()):
-        raise ValueError("A kernel must differ between pairs of stimuli. Got one that is the same for all.")
+    check_varies(centred, gram)
     variance, vectors = _directions(centred)
     vectors = signed(vectors)
     used = min(int(np.searchsorted(np.cumsum(variance) / total, KEPT)) + 1, variance.size)
@@ -125,7 +125,7 @@ def new_variance(
     total = np.zeros(n)
     for held in range(int(fold.max()) + 1):
         out = fold == held
-        mean, centred = _centred(gram[np.ix_(~out, ~out)])
+        mean, centred = centred_gram(gram[np.ix_(~out, ~out)])
         known, vectors = _directions(centred)
         along = (gram[np.ix_(out, ~out)] - mean) @ (vectors / np.sqrt(known))
         total[: known.size] += np.sum(along**2, axis=0)
@@ -135,11 +135,6 @@ def new_variance(
         share = found[first:last].sum() / variance[first:last].sum()
         found[last:] = np.minimum(share * variance[last:], found[last - 1])
     return np.maximum(found, _SMALLEST * found[0])
-
-
-def _centred(gram: Matrix) -> tuple[Float[np.ndarray, " column"], Matrix]:
-    mean = gram.mean(axis=0)
-    return mean, gram - mean - mean[:, None] + mean.mean()
 
 
 def _directions(centred: Matrix) -> tuple[Float[np.ndarray, " direction"], Matrix]:

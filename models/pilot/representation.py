@@ -180,13 +180,13 @@ class _Observed:
         for rows in self.rows:
             turned = replace(rows, gram=turn.T @ rows.gram @ turn, cross=turn.T @ rows.cross)
             table = readout_table(turned, variance, exponents)
-            parts.append(logsumexp(table, axis=2).sum(axis=0))
+            parts.append(np.asarray(logsumexp(table, axis=2)).sum(axis=0))
         return np.array(parts)
 
 
 def _prior(exponents: NDArray[np.float64]) -> NDArray[np.float64]:
     log = -0.5 * ((exponents - 1.0) / EXPONENT_SCALE) ** 2
-    return log - cast("float", logsumexp(log))
+    return log - _log_sum(log)
 
 
 def _log_sum(score: NDArray[np.float64]) -> float:

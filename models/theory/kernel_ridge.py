@@ -79,10 +79,8 @@ def kernel_spectrum(
         raise ValueError(
             f"The target of {len(values)} stimuli must have as many values. Got {np.shape(target)} instead."
         )
-    mean = values.mean(axis=0)
-    used = values - mean - mean[:, None] + mean.mean() if centre else values
-    if not np.trace(used) > 1e-12 * len(values) * np.abs(values).max():
-        raise ValueError("A kernel must differ between pairs of stimuli. Got one that is the same for all.")
+    used = centred_gram(values)[1] if centre else values
+    check_varies(used, values)
     variance, vectors = np.linalg.eigh(used)
     variance, vectors = variance[::-1] / len(values), vectors[:, ::-1]
     kept = variance > _SMALLEST * variance[0]
@@ -94,6 +92,20 @@ def kernel_spectrum(
     power = along[kept]
     power[-1] += along[~kept].sum()  # out of reach of the kernel, as its last direction is
     return spectrum, jnp.asarray(power)
+
+
+def centred_gram(
+    gram: Float[np.ndarray, "stimulus stimulus"],
+) -> tuple[Float[np.ndarray, " stimulus"], Float[np.ndarray, "stimulus stimulus"]]:
+    """Return the mean of each column, and the Gram matrix of features less their mean."""
+    mean = gram.mean(axis=0)
+    return mean, gram - mean - mean[:, None] + mean.mean()
+
+
+def check_varies(used: Float[np.ndarray, "stimulus stimulus"], gram: Float[np.ndarray, "stimulus stimulus"]) -> None:
+    """Raise ``ValueError`` if a Gram matrix, centred where it is used so, is nothing but rounding of the one given."""
+    if not np.trace(used) > 1e-12 * len(gram) * np.abs(gram).max():
+        raise ValueError("A kernel must differ between pairs of stimuli. Got one that is the same for all.")
 
 
 class _Task(NamedTuple):

@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from brainworth.design.allocation import Problem
-from brainworth.design.allocation.from_config import problem_from_config
+from brainworth.design.allocation.from_config import problem_of_study
 from brainworth.design.common.progress import silent
 from brainworth.design.common.records import with_fields
 from brainworth.design.common.workers import Team, with_progress
@@ -39,7 +39,7 @@ def decision_of(posterior: Posterior, plan: Plan, problem: Problem | None = None
 
     Without the problem that the plan solves, it is that of the study.
     """
-    problem = problem or problem_from_config(posterior.study.config, posterior.people, posterior.study.pool)
+    problem = problem or problem_of_study(posterior)
     if problem.budget is None:
         problem = replace(problem, budget=Decimal(str(plan.cost.total)))
     return Decision.of(problem, posterior.surface(), allocation_of(plan))

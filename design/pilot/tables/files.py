@@ -8,10 +8,13 @@ and sizes are read from a file's own directory before anything is unpacked.
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.hints import conversion
@@ -51,14 +54,21 @@ def _load_parquet(path: Path, source: str, wanted: Wanted) -> tuple[dict[str, np
     return {n: np.asarray(loaded.column(of[n]).to_pandas()) for n in (*keys, *numbers)}, ignored
 
 
-def _load_npz(path: Path, source: str) -> dict[str, np.ndarray]:
-    """Return the arrays of an archive; a matrix NAME becomes the columns NAME_1, NAME_2, ..."""
+@contextmanager
+def opened_npz(path: Path, source: str, most: int, right: str) -> Generator[NpzFile]:
+    """Open an archive of arrays, none of Python objects; ``right`` says what to do if they take more than ``most`` bytes."""
     with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
-    if size > MAX_FILE_BYTES:
-        raise problem(source, "", f"its arrays take {size} bytes", f"At most {MAX_FILE_BYTES} bytes can be read.")
-    columns: dict[str, np.ndarray] = {}
+    if size > most:
+        raise problem(source, "", f"its arrays take {size} bytes", right)
     with np.load(path, allow_pickle=False) as archive:
+        yield archive
+
+
+def _load_npz(path: Path, source: str) -> dict[str, np.ndarray]:
+    """Return the arrays of an archive; a matrix NAME becomes the columns NAME_1, NAME_2, ..."""
+    columns: dict[str, np.ndarray] = {}
+    with opened_npz(path, source, MAX_FILE_BYTES, f"At most {MAX_FILE_BYTES} bytes can be read.") as archive:
         for name in archive.files:
             columns |= matrix_columns(name, np.asarray(archive[name]), source)
     return columns

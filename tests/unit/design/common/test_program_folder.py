@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -41,14 +44,32 @@ def test_a_folder_that_cannot_be_written_keeps_nothing(tmp_path: Path) -> None:
 
 
 def test_commands_keep_programs_in_the_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And a worker does when its first task has imported something to trace."""
     before = programs_kept_in()
     monkeypatch.setenv("BRAINWORTH_CACHE", str(tmp_path))
     try:
         runtime.keep_programs()
-        runtime.attach_programs()
         found = Program(lambda x: 2.0 * x, "doubled")(jnp.ones(3))
         assert found.tolist() == [2.0, 2.0, 2.0]
         assert len(list((tmp_path / "programs").iterdir())) == 1
     finally:
         keep_programs_in(before)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "runtime.use_compilation_cache()",
+        "runtime.cache_from_the_start(); import brainworth.models.programs; runtime.keep_programs_once_imported()",
+    ],
+)
+def test_a_new_process_keeps_its_programs(tmp_path: Path, start: str) -> None:
+    """A command, before anything else imports the models; and a worker, when its first task has imported them."""
+    code = f"""
+from brainworth.design.common import runtime
+{start}
+from brainworth.models.programs import programs_kept_in
+print(programs_kept_in().path)
+"""
+    settings = {**os.environ, "BRAINWORTH_CACHE": str(tmp_path)}
+    found = subprocess.run([sys.executable, "-c", code], env=settings, capture_output=True, text=True, check=True)
+    assert Path(found.stdout.strip()) == tmp_path / "programs"
