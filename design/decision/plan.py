@@ -26,6 +26,7 @@ from brainworth.design.common.progress import silent
 from brainworth.design.common.records import plain, with_fields
 from brainworth.design.common.workers import Team, with_progress
 from brainworth.design.decision import health
+from brainworth.design.decision.cheaper import cheaper
 from brainworth.design.decision.exchange_rates import exchange_rates
 from brainworth.design.decision.plan_records import Solved, plan_record
 from brainworth.design.decision.records.details import Details
@@ -99,6 +100,8 @@ def make_plan(
     found = tried(posterior, problem, result, Effort(how.rehearsals, config.study.seed, how.workers, how.progress))
     result = found.result
     watch.lap("rehearsals")
+    less = cheaper(problem, posterior.surface(), result.plan, found.worthwhile)
+    watch.lap("cheaper")
     say("exchange rates")
     rates = exchange_rates(posterior, result)
     watch.lap("exchange")
@@ -107,7 +110,7 @@ def make_plan(
     checks += [theory_range(posterior, result.plan.allocation), *found.checks()]
     forced = how.force and overall(checks) == "refuse"
     seconds = {**posterior.seconds, **watch.seconds}
-    plan = plan_record(Solved(posterior, problem, found, rates, checks, forced, seconds))
+    plan = plan_record(Solved(posterior, problem, found, less, rates, checks, forced, seconds))
     wanted = config.budget.rounds if how.rounds is None else how.rounds
     if wanted > 1:
         say("rounds")

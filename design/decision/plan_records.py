@@ -16,6 +16,7 @@ from brainworth.design.common.checks import Check, overall
 from brainworth.design.common.records import Number, with_fields
 from brainworth.design.common.summaries import Summary, spread
 from brainworth.design.common.version import __version__
+from brainworth.design.decision.cheaper import Cheaper
 from brainworth.design.decision.chosen_stimuli import chosen_record
 from brainworth.design.decision.exchange_rates import ExchangeRates
 from brainworth.design.decision.learning import learning
@@ -33,6 +34,7 @@ from brainworth.design.decision.rehearsed_plan import Tried
 from brainworth.design.decision.wording import (
     Judged,
     assumptions,
+    cheaper_sentence,
     citations,
     label_count,
     methods,
@@ -55,6 +57,8 @@ class Solved:
     posterior: Posterior
     problem: Problem
     tried: Tried
+    cheaper: Cheaper | None
+    """Nearly as good for less money."""
     rates: ExchangeRates
     checks: Sequence[Check]
     forced: bool
@@ -115,7 +119,21 @@ def plan_record(solved: Solved) -> record.Plan:
         ),
         details=_details(solved),
     )
-    return plan if chosen is None else with_fields(plan, chosen_stimuli=chosen)
+    more = {"chosen_stimuli": chosen, "cheaper": _cheaper(solved)}
+    return with_fields(plan, **{name: value for name, value in more.items() if value is not None})
+
+
+def _cheaper(solved: Solved) -> record.Cheaper | None:
+    found, currency = solved.cheaper, solved.problem.currency
+    if found is None:
+        return None
+    return record.Cheaper(
+        allocation=allocation_record(found.purchase.allocation),
+        cost=cost_record(found.purchase.bill, currency),
+        explainable_r2=spread(found.purchase.outcomes),
+        loss=found.loss,
+        sentence=cheaper_sentence(found, solved.result.plan.bill, currency),
+    )
 
 
 def _verdict(solved: Solved) -> record.Verdict:

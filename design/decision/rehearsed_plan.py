@@ -112,10 +112,11 @@ def _once(posterior: Posterior, problem: Problem, result: AllocationResult, effo
     draws = int(posterior.draws.people.shape[0])
     first = next((r for r in rehearsals if r is not None), None)
     rows = np.zeros(0, dtype=np.int64) if first is None else rows_of(draws, first, effort.seed, effort.n)
-    shown = [(plan.allocation, realised(plan, r, rows)) for plan, r in zip(purchases, rehearsals, strict=True)]
+    shown = realised(purchases, rehearsals, rows)
 
     def rehearsed(plan: Purchased) -> Realised | None:
-        return next((found for bought, found in shown if bought == plan.allocation), None)
+        pairs = zip(purchases, shown, strict=True)
+        return next((found for bought, found in pairs if bought.allocation == plan.allocation), None)
 
     gains = result.rival.gain
     if brain is not None and alone is not None:
@@ -128,7 +129,7 @@ def _once(posterior: Posterior, problem: Problem, result: AllocationResult, effo
     labels = alone.allocation if alone is not None else None
     return Tried(
         result=chosen,
-        plan=rehearsed(chosen.plan) or realised(chosen.plan, None, rows),
+        plan=rehearsed(chosen.plan) or Realised(chosen.plan.outcomes, None, None),
         labels_only=None if alone is None else rehearsed(alone),
         gain=gain,
         gains=gains,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from brainworth.design.allocation import Allocation, AllocationResult, Problem
+from brainworth.design.allocation.costs import Bill
+from brainworth.design.decision.cheaper import Cheaper
 from brainworth.design.decision.chosen_stimuli import assumption, chosen_record
 from brainworth.design.decision.records.details import Assumption
 from brainworth.design.decision.verdict import Decision, Gain
@@ -108,11 +110,19 @@ def verdict_sentence(result: AllocationResult, judged: Judged) -> str:
         return f"Collect brain data: buy {what} for {money}. {against}{held}"
     brain = f"{float(sum(plan.bill.modalities.values())):,.2f} {judged.currency}"
     if judged.decision == "toss_up":
-        return (
-            f"Toss-up: the plan buys {what} for {money}, {brain} of it for recordings. {against} Without recordings you save that "
-            f"work and give up that gain.{held}"
-        )
+        return f"Toss-up: the plan buys {what} for {money}, {brain} of it for recordings. {against} {_leaning(judged)}{held}"
     return f"Labels alone do as well or better: the plan buys {what} for {money}, {brain} of it for recordings. {against}{held}"
+
+
+def cheaper_sentence(found: Cheaper, bill: Bill, currency: str) -> str:
+    """Return in words what is nearly as good as the plan and costs less."""
+    total = float(found.purchase.bill.total)
+    share = total / float(bill.total)
+    lost = f"{found.loss:.3f}" if round(found.loss, 3) > 0 else "less than 0.001"
+    return (
+        f"Nearly as good for {share:.0%} of the money: {bought_in_words(found.purchase.allocation)} for {total:,.2f} {currency} "
+        f"give up {lost} of expected explainable R²."
+    )
 
 
 def _without_recordings(result: AllocationResult, judged: Judged, what: str, gains: str) -> str:
@@ -123,7 +133,20 @@ def _without_recordings(result: AllocationResult, judged: Judged, what: str, gai
     other = f"The best plan with brain data, {bought_in_words(rival.allocation)}, would gain {gains}."
     if judged.decision == "labels_only":
         return f"Do not collect brain data: buy {what}. {other}"
-    return f"Toss-up: the plan buys {what}, and no brain data. {other}"
+    return f"Toss-up: the plan buys {what}, and no brain data. {other} {_leaning(judged)}"
+
+
+def _leaning(judged: Judged) -> str:
+    """Return what to do in a toss-up if nothing else decides."""
+    if judged.gain.mean < judged.worthwhile:
+        return (
+            f"If nothing else speaks for recordings, buy labels alone: the mean gain is below the {judged.worthwhile:g} that "
+            "counts as worthwhile."
+        )
+    return (
+        "The mean gain is worthwhile, but a smaller one or a loss is more likely: record if you can accept that, else buy labels "
+        "alone."
+    )
 
 
 def assumptions(posterior: Posterior, result: AllocationResult) -> list[Assumption]:

@@ -137,7 +137,7 @@ def _step(title: str, buys: list[str], reached: Forecast, cost: str) -> Step:
     r2 = reached.explainable_r2
     mean = None if r2.mean is None else _percent(r2.mean)
     low, high = (_percent(0.0 if r2.mean is None else r2.mean) if q is None else _percent(q) for q in (r2.q05, r2.q95))
-    return Step(title, buys, interval(r2, "r2"), mean, low, high, cost)
+    return Step(title, buys, interval(r2, "compared"), mean, low, high, cost)
 
 
 def _percent(value: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brainworth.design.decision.records.plan import Alternative
+from brainworth.design.decision.records.plan import Allocation, Alternative
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.words import (
     chance,
@@ -64,16 +64,21 @@ def registered(saved: Saved) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _bought(saved: Saved, *, labels: bool = True) -> str:
+def _bought(saved: Saved) -> str:
     allocation = saved.plan.allocation
     parts = [
         f"{name} recordings ({effort(row, saved.hours(name))})"
         for name, row in allocation.modalities.items()
         if row.n_samples > 0
     ]
-    if labels and allocation.n_task > 0:
+    if allocation.n_task > 0:
         parts.append(f"{count(allocation.n_task)} labels")
     return listed(parts) if parts else "no new data"
+
+
+def _recorded(saved: Saved, allocation: Allocation) -> str:
+    rows = allocation.modalities.items()
+    return listed([f"{name}: {effort(row, saved.hours(name))}" for name, row in rows if row.n_samples > 0])
 
 
 def _people(saved: Saved) -> str:
@@ -101,7 +106,34 @@ def _because(saved: Saved) -> str:
     if alone is not None:
         other = interval(alone.performance.explainable_r2, "r2")
         said.append(_ALONE.format(labels=count(alone.allocation.n_task), reached=other))
-    return " ".join(said)
+    return " ".join([*said, *_judged(saved)])
+
+
+_JUDGED = {
+    "collect": "So recordings are worth their cost",
+    "toss_up": "So it is open whether recordings are worth their cost",
+    "labels_only": "So recordings are not expected to be worth their cost",
+}
+
+
+def _judged(saved: Saved) -> list[str]:
+    """Say what the verdict is, and the gain and the probability that it follows from."""
+    verdict = saved.plan.verdict
+    gain = verdict.gain
+    if verdict.decision is None or verdict.judged is None or gain is None or None in (gain.mean, gain.q05, gain.q95):
+        return []
+    held = saved.plan.allocation.holds_brain_data
+    who = "Recordings" if held else f"The best purchase with recordings ({_recorded(saved, verdict.judged)})"
+    likely = (
+        f", and raise it by at least {number(verdict.worthwhile)} with a probability of {chance(verdict.probability)}"
+        if verdict.worthwhile and verdict.probability is not None
+        else ""
+    )
+    change = f"{gain.mean:+.3f} ({gain.q05:+.3f} to {gain.q95:+.3f})".replace("-", "−")
+    verb = "change" if held else "would change"
+    return [
+        f"{who} {verb} explainable R² by {change} against labels alone for the same money{likely}. {_JUDGED[verdict.decision]}."
+    ]
 
 
 def _reason(saved: Saved) -> str:

@@ -18,6 +18,7 @@ from brainworth.design.report.saved import Saved
 from brainworth.design.report.style import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
+_ONE_SESSION = Bought(n_samples=0, subjects=1, sessions=1)
 _BLOCKS = 200
 """Without sessions of a known size, samples are bought in blocks of this part of the table's largest amount."""
 
@@ -34,8 +35,10 @@ def planner(saved: Saved) -> dict[str, Any] | None:
     table, prices = saved.details.performance_table, saved.details.prices
     if table is None or prices is None or not table.modalities:
         return None
-    begin = Beginning(saved.currency, saved.budget, saved.plan.allocation.n_task, saved.plan.verdict.worthwhile)
-    return inputs(table, prices, begin, saved.plan.allocation.modalities)
+    plan = saved.plan
+    own = plan.allocation if plan.allocation.holds_brain_data or plan.verdict.judged is None else plan.verdict.judged
+    begin = Beginning(saved.currency, saved.budget, own.n_task, plan.verdict.worthwhile)
+    return inputs(table, prices, begin, own.modalities)
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,11 @@ class Beginning:
 def inputs(
     table: PerformanceTable, prices: Prices, begin: Beginning, bought: dict[str, Bought] | None = None
 ) -> dict[str, Any]:
-    """Return the data of a planner: what it searches, and what its inputs begin with."""
+    """Return the data of a planner: what it searches, and what its inputs begin with.
+
+    The reader's own design begins with what is bought; without recordings in it (``bought`` empty) with labels alone, and with one
+    session of one person where nothing is said (None).
+    """
     return {
         "table": table.model_dump(),
         "currency": begin.currency,
@@ -63,7 +70,11 @@ def inputs(
         "most_labels": table.most_labels,
         "worthwhile": begin.worthwhile,
         "prices": {
-            name: _modality(own, prices.modalities.get(name, ModalityPrices()), (bought or {}).get(name))
+            name: _modality(
+                own,
+                prices.modalities.get(name, ModalityPrices()),
+                _ONE_SESSION if bought is None else bought.get(name),
+            )
             for name, own in table.modalities.items()
         },
     }
@@ -81,9 +92,9 @@ def _modality(own: ModalityTable, prices: ModalityPrices, bought: Bought | None)
         "person": round(_upper(prices.per_subject) / (1 - (prices.attrition or 0.0)), 2),
         "setup": _upper(prices.setup),
         "size": size,
-        "people": people or 1,
+        "people": people,
         "each": max(1, round(sessions / max(people, 1))),
-        "bought": people > 0,
+        "bought": bought is not None and bought.n_samples > 0,
         "most_each": own.most_sessions_each,
         "most_people": own.most_people,
         "fixed": own.returning,

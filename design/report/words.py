@@ -191,7 +191,8 @@ def interval(summary: Summary | None, style: str = "number", unit: str = "") -> 
     summary
         The quantity; None is written as "not available".
     style
-        ``number``, ``count``, ``tenths`` or ``r2``.
+        ``number``, ``count``, ``tenths``, ``r2``, or ``compared``: an R² with one decimal more in the mean, for rows that are
+        compared with each other.
     unit
         Unit to append.
 
@@ -207,11 +208,15 @@ def interval(summary: Summary | None, style: str = "number", unit: str = "") -> 
     least = min((size for size in sizes if size > 0), default=0.0)
     far = style == "number" and 0.01 <= least < 0.5 * 10.0 ** -_decimals(largest) and largest >= 1
     plainly = partial(number, digits=2) if far else partial(_beside, largest=largest)
-    same = partial(r2, digits=max(_r2_digits(value) for value in (summary.mean, *ends)))
-    write = {"number": plainly, "count": count, "r2": same, "tenths": _tenths}[style]
+    digits = max(_r2_digits(value) for value in (summary.mean, *ends))
+    same = partial(r2, digits=digits)
+    write = {"number": plainly, "count": count, "r2": same, "compared": same, "tenths": _tenths}[style]
     if style == "number" and 0 < largest < TINY and min(v for v in (summary.mean, *ends) if v is not None) >= 0:
         return f"under {TINY} {unit}".strip()
-    text = _mean(summary.mean, largest) if style == "number" and not far else write(summary.mean)
+    if style == "compared":
+        text = r2(summary.mean, digits + 1)
+    else:
+        text = _mean(summary.mean, largest) if style == "number" and not far else write(summary.mean)
     if None not in ends:
         text += f" ({write(ends[0])} to {write(ends[1])})"
     return f"{text} {unit}".strip()

@@ -161,6 +161,18 @@ class NearOptimal(Record):
     modalities: dict[str, tuple[int, int]] = Field(default_factory=dict)
 
 
+class Cheaper(Record):
+    """A purchase that costs less than the plan and loses less than is worthwhile."""
+
+    allocation: Allocation
+    cost: Cost
+    explainable_r2: Summary
+    """Of single studies, by the formula."""
+    loss: float
+    """Expected explainable R² that the plan has more, both by the formula."""
+    sentence: str
+
+
 class Certificate(Record):
     """The bound that no feasible plan exceeds."""
 
@@ -215,6 +227,8 @@ class Plan(HasCard, Record):
     """What choosing the labelled stimuli is worth, if the study chooses them and labels are bought."""
     exchange_rate: dict[str, Exchange] = Field(default_factory=dict)
     near_optimal: NearOptimal | None = None
+    cheaper: Cheaper | None = None
+    """The cheapest purchase found that is nearly as good, if it saves enough to be named."""
     certificate: Certificate | None = None
     posterior: Believed = Field(default_factory=Believed)
     health: Health = Field(default_factory=Health)
@@ -260,6 +274,8 @@ def _notes(plan: Plan) -> list[str]:
     if verdict.gain is not None:
         chance = "" if verdict.probability is None else f", probability {verdict.probability:.0%}"
         notes.append(f"Gain over labels alone: {interval(verdict.gain, signed=True)}{chance}")
+    if plan.cheaper is not None:
+        notes.append(plan.cheaper.sentence)
     if plan.chosen_stimuli is not None:
         notes.append(plan.chosen_stimuli.sentence)
     worried = [check for check in plan.health.checks if check.status != "ok"]

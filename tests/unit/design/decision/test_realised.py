@@ -31,7 +31,7 @@ def test_a_forecast_is_moved_by_what_learners_really_miss(missed: float) -> None
     rng = np.random.default_rng(3)
     bought = plan(rng, 0.6)
     rows = rehearsed_draws(DRAWS, 64, 5)[0]
-    found = realised(bought, rehearsal(bought.expected[rows] + missed + SPREAD * rng.standard_normal(64)), rows)
+    found = realised([bought], [rehearsal(bought.expected[rows] + missed + SPREAD * rng.standard_normal(64))], rows)[0]
     assert found.correction is not None
     assert abs(found.outcomes.mean() - (bought.expected.mean() + missed)) < 4 * SPREAD / 8
     assert found.outcomes.std() >= bought.outcomes.std() * 0.97
@@ -42,8 +42,8 @@ def test_a_forecast_is_moved_by_what_learners_really_miss(missed: float) -> None
 def test_studies_that_stray_further_than_the_formula_says_widen_the_forecast() -> None:
     rng = np.random.default_rng(4)
     bought, rows = plan(rng, 0.6), rehearsed_draws(DRAWS, 64, 5)[0]
-    wild = realised(bought, rehearsal(bought.expected[rows] + 3 * SPREAD * rng.standard_normal(64)), rows)
-    tame = realised(bought, rehearsal(bought.expected[rows] + 0.1 * SPREAD * rng.standard_normal(64)), rows)
+    wild = realised([bought], [rehearsal(bought.expected[rows] + 3 * SPREAD * rng.standard_normal(64))], rows)[0]
+    tame = realised([bought], [rehearsal(bought.expected[rows] + 0.1 * SPREAD * rng.standard_normal(64))], rows)[0]
     assert (wild.outcomes - bought.expected).std() > 2 * SPREAD
     assert (tame.outcomes - bought.expected).std() > 0.9 * SPREAD
 
@@ -51,7 +51,7 @@ def test_studies_that_stray_further_than_the_formula_says_widen_the_forecast() -
 def test_few_rehearsals_change_nothing() -> None:
     bought = plan(np.random.default_rng(5), 0.6)
     rows = rehearsed_draws(DRAWS, 4, 5)[0]
-    found = realised(bought, rehearsal(bought.expected[rows] - 0.3), rows)
+    found = realised([bought], [rehearsal(bought.expected[rows] - 0.3)], rows)[0]
     np.testing.assert_array_equal(found.outcomes, bought.outcomes)
     assert found.correction is None
 
@@ -79,3 +79,25 @@ def test_a_correction_within_its_error_is_none() -> None:
 def test_rows_are_those_of_the_worlds() -> None:
     np.testing.assert_array_equal(rows_of(DRAWS, rehearsal(np.zeros(16)), 5, 64), rehearsed_draws(DRAWS, 64, 5)[0][:16])
     assert rows_of(1, rehearsal(np.zeros(16)), 5, 64).tolist() == [0] * 16
+
+
+def test_the_gain_is_the_difference_of_the_forecasts_shown_beside_it() -> None:
+    rng = np.random.default_rng(8)
+    brain, labels = plan(rng, 0.62), plan(rng, 0.6)
+    rows = rehearsed_draws(DRAWS, 64, 5)[0]
+    world = 0.05 * rng.standard_normal(64)
+    reached = [rehearsal(p.expected[rows] - 0.02 + world + 0.005 * rng.standard_normal(64)) for p in (brain, labels)]
+    pair = realised([brain, labels], reached, rows)
+    gain = realised_gain((brain, labels), reached, rows).mean()
+    stray = [p.outcomes.mean() - p.expected.mean() for p in (brain, labels)]  # the luck of these simulated outcomes
+    apart = pair[0].outcomes.mean() - pair[1].outcomes.mean()
+    wider = [
+        f.outcomes.mean() - p.expected.mean() - f.correction.shift
+        for f, p in zip(pair, (brain, labels), strict=True)
+        if f.correction
+    ]
+    assert apart - (wider[0] - wider[1]) == pytest.approx(gain, abs=1e-4)
+    assert np.abs(stray).max() < 4 * SPREAD / 20
+    alone = [realised([p], [r], rows)[0].correction for p, r in zip((brain, labels), reached, strict=True)]
+    separate = brain.expected.mean() - labels.expected.mean() + alone[0].shift - alone[1].shift  # type: ignore[union-attr]
+    assert abs(separate - gain) > 1e-4  # the wrong twin: each shrunk by itself
