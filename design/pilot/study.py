@@ -16,21 +16,25 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from jaxtyping import Float
 
-from brainworth.design.common.files import reading
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
 from brainworth.design.common.toml_files import read_toml
 from brainworth.design.pilot.arrays import digest_of
-from brainworth.design.pilot.build import BINARY_LABELS, LABELS, STIMULI, Names, PilotTables, build_pilot
+from brainworth.design.pilot.build import Names, PilotTables, build_pilot
 from brainworth.design.pilot.candidates import Candidates, wanted
+from brainworth.design.pilot.configured_tables import (
+    blocks_of,
+    label_columns,
+    pool_in_memory,
+    stimuli_of,
+    table_of,
+)
 from brainworth.design.pilot.folder import Folder, sha256
-from brainworth.design.pilot.kernel import Gram, described, features_of_new, gram_from_file, gram_in_memory
+from brainworth.design.pilot.kernel import described, features_of_new, gram_in_memory
 from brainworth.design.pilot.new_stimuli import New
 from brainworth.design.pilot.readers import read_recordings, recordings_in_memory, table_in_memory
-from brainworth.design.pilot.rules.answers import Answers
-from brainworth.design.pilot.rules.blocks import FeatureBlock
 from brainworth.design.pilot.rules.cleaning import cleaned
 from brainworth.design.pilot.rules.losses import Loss
-from brainworth.design.pilot.tables.tables import Table, Wanted
+from brainworth.design.pilot.tables.tables import Table
 from brainworth.design.study_file.aim import Objective
 from brainworth.design.study_file.config import StudyConfig, parse_study
 from brainworth.design.study_file.plausible import unlikely
@@ -208,7 +212,7 @@ class Study:
             return cls(config, folder.digest, system, path.parent, remarks)
         if without_pilot:
             return cls._from_priors(config, folder, path)
-        stimuli, gram = _stimuli_of(config, folder)
+        stimuli, gram = stimuli_of(config, folder)
         if stimuli is None or config.task.labels is None:
             lacking = "[stimuli] with table" if stimuli is None else "labels in [task]"
             raise problem(
@@ -216,10 +220,10 @@ class Study:
             )
         tables = PilotTables(
             stimuli=stimuli,
-            labels=folder.table(config.task.labels, "task > labels", _label_columns(config)),
+            labels=folder.table(config.task.labels, "task > labels", label_columns(config)),
             recordings={m.name: read_recordings(folder, m) for m in config.modality if m.recordings is not None},
         )
-        built = build_pilot(tables, config.study.spelling.model_dump(), _blocks(config), _new(config), gram)
+        built = build_pilot(tables, config.study.spelling.model_dump(), blocks_of(config), _new(config), gram)
         remarks = (*built.remarks, *unlikely(config))
         material = PilotData(built.pilot, built.names, built.kernel)
         study = cls(config, folder.digest, material, path.parent, remarks, built.losses)
@@ -269,7 +273,7 @@ class Study:
     @classmethod
     def _from_priors(cls, config: StudyConfig, folder: Folder, path: Path) -> Self:
         """Return a study without labels and recordings: only the features' spectrum is known, or assumed."""
-        stimuli, gram = _stimuli_of(config, folder)
+        stimuli, gram = stimuli_of(config, folder)
         told: tuple[str, ...] = ()
         if stimuli is not None:
             from brainworth.models.pilot.representation import population_variance
@@ -346,8 +350,8 @@ class Study:
                 )
         gram = None if kernel is None else gram_in_memory(kernel)
         tables = PilotTables(
-            stimuli=_table_of(stimuli, gram, parsed),
-            labels=table_in_memory(labels, "labels", _label_columns(parsed)),
+            stimuli=table_of(stimuli, gram, parsed),
+            labels=table_in_memory(labels, "labels", label_columns(parsed)),
             recordings={
                 m.name: recordings_in_memory(recordings[m.name], f"recordings[{quoted(m.name)}]", m.reader)
                 for m in parsed.modality
@@ -358,9 +362,9 @@ class Study:
         digest |= {f"recordings/{name}": digest_of(table) for name, table in tables.recordings.items()}
         digest |= {} if gram is None else {"kernel": gram.digest}
         digest["config"] = hashlib.sha256(parsed.model_dump_json().encode()).hexdigest()
-        built = build_pilot(tables, parsed.study.spelling.model_dump(), _blocks(parsed), _new(parsed), gram)
+        built = build_pilot(tables, parsed.study.spelling.model_dump(), blocks_of(parsed), _new(parsed), gram)
         remarks = (*built.remarks, *unlikely(parsed))
-        pool = _pool_in_memory(candidates, parsed, built.names)
+        pool = pool_in_memory(candidates, parsed, built.names)
         if pool is not None:
             digest["candidates"] = digest_of(pool)
         material = PilotData(built.pilot, built.names, built.kernel)
@@ -424,75 +428,8 @@ class Study:
         )
 
 
-def _pool_in_memory(candidates: pd.DataFrame | None, config: StudyConfig, names: Names) -> Table | None:
-    """Return the table of candidates of a study in memory, if there is one."""
-    chosen, named = config.design.chosen_stimuli, config.design.candidates
-    if candidates is None:
-        if chosen and named is not None:
-            wrong = f"the configuration names {quoted(named)}, and paths in it are not read"
-            raise problem("candidates", "", wrong, "Give the table itself: candidates=pandas.read_csv(...).")
-        return None
-    if not chosen:
-        wrong = "stimuli to choose from are given, and the study chooses none"
-        right = 'Add design={"chosen_stimuli": True}, or leave candidates out.'
-        raise problem("candidates", "", wrong, right)
-    return table_in_memory(candidates, "candidates", wanted(names.features, given=config.stimuli))
-
-
-def _blocks(config: StudyConfig) -> list[FeatureBlock]:
-    given = config.stimuli.block if config.stimuli else []
-    return [FeatureBlock(block.name, tuple(block.columns)) for block in given]
-
-
-def _label_columns(config: StudyConfig) -> Wanted:
-    task = config.task
-    missing = None if task.missing is None else tuple(task.missing)
-    answers = Answers("[task]", missing=missing, duplicates=task.duplicates, columns=dict(task.columns))
-    return replace(BINARY_LABELS if task.kind == "binary" else LABELS, answers=answers)
-
-
 def _new(config: StudyConfig) -> New | None:
     return None if config.stimuli is None else config.stimuli.new
-
-
-def _stimuli_of(config: StudyConfig, folder: Folder) -> tuple[Table | None, Gram | None]:
-    """Return the table of the stimuli that a study file names, and its kernel; the kernel's stimuli if there is no table."""
-    given, gram = config.stimuli, None
-    if given is not None and given.kernel is not None:
-        with reading(given.kernel):
-            gram = gram_from_file(folder.path(given.kernel, "stimuli > kernel"), given.kernel)
-    if given is not None and given.table is not None:
-        wanted = _stimulus_columns(config, features=gram is None)
-        return folder.table(given.table, "stimuli > table", wanted), gram
-    return None if gram is None else gram.stimuli(), gram
-
-
-def _table_of(stimuli: Any, gram: Gram | None, config: StudyConfig) -> Table:
-    """Return the table of the stimuli in memory; the kernel's stimuli if there is none."""
-    if stimuli is not None:
-        return table_in_memory(stimuli, "stimuli", _stimulus_columns(config, features=gram is None))
-    if gram is None:
-        raise problem("Study.from_frames", "stimuli", "the stimuli are missing", "Give a table of stimuli, or kernel.")
-    return gram.stimuli()
-
-
-def _stimulus_columns(config: StudyConfig, *, features: bool = True) -> Wanted:
-    """Return which columns the table of the stimuli must have; no features where a kernel stands for them."""
-    return replace(_named_columns(config), may_lack_numbers=not features)
-
-
-def _named_columns(config: StudyConfig) -> Wanted:
-    given = config.stimuli
-    if given is None:
-        return replace(STIMULI, answers=Answers("[stimuli]"))
-    missing = None if given.missing is None else tuple(given.missing)
-    columns: dict[str, str] = dict(given.columns)
-    wanted = STIMULI
-    if given.type is not None:
-        wanted = replace(STIMULI, required=(*STIMULI.required, "type"))
-        columns |= {given.type: "type"} if given.type != "type" else {}
-    answers = Answers("[stimuli]", tuple(given.ignore), tuple(given.keep), missing, columns=columns)
-    return replace(wanted, answers=answers)
 
 
 def _require_something_to_explain(known: NamedSystem, aim: Objective, path: Path) -> None:
