@@ -10,6 +10,8 @@ buys nothing (``Infeasible``).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,8 @@ from brainworth.design.study_file.config import parse_study
 
 CROWD = [0.03, 0.27]
 """USD for a rating of 10 to 60 seconds, at 8 to 12 USD an hour and a fee of a third of it."""
+WORTHWHILE = 0.01
+"""Explainable R² that is worth the trouble of recording: the default of the study file."""
 LABELS, ALL = "labels only", "all four"
 BELIEFS = {
     "snr 1": "as in the literature priors",
@@ -56,7 +60,7 @@ def best_plans(posterior: Posterior, budget: float) -> dict[str, Purchased]:
     """Return the best plan with labels only, with labels and one modality each, and with all four, for one budget."""
     config = posterior.study.config
     problem = problem_from_config(config, dict.fromkeys(config.modality_names, 0))
-    problem = problem.with_budget_cents(round(budget * 100))
+    problem = replace(problem, budget=Decimal(str(budget)))
     surface, names = posterior.surface(), problem.names
     found: dict[str, Purchased] = {}
     for name, kept in [*((name, (m,)) for m, name in enumerate(names)), (ALL, tuple(range(len(names))))]:
@@ -71,8 +75,8 @@ def _words(name: str, bought: ModalityPurchase) -> str:
     return f"{bought.n_samples:,} {name} ({people})"
 
 
-def described(plans: Mapping[str, Purchased]) -> list[dict[str, Any]]:
-    """Return one row per plan: what is bought, performance, gain over labels only and its probability."""
+def described(plans: Mapping[str, Purchased], worthwhile: float = WORTHWHILE) -> list[dict[str, Any]]:
+    """Return one row per plan: what is bought, performance, gain over labels only and how probable a worthwhile one is."""
     labels = plans[LABELS]
     singles = [name for name in plans if name != ALL]
     winner = np.argmax([plans[name].values for name in singles], axis=0)
@@ -91,7 +95,7 @@ def described(plans: Mapping[str, Purchased]) -> list[dict[str, Any]]:
             "gain": float(gain.mean()),
             "gain_q05": float(np.quantile(gain, 0.05)),
             "gain_q95": float(np.quantile(gain, 0.95)),
-            "probability": float((gain > 0).mean()) if plan.allocation.holds_brain_data else 0.0,
+            "probability": float((gain >= worthwhile).mean()) if plan.allocation.holds_brain_data else 0.0,
             "best": float((winner == singles.index(name)).mean()) if name in singles else np.nan,
         })  # fmt: skip
     return found

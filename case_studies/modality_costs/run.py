@@ -22,7 +22,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from modalities import ALL, BELIEFS, LABELS, best_plans, changed, described, shares
+from modalities import ALL, BELIEFS, LABELS, WORTHWHILE, best_plans, changed, described, shares
 
 from brainworth.design.api import Study
 from brainworth.design.common.runtime import use_compilation_cache
@@ -78,7 +78,10 @@ def draw(table: pd.DataFrame, folder: Path) -> None:
             left.plot(part["budget"], part["mean"], dashed, color=colour, marker="o", markersize=3, label=name)
             if name != LABELS:
                 right.plot(part["budget"], part["probability"], dashed, color=colour, marker="o", markersize=3)
-        for axes, title in ((left, "expected explainable R²"), (right, "probability of beating labels only")):
+        for axes, title in (
+            (left, "expected explainable R²"),
+            (right, f"probability of a gain of at least {WORTHWHILE:g}"),
+        ):
             axes.set_xscale("log")
             axes.set_xlabel("budget, USD")
             axes.set_title(title)
@@ -105,7 +108,7 @@ def budgets_text(table: pd.DataFrame) -> str:
         "brain samples",
         "explainable R² (90 %)",
         "gain over labels only (90 %)",
-        "P(gain)",
+        f"P(gain ≥ {WORTHWHILE:g})",
         "P(best of five)",
     ]
     return rows(header, body)

@@ -83,6 +83,7 @@ def compare(
         budget=budget,
         currency=problem.currency,
         shift=SHIFT,
+        worthwhile=posterior.study.config.objective.worthwhile,
         labels_only=LabelsOnly(n_task=alone.allocation.n_task, explainable_r2=spread(alone.values)),
         modalities=entries,
         together=together,
@@ -121,6 +122,7 @@ def _entry(posterior: Posterior, part: Restricted, best: Purchased, alone: Purch
     """Return the record of one restricted plan."""
     budget = part.problem.budget_cents * float(part.problem.cent)
     shown = best if best.allocation.holds_brain_data else part.example()
+    worthwhile = posterior.study.config.objective.worthwhile
     gain = best.values - alone.values
     entry = BestPurchase(
         n_task=best.allocation.n_task,
@@ -130,7 +132,7 @@ def _entry(posterior: Posterior, part: Restricted, best: Purchased, alone: Purch
         explainable_r2=spread(best.values),
         gain=spread(gain),
         r2_per_money=spread(gain / budget),
-        probability=0.0 if shown is None else float((shown.values > alone.values).mean()),
+        probability=0.0 if shown is None else float((shown.expected - alone.expected >= worthwhile).mean()),
         robustness=_robustness(part, best, alone),
     )
     if shown is not None and shown is not best:

@@ -3,20 +3,52 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from brainworth.design.decision.records.details import FrontierPoint
 from brainworth.design.decision.records.findings import Threshold
+from brainworth.design.decision.records.plan import Verdict
 from brainworth.design.report.saved import Saved
-from brainworth.design.report.words import capital, chance, interval, money, parameter, rounded
+from brainworth.design.report.words import capital, chance, interval, money, number, parameter, rounded
 
 LIKELY = 0.005
 """Probabilities below this count as none."""
 _MOST = 3
 
 
+@dataclass(frozen=True)
+class Stakes:
+    """What counts as paying, and whether brain data pay as things are believed."""
+
+    least: float
+    """Gain in explainable R²; 0: any gain, as in results of earlier versions."""
+    pays_now: bool
+
+    @classmethod
+    def of(cls, saved: Saved) -> Stakes:
+        """Return the stakes of the saved thresholds; without any, those of the verdict."""
+        rows = saved.details.sensitivity.thresholds if saved.details.sensitivity else []
+        if not rows:
+            return cls.of_verdict(saved.plan.verdict)
+        first, collects = rows[0], saved.plan.verdict.collect_brain_data
+        return cls(first.worthwhile or 0.0, first.decision == "brain" if first.decision else collects)
+
+    @classmethod
+    def of_verdict(cls, verdict: Verdict) -> Stakes:
+        """Return the stakes of a verdict: the gain that is worthwhile, and whether the mean gain is."""
+        least = verdict.worthwhile or 0.0
+        if not least or verdict.gain is None or verdict.gain.mean is None:
+            return cls(0.0, verdict.collect_brain_data)
+        return cls(least, verdict.gain.mean >= least)
+
+
 def flip_heading(saved: Saved) -> str:
     """Say what every flip leads to."""
-    return "Labels only would be best with:" if saved.plan.verdict.collect_brain_data else "Brain data would pay with:"
+    stakes = Stakes.of(saved)
+    if not stakes.least:
+        return "Labels only would be best with:" if stakes.pays_now else "Brain data would pay with:"
+    verb = "no longer gain" if stakes.pays_now else "gain"
+    return f"Brain data would {verb} a worthwhile {number(stakes.least)} on average with:"
 
 
 def others(saved: Saved) -> list[str]:
@@ -43,9 +75,8 @@ def _distance(row: Threshold) -> float:
 
 def _flip(row: Threshold, saved: Saved) -> str:
     """Say where the decision flips, and how likely that is."""
-    beyond = (
-        row.pays if not saved.plan.verdict.collect_brain_data else {"above": "below", "below": "above"}[row.pays or ""]
-    )
+    other = {"above": "below", "below": "above"}[row.pays or ""]
+    beyond = other if Stakes.of(saved).pays_now else row.pays
     said = f"{capital(parameter(row.parameter))} {beyond} {rounded(row.value, row.unit)}"
     now = row.believed
     if now is None or now.mean is None:
@@ -58,33 +89,44 @@ def _flip(row: Threshold, saved: Saved) -> str:
 
 
 def _budgets(saved: Saved) -> list[str]:
-    """Say at which budget the best plan ceases to buy brain data, or brain data begin to gain what is worthwhile."""
+    """Say at which budget brain data begin, or cease, to pay: to gain what is worthwhile, or to be bought at all."""
     rows = sorted(saved.details.frontier, key=lambda point: point.budget)
     if len(rows) < 2:
         return []
-    here, worthwhile = saved.plan.verdict.collect_brain_data, saved.plan.verdict.worthwhile or 0.0
-    buys = [_buys(row, 0.0 if here else worthwhile) for row in rows]
-    below = [row.budget for row, b in zip(rows, buys, strict=True) if b != here and row.budget < saved.budget]
-    above = [row.budget for row, b in zip(rows, buys, strict=True) if b != here and row.budget > saved.budget]
-    verb = "labels only are best" if here else f"brain data gain at least {worthwhile:g}"
+    stakes = Stakes.of_verdict(saved.plan.verdict)
+    least, offset = stakes.least, _offset(saved, rows)
+    pays = [gain - offset >= least if least else gain > 0 for gain in map(_gain, rows)]
+    others = [row.budget for row, paid in zip(rows, pays, strict=True) if paid != stakes.pays_now]
+    below = [budget for budget in others if budget < saved.budget]
+    above = [budget for budget in others if budget > saved.budget]
+    enough = f"brain data gain at least {number(least)}" if least else "the best plan holds brain data"
+    less = f"brain data gain less than {number(least)}" if least else "labels only are best"
     said = []
     if below:
-        said.append(f"A smaller budget: at {money(max(below), saved.currency)} {verb}")
+        said.append(f"A smaller budget: at {money(max(below), saved.currency)} {less if stakes.pays_now else enough}")
     if above:
-        said.append(f"A larger budget: at {money(min(above), saved.currency)} {verb}")
+        said.append(f"A larger budget: at {money(min(above), saved.currency)} {less if stakes.pays_now else enough}")
     if not said:
         ends = f"from {money(rows[0].budget, '')} to {money(rows[-1].budget, saved.currency)}"
-        what = "the best plan holds brain data" if here else f"brain data gain less than {worthwhile:g}"
-        said.append(f"Not the budget: {what} at every budget {ends}")
+        said.append(f"Not the budget: {enough if stakes.pays_now else less} at every budget {ends}")
     return said
 
 
-def _buys(point: FrontierPoint, least: float) -> bool:
-    """Return whether the best plan at a budget holds brain data that gain so much over labels alone."""
-    holds = any(n > 0 for n in point.modalities.values())
-    if not holds or not least or point.task_only is None:
-        return holds
-    return (point.explainable_r2.mean or 0.0) - (point.task_only.mean or 0.0) >= least
+def _gain(point: FrontierPoint) -> float:
+    """Return what the best plan at a budget gains over labels alone, by the formula."""
+    if not any(n > 0 for n in point.modalities.values()):
+        return 0.0
+    if point.task_only is None:
+        return math.inf
+    return (point.explainable_r2.mean or 0.0) - (point.task_only.mean or 0.0)
+
+
+def _offset(saved: Saved, rows: list[FrontierPoint]) -> float:
+    """Return by how much the formula's gain at the plan's own budget is above the verdict's, which rehearsals corrected."""
+    gain = saved.plan.verdict.gain
+    own = min(rows, key=lambda row: abs(row.budget - saved.budget))
+    known = gain is not None and gain.mean is not None and math.isfinite(_gain(own))
+    return _gain(own) - gain.mean if known and gain is not None and gain.mean is not None else 0.0
 
 
 def _computed(saved: Saved) -> list[str]:

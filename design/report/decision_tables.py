@@ -12,6 +12,7 @@ from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records.details import BudgetPoint, Compared
 from brainworth.design.decision.records.findings import Threshold
 from brainworth.design.report.affordable import can_be_bought
+from brainworth.design.report.changes import Stakes
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.words import (
     as_summary,
@@ -27,6 +28,9 @@ from brainworth.design.report.words import (
     rounded,
 )
 
+_PROBABILITY = "probability_worthwhile"
+"""Column of a comparison; ``probability_worth_it`` in results of earlier versions, where any gain counted."""
+
 
 def compared(saved: Saved) -> tuple[list[str], list[list[str]]]:
     """Headings and rows of the comparison of modalities; values may be numbers, summaries or sentences."""
@@ -39,6 +43,7 @@ def compared(saved: Saved) -> tuple[list[str], list[list[str]]]:
         "exchange": "labels one sample replaces",
         "break_even": f"break-even price of a sample, state by state ({saved.currency})",
         "probability_worth_it": "probability that this purchase beats labels only",
+        _PROBABILITY: f"probability that this purchase gains at least {number(saved.plan.verdict.worthwhile)}",
         "robustness_under_shift": f"error of labels only over its error{f' at {number(shift)}-fold' if shift else ' under'} shift "
         "(a ratio)",
     }
@@ -48,13 +53,11 @@ def compared(saved: Saved) -> tuple[list[str], list[list[str]]]:
     keys = [key for key in known if key in extra] + [key for key in extra if key not in known]
     heads = ["modality", *(known.get(key, key.replace("_", " ")) for key in keys)]
     rows = [[row.name, *(_compared_cell(key, row, scale) for key in keys)] for row in saved.details.compare]
+    chances = [1 + keys.index(key) for key in (_PROBABILITY, "probability_worth_it") if key in keys]
     for row in rows:
-        if (
-            row[0] in saved.plan.allocation.modalities
-            and not can_be_bought(saved, row[0])
-            and "probability_worth_it" in keys
-        ):
-            row[1 + keys.index("probability_worth_it")] = "none can be bought"
+        if row[0] in saved.plan.allocation.modalities and not can_be_bought(saved, row[0]):
+            for place in chances:
+                row[place] = "none can be bought"
     return heads, rows
 
 
@@ -85,7 +88,7 @@ def _compared_cell(key: str, row: Compared, scale: float) -> str:
         return listed(
             [f"{count(n)} {'labels' if name == 'labels' else f'samples of {name}'}" for name, n in value.items() if n]
         )
-    if key == "probability_worth_it" and isinstance(value, int | float):
+    if key in (_PROBABILITY, "probability_worth_it") and isinstance(value, int | float):
         return chance(value)
     if key == "explainable_r2" and isinstance(value, dict):
         return interval(as_summary(value), "r2")
@@ -149,7 +152,10 @@ def steady(saved: Saved) -> str:
     names = [parameter(row.parameter) for row in _thresholds(saved, steady=True)]
     if not names:
         return ""
-    ends = "are still worth buying" if saved.plan.verdict.collect_brain_data else "still do not pay"
+    stakes = Stakes.of(saved)
+    ends = "are still worthwhile" if stakes.pays_now else "are still not worthwhile"
+    if not stakes.least:
+        ends = "are still worth buying" if stakes.pays_now else "still do not pay"
     return capital(f"{listed(names)}, each moved as far, do not flip it: brain data {ends}.")
 
 
@@ -160,7 +166,7 @@ def flips(saved: Saved) -> list[Flip]:
         Flip(
             parameter(row.parameter),
             "" if row.believed is None else _believed_now(row.believed, row.unit),
-            _where(row, collects=saved.plan.verdict.collect_brain_data),
+            _where(row, pays_now=Stakes.of(saved).pays_now),
             "–" if row.value is None else chance(row.probability_beyond),
             meaning(row.parameter),
         )
@@ -168,10 +174,10 @@ def flips(saved: Saved) -> list[Flip]:
     ]
 
 
-def _where(row: Threshold, *, collects: bool) -> str:
+def _where(row: Threshold, *, pays_now: bool) -> str:
     """Say on which side brain data pay."""
     if row.value is None:
-        return "always" if collects else "never"
+        return "always" if pays_now else "never"
     return f"{row.pays or ''} {rounded(row.value, row.unit)}".strip()
 
 

@@ -19,8 +19,8 @@ from brainworth.design.report.saved import Saved
 from brainworth.design.report.style import ORANGE, VERMILLION, Plot, house_style, save
 from brainworth.design.report.words import chance, number
 
-WORTH = 0.002
-"""Gain in explainable R² from which brain data count as worth having."""
+ANY = 0.002
+"""Gain in explainable R² from which brain data count as worth having where a study calls any gain worthwhile."""
 _FLOOR = 0.02
 """The colour scale ends at this gain at least."""
 
@@ -30,7 +30,7 @@ def regime(saved: Saved) -> Plot | None:
     data = saved.details.regime
     if data is None or not data.gain or len(data.alignment) < 2 or len(data.price_ratio) < 2:
         return None
-    maps = _maps(data)
+    maps, worth = _maps(data), worthwhile(saved)
     if not any(np.isfinite(grid).any() for _, grid in maps):
         return None
     with house_style():
@@ -43,7 +43,7 @@ def regime(saved: Saved) -> Plot | None:
         panels: list[Axes] = []
         for i, (noise, grid) in enumerate(maps):
             axes = figure.add_subplot(1, len(maps), i + 1, label="map")
-            _panel(axes, data, grid, ScalarMappable(scale, colours))
+            _panel(axes, data, grid, ScalarMappable(scale, colours), worth)
             dots = _cloud(data, [value for value, _ in maps], i)
             if len(dots):
                 axes.plot(*dots.T, "o", color=ORANGE, markeredgecolor="#000000", markersize=3.6, alpha=0.75)
@@ -57,16 +57,17 @@ def regime(saved: Saved) -> Plot | None:
         bar.set_label("gain by brain data (explainable R²)")
         caption = (
             "Each point is a state of the world, as if it were known before buying: the darker, the more the best brain data gain "
-            f"there; right of the orange-red line they gain more than {WORTH:g}. "
+            f"there; right of the orange-red line they gain more than {worth:g}. "
         )
-        if all(not (grid > WORTH).any() for _, grid in maps):
+        if all(not (grid > worth).any() for _, grid in maps):
             caption = (
-                f"Nowhere on these maps would brain data gain more than {WORTH:g}, were the state of the world known. "
+                f"Nowhere on these maps would brain data gain more than {worth:g}, were the state of the world known. "
             )
         if data.posterior:
+            likely = chance(probability_worth(data, worth))
             caption += (
                 f"The dots are the states that are plausible{'' if saved.from_priors else ' after the pilot'}; the probability "
-                f"that brain data gain more than that, were the state known, is {chance(probability_worth(data))}. The verdict's "
+                f"that brain data gain more than that, were the state known, is {likely}. The verdict's "
                 "probability is of one purchase, chosen before the state is known."
             )
         if len(maps) > 1:
@@ -74,6 +75,11 @@ def regime(saved: Saved) -> Plot | None:
         alt = f"Maps of the gain by brain data over alignment and price of a brain sample in labels. {caption}"
         words = {"name": "regime", "title": "Where brain data pay", "alt": alt, "caption": caption}
         return save(figure, words, wide=len(maps) > 1)
+
+
+def worthwhile(saved: Saved) -> float:
+    """Return the gain in explainable R² from which brain data count as worth having."""
+    return saved.plan.verdict.worthwhile or ANY
 
 
 def _maps(data: Regime) -> list[tuple[float, np.ndarray]]:
@@ -84,7 +90,7 @@ def _maps(data: Regime) -> list[tuple[float, np.ndarray]]:
     )
 
 
-def _panel(axes: Axes, data: Regime, grid: np.ndarray, shades: ScalarMappable) -> None:
+def _panel(axes: Axes, data: Regime, grid: np.ndarray, shades: ScalarMappable, worth: float) -> None:
     """Draw one map."""
     axes.pcolormesh(
         data.alignment, data.price_ratio, grid, cmap=shades.cmap, norm=shades.norm, shading="gouraud", rasterized=True
@@ -92,8 +98,8 @@ def _panel(axes: Axes, data: Regime, grid: np.ndarray, shades: ScalarMappable) -
     if min(data.price_ratio) > 0 and max(data.price_ratio) > 10 * min(data.price_ratio):
         axes.set_yscale("log")
         axes.minorticks_off()
-    if np.nanmin(grid) < WORTH < np.nanmax(grid):
-        axes.contour(data.alignment, data.price_ratio, grid, levels=[WORTH], colors=[VERMILLION], linewidths=1.8)
+    if np.nanmin(grid) < worth < np.nanmax(grid):
+        axes.contour(data.alignment, data.price_ratio, grid, levels=[worth], colors=[VERMILLION], linewidths=1.8)
     axes.set_xlim(min(data.alignment), max(data.alignment))
     axes.set_ylim(min(data.price_ratio), max(data.price_ratio))
     axes.grid(visible=False)
@@ -124,6 +130,6 @@ def gain_at(data: Regime, draw: int) -> float:
     return float("nan") if value is None else value
 
 
-def probability_worth(data: Regime) -> float:
+def probability_worth(data: Regime, worth: float) -> float:
     """Share of the posterior cloud in which the best brain data are worth having."""
-    return float(np.mean([gain_at(data, draw) >= WORTH for draw in range(len(data.posterior))]))
+    return float(np.mean([gain_at(data, draw) >= worth for draw in range(len(data.posterior))]))

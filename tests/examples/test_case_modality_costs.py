@@ -76,6 +76,9 @@ def test_command_compares_four_modalities(tmp_path: Path) -> None:
         assert rows.loc["all four", "mean"] >= single.max() - 1e-3
         assert rows["best"].sum() == pytest.approx(1.0, abs=1e-3)
     assert (table["gain_q05"] <= table["gain"] + 1e-4).all()
+    assert table[table["modality"] == "labels only"]["labels"].tolist() == [200, 2000], (
+        "a label is charged 25 USD, the upper end of its price"
+    )
     # At 5,000 USD setup costs eat up whatever brain recordings teach.
     assert not table[table["budget"] == 5000]["brain"].any()
     assert (tmp_path / "budgets.svg").stat().st_size < 200_000

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from brainworth.design.common.cards import Card, HasCard
-from brainworth.design.common.records import Record
+from brainworth.design.common.records import Number, Record
 from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records import details as detail
 
@@ -40,7 +40,7 @@ class BestPurchase(Record):
     """Over labels alone for the same money."""
     r2_per_money: Summary
     probability: float
-    """That it beats labels alone."""
+    """That it gains at least what is worthwhile over labels alone (``Comparison.worthwhile``; on average over studies)."""
     robustness: Robustness
     trial: Trial | None = None
     exchange_rate: Summary | None = None
@@ -65,6 +65,8 @@ class Comparison(HasCard, Record):
     currency: str
     shift: float
     """Variance factor under which robustness is stated."""
+    worthwhile: Number = None
+    """Gain in explainable R² that the probabilities are of; None in results of earlier versions, where any gain counted."""
     labels_only: detail.LabelsOnly
     modalities: dict[str, BestPurchase]
     together: BestPurchase
@@ -88,8 +90,9 @@ class Comparison(HasCard, Record):
             )
             for name, entry in self.entries.items()
         ]
+        enough = f"gains at least {self.worthwhile:g}" if self.worthwhile else "beats labels alone"
         title = f"What each modality buys for {self.budget:,.2f} {self.currency}"
-        return Card(title, "", ("", "best purchase", "explainable R²", "beats labels alone"), rows)
+        return Card(title, "", ("", "best purchase", "explainable R²", enough), rows)
 
     def rows(self) -> list[detail.Compared]:
         """Return the rows of the report's table."""
@@ -102,7 +105,7 @@ class Comparison(HasCard, Record):
                     "r2_per_money": entry.r2_per_money,
                     "exchange": entry.exchange_rate,
                     "break_even": entry.break_even_price,
-                    "probability_worth_it": entry.probability,
+                    "probability_worthwhile" if self.worthwhile else "probability_worth_it": entry.probability,
                     "robustness_under_shift": entry.robustness.gain,
                 }
             )

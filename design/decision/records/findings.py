@@ -78,7 +78,9 @@ class Threshold(Record):
     parameter: str
     unit: str = ""
     decision: str = ""
-    """What the plan decides: ``brain`` or ``labels``."""
+    """As things are believed: ``brain`` where brain data pay, else ``labels``."""
+    worthwhile: Number = None
+    """Gain in explainable R² from which brain data pay; None in results of earlier versions, where any gain counted."""
     believed: Summary | None = None
     pays: Literal["above", "below"] | None = None
     """On which side brain data pay."""

@@ -1,7 +1,8 @@
 """The decision at stake: the plan, labels alone, and a spread of other purchases for the same money.
 
 In: an allocation problem with a budget, the posterior's surface, the plan. Out: ``Decision``, whose purchases are evaluated
-under any draws and can be made again at other prices. Purchases that the limits forbid are left out.
+under any draws and can be made again at other prices. Purchases that the limits forbid are left out. Brain data pay where they gain
+what the study calls worthwhile, in expected explainable R^2: the currency of the verdict.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.problem import Designs
 from brainworth.design.allocation.regret import simple_rules, task_only
 from brainworth.design.allocation.search import Menu, Search
-from brainworth.design.decision.records.plan import Plan
+from brainworth.design.decision.records.plan import Plan, Verdict
 from brainworth.design.decision.sensitivity.parameters import Column, columns
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.models.forecast.forecast import Draws
@@ -72,6 +73,26 @@ class Manner:
 
 
 @dataclass(frozen=True)
+class Stakes:
+    """What counts as paying."""
+
+    least: float = PAYS
+    """Gain over labels alone, in expected explainable R^2, from which brain data pay."""
+    offset: float = 0.0
+    """By how much the formula's gain, as things are believed, is above the verdict's, which is corrected by rehearsals."""
+    now: bool | None = None
+    """Whether they pay as things are believed; None: if the plan buys any."""
+
+    @classmethod
+    def of(cls, verdict: Verdict, formula: float) -> Stakes:
+        """Return the stakes of a verdict; ``formula`` is the gain that the formula has for what is believed."""
+        gain, least = verdict.gain, max(verdict.worthwhile or 0.0, PAYS)
+        if gain is None or gain.mean is None or not np.isfinite(formula):
+            return cls(least)
+        return cls(least, formula - gain.mean, gain.mean >= least)
+
+
+@dataclass(frozen=True)
 class Decision:
     """What there is to choose from."""
 
@@ -79,8 +100,11 @@ class Decision:
     """With a budget."""
     surface: PosteriorSurface
     designs: Designs
-    """The plan first, labels alone second, then a spread of others."""
+    """The plan first, labels alone second (``labels``), then a spread of others."""
     manner: Manner
+    stakes: Stakes = Stakes()
+    labels: int = 1
+    """The row of labels alone among the designs."""
 
     @classmethod
     def of(cls, problem: Problem, surface: PosteriorSurface, plan: Allocation) -> Decision:
@@ -108,9 +132,13 @@ class Decision:
         return {name: column for name, column in values.items() if name not in returning}
 
     @property
-    def buys(self) -> bool:
-        """Whether the plan buys brain data."""
-        return bool(self.designs.stimuli[0].any())
+    def pays_now(self) -> bool:
+        """Whether brain data pay as things are believed."""
+        return bool(self.designs.stimuli[0].any()) if self.stakes.now is None else self.stakes.now
+
+    def pays(self, gain: float) -> bool:
+        """Return whether brain data with an advantage pay."""
+        return gain >= self.stakes.least
 
     @property
     def brain_share(self) -> Float[np.ndarray, " design"]:
@@ -142,8 +170,8 @@ class Decision:
         return Evaluator(surface, self.problem.utility, rows).values(self.problem.purchase(self.designs))
 
     def advantage(self, values: Float[np.ndarray, "design draw"]) -> float:
-        """Return the utility of the best design with brain data minus that of labels alone."""
-        return advantage(self.problem, self.designs, values, labels=1)
+        """Return what the best design with brain data gains over labels alone, corrected as the verdict is."""
+        return advantage(self.problem, self.designs, values, self.labels) - self.stakes.offset
 
     def at_prices(self, brain: float, label: float = 1.0, modality: int | None = None) -> Decision:
         """Return the decision with prices of brain data (of one modality, if named) and of labels times a factor.
@@ -166,14 +194,16 @@ class Decision:
         own, possible = problem.complete(self.designs.take(slice(0, 1)))
         others = purchases(problem, self.surface, self.manner)
         parts = [task_only(problem), own.take(possible), others]
-        return Decision(problem, self.surface, Designs.concatenate(parts), self.manner)
+        return replace(self, problem=problem, designs=Designs.concatenate(parts), labels=0)
 
 
 def advantage(problem: Problem, designs: Designs, values: Float[np.ndarray, "design draw"], labels: int) -> float:
-    """Return the utility of the best design with brain data minus that of labels alone (a row of the designs)."""
-    utilities = problem.utility(values)
-    brain = (designs.stimuli > 0).any(axis=1)
-    return float(utilities[brain].max() - utilities[labels]) if brain.any() else -np.inf
+    """Return what the best design with brain data (by utility) has more than labels alone in expected explainable R^2."""
+    brain = np.flatnonzero((designs.stimuli > 0).any(axis=1))
+    if not brain.size:
+        return -np.inf
+    best = brain[int(problem.utility(values[brain]).argmax())]
+    return float(values[best].mean() - values[labels].mean())
 
 
 def _manner(search: Search, plan: Designs) -> Manner:

@@ -19,7 +19,7 @@ from jaxtyping import Float
 
 from brainworth.design.common.workers import Team, ThisProcess, count_in_words
 from brainworth.design.decision.records.findings import PersonLeftOut, PowerScaled
-from brainworth.design.decision.sensitivity.decision import PAYS, Decision
+from brainworth.design.decision.sensitivity.decision import Decision
 from brainworth.design.pilot.study import Study
 from brainworth.design.pilot.summaries.limits import require_recordings
 from brainworth.design.posterior.fit import fit_for_forecast
@@ -45,7 +45,7 @@ def _row(decision: Decision, values: Float[np.ndarray, "design draw"], usual: fl
     return {
         "advantage": gain,
         "brain_share": float(decision.brain_share[best]),
-        "flips": bool((gain > PAYS) != (usual > PAYS)),
+        "flips": decision.pays(gain) != decision.pays(usual),
     }
 
 

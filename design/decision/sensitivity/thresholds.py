@@ -1,9 +1,9 @@
-"""Where the decision flips: the value of each parameter and price at which brain data begin, or cease, to pay.
+"""Where the decision flips: the value of each parameter and price at which brain data begin, or cease, to be worthwhile.
 
 In: a decision. Out: one record per parameter: the threshold, the posterior probability of lying on its other side, a
 sentence. What can go wrong: no flip within the range examined; the value is then ``None`` and the sentence says so.
 
-The decision is whether to buy any brain data at the plan's budget. A parameter is set to the same value in every draw,
+The decision is whether brain data gain what is worthwhile at the plan's budget. A parameter is set to the same value in every draw,
 the others stay as the posterior has them; the best purchase with brain data is compared with labels alone.
 """
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from brainworth.design.common.records import with_fields
 from brainworth.design.common.summaries import spread
 from brainworth.design.decision.records.findings import Threshold
-from brainworth.design.decision.sensitivity.decision import PAYS, Decision, advantage, thinned
+from brainworth.design.decision.sensitivity.decision import PAYS, Decision, thinned
 from brainworth.design.decision.sensitivity.parameters import replaced, taken
 from brainworth.design.decision.sensitivity.prices import session_price, unit_prices
 
@@ -54,9 +54,11 @@ def thresholds(decision: Decision, seed: int, hours: Mapping[str, float] | None 
     hours : mapping, optional
         Hours of a session, by modality, for the price of an hour; without, it is the price of a session.
     """
-    found = [record_of(scale, decision.buys, _flip(scale, _moved(decision, scale.name))) for scale in _scales(decision)]
+    found = [
+        record_of(scale, decision, _flip(scale, decision, _moved(decision, scale.name))) for scale in _scales(decision)
+    ]
     for scale, gain in [*_price_scales(decision, seed), *_session_scales(decision, seed, hours or {})]:
-        found.append(record_of(scale, decision.buys, _flip(scale, gain)))
+        found.append(record_of(scale, decision, _flip(scale, decision, gain)))
     return sorted(found, key=lambda row: -(row.probability_beyond or 0.0))
 
 
@@ -141,12 +143,12 @@ def _priced(decision: Decision, charged: float, modality: int | None) -> Callabl
 
 
 def _gain(other: Decision, rows: slice) -> float:
-    return advantage(other.problem, other.designs, other.under(rows=rows), labels=0)
+    return other.advantage(other.under(rows=rows))
 
 
-def _flip(scale: Scale, gain: Callable[[float], float]) -> tuple[float, bool] | None:
+def _flip(scale: Scale, decision: Decision, gain: Callable[[float], float]) -> tuple[float, bool] | None:
     """Return the flip nearest to what is believed, and whether brain data pay above it."""
-    pays = np.array([gain(float(value)) > PAYS for value in scale.grid])
+    pays = np.array([decision.pays(gain(float(value))) for value in scale.grid])
     flips = np.flatnonzero(pays[1:] != pays[:-1])
     if not flips.size:
         return None
@@ -159,44 +161,46 @@ def _flip(scale: Scale, gain: Callable[[float], float]) -> tuple[float, bool] | 
     for _ in range(BISECTIONS):
         centre = 0.5 * (low + high)
         value = float(np.exp(centre)) if logarithmic else centre
-        low, high = (centre, high) if (gain(value) > PAYS) == pays[i] else (low, centre)
+        low, high = (centre, high) if decision.pays(gain(value)) == pays[i] else (low, centre)
     centre = 0.5 * (low + high)
     return (float(np.exp(centre)) if logarithmic else centre), bool(pays[i + 1])
 
 
-def record_of(scale: Scale, buys: bool, flip: tuple[float, bool] | None) -> Threshold:  # noqa: FBT001  (the plan's decision, a value)
+def record_of(scale: Scale, decision: Decision, flip: tuple[float, bool] | None) -> Threshold:
     """Return the record of one threshold: where brain data pay, and how probable the other side is.
 
     Parameters
     ----------
     scale : Scale
         The quantity.
-    buys : bool
-        Whether the plan buys brain data.
+    decision : Decision
+        Whether brain data pay as things are believed, and what counts as paying.
     flip : tuple, optional
         The value at which the decision flips, and whether brain data pay above it; None if it does not flip.
     """
-    unit = f" {scale.unit}" if scale.unit else ""
+    unit, buys, least = f" {scale.unit}" if scale.unit else "", decision.pays_now, decision.stakes.least
     record = Threshold(
         parameter=scale.name,
         unit=scale.unit,
         decision="brain" if buys else "labels",
+        worthwhile=least if least > PAYS else 0.0,
         believed=spread(scale.believed),
         pays=None,
         value=None,
         probability_beyond=0.0,
     )
+    enough = f"gain at least {least:g} in explainable R²" if least > PAYS else "pay"
     if flip is None:
         ends = f"{shortly(scale.grid[0])} to {shortly(scale.grid[-1])}{unit}"
-        verb = "pay" if buys else "do not pay"
-        sentence = f"New brain data {verb} whatever {scale.words} is, from {ends}."
+        less = f"gain less than {least:g} in explainable R²" if least > PAYS else "do not pay"
+        sentence = f"New brain data {enough if buys else less} whatever {scale.words} is, from {ends}."
         return with_fields(record, sentence=sentence)
     value, above = flip
     beyond_is_above = above != buys
     beyond = scale.believed > value if beyond_is_above else scale.believed < value
     probability = float(beyond.mean())
     where = "above" if above else "below"
-    sentence = f"New brain data pay where {scale.words} is {where} {shortly(value)}{unit}."
+    sentence = f"New brain data {enough} where {scale.words} is {where} {shortly(value)}{unit}."
     far = "above" if beyond_is_above else "below"
     if np.ptp(scale.believed) <= 1e-9 * abs(value):
         sentence += f" It is {shortly(float(scale.believed[0]))}{unit}."

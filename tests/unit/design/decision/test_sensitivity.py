@@ -17,8 +17,10 @@ from brainworth.design.allocation import Allocation, ModalityPurchase, Problem, 
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.prices import Price, schedule
 from brainworth.design.common.records import with_fields
+from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records.findings import PersonLeftOut, PowerScaled
-from brainworth.design.decision.sensitivity.decision import Decision, advantage
+from brainworth.design.decision.records.plan import Verdict
+from brainworth.design.decision.sensitivity.decision import PAYS, Decision, Stakes, advantage, thinned
 from brainworth.design.decision.sensitivity.local import elasticities
 from brainworth.design.decision.sensitivity.money import Money
 from brainworth.design.decision.sensitivity.parameters import between_people, columns, median_system, replaced, taken
@@ -490,3 +492,26 @@ def test_who_works_changes_no_bit(decision: Decision, monkeypatch: pytest.Monkey
     for work in (sobol, sobol_share):
         assert work(decision, seed=0, samples=8, workers=Posted()) == work(decision, seed=0, samples=8)
     assert regime(decision, seed=0, workers=Posted()) == regime(decision, seed=0)
+
+
+def test_decisions_flip_in_the_currency_of_the_verdict(decision: Decision) -> None:
+    """A gain below what is worthwhile does not pay, and what rehearsals took off the gain is taken off everywhere."""
+    rows = thinned(decision.surface.n_draws)
+    formula = decision.advantage(decision.under(rows=rows))
+    gain = Summary(mean=formula - 0.01, q05=-0.1, q95=0.1)
+    verdict = Verdict(collect_brain_data=True, gain=gain, worthwhile=0.02, sentence="")
+    stakes = Stakes.of(verdict, formula)
+    assert (stakes.least, stakes.offset, stakes.now) == (0.02, pytest.approx(0.01), formula - 0.01 >= 0.02)
+    judged = replace(decision, stakes=stakes)
+    assert judged.advantage(judged.under(rows=rows)) == pytest.approx(formula - 0.01)
+    found, any_gain = ({row.parameter: row for row in thresholds(choice, seed=0)} for choice in (judged, decision))
+    draws = taken(decision.surface.draws, np.arange(N_DRAWS)[rows])
+    value = found["alignment"].value
+    assert value is not None
+    there = judged.under(replaced(draws, NAMES, {"alignment": value}))
+    assert judged.advantage(there) == pytest.approx(0.02, abs=0.004)
+    assert value > (any_gain["alignment"].value or 0.0) + 0.01, "the wrong twin counts any gain"
+    assert "gain at least 0.02 in explainable R²" in found["alignment"].sentence
+    price, any_price = (rows["price_of_a_brain_sample"].value for rows in (found, any_gain))
+    assert price is None or price < (any_price or np.inf)
+    assert Stakes.of(Verdict(collect_brain_data=True, worthwhile=0.0, sentence=""), formula).least == PAYS

@@ -11,12 +11,14 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import report_fixture as made_up
 from brainworth.design.common.checks import Check, Kind, Side
+from brainworth.design.decision.sensitivity.decision import Stakes
 from brainworth.design.decision.sensitivity.thresholds import Scale, record_of, shortly
 from brainworth.design.report import affordable, changes, evidence, front, glossary, tables, write_report
 from brainworth.design.report.decision_tables import compared, on_trial
@@ -282,7 +284,10 @@ def test_a_threshold_names_the_side_its_probability_is_of(*, buys: bool, above: 
 
     believed = np.linspace(0.0, 10.0, 101)
     scale = Scale("price_of_a_brain_sample", "the price of one sample", np.array([1.0, 10.0]), believed, "USD")
-    record = record_of(scale, buys, (2.0, above))
+    judged: Any = SimpleNamespace(pays_now=buys, stakes=Stakes(0.01))
+    record = record_of(scale, judged, (2.0, above))
+    assert record["sentence"].startswith("New brain data gain at least 0.01 in explainable R² where the price")
+    assert record["decision"] == ("brain" if buys else "labels")
     side = "above" if above != buys else "below"
     share = float(((believed > 2.0) if side == "above" else (believed < 2.0)).mean())
     assert record["probability_beyond"] == pytest.approx(share)

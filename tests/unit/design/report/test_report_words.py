@@ -138,7 +138,8 @@ def test_regime_map_is_read_at_the_nearest_point_of_the_nearest_map() -> None:
     assert gain_at(regime, 0) == 0.2
     assert gain_at(regime, 2) == 0.3, "4 is nearer to 10 than to 1 in ratio, 6 nearer to 2 than to 20"
     assert gain_at(regime, 4) == 0.7, "7 is nearer to 20 in ratio"
-    assert probability_worth(regime) == np.mean([True, False, True, False, True])
+    assert probability_worth(regime, 0.002) == np.mean([True, False, True, False, True])
+    assert probability_worth(regime, 0.25) == np.mean([False, False, True, False, True])
 
 
 def test_parameters_have_names_without_code() -> None:
