@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
+from brainworth.design.allocation import Problem
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.allocation.restricted import PartSurface, Restricted, restricted
 from brainworth.design.allocation.result import ModalityPurchase
@@ -58,16 +59,19 @@ def changed(record: Mapping[str, Any], belief: str) -> dict[str, Any]:
 
 def best_plans(posterior: Posterior, budget: float) -> dict[str, Purchased]:
     """Return the best plan with labels only, with labels and one modality each, and with all four, for one budget."""
-    config = posterior.study.config
-    problem = problem_from_config(config, dict.fromkeys(config.modality_names, 0))
-    problem = replace(problem, budget=Decimal(str(budget)))
-    surface, names = posterior.surface(), problem.names
+    problem, surface = _problem(posterior, budget), posterior.surface()
+    names = problem.names
     found: dict[str, Purchased] = {}
     for name, kept in [*((name, (m,)) for m, name in enumerate(names)), (ALL, tuple(range(len(names))))]:
         found[name], found[LABELS] = Restricted(restricted(problem, kept), PartSurface(surface, kept), []).best(1.0)
     # The search has no proof: a plan with one modality is a plan of all four, and may be the better one.
     found[ALL] = max((plan for name, plan in found.items() if name != LABELS), key=lambda plan: plan.utility)
     return {LABELS: found.pop(LABELS), **found}
+
+
+def _problem(posterior: Posterior, budget: float) -> Problem:
+    config = posterior.study.config
+    return replace(problem_from_config(config, dict.fromkeys(config.modality_names, 0)), budget=Decimal(str(budget)))
 
 
 def _words(name: str, bought: ModalityPurchase) -> str:
@@ -101,16 +105,22 @@ def described(plans: Mapping[str, Purchased], worthwhile: float = WORTHWHILE) ->
     return found
 
 
-def shares(posterior: Posterior, plans: Mapping[str, Purchased]) -> list[dict[str, Any]]:
-    """Return the share of the gain's variance over draws that each belief goes with (squared rank correlation)."""
+def shares(posterior: Posterior, budget: float) -> list[dict[str, Any]]:
+    """Return the share of the gain's variance over draws that each belief goes with (squared rank correlation).
+
+    The gain is that of a purchase that spends half of the budget on one modality, over labels alone.
+    """
     columns = posterior.columns()
     signal = columns["signal_variance"] / (columns["signal_variance"] + columns["noise_variance"])
+    problem, surface = _problem(posterior, budget), posterior.surface()
     found: list[dict[str, Any]] = []
-    for name, plan in plans.items():
-        if name in (LABELS, ALL) or not plan.allocation.holds_brain_data:
+    for m, name in enumerate(problem.names):
+        part = Restricted(restricted(problem, (m,)), PartSurface(surface, (m,)), [])
+        half, (_, alone) = part.example(), part.best(1.0)
+        if half is None:
             continue
-        gain = plan.values - plans[LABELS].values
+        gain = half.values - alone.values
         beliefs = {"alignment": columns["alignment"], "snr": columns[f"snr:{name}"], "explainable": signal}
         squared = {key: float(spearmanr(values, gain).statistic) ** 2 for key, values in beliefs.items()}
-        found.append({"modality": name, **squared})
+        found.append({"modality": name, "gain": float(gain.mean()), **squared})
     return found

@@ -131,10 +131,19 @@ def beliefs_text(table: pd.DataFrame) -> str:
 def shares_text(table: pd.DataFrame) -> str:
     """Return the shares as Markdown."""
     body = [
-        [str(r["modality"]), f"{r['alignment']:.0%}", f"{r['snr']:.0%}", f"{r['explainable']:.0%}"]
+        [str(r["modality"]), f"{r['gain']:+.3f}", f"{r['alignment']:.0%}", f"{r['snr']:.0%}", f"{r['explainable']:.0%}"]
         for _, r in table.iterrows()
     ]
-    return rows(["gain of", "alignment of the task", "signal-to-noise ratio", "explainable share of the labels"], body)
+    return rows(
+        [
+            "half of the money for",
+            "gain over labels only",
+            "alignment of the task",
+            "signal-to-noise ratio",
+            "explainable share of the labels",
+        ],
+        body,
+    )
 
 
 def main() -> None:
@@ -161,7 +170,7 @@ def main() -> None:
             varied += [{"belief": belief, **row} for row in described(plans)]
         pd.DataFrame(varied).to_csv(given.out / "beliefs.csv", index=False, float_format="%.4f")
         texts["beliefs"] = beliefs_text(pd.DataFrame(varied))
-        texts["shares"] = shares_text(pd.DataFrame(shares(posterior, best_plans(posterior, LARGE))))
+        texts["shares"] = shares_text(pd.DataFrame(shares(posterior, LARGE)))
         plan = study.plan(given.out / "plan", force=True, progress=lambda stage: print(f"  {stage}"))
         proof = plan["certificate"]
         texts["plan"] = (
@@ -169,6 +178,11 @@ def main() -> None:
             f"\n\n{checks_text(plan)}"
         )
         texts["paragraph"] = f"> {grant(load(given.out / 'plan'))}"
+        euros = study_of(
+            tomllib.loads((HERE / "euros.toml").read_text(encoding="utf-8")), given.out / "euros" / "study"
+        )
+        plan = euros.plan(given.out / "euros" / "plan", force=True, progress=lambda stage: print(f"  {stage}"))
+        texts["euros"] = f"**{plan['verdict']['sentence']}**\n\n> {grant(load(given.out / 'euros' / 'plan'))}"
     print("\n" + "\n\n".join(texts.values()))
     if given.keep:
         keep(HERE, texts, [given.out / name for name in ("budgets.csv", "beliefs.csv", "budgets.svg")])
