@@ -91,6 +91,9 @@ def test_new_types_are_never_split_and_new_tokens_are() -> None:
         assert all(np.unique(folds[kind == k]).size == 1 for k in range(TYPES)) is whole
     assert any("never split across folds" in remark for remark in types.remarks)
     assert len(types.names.groups) == TYPES
+    for study in (types, tokens):
+        assert study.pilot.kind is not None
+        assert np.unique(np.stack([study.pilot.kind, kind]), axis=1).shape[1] == TYPES
 
 
 def test_a_type_without_a_word_on_new_stimuli_is_remarked() -> None:
