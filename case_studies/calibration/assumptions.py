@@ -136,6 +136,7 @@ def pilot_of(name: str, seed: int, index: int) -> tuple[Pilot, World, np.random.
         rater=rater,
         by_tokens=None if types is None else np.arange(STIMULI),
         by_types=None if types is None else parts,
+        kind=types,
     )
     return without_offsets(pilot, "labels")[0], world, rng
 
