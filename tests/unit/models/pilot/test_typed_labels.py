@@ -134,8 +134,8 @@ def test_independent_labels_are_worth_their_number_and_those_of_a_type_less() ->
     table = np.stack([label_worth(gram, variance) for gram in by_share])
     assert np.all(np.diff(table, axis=0) < 0.0)
     assert np.all(table[-1, inside] < 20.0)
-    all_of_it = labels_in_all(table, np.full(3, 0.5), np.full(3, 1.0))
-    assert all_of_it == pytest.approx(table[5, 4], rel=1e-12)
+    all_of_it = labels_in_all(table, np.full(3, SHARES[3]), np.full(3, 1.0))
+    assert all_of_it == pytest.approx(table[3, 4], rel=1e-12)
 
 
 def _pilot(kind: np.ndarray | None) -> Pilot:
