@@ -57,6 +57,11 @@ class WithinTypes:
         common = shrunk[:, None] * (self._by_type @ (root * scaled))
         return scaled + root * common[self.member]
 
+    def drawn(self, rng: np.random.Generator) -> Float[np.ndarray, " row"]:
+        """Return noise of rows with one label each, of unit variance."""
+        own, common = rng.standard_normal(len(self.member)), rng.standard_normal(int(self.member.max()) + 1)
+        return np.sqrt(1.0 - self.share) * own + np.sqrt(self.share) * common[self.member]
+
     def log_volume(self, weight: Float[np.ndarray, " row"]) -> float:
         """Return log |det W| less log |W 1|: by how much whitening changes a density whose mean is integrated out."""
         own, of_type = self._precisions(weight)

@@ -69,6 +69,13 @@ def test_whitened_rows_are_independent_and_the_volume_is_theirs() -> None:
         assert within.log_volume(count) == pytest.approx(float(expected), abs=1e-12)
 
 
+def test_drawn_noise_has_the_covariance() -> None:
+    """20,000 draws of six rows: an entry of the covariance has a standard error of .01 at most."""
+    rng, kind = np.random.default_rng(0), np.array([0, 1, 0, 2, 1, 0])
+    noise = np.stack([WithinTypes(kind, 0.4).drawn(rng) for _ in range(20_000)])
+    np.testing.assert_allclose(np.cov(noise.T), _covariance(kind, np.ones(6), 0.4), atol=0.05)
+
+
 def test_a_lone_token_has_all_of_the_noise_whatever_the_share() -> None:
     within = WithinTypes(np.arange(4), 0.7)
     np.testing.assert_allclose(within.whitened(np.eye(4), np.ones(4)), np.eye(4), atol=1e-12)
