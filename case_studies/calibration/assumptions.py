@@ -178,7 +178,7 @@ def _fitted(study: bw.Study, pilot: Pilot, made: tuple[World, Kind, np.random.Ge
         "explained": np.quantile(posterior.explained_share, [0.05, 0.5, 0.95]).tolist(),
         "explained_true": signal / (signal + noise),
         "labels": float(posterior.pilot.labels),
-        "share": posterior.type_share,
+        "in_common": posterior.type_share,
     }
 
 
@@ -264,7 +264,7 @@ def _typed_rows(lines: list[dict[str, Any]]) -> list[str]:
                 cells += [f"{held} of {len(fits)}", _mean([fit["explained"][1] for fit in fits])]
                 cells += [_mean([fit["explained_true"] for fit in fits]), f"{inside} of {len(fits)}"]
                 cells += [_mean([fit["labels"] for fit in fits], 0)]
-                cells += [_mean([fit["share"] for fit in fits if fit["share"] is not None])]
+                cells += [_mean([fit["in_common"] for fit in fits if fit["in_common"] is not None])]
                 rows.append(f"| {kind} | {name} | " + " | ".join(cells) + " |")
     head = (
         "| worlds | labels of a type | forecast, median | reached | held by 90 % | explained share, median | true | "

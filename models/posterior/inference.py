@@ -244,7 +244,7 @@ def sample_posterior(
     with ThreadPoolExecutor(chosen.n_chains) as pool:
         sites, extra, seen, prior = jax.tree.map(lambda *leaves: np.stack(leaves), *pool.map(run, keys))
     draws, seen, prior = (without_empty_people(dict(part), people) for part in (sites, seen, prior))
-    draws |= _drawn_from_grid(draws.pop("task_exponent_logits"), seed)
+    draws |= drawn_from_grid(draws.pop("task_exponent_logits"), seed)
     coordinate = draws.pop("log_snr_coordinate")
     prior["log_snr"] = prior.pop("log_snr_coordinate") - np.log(np.asarray(slope(coordinate)))
     statistics = {name: np.asarray(value, dtype=float) for name, value in extra.items()}
@@ -310,7 +310,7 @@ def _with_empty_people(
     return replace(evidence, brain=padded), jnp.pad(jnp.asarray(modality_of, dtype=int), (0, missing))
 
 
-def _drawn_from_grid(
+def drawn_from_grid(
     logits: Float[np.ndarray, "chain draw *share exponent"], seed: int
 ) -> dict[str, Float[np.ndarray, "chain draw"]]:
     """Return what was summed out, sampled from its conditional distribution: the exponent, and where there are types the share."""
