@@ -3,13 +3,15 @@
 In: labelled stimuli, what is known of each, their types. Out: ``TypeEvidence``, over which the hierarchical model sums, and what
 the labels are worth: so many labels of stimuli drawn independently, each with noise of its own, as bring the same expected risk.
 
-Five labels of one word are not five labels: they have noise in common, and features that are nearly the same. The posterior
-covariance of the task's weights after n labels of given stimuli is exact, and so is its risk
+Five labels of one word are not five labels: they have noise in common, and features that are nearly the same. (Where features of
+a type differ, the noise in common cancels in differences, and five labels are worth more.) The posterior covariance of the task's
+weights after n labels of given stimuli is exact, and so is its risk
 
     M = tau^2 tr H (I + (tau^2 / sigma^2) K)^-1,   K = G^1/2 X' W'W X G^1/2,   H = diag(h),
 
 with W of ``WithinTypes``, the mean label projected out. The number of independent labels with this risk is the inverse of THEORY
-section 3. What brain recordings teach besides is left out of both; the spectrum is that of a source exponent of 1.
+section 3. What brain recordings teach besides is left out of both; the spectrum is that of a source exponent of 1. Forecasts take
+the error of the mean label for that of as many labels, too, which is too small where types have much in common.
 """
 
 from __future__ import annotations

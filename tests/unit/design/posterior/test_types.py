@@ -17,10 +17,10 @@ SHARE = 0.7
 
 
 def _study() -> Study:
-    """Return a study whose labels have .7 of their noise in common within types; what features explain is half of the variance."""
+    """Return a study whose labels have .7 of their noise in common within types, and features that are alike there."""
     rng = np.random.default_rng(0)
     kind = np.repeat(np.arange(TYPES), TOKENS)
-    x = rng.standard_normal((kind.size, SEEN))
+    x = rng.standard_normal((TYPES, SEEN))[kind] + 0.3 * rng.standard_normal((kind.size, SEEN))
     score = x @ rng.standard_normal(SEEN) / np.sqrt(SEEN)
     noise = np.sqrt(SHARE) * rng.standard_normal(TYPES)[kind] + np.sqrt(1.0 - SHARE) * rng.standard_normal(kind.size)
     ids = [f"t{i}" for i in range(kind.size)]
