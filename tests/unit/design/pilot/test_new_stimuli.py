@@ -114,8 +114,6 @@ def test_both_fits_are_shown() -> None:
         summary = summarise(study.pilot, ("EEG",), 2, 0)
         (check,) = [c for c in assumption_checks(seen_assumptions(study, summary)) if c.name == "tokens and types"]
         assert check.status == status
-        assert check.value is not None
-        assert check.value > check.threshold
         assert part in check.sentence
 
 
