@@ -2,16 +2,18 @@
 
     uv run python case_studies/calibration/assumptions.py                       # results/assumptions.md
     uv run python case_studies/calibration/assumptions.py --worlds 4 --fits 0 --out /tmp/assumptions
+    uv run python case_studies/calibration/assumptions.py --fits 8 --kinds "null, types" "types, new tokens" "types, new types"
 
-In: number of worlds of each kind, how many of them are fitted, seed. Out, in --out: ``assumptions.jsonl`` (one line a world; a
-run that was stopped goes on from there) and ``assumptions.md``. In the null worlds people, raters and types are alike and
-everything is linear: every warning is a false alarm. A pilot holds 300 samples of each of four people and labels of 160
-stimuli. *Held* says whether the R² on new labels that the learner trained on the pilot reaches lies in the central 90 % of what
-the posterior forecasts for this pilot.
+In: number of worlds of each kind, how many of them are fitted, which kinds, seed. Out, in --out: ``assumptions.jsonl`` (one
+line a world; a run that was stopped goes on from there) and ``assumptions.md``. In the null worlds people, raters and types are
+alike and everything is linear: every warning is a false alarm. A pilot holds 300 samples of each of four people and labels of
+160 stimuli. *Held* says whether the R² on new labels that the learner trained on the pilot reaches lies in the central 90 % of
+what the posterior forecasts for this pilot. Pilots with types are fitted twice: a twin takes all labels for independent.
 """
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +29,7 @@ from brainworth.design.pilot.new_stimuli import joined
 from brainworth.design.pilot.rules.raters import without_offsets
 from brainworth.design.posterior.assumption_checks import assumption_checks
 from brainworth.design.posterior.assumptions import seen_assumptions
-from brainworth.design.posterior.fit import fit_for_forecast
+from brainworth.design.posterior.fit import Posterior, fit_for_forecast
 from brainworth.models.learner.learning_curve import learned
 from brainworth.models.pilot.pilot import Pilot, Recording
 from brainworth.models.pilot.summary import summarise
@@ -136,6 +138,7 @@ def pilot_of(name: str, seed: int, index: int) -> tuple[Pilot, World, np.random.
         rater=rater,
         by_tokens=None if types is None else np.arange(STIMULI),
         by_types=None if types is None else parts,
+        kind=types,
     )
     return without_offsets(pilot, "labels")[0], world, rng
 
@@ -164,9 +167,23 @@ def _reached(pilot: Pilot, world: World, kind: Kind, rng: np.random.Generator) -
     return 1.0 - (missed + noise) / (float(truth.var()) + noise)
 
 
-def _forecast(study: bw.Study, seed: int) -> NDArray[np.float64]:
+def _fitted(study: bw.Study, pilot: Pilot, made: tuple[World, Kind, np.random.Generator], seed: int) -> dict[str, Any]:
+    """Return what the posterior of a pilot says of R^2 and of the share that features explain, and the truth."""
+    world, how, rng = made
+    posterior = fit_for_forecast(study.with_pilot(pilot), seed)
+    signal, noise = float(world.truth.signal_variance), _noise(how)
+    return {
+        "forecast": np.quantile(_forecast(posterior), [0.05, 0.5, 0.95]).tolist(),
+        "r2": _reached(pilot, world, how, rng),
+        "explained": np.quantile(posterior.explained_share, [0.05, 0.5, 0.95]).tolist(),
+        "explained_true": signal / (signal + noise),
+        "labels": float(posterior.pilot.labels),
+        "in_common": posterior.type_share,
+    }
+
+
+def _forecast(posterior: Posterior) -> NDArray[np.float64]:
     """Return what the posterior forecasts for the pilot's own data: R^2 of single studies."""
-    posterior = fit_for_forecast(study, seed)
     nothing = Purchase(n_task=np.zeros(1), samples=np.zeros((1, 1)), subjects=np.ones((1, 1)), repeats=np.ones((1, 1)))
     surface = replace(posterior.surface(), shift=1.0)
     return surface.outcomes(nothing)[0] * np.repeat(posterior.explained_share, surface.studies)
@@ -198,8 +215,9 @@ def one_world(kind: str, index: int, fitted: bool, seed: int) -> dict[str, Any]:
         given = pilot.label + pilot.subtracted
         line["ridge"] = [_ridge_risk(pilot, y, world, how, np.random.default_rng(index)) for y in (given, pilot.label)]
     if fitted:
-        forecast = _forecast(study, index)
-        line |= {"forecast": np.quantile(forecast, [0.05, 0.5, 0.95]).tolist(), "r2": _reached(pilot, world, how, rng)}
+        line |= _fitted(study, pilot, (world, how, deepcopy(rng)), index)
+        if how.tokens:
+            line["twin"] = _fitted(study, replace(pilot, kind=None), (world, how, deepcopy(rng)), index)
     return line
 
 
@@ -230,7 +248,29 @@ def table(lines: list[dict[str, Any]]) -> str:
             f"\nOffsets were subtracted in {len(pairs)} pilots: the excess risk of ridge regression on the labels fell by "
             f"{100 * gain.mean():.0f} ± {100 * gain.std(ddof=1) / np.sqrt(len(gain)):.0f} %."
         )
-    return "\n".join(rows) + "\n"
+    return "\n".join([*rows, *_typed_rows(lines)]) + "\n"
+
+
+def _typed_rows(lines: list[dict[str, Any]]) -> list[str]:
+    """Return a table of the fitted pilots with types, beside their twins without."""
+    rows: list[str] = []
+    for kind in KINDS:
+        own = [line for line in lines if line["kind"] == kind and "twin" in line]
+        for name, fits in (("known", own), ("taken for independent", [line["twin"] for line in own])):
+            if len(fits) > 1:
+                held = sum(fit["forecast"][0] <= fit["r2"] <= fit["forecast"][2] for fit in fits)
+                inside = sum(fit["explained"][0] <= fit["explained_true"] <= fit["explained"][2] for fit in fits)
+                cells = [_mean([fit["forecast"][1] for fit in fits]), _mean([fit["r2"] for fit in fits])]
+                cells += [f"{held} of {len(fits)}", _mean([fit["explained"][1] for fit in fits])]
+                cells += [_mean([fit["explained_true"] for fit in fits]), f"{inside} of {len(fits)}"]
+                cells += [_mean([fit["labels"] for fit in fits], 0)]
+                cells += [_mean([fit["in_common"] for fit in fits if fit["in_common"] is not None])]
+                rows.append(f"| {kind} | {name} | " + " | ".join(cells) + " |")
+    head = (
+        "| worlds | labels of a type | forecast, median | reached | held by 90 % | explained share, median | true | "
+        "held by 90 % | 160 labels count as | noise in common |"
+    )
+    return ["", head, "| --- | --- |" + " --- |" * 8, *rows] if rows else []
 
 
 def _share(warned: list[bool]) -> str:
@@ -240,18 +280,19 @@ def _share(warned: list[bool]) -> str:
     return f"{100 * rate:.0f} ± {100 * np.sqrt(rate * (1 - rate) / len(warned)):.0f} %"
 
 
-def _mean(values: list[float]) -> str:
+def _mean(values: list[float], digits: int = 2) -> str:
     if len(values) < 2:
         return ""
-    return f"{np.mean(values):.2f} ± {np.std(values, ddof=1) / np.sqrt(len(values)):.2f}"
+    return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=1) / np.sqrt(len(values)):.{digits}f}"
 
 
 def main() -> None:
     """Look at all kinds of worlds."""
     parser = command_parser(__doc__, "worlds", 24)
     parser.add_argument("--fits", type=int, default=6)
+    parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
     given = parser.parse_args()
-    tasks = [(kind, index, index < given.fits) for index in range(given.count) for kind in KINDS]
+    tasks = [(kind, index, index < given.fits) for index in range(given.count) for kind in given.kinds]
     carry_out("assumptions", one_world, tasks, ("kind", "index", "fitted"), table, given)
 
 

@@ -40,4 +40,4 @@ def plan_learner(posterior: Posterior) -> PlanLearner:
     basis = representation_of(pilot, standardised_labels(pilot)).basis
     variance = population_variance(basis, pilot.features, pilot.kernel)
     kept = pilot if study.config.budget.reuse_pilot else None
-    return PlanLearner(belief, names, basis, variance, kept)
+    return PlanLearner(belief, names, basis, variance, kept, posterior.type_share or 0.0)

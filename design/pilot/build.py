@@ -373,6 +373,7 @@ def build_pilot(
         rater=rater,
         by_tokens=grouping.by_tokens,
         by_types=grouping.by_types,
+        kind=grouping.kinds,
         kernel=known.kernel,
     )
     pilot, more = without_offsets(pilot, tables.labels.source)

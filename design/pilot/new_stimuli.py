@@ -34,6 +34,8 @@ class Grouping:
     """Codes of the groups for new tokens; none without types."""
     by_types: NDArray[np.int64] | None = None
     """Codes of the groups for new types; none without types."""
+    kinds: NDArray[np.int64] | None = None
+    """Code of each stimulus's type; none without types."""
     remarks: tuple[str, ...] = ()
 
 
@@ -79,11 +81,11 @@ def grouped(
         told = f"{about}; new stimuli are taken to be further tokens of such types."
         if new is None:
             told += ' If they will be new types, say so: [stimuli] new = "types".'
-        return Grouping(members, tokens, both, (told,))
+        return Grouping(members, tokens, both, kinds, (told,))
     if parts < fewest:
         wrong = f"groups and types hang together in {parts} part{'s' * (parts > 1)}: neither may be split, and folds need {fewest}"
         right = 'Leave out the column of groups, or frequent types, or write new = "tokens".'
         raise problem(source, "[stimuli] new", wrong, right)
     first = np.unique(both, return_index=True)[1]
     told = f"{about} and hang together in {parts} parts, which are never split across folds: new stimuli are new types."
-    return Grouping(members[first][both], tokens, both, (told,))
+    return Grouping(members[first][both], tokens, both, kinds, (told,))

@@ -24,6 +24,7 @@ from brainworth.design.posterior.stimulus_beliefs import (
 from brainworth.models.learner.choice import Pool, greedy_choice
 from brainworth.models.learner.label_worth import WorthCurve, like_the_study, without_replacement, worth_curve
 from brainworth.models.learner.rehearsed_data import KnownStimuli
+from brainworth.models.pilot.within_types import WithinTypes, types_in_common
 
 if TYPE_CHECKING:
     from brainworth.design.posterior.fit import Posterior
@@ -99,7 +100,9 @@ class ChosenLabels:
             latents_after_pilot(self.ground, one_system(posterior.draws.system, int(draw)), people[int(draw)])
             for draw in draws
         ]
+        member = types_in_common(pilot, pilot.label_stimulus)
         return KnownStimuli(
+            within=None if member is None else WithinTypes(member, posterior.type_share or 0.0),
             pilot=self.ground.columns(pilot.features[pilot.label_stimulus])[:, 1:] / root,
             chosen=self.coordinates[:most],
             latent_mean=np.stack([maps * root[:, None] for maps, _ in latents]),

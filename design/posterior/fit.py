@@ -41,6 +41,7 @@ from brainworth.models.learner.learning_curve import learning_curve
 from brainworth.models.pilot.evidence import PilotEvidence
 from brainworth.models.pilot.likeness import draws_of_quantiles
 from brainworth.models.pilot.summary import Summary, summarise
+from brainworth.models.pilot.typed_labels import labels_in_all
 from brainworth.models.posterior.hierarchy import Priors, systems_of_draws
 from brainworth.models.posterior.inference import Chains, sample_mixed
 from brainworth.models.posterior.likelihoods import PRESENCE
@@ -55,6 +56,8 @@ FORECAST_DRAWS = 1000
 """Posterior draws a forecast averages over."""
 MODEL = 7
 """Number of the model; a posterior saved by another one is fitted again."""
+TYPE_MODEL = 1
+"""Number of the model of what labels of a type have in common; counts only where a study names types."""
 PRIOR_DRAWS = 400
 """Prior draws of every quantity that a report draws beside its posterior."""
 
@@ -69,12 +72,21 @@ def fingerprint(study: Study, seed: int) -> str:
         "priors": config.priors.model_dump(mode="json"),
         "task": config.task.kind,
         "blocks": [block.model_dump(mode="json") for block in config.stimuli.block] if config.stimuli else [],
-        "types": None if config.stimuli is None else (config.stimuli.type, config.stimuli.new),
+        "types": _types(study),
         "modalities": [(m.name, m.recordings, m.reader.model_dump(mode="json")) for m in config.modality],
         "inputs": {name: value for name, value in sorted(study.digest.items()) if _is_data(study, name)},
         "system": sorted(study.digest.items()) if isinstance(study.material, NamedSystem) else None,
     }
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+
+
+def _types(study: Study) -> tuple[str | int | None, ...] | None:
+    """Return what a posterior depends on of the types: which column, what new stimuli are, and the model of their noise."""
+    stimuli = study.config.stimuli
+    if stimuli is None:
+        return None
+    named = (stimuli.type, stimuli.new)
+    return named if stimuli.type is None else (*named, TYPE_MODEL)
 
 
 def _is_data(study: Study, name: str) -> bool:
@@ -103,6 +115,8 @@ class Posterior:
     """What the health checks read: diagnostics, accuracies, sizes."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Time spent, by stage."""
+    type_share: float | None = None
+    """Share of the label noise that tokens of a type have in common, posterior mean; none without types."""
 
     def surface(self) -> PosteriorSurface:
         """Return explainable R^2 as a function of a purchase, under the shifts the study plans for.
@@ -282,7 +296,8 @@ def _with_channels(evidence: PilotEvidence, channels: NDArray[np.float64]) -> Pi
 
 def _constants(summary: Summary, evidence: PilotEvidence) -> dict[str, np.ndarray]:
     brain, task = evidence.brain, evidence.task
-    return {
+    typed = {} if summary.typed_worth is None else {"typed_labels": summary.typed_worth}
+    return typed | {
         "spectrum_variance": np.asarray(evidence.spectrum.variance),
         "spectrum_count": np.asarray(evidence.spectrum.count),
         "samples": np.asarray(brain.samples),
@@ -327,11 +342,16 @@ def assembled(
     repeated = all_labels / max(distinct, 1.0)
     ratio = float(np.mean(flat["explainable"] / (1.0 - flat["explainable"])))
     labels = all_labels * (1.0 + ratio) / (1.0 + repeated * ratio)
+    if "type_share" in flat:
+        explainable = flat["explainable"]
+        labels = labels_in_all(constants["typed_labels"], flat["type_share"], explainable / (1.0 - explainable))
     person_modality = constants["person_modality"].astype(int)
     recorded = constants["samples"] > 0
     gains = new_people(flat["gain_spread"], flat["gain"], person_modality, recorded, np.random.default_rng([seed, 2]))
     draws = Draws(system=system, people=jnp.asarray(gains))
-    return Posterior(study, draws, _pilot_size(study, constants, labels), label_scale, None, notes, seconds)
+    size, share = _pilot_size(study, constants, labels), flat.get("type_share")
+    shared = None if share is None else float(share.mean())
+    return Posterior(study, draws, size, label_scale, None, notes, seconds, shared)
 
 
 def _pilot_size(study: Study, constants: Mapping[str, np.ndarray], labels: float) -> PilotSize:

@@ -21,6 +21,7 @@ from brainworth.models.forecast.forecast import SYSTEM_AXES, Order, PilotSize, j
 from brainworth.models.learner.choice import Beliefs
 from brainworth.models.pilot.evidence import prior_variance
 from brainworth.models.pilot.summary import Summary, summarise
+from brainworth.models.pilot.within_types import WithinTypes, types_in_common
 from brainworth.models.theory.encoding import encode, readout_overlaps
 from brainworth.models.theory.system import System
 
@@ -104,7 +105,11 @@ def label_beliefs(ground: Ground, target: Float[np.ndarray, "column column"]) ->
         draw=np.arange(len(draws)),
         target=target,
     )
-    return prior.observed(rows, noise / labels.count[:, None])
+    member = types_in_common(ground.posterior.study.pilot, labels.stimulus)
+    if member is None:
+        return prior.observed(rows, noise / labels.count[:, None])
+    white = WithinTypes(member, ground.posterior.type_share or 0.0).whitened(rows, labels.count)
+    return prior.observed(white, np.broadcast_to(noise, (len(white), len(noise))))
 
 
 def beliefs_without_pilot(ground: Ground, target: Float[np.ndarray, "column column"]) -> Beliefs:

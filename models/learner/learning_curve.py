@@ -25,6 +25,7 @@ from brainworth.models.pilot.representation import representation_of
 from brainworth.models.pilot.sources import streamed_moments
 from brainworth.models.pilot.streaming import Moments
 from brainworth.models.pilot.summarised import is_summarised
+from brainworth.models.pilot.within_types import types_in_common
 
 MIN_LABELS = 45
 """Labelled stimuli below which the curve says nothing."""
@@ -91,10 +92,14 @@ def feature_scale(pilot: Pilot, recorded: Recorded) -> Float[np.ndarray, " featu
 
 
 def trained(pilot: Pilot, recorded: Recorded | None, scale: Float[np.ndarray, " feature"]) -> BrainInformedRegressor:
-    """Return the brain-informed learner of a pilot's labels and of some recordings; of labels alone without."""
+    """Return the brain-informed learner of a pilot's labels and of some recordings; of labels alone without.
+
+    Labels of one type share an offset, whose variance the learner estimates.
+    """
     model = BrainInformedRegressor(scale=scale)
     brain = None if recorded is None else recorded.brain
-    return model.fit(pilot.features[pilot.label_stimulus], pilot.label, brain=brain)
+    types = types_in_common(pilot, pilot.label_stimulus)
+    return model.fit(pilot.features[pilot.label_stimulus], pilot.label, brain=brain, groups=types)
 
 
 def tested_r2(

@@ -24,6 +24,7 @@ from brainworth.models.pilot.representation import population_variance
 from brainworth.models.pilot.sources import pilot_sources, streamed_moments
 from brainworth.models.pilot.statistics import FeatureBasis, SourceStatistics
 from brainworth.models.pilot.threads import one_blas_thread
+from brainworth.models.pilot.within_types import WithinTypes, types_in_common
 from brainworth.models.worlds.gram import LabelStatistics
 
 Matrix = NDArray[np.float64]
@@ -48,6 +49,9 @@ class PlanLearner(RegressorMixin, BaseEstimator):
     pilot : Pilot, optional
         The pilot that the belief was formed from, if its data train the model, too. Its labels do not count twice: the draws of
         the belief are weighed by the evidence of the new labels given the pilot's.
+    type_share : float, default 0
+        Share of the label noise that the pilot's labels of one type have in common. New labels come without types: each counts
+        as the first of its type, so give one a type, or fewer labels than there are will be taken for more than they say.
 
     Attributes
     ----------
@@ -68,12 +72,14 @@ class PlanLearner(RegressorMixin, BaseEstimator):
         basis: FeatureBasis | None = None,
         variance: Float[np.ndarray, " direction"] | None = None,
         pilot: Pilot | None = None,
+        type_share: float = 0.0,
     ) -> None:
         self.belief = belief
         self.modalities = modalities
         self.basis = basis
         self.variance = variance
         self.pilot = pilot
+        self.type_share = type_share
 
     coef_: Matrix
     intercept_: float
@@ -169,8 +175,12 @@ class PlanLearner(RegressorMixin, BaseEstimator):
             (self.modalities.index(recording.modality), recording.subject, _whitened(source.statistics(), root))
             for recording, source in zip(pilot.recordings, sources, strict=True)
         ]
+        if not len(pilot.label):
+            return people, None
+        member = types_in_common(pilot, pilot.label_stimulus)
+        within = None if member is None else WithinTypes(member, self.type_share)
         coordinates = self.basis_.transform(pilot.features[pilot.label_stimulus]) / root
-        return people, LabelStatistics.of(coordinates, pilot.label) if len(pilot.label) else None
+        return people, LabelStatistics.of(coordinates, pilot.label, within)
 
     def predict(self, X: ArrayLike) -> Float[np.ndarray, " stimulus"]:
         """Return predictions of shape (n_stimuli,)."""

@@ -19,6 +19,7 @@ from brainworth.models.learner.belief import Parameters
 from brainworth.models.learner.encoder_fit import EncoderEffort
 from brainworth.models.learner.task_fit import TaskFit
 from brainworth.models.pilot.statistics import SourceStatistics
+from brainworth.models.pilot.within_types import WithinTypes
 from brainworth.models.worlds.gram import LabelStatistics, Shown, random_patterns, simulated_labels, simulated_recording
 
 Matrix = NDArray[np.float64]
@@ -95,6 +96,8 @@ class KnownStimuli:
     """Mean weights of every latent given the pilot's recordings, by world."""
     latent_spread: Float[np.ndarray, "world direction latent"]
     """Their standard deviations."""
+    within: WithinTypes | None = None
+    """What the noise of the pilot's labels has in common; none without types."""
 
 
 @dataclass(frozen=True)
@@ -228,6 +231,9 @@ class Material:
         """Return the pilot's labels, and all of them, of known stimuli."""
         most = self.label_steps[-1]
         pilot = self._labelled(5, stimuli.pilot if data.pilot_labels else stimuli.pilot[:0])
+        if stimuli.within is not None and data.pilot_labels:
+            noise = np.sqrt(self.world.noise_variance) * stimuli.within.drawn(self._rng(5))
+            pilot = LabelStatistics.of(stimuli.pilot, stimuli.pilot @ self.world.task_map + noise, stimuli.within)
         return pilot, pilot + self._labelled(6, stimuli.chosen[:most], data.labels)
 
     def _labelled(

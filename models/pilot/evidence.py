@@ -29,6 +29,7 @@ from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
 from brainworth.models.pilot.statistics import signed
+from brainworth.models.pilot.within_types import WithinTypes
 from brainworth.models.theory.system import Spectrum
 
 EXPONENTS = np.linspace(0.0, 2.0, 7)
@@ -122,6 +123,17 @@ class TaskEvidence:
 
 @register_dataclass
 @dataclass(frozen=True)
+class TypeEvidence:
+    """Labels of types, for every share of their noise that those of one type may have in common (``WithinTypes``)."""
+
+    task: TaskEvidence
+    """As without types, with a leading axis for the share."""
+    log_volume: Float[Array, " share"]
+    """What whitening adds to the log-likelihood."""
+
+
+@register_dataclass
+@dataclass(frozen=True)
 class PilotEvidence:
     """All that the hierarchical model conditions on."""
 
@@ -130,7 +142,9 @@ class PilotEvidence:
     brain: BrainEvidence
     """Read-outs."""
     task: TaskEvidence
-    """Labels."""
+    """Labels, as if all were independent."""
+    types: TypeEvidence | None = None
+    """Labels again, for every share of their noise that those of one type may have in common; none without types."""
 
 
 def spectral_shares(variance: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
@@ -195,14 +209,23 @@ class Rows:
         return Rows(share * self.gram, share * self.cross, share * self.products, count)
 
     @classmethod
-    def of(cls, features: NDArray[np.float64], columns: NDArray[np.float64], weight: NDArray[np.float64]) -> Rows:
+    def of(
+        cls,
+        features: NDArray[np.float64],
+        columns: NDArray[np.float64],
+        weight: NDArray[np.float64],
+        within: WithinTypes | None = None,
+    ) -> Rows:
         """Return the statistics of rows (n, p), columns (n, c) and weights (n,); the weighted mean is projected out.
 
-        ``columns`` are means over the presentations of a row, whose noise variance is 1 / weight.
+        ``columns`` are means over the presentations of a row, whose noise variance is 1 / weight; ``within`` says what rows of
+        one type have in common of it.
         """
         half = np.sqrt(weight)[:, None]
-        mean = half[:, 0] / np.linalg.norm(half)
         x, y = half * features, half * columns
+        if within is not None:
+            half, x, y = (within.whitened(part, weight) for part in (np.ones((len(weight), 1)), features, columns))
+        mean = half[:, 0] / np.linalg.norm(half)
         x, y = x - np.outer(mean, mean @ x), y - np.outer(mean, mean @ y)
         return cls(gram=x.T @ x, cross=x.T @ y, products=y.T @ y, count=len(x) - 1)
 

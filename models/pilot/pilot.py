@@ -114,6 +114,8 @@ class Pilot:
     """Groups where new stimuli are tokens of known types; none if the study has no types. ``group`` is this or the next."""
     by_types: Int[np.ndarray, " stimulus"] | None = None
     """Groups where new stimuli are new types: none is split."""
+    kind: Int[np.ndarray, " stimulus"] | None = None
+    """Type that each stimulus is a token of, from 0; none if the study has no types."""
     kernel: Float[np.ndarray, " feature"] | None = None
     """Variance that new stimuli have along each feature of a kernel, a block whose unit is given; NaN for other features."""
 

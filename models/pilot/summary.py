@@ -37,6 +37,8 @@ from brainworth.models.pilot.representation import Representation, population_va
 from brainworth.models.pilot.sources import Source, pilot_sources, sample_worth, streamed_moments
 from brainworth.models.pilot.statistics import FeatureBasis
 from brainworth.models.pilot.threads import one_blas_thread
+from brainworth.models.pilot.typed_labels import TypedLabels, type_evidence
+from brainworth.models.pilot.within_types import types_in_common
 from brainworth.models.theory.quadrature import compress
 from brainworth.models.theory.system import Spectrum
 
@@ -66,6 +68,8 @@ class Summary:
     """Encoder of the whole pilot; none without recordings."""
     readouts: Readouts | None
     """Held-out read-outs; none without recordings."""
+    typed_worth: Float[np.ndarray, "share ratio"] | None = None
+    """Independent labels that those of the pilot are worth (``typed_labels``); none without types."""
 
     @property
     def basis(self) -> FeatureBasis:
@@ -169,6 +173,10 @@ def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed:
     columns = np.column_stack([labels.mean, predicted, beyond])
     rows = Rows.of(coordinates[labels.stimulus], columns, labels.count)
     task = task_evidence(rows, variance, labels.count.sum(), len(labels.stimulus), read_noise, seen)
+    types, worth, member = None, None, types_in_common(pilot, labels.stimulus)
+    if member is not None:
+        typed = TypedLabels(coordinates[labels.stimulus], columns, labels.count, member)
+        types, worth = type_evidence(typed, variance, read_noise, seen)
     people = [
         PersonReadouts(
             source=source,
@@ -184,7 +192,7 @@ def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed:
     pooled = brain_evidence(people, len(modalities), Geometry(coordinates, variance, shares), (n_latents, confirmed))
     spectrum = compress(Spectrum(jnp.asarray(variance), jnp.ones(variance.size)), NODES)
     return Summary(
-        evidence=PilotEvidence(spectrum=spectrum, brain=pooled.evidence, task=task),
+        evidence=PilotEvidence(spectrum, pooled.evidence, task, types),
         modality_of=pooled.modality_of,
         likeness=pooled.likeness,
         representation=ready.representation,
@@ -192,6 +200,7 @@ def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed:
         labels=labels,
         encoder=encoder,
         readouts=readouts,
+        typed_worth=worth,
     )
 
 

@@ -22,6 +22,8 @@ site                   meaning and prior
 ``scale``              log of the total label variance over worlds, labels standardised: Normal(0, 0.5); that of one world
                        differs from it by up to 40 % where the spectrum is steep
 ``task_exponent``      source exponent of the misaligned part, on a grid, summed out
+``type_share``         share of the label noise that tokens of a type have in common, uniform on a grid, summed out; only where
+                       a study names types
 =====================  ================================================================================
 
 What can go wrong: chains that do not mix (the health gate reads R-hat, ESS and divergences); data that contradict the
@@ -49,11 +51,11 @@ from brainworth.models.posterior.likelihoods import (
     alignment_of,
     as_whitened,
     brain_log_likelihood,
+    labels_log_likelihood,
     latent_power,
     pilot_encodings,
     presence,
     slope_log_likelihood,
-    task_log_likelihood,
 )
 from brainworth.models.posterior.stretched import StretchedNormal, from_coordinate
 from brainworth.models.posterior.total_snr import LATENT_DECAY
@@ -232,7 +234,7 @@ def pilot_model(evidence: PilotEvidence, priors: Priors, modality_of: Array, n_l
     folds, everything = pilot_encodings(evidence.brain, by_folds, as_whitened(system, evidence.brain.efficiency))
     numpyro.factor("brain", brain_log_likelihood(evidence.brain, by_folds, folds, sites["gain"], modality_of))
     power = latent_power(evidence.spectrum, sites["brain_exponent"], sites["latent_power_raw"])
-    by_exponent = task_log_likelihood(evidence, system, everything, sites["loading"], power, sites["beyond"])
+    by_exponent = labels_log_likelihood(evidence, system, everything, sites["loading"], power, sites["beyond"])
     log_prior = -0.5 * ((jnp.asarray(EXPONENTS) - 1.0) / EXPONENT_SCALE) ** 2
     weights = by_exponent + log_prior - jax.nn.logsumexp(log_prior)
     _derived("task_exponent_logits", weights)

@@ -24,6 +24,7 @@ from numpyro.infer import MCMC
 from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
 
 from brainworth.models.pilot.evidence import EXPONENTS, PilotEvidence
+from brainworth.models.pilot.typed_labels import SHARES
 from brainworth.models.posterior.hierarchy import Priors, pilot_model, pilot_prior
 from brainworth.models.posterior.jumps import JumpingNUTS, at_start, mixture
 from brainworth.models.posterior.stretched import from_coordinate, slope, to_coordinate
@@ -243,7 +244,7 @@ def sample_posterior(
     with ThreadPoolExecutor(chosen.n_chains) as pool:
         sites, extra, seen, prior = jax.tree.map(lambda *leaves: np.stack(leaves), *pool.map(run, keys))
     draws, seen, prior = (without_empty_people(dict(part), people) for part in (sites, seen, prior))
-    draws["task_exponent"] = _draw_exponent(draws.pop("task_exponent_logits"), seed)
+    draws |= drawn_from_grid(draws.pop("task_exponent_logits"), seed)
     coordinate = draws.pop("log_snr_coordinate")
     prior["log_snr"] = prior.pop("log_snr_coordinate") - np.log(np.asarray(slope(coordinate)))
     statistics = {name: np.asarray(value, dtype=float) for name, value in extra.items()}
@@ -309,7 +310,11 @@ def _with_empty_people(
     return replace(evidence, brain=padded), jnp.pad(jnp.asarray(modality_of, dtype=int), (0, missing))
 
 
-def _draw_exponent(logits: Float[np.ndarray, "chain draw exponent"], seed: int) -> Float[np.ndarray, "chain draw"]:
-    """Return the summed-out exponent of every draw, sampled from its conditional distribution."""
+def drawn_from_grid(
+    logits: Float[np.ndarray, "chain draw *share exponent"], seed: int
+) -> dict[str, Float[np.ndarray, "chain draw"]]:
+    """Return what was summed out, sampled from its conditional distribution: the exponent, and where there are types the share."""
     noise = np.random.default_rng([seed, 1]).gumbel(size=logits.shape)
-    return EXPONENTS[np.argmax(logits + noise, axis=-1)]
+    best = np.argmax((logits + noise).reshape(*logits.shape[:2], -1), axis=-1)
+    drawn = {"task_exponent": EXPONENTS[best % EXPONENTS.size]}
+    return drawn if logits.ndim == 3 else drawn | {"type_share": SHARES[best // EXPONENTS.size]}

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from brainworth.models.pilot.evidence import UNKNOWN_NOISE, BrainEvidence, PilotEvidence, look_up
+from brainworth.models.pilot.evidence import UNKNOWN_NOISE, BrainEvidence, PilotEvidence, TaskEvidence, look_up
 from brainworth.models.theory.encoding import Encoding, encode, readout_overlaps, readout_snr
 from brainworth.models.theory.system import Design, Spectrum, System
 
@@ -215,6 +215,26 @@ def task_log_likelihood(
     rest = task.rest - 2.0 * own @ task.beyond.label + own @ task.beyond.products @ own
     outside = task.rest_count * jnp.log(noise) + rest / noise
     return -0.5 * (jnp.sum(inside, axis=1) + outside)
+
+
+def labels_log_likelihood(
+    evidence: PilotEvidence,
+    system: System,
+    encoding: Encoding,
+    loading: Float[Array, " latent"],
+    power: Float[Array, " latent"],
+    beyond: Float[Array, " latent"],
+) -> Float[Array, "*share exponent"]:
+    """Return ``task_log_likelihood``; where labels have types, for each share of the noise that a type may have in common."""
+    types = evidence.types
+    if types is None:
+        return task_log_likelihood(evidence, system, encoding, loading, power, beyond)
+
+    def one(task: TaskEvidence) -> Float[Array, " exponent"]:
+        independent = replace(evidence, task=task, types=None)
+        return task_log_likelihood(independent, system, encoding, loading, power, beyond)
+
+    return jax.vmap(one)(types.task) + types.log_volume[:, None]
 
 
 def latent_power(

@@ -8,13 +8,14 @@ statistics add, so that a larger study can contain a smaller one. Less than one 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
 from brainworth.models.pilot.statistics import SourceStatistics
+from brainworth.models.pilot.within_types import WithinTypes
 
 Matrix = NDArray[np.float64]
 Rng = np.random.Generator
@@ -25,9 +26,9 @@ class LabelStatistics:
     """Labelled stimuli as sums; additive."""
 
     n: float
-    """Labels."""
+    """Labels; those that have noise in common count less (``of``)."""
     features: Float[np.ndarray, " direction"]
-    """Sum of the coordinates."""
+    """Sum of the coordinates, weighed as the labels are."""
     label: float
     """Sum of the labels."""
     gram: Float[np.ndarray, "direction direction"]
@@ -44,9 +45,18 @@ class LabelStatistics:
 
     @classmethod
     def of(
-        cls, coordinates: Float[np.ndarray, "label direction"], label: Float[np.ndarray, " label"]
+        cls,
+        coordinates: Float[np.ndarray, "label direction"],
+        label: Float[np.ndarray, " label"],
+        within: WithinTypes | None = None,
     ) -> LabelStatistics:
-        """Return the statistics of rows."""
+        """Return the statistics of rows; ``within`` says which have noise in common: they are whitened, and so is the constant."""
+        if within is not None:
+            given = np.column_stack([np.ones(len(label)), label, coordinates])
+            white = within.whitened(given, np.ones(len(label)))
+            one, label, coordinates = white[:, 0], white[:, 1], white[:, 2:]
+            known = cls.of(coordinates, label)
+            return replace(known, n=float(one @ one), features=coordinates.T @ one, label=float(label @ one))
         return cls(
             n=float(len(label)),
             features=coordinates.sum(axis=0),

@@ -11,6 +11,7 @@ import pytest
 from brainworth.design.common.errors import BadInput
 from brainworth.design.pilot.new_stimuli import grouped, joined
 from brainworth.design.pilot.study import Study
+from brainworth.design.posterior import fit
 from brainworth.design.posterior.assumption_checks import assumption_checks
 from brainworth.design.posterior.assumptions import seen_assumptions
 from brainworth.models.pilot.folds import group_folds
@@ -91,6 +92,9 @@ def test_new_types_are_never_split_and_new_tokens_are() -> None:
         assert all(np.unique(folds[kind == k]).size == 1 for k in range(TYPES)) is whole
     assert any("never split across folds" in remark for remark in types.remarks)
     assert len(types.names.groups) == TYPES
+    for study in (types, tokens):
+        assert study.pilot.kind is not None
+        assert np.unique(np.stack([study.pilot.kind, kind]), axis=1).shape[1] == TYPES
 
 
 def test_a_type_without_a_word_on_new_stimuli_is_remarked() -> None:
@@ -101,13 +105,27 @@ def test_a_type_without_a_word_on_new_stimuli_is_remarked() -> None:
 
 
 def test_both_fits_are_shown() -> None:
-    """The loss is a warning whatever new stimuli are: the posterior counts tokens of a type as independent labels."""
-    for new, part in (("tokens", "if you will buy new types"), ("types", "counts their labels as independent")):
+    """The loss is a warning where folds split types: tests inside the pilot are then about new tokens."""
+    for new, status, part in (
+        ("tokens", "warn", "If you will buy new types"),
+        ("types", "ok", "the first of its type"),
+    ):
         study = _study(type="word", new=new)
         summary = summarise(study.pilot, ("EEG",), 2, 0)
         (check,) = [c for c in assumption_checks(seen_assumptions(study, summary)) if c.name == "tokens and types"]
-        assert check.status == "warn"
+        assert check.status == status
         assert part in check.sentence
+
+
+def test_saved_posteriors_of_studies_with_types_alone_depend_on_the_model_of_types(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A later model of types has those fitted again, and no others."""
+    studies = _study(ignore=["word"]), _study(type="word", new="types")
+    before = [fit.fingerprint(study, 0) for study in studies]
+    monkeypatch.setattr(fit, "TYPE_MODEL", fit.TYPE_MODEL + 1)
+    after = [fit.fingerprint(study, 0) for study in studies]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False]
 
 
 @pytest.mark.parametrize(

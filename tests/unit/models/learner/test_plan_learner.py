@@ -19,6 +19,7 @@ from brainworth.models.learner.plan_learner import PlanLearner
 from brainworth.models.learner.task_fit import TaskBelief, fit_task, mixed_alignment
 from brainworth.models.pilot.labels import standardised_labels
 from brainworth.models.pilot.representation import population_variance, representation_of
+from brainworth.models.pilot.within_types import WithinTypes
 from brainworth.models.theory.encoding import encode
 from brainworth.models.theory.system import Design, Spectrum, System
 from brainworth.models.worlds.gram import LabelStatistics, Shown, random_patterns, simulated_labels, simulated_recording
@@ -144,6 +145,22 @@ def test_stage_two_is_the_posterior_mean_averaged_over_the_belief(labels: int) -
     np.testing.assert_allclose(fit.intercept, weight @ [d[1] for d in dense], rtol=1e-3)
 
 
+def test_labels_of_a_type_have_noise_in_common() -> None:
+    """Generalised least squares by brute force, a flat mean included; independent noise gives other weights."""
+    rng = np.random.default_rng(2)
+    h, share, kind = np.full(6, 1.0 / 6.0), 0.6, np.repeat(np.arange(8), 3)
+    belief = TaskBelief(np.array([2.0]), np.array([0.7]), np.zeros((1, 1)), h[None])
+    x = rng.standard_normal((24, 6)) + 0.4
+    y = x @ rng.standard_normal(6) + rng.standard_normal(8)[kind] + 0.5 * rng.standard_normal(24) + 3.0
+    nothing = LearnedLatents.nothing(h, 1)
+    noise = 0.7 * (share * (kind[:, None] == kind) + (1.0 - share) * np.eye(24))
+    inverse = np.linalg.inv(x @ (2.0 * np.diag(h)) @ x.T + noise + 1e7)
+    fit = fit_task(LabelStatistics.of(x, y, WithinTypes(kind, share)), nothing, belief)
+    np.testing.assert_allclose(fit.weights, 2.0 * h * (x.T @ inverse @ y), rtol=1e-3, atol=1e-5)
+    assert fit.intercept == pytest.approx(1e7 * float(np.sum(inverse @ y)), rel=1e-3)
+    assert np.max(np.abs(fit_task(LabelStatistics.of(x, y), nothing, belief).weights - fit.weights)) > 0.05
+
+
 def test_labels_that_the_belief_has_seen_do_not_count_twice() -> None:
     rng = np.random.default_rng(0)
     h = np.full(8, 0.125)
@@ -200,6 +217,27 @@ def test_estimator_learns_from_recordings_whatever_the_units(
     np.testing.assert_allclose(one_person.predict(new), model.predict(new), atol=0.15)
     two_people = _fresh(told).fit(x, y, brain=halves)
     assert not np.allclose(two_people.predict(new), one_person.predict(new))
+
+
+def test_the_told_learner_knows_the_types_of_the_pilot() -> None:
+    """Labels of 20 types with three tokens each: the share matters where there are types, and only there."""
+    system = _system(30, 0.5, [[1.0, 0.5]], [16.0])
+    pilot, _ = simulate_study(system, StudySize((SourceSize("EEG", 200),), 60, 400), 3)
+    basis = representation_of(pilot, standardised_labels(pilot)).basis
+    variance = population_variance(basis, pilot.features)
+    code = np.arange(len(pilot.features))
+    code[pilot.label_stimulus] = code[np.repeat(pilot.label_stimulus[::3], 3)]
+
+    def weights(kind: np.ndarray | None, share: float) -> np.ndarray:
+        known = replace(pilot, kind=kind)
+        nothing = np.zeros((0, 30))
+        return PlanLearner(_known(system), ("EEG",), basis, variance, known, share).fit(nothing, np.zeros(0)).coef_
+
+    plain = weights(None, 0.0)
+    np.testing.assert_array_equal(weights(None, 0.6), plain)
+    np.testing.assert_array_equal(weights(np.arange(len(code)), 0.6), plain)
+    np.testing.assert_allclose(weights(code, 0.0), plain, rtol=1e-9, atol=1e-12)
+    assert np.max(np.abs(weights(code, 0.6) - plain)) > 0.01
 
 
 @pytest.mark.parametrize("new", [0, 1, 12])

@@ -12,9 +12,11 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from brainworth.design.common.program_folder import ProgramFolder
+from brainworth.models.pilot.evidence import EXPONENTS
 from brainworth.models.pilot.summary import Summary, summarise
+from brainworth.models.pilot.typed_labels import SHARES
 from brainworth.models.posterior.hierarchy import SCALE_SPREAD, Priors, shared_ratio
-from brainworth.models.posterior.inference import SamplerOptions, compiled_chain, sample_posterior
+from brainworth.models.posterior.inference import SamplerOptions, compiled_chain, drawn_from_grid, sample_posterior
 from brainworth.models.posterior.likelihoods import SLOPE_LEVEL, UNKNOWN_SLOPE, slope_log_likelihood
 from brainworth.models.posterior.prior_draws import sample_prior
 from brainworth.models.programs import program
@@ -131,3 +133,20 @@ def test_shared_noise_may_be_none_however_many_latents() -> None:
         assert abs(np.mean(ratio / (1.0 + ratio) < 0.05) - 0.22) < 0.035
     each = np.sum(rng.standard_normal((4000, 4)) ** 2, axis=1)
     assert np.mean(each / (1.0 + each) < 0.05) < 0.01
+
+
+def test_what_is_summed_out_is_drawn_from_its_distribution() -> None:
+    """An exponent without types, a share and an exponent with them: 20,000 draws, standard errors below .004."""
+    rng = np.random.default_rng(0)
+    logits = rng.standard_normal((SHARES.size, EXPONENTS.size))
+    joint = np.exp(logits) / np.exp(logits).sum()
+    draws = drawn_from_grid(np.broadcast_to(logits, (4, 5000, *logits.shape)), 0)
+    assert set(draws) == {"task_exponent", "type_share"}
+    for index, share in enumerate(SHARES):
+        assert np.mean(draws["type_share"] == share) == pytest.approx(joint[index].sum(), abs=0.02)
+    pair = np.mean((draws["type_share"] == SHARES[2]) & (draws["task_exponent"] == EXPONENTS[4]))
+    assert pair == pytest.approx(joint[2, 4], abs=0.02)
+    alone = drawn_from_grid(np.broadcast_to(logits[0], (4, 5000, EXPONENTS.size)), 0)
+    assert set(alone) == {"task_exponent"}
+    first = joint[0] / joint[0].sum()
+    assert np.mean(alone["task_exponent"] == EXPONENTS[4]) == pytest.approx(first[4], abs=0.02)
