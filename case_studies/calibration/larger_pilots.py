@@ -247,7 +247,7 @@ def one_world(seed: int, world: int, kept: Path) -> dict[str, Any]:
             {"kind": offer.larger.kind, "cost": offer.cost, "gain": row} | learned(decision, second, offer) | prior
         )
     everything = information.perfect(choices.now, [offer.left for offer in choices.offers])
-    return {"world": world, "buys": decision.buys, "evpi": everything.value, "pilots": found}
+    return {"world": world, "buys": decision.pays_now, "evpi": everything.value, "pilots": found}
 
 
 def prior_left(priors: Priors, draws: Draws) -> dict[str, float]:

@@ -136,10 +136,11 @@ def _likeness(posterior: Posterior) -> Iterator[Check]:
 def _conflict(posterior: Posterior) -> Iterator[Check]:
     priors, _ = study_priors(posterior.study.config)
     snr = np.log(np.asarray(posterior.draws.system.snr)).max(axis=2)
+    samples, middle, scale = (np.asarray(v) for v in (posterior.pilot.samples, priors.log_snr, priors.log_snr_scale))
     for m, name in enumerate(posterior.study.config.modality_names):
-        if float(posterior.pilot.samples[m]) == 0:
+        if samples[m] == 0:
             continue
-        score = abs(float(snr[:, m].mean() - priors.log_snr[m])) / float(priors.log_snr_scale[m])
+        score = abs(float(snr[:, m].mean() - middle[m])) / float(scale[m])
         yield Limits(3.0).at_most(
             f"prior and data ({name})",
             score,
@@ -153,13 +154,14 @@ def _encoding(posterior: Posterior) -> Iterator[Check]:
     draws, kept = posterior.draws, jnp.asarray(posterior.notes.fold_efficiency)
     expected = predictive(draws.system, draws.people, posterior.pilot, kept)
     accuracy, ceiling = np.asarray(expected.encoding_accuracy), np.asarray(expected.noise_ceiling)
+    samples = np.asarray(posterior.pilot.samples)
     for m, name in enumerate(posterior.study.config.modality_names):
         seen = posterior.notes.readout_accuracy.get(name)
         if not seen:
             continue
         predicted = accuracy[:, m, 0]
         low, high = np.quantile(predicted, [0.005, 0.995])
-        slack = 2.0 / np.sqrt(max(float(posterior.pilot.samples[m]), 1.0))
+        slack = 2.0 / np.sqrt(max(float(samples[m]), 1.0))
         outside = max(low - slack - seen[0], seen[0] - high - slack, 0.0)
         yield Check(
             name=f"encoding accuracy ({name})",
@@ -216,7 +218,8 @@ def _points(posterior: Posterior) -> Iterator[Check]:
     draws, kept = posterior.draws, jnp.asarray(posterior.notes.fold_efficiency)
     for point in posterior.notes.learning_curve:
         share, size = point.share, posterior.pilot
-        part = replace(size, samples=share * size.samples, labels=share * size.labels)
+        samples, labels = (jnp.asarray(share * np.asarray(value)) for value in (size.samples, size.labels))
+        part = replace(size, samples=samples, labels=labels)
         found = predictive(draws.system, draws.people, part, kept)
         rng = np.random.default_rng(0)
         forecast = np.asarray(found.r2)
@@ -241,10 +244,10 @@ def plan_checks(posterior: Posterior, n_task: int, samples: dict[str, int]) -> l
     """Return the checks of a recommended purchase: how far beyond the pilot it extrapolates."""
     if not posterior.study.has_pilot:
         return []
-    size = posterior.pilot
-    factors = {"labels": 1.0 + n_task / max(float(size.labels), 1.0)}
+    recorded = np.asarray(posterior.pilot.samples)
+    factors = {"labels": 1.0 + n_task / max(float(posterior.pilot.labels), 1.0)}
     for m, name in enumerate(posterior.study.config.modality_names):
-        pilot = float(size.samples[m])
+        pilot = float(recorded[m])
         if pilot > 0:
             factors[name] = 1.0 + samples[name] / pilot
     worst = max(factors, key=lambda name: factors[name])

@@ -58,8 +58,9 @@ class Tried:
             Check(
                 name="rehearsal",
                 status="warn" if apart else "ok",
-                value=found.raw,
+                value=abs(found.raw),
                 threshold=least,
+                side="at most",
                 sentence=f"In {self.plan.rehearsal.n} rehearsals the learner reached an explainable R² of {reached:.3f}, "
                 f"{found.raw:+.3f} (standard error {found.error:.3f}) from the formula in the same worlds. Forecasts move by "
                 f"{found.shift:+.3f}.",

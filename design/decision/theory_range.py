@@ -13,21 +13,19 @@ from brainworth.design.allocation import Allocation
 from brainworth.design.common.checks import Check
 from brainworth.design.decision.exchange_rates import purchase_of
 from brainworth.design.posterior.fit import Posterior
-from brainworth.models.forecast.forecast import Order, joined, median
-from brainworth.models.theory.measured_range import validity
+from brainworth.models.forecast.forecast import Order
+from brainworth.models.forecast.order_range import order_validity
 
 
 def theory_range(posterior: Posterior, allocation: Allocation) -> Check:
     """Return the check; its value is the number of respects in which the plan is outside, its threshold 0."""
     surface = posterior.surface()
-    draws = posterior.draws
     bought = purchase_of(allocation)
     columns = (surface.random_labels(bought.n_task), bought.samples, bought.subjects, bought.repeats)
     order = Order(*(jnp.asarray(column[0]) for column in columns))
-    both, design = joined(median(draws.system), jnp.median(draws.people, axis=0), surface.size, order)
     aim = posterior.study.config.objective
     shifted = [factor for factor in aim.shifts or [aim.shift] if factor != 1.0]
-    found = validity(both, design, shifted[0] if shifted else None)
+    found = order_validity(posterior.draws, surface.size, order, shifted[0] if shifted else None)
     inside = "The plan lies where the formula was measured to be within 3 % of the learner that was really run."
     return Check(
         name="theory_range",

@@ -111,8 +111,8 @@ class PosteriorSurface:
 
         What ``expected`` charges for the mean label, (sigma^2 + M) / n (``mean_label_risk``), is taken off again.
         """
-        system = self.chosen(draws).system
-        noise = np.asarray(system.noise_variance) / np.asarray(system.signal_variance)
+        system, rows = self.draws.system, slice(None) if draws is None else draws
+        noise = np.asarray(system.noise_variance)[rows] / np.asarray(system.signal_variance)[rows]
         labels = np.maximum(float(self.size.labels) + self.random_labels(purchase.n_task), 1.0)[:, None]
         return (1.0 - self.expected(purchase, draws) - noise / labels) / (1.0 + 1.0 / labels)
 

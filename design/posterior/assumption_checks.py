@@ -48,6 +48,7 @@ def _shared_by_people(name: str, seen: InCommon) -> Check:
             value=None if seen.error is None else seen.share,
             threshold=LEAST_IN_COMMON,
             side="at least",
+            unit="of the latent",
             kind="share",
             sentence=f"The pilot cannot tell how much of {about} its {seen.people} people have in common{width}. "
             "Forecasts count on all of it.",
@@ -63,9 +64,10 @@ def _shared_by_people(name: str, seen: InCommon) -> Check:
     return Check(
         name=title,
         status=Limits(LEAST_IN_COMMON).judge_low(high),
-        value=seen.share,
+        value=share,
         threshold=LEAST_IN_COMMON,
         side="at least",
+        unit="of the latent",
         kind="share",
         sentence=f"The {seen.people} people share about {share:.0%} ({low:.0%} to {high:.0%}) of {about}; the rest follows a map "
         f"of each person's own. {follows}",

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 INK, MUTED, GRID, PAPER = "#1b2330", "#5a6472", "#d9dee5", "#ffffff"
@@ -135,9 +137,11 @@ def save(figure: Figure, words: dict[str, str], *, wide: bool = False, dpi: int 
     Plot
     """
     svg, png = io.BytesIO(), io.BytesIO()
-    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Title": words["title"]})
-    figure.set_layout_engine("none")  # places are found once; the PNG keeps them
-    figure.savefig(png, format="png", dpi=dpi, metadata={"Software": None})
+    canvas = FigureCanvasSVG(figure)
+    _find_places(figure)
+    canvas.print_svg(svg, metadata={"Date": None, "Creator": None, "Title": words["title"]})
+    figure.set_dpi(dpi)
+    FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
     axes, box = figure.axes[0], figure.axes[0].get_position()
     right = (
         max(other.get_position().x1 for other in figure.axes if other.get_label() == "map") if spans(figure) else box.x1
@@ -157,6 +161,14 @@ def save(figure: Figure, words: dict[str, str], *, wide: bool = False, dpi: int 
         log_y=axes.get_yscale() == "log",
         wide=wide,
     )
+
+
+def _find_places(figure: Figure) -> None:
+    """Lay a figure out once, for all its files: ``savefig`` would draw it once more for each of them to do so."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    figure.set_layout_engine("none")
 
 
 def spans(figure: Figure) -> bool:

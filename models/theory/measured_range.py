@@ -12,14 +12,14 @@ linear and Gaussian (``case_studies/theory/results/nonlinear.md``), which no par
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
+from brainworth.models.programs import Program
 from brainworth.models.theory.encoding import encode
 from brainworth.models.theory.estimators import BrainRidge, Estimator
 from brainworth.models.theory.system import Design, System, effective_channels
@@ -64,28 +64,36 @@ class Excursion:
     """What this means, for people."""
 
 
-@register_dataclass
 @dataclass(frozen=True)
-class _Facts:
+class Facts:
     """What is looked up."""
 
-    encoding_r2: Float[Array, " latent"]
-    weights: Float[Array, " latent"]
+    encoding_r2: Float[np.ndarray, " latent"]
+    weights: Float[np.ndarray, " latent"]
     """Channel weights to learn per latent; 0 for a latent that nothing records."""
-    overlap: Float[Array, ""]
+    overlap: Float[np.ndarray, ""]
     """k sum h_i^2, latents per effective direction."""
+    alignment: Float[np.ndarray, " latent"]
+    features: Float[np.ndarray, ""]
+    n_task: Float[np.ndarray, ""]
 
 
-@jax.jit
-def _facts(system: System, design: Design) -> _Facts:
+def looked_up(system: System, design: Design) -> dict[str, Array]:
+    """Return the fields of ``Facts``; pure, so that a program can hold it."""
     view, encoding = effective_channels(system, design), encode(system, design)
     recorded = view.samples[:, None] * view.snr > 0
     k, shares = system.alignment.shape[0], system.brain_shares
-    return _Facts(
-        encoding_r2=encoding.encoding_r2,
-        weights=jnp.sum(jnp.where(recorded, (view.multiplicity * view.channels)[:, None], 0.0), axis=0),
-        overlap=k * jnp.sum(system.spectrum.count * shares**2),
-    )
+    return {
+        "encoding_r2": encoding.encoding_r2,
+        "weights": jnp.sum(jnp.where(recorded, (view.multiplicity * view.channels)[:, None], 0.0), axis=0),
+        "overlap": k * jnp.sum(system.spectrum.count * shares**2),
+        "alignment": system.alignment,
+        "features": jnp.sum(system.spectrum.count),
+        "n_task": jnp.asarray(design.n_task),
+    }
+
+
+_looked_up = Program(looked_up, "measured_range")
 
 
 def validity(
@@ -109,26 +117,31 @@ def validity(
     tuple of Excursion
         Worst first.
     """
-    facts = jax.tree.map(np.asarray, _facts(system, design))
-    features = float(np.sum(np.asarray(system.spectrum.count)))
-    found = [*_size(features, system.alignment.shape[0]), *_ridge(features, float(design.n_task), estimator)]
-    weak = _weak(facts, np.asarray(system.alignment), features, RISK_DEVIATION)
+    return excursions(_looked_up(system, design), shift, estimator)
+
+
+def excursions(
+    values: Mapping[str, Array], shift: float | None = None, estimator: Estimator | None = None
+) -> tuple[Excursion, ...]:
+    """Return what ``validity`` does, from the values of ``looked_up``."""
+    facts = Facts(**{name: np.asarray(value) for name, value in values.items()})
+    features = float(facts.features)
+    found = [*_size(features, facts.alignment.size), *_ridge(features, float(facts.n_task), estimator)]
+    weak = _weak(facts, RISK_DEVIATION)
     if weak is not None and weak.deviation > ACCURATE:
         found.append(weak)
     if shift is not None:
-        hidden = _weak(facts, np.asarray(system.alignment), features, OUTSIDE_DEVIATION)
+        hidden = _weak(facts, OUTSIDE_DEVIATION)
         found += _split(facts, shift, 0.0 if hidden is None else hidden.deviation)
     return tuple(sorted(found, key=lambda one: -one.deviation if np.isfinite(one.deviation) else -1.0))
 
 
-def _weak(
-    facts: _Facts, alignment: Float[np.ndarray, " latent"], features: float, table: tuple[tuple[float, ...], ...]
-) -> Excursion | None:
+def _weak(facts: Facts, table: tuple[tuple[float, ...], ...]) -> Excursion | None:
     """Return the latent for which the table's deviation is largest; None if nothing of weight is recorded."""
-    matters = np.flatnonzero((np.asarray(facts.weights) > 0) & (alignment >= SMALL_SHARE))
+    matters = np.flatnonzero((facts.weights > 0) & (facts.alignment >= SMALL_SHARE))
     if not matters.size:
         return None
-    seen, per_feature = np.asarray(facts.encoding_r2)[matters], np.asarray(facts.weights)[matters] / features
+    seen, per_feature = facts.encoding_r2[matters], facts.weights[matters] / float(facts.features)
     rows, columns = np.digitize(seen, DETECTION_EDGES), np.digitize(per_feature, CHANNEL_EDGES)
     deviations = np.asarray(table)[rows, columns]
     worst = int(np.lexsort((seen, -deviations))[0])
@@ -172,7 +185,7 @@ def _size(features: float, latents: int) -> list[Excursion]:
     return found
 
 
-def _split(facts: _Facts, shift: float, hidden: float) -> list[Excursion]:
+def _split(facts: Facts, shift: float, hidden: float) -> list[Excursion]:
     """Return whether the part outside of the brain subspace is off: for latents barely learned, or too many for the directions."""
     overlap = float(facts.overlap)
     limit = ACCURATE if shift != 1.0 else ROUGH
