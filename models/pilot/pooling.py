@@ -100,8 +100,8 @@ def _averaged_table(
         table = readout_table(
             _pooled_rows(shown, float(share), geometry.coordinates).scaled(independent), geometry.variance
         )
-        tables.append(table - logsumexp(table, axis=(1, 2), keepdims=True))
-    mean = logsumexp(np.stack(tables), axis=0) - np.log(len(tables))
+        tables.append(table - np.asarray(logsumexp(table, axis=(1, 2), keepdims=True)))
+    mean = np.asarray(logsumexp(np.stack(tables), axis=0)) - np.log(len(tables))
     return mean - mean[:, :, :1].max(axis=1, keepdims=True)
 
 
