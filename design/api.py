@@ -632,10 +632,11 @@ class Plan(PlanRecord):
         return directory
 
     def report(self, path: Path | str = "report.html") -> Path:
-        """Write the report, one page that needs no network, and return its path."""
+        """Write the report, one page that needs no network, and return its path; ``report.html`` in a folder that exists."""
         from brainworth.design.report.render import write_page
 
-        return write_page(self, Path(path))
+        page = Path(path)
+        return write_page(self, page / "report.html" if page.is_dir() else page)
 
     def update(self, study: Study, out: Path | str, **options: Any) -> Plan:
         """Return the next plan, made with everything collected so far: ``Study.update`` of the folder this plan was loaded from.

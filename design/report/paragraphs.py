@@ -125,15 +125,15 @@ def _judged(saved: Saved) -> list[str]:
     held = saved.plan.allocation.holds_brain_data
     who = "Recordings" if held else f"The best purchase with recordings ({_recorded(saved, verdict.judged)})"
     likely = (
-        f", and raise it by at least {number(verdict.worthwhile)} with a probability of {chance(verdict.probability)}"
+        f", and by at least {number(verdict.worthwhile)} with a probability of {chance(verdict.probability)}"
         if verdict.worthwhile and verdict.probability is not None
         else ""
     )
     change = f"{gain.mean:+.3f} ({gain.q05:+.3f} to {gain.q95:+.3f})".replace("-", "−")
-    verb = "change" if held else "would change"
-    return [
-        f"{who} {verb} explainable R² by {change} against labels alone for the same money{likely}. {_JUDGED[verdict.decision]}."
-    ]
+    against = (
+        "change explainable R² by" if held else "would change explainable R² against labels alone for the same money by"
+    )
+    return [f"{who} {against} {change}{likely}. {_JUDGED[verdict.decision]}."]
 
 
 def _reason(saved: Saved) -> str:

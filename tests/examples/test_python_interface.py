@@ -109,6 +109,8 @@ def test_a_saved_plan_is_read_back_as_it_was(plan: bw.Plan, tmp_path: Path) -> N
     assert plain(again) == plain(plan)
     assert plain(again.details) == plain(plan.details)
     page = again.report(tmp_path / "report.html").read_text(encoding="utf-8")
+    (tmp_path / "folder").mkdir()
+    assert again.report(tmp_path / "folder") == tmp_path / "folder" / "report.html"
     assert "Priors only" in page
     with pytest.raises(bw.BadInput, match="has no posterior"):
         again.compare()

@@ -99,7 +99,7 @@ def test_the_front_says_what_to_buy_how_sure_and_what_would_change_it(
     for count in [plan["allocation"]["n_task"], *bought]:
         assert not count or f"{count:,}" in buy
     assert f"{plan['cost']['total']:,.0f}" in buy
-    assert re.search(r"Forecast −?\d\.\d+ \(−?\d\.\d+ to \d\.\d+\)", sure)
+    assert re.search(r"Forecast(?: for one study)? −?\d\.\d+ \(−?\d\.\d+ to \d\.\d+\)", sure)
     assert re.search(r"checks (of the pilot and of the fit )?passed", sure)
     assert re.search(r"(above|below) [\d.,]+|No alignment, noise or price", change)
     assert "budget" in change
