@@ -10,18 +10,15 @@ buys nothing (``Infeasible``).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
 
-from brainworth.design.allocation import Problem
-from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.allocation.restricted import PartSurface, Restricted, restricted
 from brainworth.design.allocation.result import ModalityPurchase
 from brainworth.design.allocation.result import Plan as Purchased
+from brainworth.design.decision.plan import problem_of
 from brainworth.design.posterior.fit import Posterior
 from brainworth.design.posterior.literature import total_snr
 from brainworth.design.study_file.config import parse_study
@@ -59,7 +56,7 @@ def changed(record: Mapping[str, Any], belief: str) -> dict[str, Any]:
 
 def best_plans(posterior: Posterior, budget: float) -> dict[str, Purchased]:
     """Return the best plan with labels only, with labels and one modality each, and with all four, for one budget."""
-    problem, surface = _problem(posterior, budget), posterior.surface()
+    problem, surface = problem_of(posterior, budget), posterior.surface()
     names = problem.names
     found: dict[str, Purchased] = {}
     for name, kept in [*((name, (m,)) for m, name in enumerate(names)), (ALL, tuple(range(len(names))))]:
@@ -69,17 +66,12 @@ def best_plans(posterior: Posterior, budget: float) -> dict[str, Purchased]:
     return {LABELS: found.pop(LABELS), **found}
 
 
-def _problem(posterior: Posterior, budget: float) -> Problem:
-    config = posterior.study.config
-    return replace(problem_from_config(config, dict.fromkeys(config.modality_names, 0)), budget=Decimal(str(budget)))
-
-
 def _words(name: str, bought: ModalityPurchase) -> str:
     people = "1 person" if bought.subjects == 1 else f"{bought.subjects} people"
     return f"{bought.n_samples:,} {name} ({people})"
 
 
-def described(plans: Mapping[str, Purchased], worthwhile: float = WORTHWHILE) -> list[dict[str, Any]]:
+def described(plans: Mapping[str, Purchased]) -> list[dict[str, Any]]:
     """Return one row per plan: what is bought, performance, gain over labels only and how probable a worthwhile one is."""
     labels = plans[LABELS]
     singles = [name for name in plans if name != ALL]
@@ -99,7 +91,7 @@ def described(plans: Mapping[str, Purchased], worthwhile: float = WORTHWHILE) ->
             "gain": float(gain.mean()),
             "gain_q05": float(np.quantile(gain, 0.05)),
             "gain_q95": float(np.quantile(gain, 0.95)),
-            "probability": float((gain >= worthwhile).mean()) if plan.allocation.holds_brain_data else 0.0,
+            "probability": float((gain >= WORTHWHILE).mean()) if plan.allocation.holds_brain_data else 0.0,
             "best": float((winner == singles.index(name)).mean()) if name in singles else np.nan,
         })  # fmt: skip
     return found
@@ -112,7 +104,7 @@ def shares(posterior: Posterior, budget: float) -> list[dict[str, Any]]:
     """
     columns = posterior.columns()
     signal = columns["signal_variance"] / (columns["signal_variance"] + columns["noise_variance"])
-    problem, surface = _problem(posterior, budget), posterior.surface()
+    problem, surface = problem_of(posterior, budget), posterior.surface()
     found: list[dict[str, Any]] = []
     for m, name in enumerate(problem.names):
         part = Restricted(restricted(problem, (m,)), PartSurface(surface, (m,)), [])

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from brainworth.design.allocation.describe import plans
 from brainworth.design.allocation.evaluate import Evaluator, thinned
 from brainworth.design.allocation.frontier import best_at
@@ -77,7 +79,7 @@ class _Savings:
         self.problem, self.brain = problem, plan.allocation.holds_brain_data
         self.full = Evaluator(surface, problem.utility)
         self.thin = Evaluator(surface, problem.utility, thinned(surface.n_draws, _DRAWS))
-        self.known: list[tuple] = []
+        self.known: list[tuple[np.ndarray, np.ndarray]] = []
 
     def at(self, cents: int) -> Purchased | None:
         """Return the best purchase at a budget; None if nothing fits it."""

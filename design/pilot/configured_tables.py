@@ -61,7 +61,7 @@ def stimuli_of(config: StudyConfig, folder: Folder) -> tuple[Table | None, Gram 
         with reading(given.kernel):
             gram = gram_from_file(folder.path(given.kernel, "stimuli > kernel"), given.kernel)
     if given is not None and given.table is not None:
-        columns = stimulus_columns(config, features=gram is None)
+        columns = _stimulus_columns(config, features=gram is None)
         return folder.table(given.table, "stimuli > table", columns), gram
     return None if gram is None else gram.stimuli(), gram
 
@@ -69,13 +69,13 @@ def stimuli_of(config: StudyConfig, folder: Folder) -> tuple[Table | None, Gram 
 def table_of(stimuli: Any, gram: Gram | None, config: StudyConfig) -> Table:
     """Return the table of the stimuli in memory; the kernel's stimuli if there is none."""
     if stimuli is not None:
-        return table_in_memory(stimuli, "stimuli", stimulus_columns(config, features=gram is None))
+        return table_in_memory(stimuli, "stimuli", _stimulus_columns(config, features=gram is None))
     if gram is None:
         raise problem("Study.from_frames", "stimuli", "the stimuli are missing", "Give a table of stimuli, or kernel.")
     return gram.stimuli()
 
 
-def stimulus_columns(config: StudyConfig, *, features: bool = True) -> Wanted:
+def _stimulus_columns(config: StudyConfig, *, features: bool = True) -> Wanted:
     """Return which columns the table of the stimuli must have; no features where a kernel stands for them."""
     return replace(_named_columns(config), may_lack_numbers=not features)
 

@@ -17,7 +17,7 @@ _MOST = 3
 
 
 @dataclass(frozen=True)
-class Stakes:
+class Standard:
     """What counts as paying, and whether brain data pay as things are believed."""
 
     least: float
@@ -25,8 +25,8 @@ class Stakes:
     pays_now: bool
 
     @classmethod
-    def of(cls, saved: Saved) -> Stakes:
-        """Return the stakes of the saved thresholds; without any, those of the verdict."""
+    def of(cls, saved: Saved) -> Standard:
+        """Return the standard of the saved thresholds; without any, that of the verdict."""
         rows = saved.details.sensitivity.thresholds if saved.details.sensitivity else []
         if not rows:
             return cls.of_verdict(saved.plan.verdict)
@@ -34,8 +34,8 @@ class Stakes:
         return cls(first.worthwhile or 0.0, first.decision == "brain" if first.decision else collects)
 
     @classmethod
-    def of_verdict(cls, verdict: Verdict) -> Stakes:
-        """Return the stakes of a verdict: the gain that is worthwhile, and whether the mean gain is."""
+    def of_verdict(cls, verdict: Verdict) -> Standard:
+        """Return the standard of a verdict: the gain that is worthwhile, and whether the mean gain is."""
         least = verdict.worthwhile or 0.0
         if not least or verdict.gain is None or verdict.gain.mean is None:
             return cls(0.0, verdict.collect_brain_data)
@@ -44,11 +44,11 @@ class Stakes:
 
 def flip_heading(saved: Saved) -> str:
     """Say what every flip leads to."""
-    stakes = Stakes.of(saved)
-    if not stakes.least:
-        return "Labels only would be best with:" if stakes.pays_now else "Brain data would pay with:"
-    verb = "no longer gain" if stakes.pays_now else "gain"
-    return f"Brain data would {verb} a worthwhile {number(stakes.least)} on average with:"
+    standard = Standard.of(saved)
+    if not standard.least:
+        return "Labels only would be best with:" if standard.pays_now else "Brain data would pay with:"
+    verb = "no longer gain" if standard.pays_now else "gain"
+    return f"Brain data would {verb} a worthwhile {number(standard.least)} on average with:"
 
 
 def others(saved: Saved) -> list[str]:
@@ -76,7 +76,7 @@ def _distance(row: Threshold) -> float:
 def _flip(row: Threshold, saved: Saved) -> str:
     """Say where the decision flips, and how likely that is."""
     other = {"above": "below", "below": "above"}[row.pays or ""]
-    beyond = other if Stakes.of(saved).pays_now else row.pays
+    beyond = other if Standard.of(saved).pays_now else row.pays
     said = f"{capital(parameter(row.parameter))} {beyond} {rounded(row.value, row.unit)}"
     now = row.believed
     if now is None or now.mean is None:
@@ -93,22 +93,22 @@ def _budgets(saved: Saved) -> list[str]:
     rows = sorted(saved.details.frontier, key=lambda point: point.budget)
     if len(rows) < 2:
         return []
-    stakes = Stakes.of_verdict(saved.plan.verdict)
-    least, offset = stakes.least, _offset(saved, rows)
+    standard = Standard.of_verdict(saved.plan.verdict)
+    least, offset = standard.least, _offset(saved, rows)
     pays = [gain - offset >= least if least else gain > 0 for gain in map(_gain, rows)]
-    others = [row.budget for row, paid in zip(rows, pays, strict=True) if paid != stakes.pays_now]
+    others = [row.budget for row, paid in zip(rows, pays, strict=True) if paid != standard.pays_now]
     below = [budget for budget in others if budget < saved.budget]
     above = [budget for budget in others if budget > saved.budget]
     enough = f"brain data gain at least {number(least)}" if least else "the best plan holds brain data"
     less = f"brain data gain less than {number(least)}" if least else "labels only are best"
     said = []
     if below:
-        said.append(f"A smaller budget: at {money(max(below), saved.currency)} {less if stakes.pays_now else enough}")
+        said.append(f"A smaller budget: at {money(max(below), saved.currency)} {less if standard.pays_now else enough}")
     if above:
-        said.append(f"A larger budget: at {money(min(above), saved.currency)} {less if stakes.pays_now else enough}")
+        said.append(f"A larger budget: at {money(min(above), saved.currency)} {less if standard.pays_now else enough}")
     if not said:
         ends = f"from {money(rows[0].budget, '')} to {money(rows[-1].budget, saved.currency)}"
-        said.append(f"Not the budget: {enough if stakes.pays_now else less} at every budget {ends}")
+        said.append(f"Not the budget: {enough if standard.pays_now else less} at every budget {ends}")
     return said
 
 

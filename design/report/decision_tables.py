@@ -12,7 +12,7 @@ from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records.details import BudgetPoint, Compared
 from brainworth.design.decision.records.findings import Threshold
 from brainworth.design.report.affordable import can_be_bought
-from brainworth.design.report.changes import Stakes
+from brainworth.design.report.changes import Standard
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.words import (
     as_summary,
@@ -152,10 +152,10 @@ def steady(saved: Saved) -> str:
     names = [parameter(row.parameter) for row in _thresholds(saved, steady=True)]
     if not names:
         return ""
-    stakes = Stakes.of(saved)
-    ends = "are still worthwhile" if stakes.pays_now else "are still not worthwhile"
-    if not stakes.least:
-        ends = "are still worth buying" if stakes.pays_now else "still do not pay"
+    standard = Standard.of(saved)
+    ends = "are still worthwhile" if standard.pays_now else "are still not worthwhile"
+    if not standard.least:
+        ends = "are still worth buying" if standard.pays_now else "still do not pay"
     return capital(f"{listed(names)}, each moved as far, do not flip it: brain data {ends}.")
 
 
@@ -166,7 +166,7 @@ def flips(saved: Saved) -> list[Flip]:
         Flip(
             parameter(row.parameter),
             "" if row.believed is None else _believed_now(row.believed, row.unit),
-            _where(row, pays_now=Stakes.of(saved).pays_now),
+            _where(row, pays_now=Standard.of(saved).pays_now),
             "–" if row.value is None else chance(row.probability_beyond),
             meaning(row.parameter),
         )

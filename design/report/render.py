@@ -184,7 +184,7 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         turned=changes.turned(saved),
         others=changes.others(saved),
         flip_heading=changes.flip_heading(saved),
-        stakes=changes.Stakes.of(saved),
+        standard=changes.Standard.of(saved),
         grant=paragraphs.grant(saved),
         registered=paragraphs.registered(saved),
         aim=words.objective(saved.details.objective),
