@@ -8,7 +8,8 @@ In: number of worlds of each kind, how many of them are fitted, which kinds, see
 line a world; a run that was stopped goes on from there) and ``assumptions.md``. In the null worlds people, raters and types are
 alike and everything is linear: every warning is a false alarm. A pilot holds 300 samples of each of four people and labels of
 160 stimuli. *Held* says whether the R² on new labels that the learner trained on the pilot reaches lies in the central 90 % of
-what the posterior forecasts for this pilot. Pilots with types are fitted twice: a twin takes all labels for independent.
+what the posterior forecasts for this pilot. Pilots with types are fitted twice: a twin takes all labels for independent. So are
+pilots whose labels count by the precision of their raters: all labels of the twin count the same.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from sklearn.linear_model import RidgeCV
 import brainworth as bw
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.pilot.new_stimuli import joined
-from brainworth.design.pilot.rules.raters import without_offsets
+from brainworth.design.pilot.rules.raters import rater_corrected
 from brainworth.design.posterior.assumption_checks import assumption_checks
 from brainworth.design.posterior.assumptions import seen_assumptions
 from brainworth.design.posterior.fit import Posterior, fit_for_forecast
@@ -140,7 +141,7 @@ def pilot_of(name: str, seed: int, index: int) -> tuple[Pilot, World, np.random.
         by_types=None if types is None else parts,
         kind=types,
     )
-    return without_offsets(pilot, "labels")[0], world, rng
+    return rater_corrected(pilot, "labels")[0], world, rng
 
 
 def _study(pilot: Pilot, new: str) -> bw.Study:
@@ -216,8 +217,9 @@ def one_world(kind: str, index: int, fitted: bool, seed: int) -> dict[str, Any]:
         line["ridge"] = [_ridge_risk(pilot, y, world, how, np.random.default_rng(index)) for y in (given, pilot.label)]
     if fitted:
         line |= _fitted(study, pilot, (world, how, deepcopy(rng)), index)
-        if how.tokens:
-            line["twin"] = _fitted(study, replace(pilot, kind=None), (world, how, deepcopy(rng)), index)
+        if how.tokens or pilot.weight is not None:
+            other = replace(pilot, kind=None, weight=None)
+            line["twin"] = _fitted(study, other, (world, how, deepcopy(rng)), index)
     return line
 
 
@@ -248,15 +250,16 @@ def table(lines: list[dict[str, Any]]) -> str:
             f"\nOffsets were subtracted in {len(pairs)} pilots: the excess risk of ridge regression on the labels fell by "
             f"{100 * gain.mean():.0f} ± {100 * gain.std(ddof=1) / np.sqrt(len(gain)):.0f} %."
         )
-    return "\n".join([*rows, *_typed_rows(lines)]) + "\n"
+    return "\n".join([*rows, *_twin_rows(lines)]) + "\n"
 
 
-def _typed_rows(lines: list[dict[str, Any]]) -> list[str]:
-    """Return a table of the fitted pilots with types, beside their twins without."""
+def _twin_rows(lines: list[dict[str, Any]]) -> list[str]:
+    """Return a table of the fitted pilots whose types or raters are known, beside their twins."""
     rows: list[str] = []
-    for kind in KINDS:
+    for kind, how in KINDS.items():
         own = [line for line in lines if line["kind"] == kind and "twin" in line]
-        for name, fits in (("known", own), ("taken for independent", [line["twin"] for line in own])):
+        names = ("types known", "labels independent") if how.tokens else ("raters weighed", "raters alike")
+        for name, fits in zip(names, (own, [line["twin"] for line in own]), strict=True):
             if len(fits) > 1:
                 held = sum(fit["forecast"][0] <= fit["r2"] <= fit["forecast"][2] for fit in fits)
                 inside = sum(fit["explained"][0] <= fit["explained_true"] <= fit["explained"][2] for fit in fits)
@@ -267,7 +270,7 @@ def _typed_rows(lines: list[dict[str, Any]]) -> list[str]:
                 cells += [_mean([fit["in_common"] for fit in fits if fit["in_common"] is not None])]
                 rows.append(f"| {kind} | {name} | " + " | ".join(cells) + " |")
     head = (
-        "| worlds | labels of a type | forecast, median | reached | held by 90 % | explained share, median | true | "
+        "| worlds | model | forecast, median | reached | held by 90 % | explained share, median | true | "
         "held by 90 % | 160 labels count as | noise in common |"
     )
     return ["", head, "| --- | --- |" + " --- |" * 8, *rows] if rows else []

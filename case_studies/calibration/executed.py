@@ -185,24 +185,33 @@ def _piloted(kind: Kind, rng: np.random.Generator, index: int) -> dict[str, Any]
     )
     posterior, tau2 = study.fit(seed=index), float(system.signal_variance)
     plan = posterior.plan()
-    found = _executed(plan, world, rng, tau2, half=(budget / 2.0, price))
+    found, labelled = _executed(plan, world, rng, tau2, half=(budget / 2.0, price))
     # What follows comes last, so that the studies are the same with and without it.
-    data = _with_pilot(buy(world, rng, *_purchase(plan.allocation)), tables)
+    data = _with_pilot(buy(world, rng, *bought_of(plan.allocation)), tables)
     untold = bw.BrainInformedRegressor().fit(data.features, data.label, brain=list(data.brain))
     found["reached_untold"] = score(world, rng, untold, tau2)
-    judged = plan.verdict.judged
-    for rival, bought in (
-        ("judged", None if judged is None else _purchase(judged)),
-        ("plugin", plugged_in(posterior, round(budget), price)),
-    ):
-        if bought is not None:
-            found[rival] = list(bought)
-            same = list(bought) == found["bought"]
-            reached = (
-                found["reached"] if same else score(world, rng, trained(plan.learner(), buy(world, rng, *bought)), tau2)
-            )
-            found[f"reached_{rival}"] = reached
+    plugin = plugged_in(posterior, round(budget), price)
+    found["plugin"] = list(plugin)
+    same = list(plugin) == found["bought"]
+    found["reached_plugin"] = (
+        found["reached"] if same else score(world, rng, trained(plan.learner(), buy(world, rng, *plugin)), tau2)
+    )
+    if plan.verdict.judged is not None:
+        judged = bought_of(plan.verdict.judged)
+        found["judged"] = list(judged)
+        if judged == tuple(found["bought"]):
+            found["paired_judged"] = found["reached"]
+        elif judged[2]:
+            data = with_labels(buy(world, rng, *judged), labelled)
+            found["paired_judged"] = score(world, rng, trained(plan.learner(), data), tau2)
     return found | {"pilot_labels": labels, "worthwhile": plan.verdict.worthwhile}
+
+
+def with_labels(data: Bought, labelled: Bought) -> Bought:
+    """Return a purchase whose first labels are those of another, so that the two differ by what they buy and not by luck."""
+    count, shared = len(data.label), min(len(labelled.label), len(data.label))
+    features = np.concatenate([labelled.features[:shared], data.features])[:count]
+    return replace(data, features=features, label=np.concatenate([labelled.label[:shared], data.label])[:count])
 
 
 def plugged_in(posterior: Any, budget: float, price: float) -> tuple[int, int, int, int]:
@@ -287,11 +296,11 @@ def _known(kind: Kind, rng: np.random.Generator) -> dict[str, Any]:
         (Path(folder) / "system.toml").write_text(tomli_w.dumps(text), encoding="utf-8")
         (Path(folder) / "study.toml").write_text(tomli_w.dumps(config), encoding="utf-8")
         plan = bw.Study.from_file(str(Path(folder) / "study.toml")).fit().plan()
-    worlds = [_executed(plan, draw_world(system, rng, Realism()), rng, 1.0, half=None) for _ in range(8)]
-    return {"target": target, "confidence": confidence, "worlds": worlds, **_stated(plan)}
+    worlds = [_executed(plan, draw_world(system, rng, Realism()), rng, 1.0, half=None)[0] for _ in range(8)]
+    return {"target": target, "confidence": confidence, "worlds": worlds, **forecast_of(plan)}
 
 
-def _stated(plan: bw.Plan) -> dict[str, Any]:
+def forecast_of(plan: bw.Plan) -> dict[str, Any]:
     shown = plan.performance
     if shown.expected is None:
         raise ValueError("A plan says what is expected of it.")
@@ -314,15 +323,16 @@ def _numbers(summary: Any) -> list[float]:
 
 def _executed(
     plan: bw.Plan, world: World, rng: np.random.Generator, tau2: float, half: tuple[float, float] | None
-) -> dict[str, Any]:
-    """Return what the plan and its rivals reach in a world."""
-    stated = _stated(plan)
-    bought = _purchase(plan.allocation)
+) -> tuple[dict[str, Any], Bought]:
+    """Return what the plan and its rivals reach in a world, and the labels that labels alone were trained on."""
+    stated = forecast_of(plan)
+    bought = bought_of(plan.allocation)
     alone = plan.alternatives["task_only"].allocation if "task_only" in plan.alternatives else None
     data = buy(world, rng, *bought)
     found: dict[str, Any] = {"bought": list(bought), "reached": score(world, rng, trained(plan.learner(), data), tau2)}
+    mine = data
     if alone is not None:
-        only = _purchase(alone)
+        only = bought_of(alone)
         found["alone"] = list(only)
         more = buy(world, rng, max(only[0] - bought[0], 0), 0, 0)
         mine = Bought(
@@ -339,10 +349,10 @@ def _executed(
         found["reached_half"] = score(
             world, rng, trained(plan.learner(), buy(world, rng, int(money), 1, samples)), tau2
         )
-    return {**stated, **found}
+    return {**stated, **found}, mine
 
 
-def _purchase(allocation: Any) -> tuple[int, int, int, int]:
+def bought_of(allocation: Any) -> tuple[int, int, int, int]:
     eeg = allocation.modalities.get("EEG")
     if eeg is None or eeg.n_samples <= eeg.subjects:  # one sample of a person teaches nothing
         return allocation.n_task, 0, 0, 1
@@ -382,9 +392,9 @@ def table(lines: list[Mapping[str, Any]]) -> str:
             below, above = np.mean(reached < stated[:, 1]), np.mean(reached > stated[:, 3])
             cells = [name, str(len(done)), said, f"{1.0 - below - above:.0%}", f"{below:.0%}", f"{above:.0%}"]
             even = "yes" if uniform(ranks(reached, stated), RANKS, 0.95) else "no"
-            forecasts.append("| " + " | ".join([*cells, _error(reached - stated[:, 0]), even]) + " |")
+            forecasts.append("| " + " | ".join([*cells, with_error(reached - stated[:, 0]), even]) + " |")
         gains = [
-            _error(np.array([one["reached"]["r2"] - one[rival]["r2"] for one in done if rival in one]))
+            with_error(np.array([one["reached"]["r2"] - one[rival]["r2"] for one in done if rival in one]))
             for rival in ("reached_alone", "reached_half", "reached_plugin", "reached_untold")
         ]
         refused = str(sum("refused" in line for line in of_kind))
@@ -404,17 +414,24 @@ def ranks(reached: NDArray[np.float64], stated: NDArray[np.float64]) -> NDArray[
 
 
 def _paid(lines: list[Mapping[str, Any]]) -> list[str]:
-    """Return how often the judged purchase gained what is worthwhile, by the probability that was stated."""
-    rows = ["| probability stated | studies | mean stated | paid |", "|---|---|---|---|"]
-    done = [line for line in lines if "reached_judged" in line and "reached_alone" in line]
+    """Return how often the judged purchase gained what is worthwhile over labels alone, by the probability that was stated."""
+    rows = [
+        "| probability stated | studies | mean stated | paid | gain stated | gain reached |",
+        "|---|---|---|---|---|---|",
+    ]
+    done = [line for line in lines if "paired_judged" in line and "reached_alone" in line]
     stated = np.array([line["probability"] for line in done])
-    gain = [line["reached_judged"]["in_world"] - line["reached_alone"]["in_world"] for line in done]
-    paid = np.array([g >= line["worthwhile"] for g, line in zip(gain, done, strict=True)], dtype=float)
+    gain = np.array([line["paired_judged"]["in_world"] - line["reached_alone"]["in_world"] for line in done])
+    promised = np.array([line["gain"][0] for line in done])
+    paid = (gain >= np.array([line["worthwhile"] for line in done])).astype(float)
     for low, high in pairwise(STATED):
         own = (stated >= low) & (stated < high)
         if own.any():
-            share = _error(paid[own]).removeprefix("+") if own.sum() > 1 else f"{paid[own].mean():.0f}"
-            rows.append(f"| {low:.0%} to {min(high, 1.0):.0%} | {own.sum()} | {stated[own].mean():.2f} | {share} |")
+            share = with_error(paid[own]).removeprefix("+") if own.sum() > 1 else f"{paid[own].mean():.0f}"
+            gains = f"{promised[own].mean():+.3f} | {with_error(gain[own])}"
+            rows.append(
+                f"| {low:.0%} to {min(high, 1.0):.0%} | {own.sum()} | {stated[own].mean():.2f} | {share} | {gains} |"
+            )
     return rows if done else []
 
 
@@ -428,11 +445,11 @@ def _confidence(lines: list[Mapping[str, Any]]) -> list[str]:
             for line in plans
             if line["confidence"] == confidence
         ]
-        rows.append(f"| {confidence:.0%} | {len(shares)} | {_error(np.array(shares)).removeprefix('+')} |")
+        rows.append(f"| {confidence:.0%} | {len(shares)} | {with_error(np.array(shares)).removeprefix('+')} |")
     return rows if plans else []
 
 
-def _error(values: NDArray[np.float64]) -> str:
+def with_error(values: NDArray[np.float64]) -> str:
     if len(values) < 2:
         return "–"
     return f"{values.mean():+.3f} ± {values.std(ddof=1) / np.sqrt(len(values)):.3f}"

@@ -23,7 +23,7 @@ from brainworth.design.pilot.rules.answers import either
 from brainworth.design.pilot.rules.blocks import FeatureBlock
 from brainworth.design.pilot.rules.channel_copies import copies_of, said_copies
 from brainworth.design.pilot.rules.losses import Loss, kept_out, sentences
-from brainworth.design.pilot.rules.raters import known_raters, without_offsets
+from brainworth.design.pilot.rules.raters import known_raters, rater_corrected
 from brainworth.design.pilot.rules.spelling import options, unknown_spelling
 from brainworth.design.pilot.tables.tables import Table, Wanted
 from brainworth.models.pilot.pilot import Pilot, Recording
@@ -376,7 +376,7 @@ def build_pilot(
         kind=grouping.kinds,
         kernel=known.kernel,
     )
-    pilot, more = without_offsets(pilot, tables.labels.source)
+    pilot, more = rater_corrected(pilot, tables.labels.source)
     remarks += more
     names = Names(ids, table.columns, groups, channels, classes, known.blocks)
     return Built(pilot, names, tuple(remarks), losses, known.map)

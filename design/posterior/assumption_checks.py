@@ -88,7 +88,9 @@ def _raters(seen: RaterNotes) -> Check:
     noise = f"The noisiest rater has {seen.noise_ratio:.1f} times the noise of the least noisy one"
     noisy = seen.noise_differs and seen.noise_ratio > MATERIAL_NOISE
     noise += (
-        "; all labels count the same, so leave the noisiest raters out, or expect more of labels by the others."
+        "; each label counts by its rater's precision."
+        if seen.weighed
+        else "; all labels count the same, so leave the noisiest raters out, or expect more of labels by the others."
         if noisy
         else "; the labels do not show that raters' noise differs."
         if not seen.noise_differs
@@ -96,7 +98,7 @@ def _raters(seen: RaterNotes) -> Check:
     )
     return Check(
         name="raters",
-        status="warn" if noisy or (seen.offsets_differ and not seen.subtracted) else "ok",
+        status="warn" if (noisy and not seen.weighed) or (seen.offsets_differ and not seen.subtracted) else "ok",
         value=seen.noise_ratio,
         threshold=MATERIAL_NOISE,
         side="at most",

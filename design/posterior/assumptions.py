@@ -48,6 +48,8 @@ class RaterNotes(Record):
     noise_differs: bool
     subtracted: bool
     """Whether labels are used less the offsets."""
+    weighed: bool = False
+    """Whether labels count by the precision of their raters."""
 
 
 class StretchNotes(Record):
@@ -166,6 +168,7 @@ def _raters(pilot: Pilot) -> RaterNotes | None:
         offsets_differ=found.offsets_differ,
         noise_differs=found.noise_differs,
         subtracted=pilot.subtracted is not None,
+        weighed=pilot.weight is not None,
     )
 
 

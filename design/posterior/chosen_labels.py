@@ -103,6 +103,7 @@ class ChosenLabels:
         member = types_in_common(pilot, pilot.label_stimulus)
         return KnownStimuli(
             within=None if member is None else WithinTypes(member, posterior.type_share or 0.0),
+            weight=pilot.weight,
             pilot=self.ground.columns(pilot.features[pilot.label_stimulus])[:, 1:] / root,
             chosen=self.coordinates[:most],
             latent_mean=np.stack([maps * root[:, None] for maps, _ in latents]),

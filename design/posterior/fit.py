@@ -58,6 +58,8 @@ MODEL = 7
 """Number of the model; a posterior saved by another one is fitted again."""
 TYPE_MODEL = 1
 """Number of the model of what labels of a type have in common; counts only where a study names types."""
+RATER_MODEL = 1
+"""Number of the model of raters' noise; counts only where raters differ in it."""
 PRIOR_DRAWS = 400
 """Prior draws of every quantity that a report draws beside its posterior."""
 
@@ -65,7 +67,7 @@ PRIOR_DRAWS = 400
 def fingerprint(study: Study, seed: int) -> str:
     """Return a hash of everything a posterior depends on: inputs, priors, seed, version; not prices or budget."""
     config = study.config
-    relevant = {
+    relevant: dict[str, Any] = {
         "version": __version__,
         "model": MODEL,
         "seed": seed,
@@ -77,6 +79,8 @@ def fingerprint(study: Study, seed: int) -> str:
         "inputs": {name: value for name, value in sorted(study.digest.items()) if _is_data(study, name)},
         "system": sorted(study.digest.items()) if isinstance(study.material, NamedSystem) else None,
     }
+    if study.has_pilot and study.pilot.weight is not None:
+        relevant["raters"] = RATER_MODEL
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
 
 

@@ -47,7 +47,12 @@ class _TwoStageLinear(BaseEstimator):
     scale: ArrayLike | None
 
     def _fit_targets(
-        self, features: Matrix, targets: Matrix, brain: Sequence[BrainSet] | None, groups: ArrayLike | None
+        self,
+        features: Matrix,
+        targets: Matrix,
+        brain: Sequence[BrainSet] | None,
+        groups: ArrayLike | None,
+        worth: ArrayLike | None = None,
     ) -> LabelledDesign:
         """Fit both stages and return the labelled stimuli as stage 2 sees them; ``targets`` has one column per target."""
         sets = [checked_set(given, features.shape[1]) for given in brain or []]
@@ -69,20 +74,23 @@ class _TwoStageLinear(BaseEstimator):
         if groups is not None:
             check_consistent_length(features, groups)
             codes = np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1)
-        self.centre_ = coordinates.mean(axis=0)
+        weight = np.ones(len(features)) if worth is None else np.asarray(worth, dtype=np.float64)
+        check_consistent_length(features, weight)
+        root, means = np.sqrt(weight)[:, None], np.average(targets, axis=0, weights=weight)
+        self.centre_ = np.average(coordinates, axis=0, weights=weight)
         design = LabelledDesign(
-            coordinates=coordinates - self.centre_,
+            coordinates=root * (coordinates - self.centre_),
             variance=variance,
             maps=empty if self.encoder_ is None else self.encoder_.maps,
             map_variance=empty if self.encoder_ is None else self.encoder_.map_covariance_diag,
             group=codes,
-            held_out=None if latents is None else latents - latents.mean(axis=0),
+            held_out=None if latents is None else root * (latents - np.average(latents, axis=0, weights=weight)),
+            root=None if worth is None else root[:, 0],
         )
-        means = targets.mean(axis=0)
-        self.second_stages_ = [fit_second_stage(design, target) for target in (targets - means).T]
+        self.second_stages_ = [fit_second_stage(design, target) for target in (root * (targets - means)).T]
         weights = np.stack([stage.coefficients for stage in self.second_stages_], axis=1)
         self.coef_ = self.basis_.raw_coefficients(weights).T
-        self.intercept_ = means - self.coef_ @ features.mean(axis=0)
+        self.intercept_ = means - self.coef_ @ np.average(features, axis=0, weights=weight)
         return design
 
     def _features(self, X: ArrayLike) -> Matrix:
@@ -142,6 +150,7 @@ class BrainInformedRegressor(RegressorMixin, _TwoStageLinear):
         y: ArrayLike,
         brain: Sequence[BrainSet] | None = None,
         groups: ArrayLike | None = None,
+        worth: ArrayLike | None = None,
     ) -> Self:
         """Fit both stages.
 
@@ -156,10 +165,12 @@ class BrainInformedRegressor(RegressorMixin, _TwoStageLinear):
             ``brain_sets.LargeSet`` for recordings that do not fit into memory.
         groups : array-like of shape (n_labels,), optional
             Labels of a group (rater, session) share an offset, whose variance is estimated.
+        worth : array-like of shape (n_labels,), optional
+            Labels of average noise that each label is worth: mean noise variance over its own. 1 if not given.
         """
         features, label = _validated(self, X, y, dtype=np.float64, y_numeric=True, multi_output=True)
         targets = np.asarray(label, dtype=np.float64)
-        self._fit_targets(features, targets.reshape(len(targets), -1), brain, groups)
+        self._fit_targets(features, targets.reshape(len(targets), -1), brain, groups, worth)
         if targets.ndim == 1:
             self.coef_ = self.coef_[0]
             self.intercept_ = self.intercept_[0]

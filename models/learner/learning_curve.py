@@ -94,12 +94,13 @@ def feature_scale(pilot: Pilot, recorded: Recorded) -> Float[np.ndarray, " featu
 def trained(pilot: Pilot, recorded: Recorded | None, scale: Float[np.ndarray, " feature"]) -> BrainInformedRegressor:
     """Return the brain-informed learner of a pilot's labels and of some recordings; of labels alone without.
 
-    Labels of one type share an offset, whose variance the learner estimates.
+    Labels of one type share an offset, whose variance the learner estimates; labels of noisy raters count less.
     """
     model = BrainInformedRegressor(scale=scale)
     brain = None if recorded is None else recorded.brain
     types = types_in_common(pilot, pilot.label_stimulus)
-    return model.fit(pilot.features[pilot.label_stimulus], pilot.label, brain=brain, groups=types)
+    features = pilot.features[pilot.label_stimulus]
+    return model.fit(features, pilot.label, brain=brain, groups=types, worth=pilot.weight)
 
 
 def tested_r2(

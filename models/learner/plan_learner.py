@@ -180,7 +180,7 @@ class PlanLearner(RegressorMixin, BaseEstimator):
         member = types_in_common(pilot, pilot.label_stimulus)
         within = None if member is None else WithinTypes(member, self.type_share)
         coordinates = self.basis_.transform(pilot.features[pilot.label_stimulus]) / root
-        return people, LabelStatistics.of(coordinates, pilot.label, within)
+        return people, LabelStatistics.of(coordinates, pilot.label, within, pilot.weight)
 
     def predict(self, X: ArrayLike) -> Float[np.ndarray, " stimulus"]:
         """Return predictions of shape (n_stimuli,)."""

@@ -98,6 +98,8 @@ class KnownStimuli:
     """Their standard deviations."""
     within: WithinTypes | None = None
     """What the noise of the pilot's labels has in common; none without types."""
+    weight: Float[np.ndarray, " label"] | None = None
+    """Labels of average noise that each label of the pilot is worth; none if all count the same."""
 
 
 @dataclass(frozen=True)
@@ -231,9 +233,13 @@ class Material:
         """Return the pilot's labels, and all of them, of known stimuli."""
         most = self.label_steps[-1]
         pilot = self._labelled(5, stimuli.pilot if data.pilot_labels else stimuli.pilot[:0])
-        if stimuli.within is not None and data.pilot_labels:
-            noise = np.sqrt(self.world.noise_variance) * stimuli.within.drawn(self._rng(5))
-            pilot = LabelStatistics.of(stimuli.pilot, stimuli.pilot @ self.world.task_map + noise, stimuli.within)
+        within, weight = stimuli.within, stimuli.weight
+        if data.pilot_labels and not (within is None and weight is None):
+            worth = np.ones(len(stimuli.pilot)) if weight is None else weight
+            rng = self._rng(5)
+            noise = rng.standard_normal(len(worth)) / np.sqrt(worth) if within is None else within.drawn(rng, worth)
+            label = stimuli.pilot @ self.world.task_map + np.sqrt(self.world.noise_variance) * noise
+            pilot = LabelStatistics.of(stimuli.pilot, label, within, weight)
         return pilot, pilot + self._labelled(6, stimuli.chosen[:most], data.labels)
 
     def _labelled(

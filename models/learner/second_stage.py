@@ -58,6 +58,8 @@ class LabelledDesign:
     """Group of each label; labels of a group share a random offset."""
     held_out: Float[np.ndarray, "label latent"] | None = None
     """Latents of the labelled stimuli, centred, where they were predicted without recordings of the same stimuli."""
+    root: Float[np.ndarray, " label"] | None = None
+    """Square root of what each label is worth, by which coordinates, latents and labels have been multiplied; none if 1."""
 
     @cached_property
     def latents(self) -> Float[np.ndarray, "label latent"]:
@@ -70,8 +72,9 @@ class LabelledDesign:
         blocks = [self.coordinates, self.latents]
         if self.group is not None:
             codes = np.unique(self.group, return_inverse=True)[1].reshape(-1)
+            root = np.ones(len(codes)) if self.root is None else self.root
             indicator = np.eye(codes.max() + 1)[codes]
-            blocks.append(indicator - indicator.mean(axis=0))
+            blocks.append(root[:, None] * (indicator - np.average(indicator, axis=0, weights=root**2)))
         return np.hstack(blocks)
 
     def shares(self, exponent: float) -> Float[np.ndarray, " direction"]:

@@ -20,9 +20,9 @@ class Labels:
     stimulus: Int[np.ndarray, " stimulus"]
     """Labelled stimuli, each once."""
     mean: Float[np.ndarray, " stimulus"]
-    """Mean of a stimulus's labels, in standard units."""
+    """Mean of a stimulus's labels, in standard units, each label weighed by what it is worth."""
     count: Float[np.ndarray, " stimulus"]
-    """Its labels."""
+    """Labels of average noise that they are worth together; their number, if raters are equally noisy."""
     centre: float
     """Mean label, in the label's unit."""
     scale: float
@@ -32,7 +32,8 @@ class Labels:
 def standardised_labels(pilot: Pilot) -> Labels:
     """Return the mean label of every labelled stimulus, in units of the labels' standard deviation."""
     stimulus, where = np.unique(pilot.label_stimulus, return_inverse=True)
-    count = np.bincount(where).astype(float)
+    weight = np.ones(len(pilot.label)) if pilot.weight is None else pilot.weight
+    count = np.bincount(where, weights=weight)
     centre, scale = float(pilot.label.mean()), float(pilot.label.std())
-    mean = np.bincount(where, weights=(pilot.label - centre) / scale) / count
+    mean = np.bincount(where, weights=weight * (pilot.label - centre) / scale) / count
     return Labels(stimulus=stimulus, mean=mean, count=count, centre=centre, scale=scale)

@@ -110,6 +110,8 @@ class Pilot:
     """Code of whoever gave each label, from 0; none if nobody says."""
     subtracted: Float[np.ndarray, " label"] | None = None
     """What was subtracted from each label for the offset of its rater; none if nothing was."""
+    weight: Float[np.ndarray, " label"] | None = None
+    """Labels of average noise that each label is worth, as its rater is noisy; none if all count the same."""
     by_tokens: Int[np.ndarray, " stimulus"] | None = None
     """Groups where new stimuli are tokens of known types; none if the study has no types. ``group`` is this or the next."""
     by_types: Int[np.ndarray, " stimulus"] | None = None
@@ -134,6 +136,7 @@ class Pilot:
         chosen = task[self.label_stimulus]
         rater = None if self.rater is None else self.rater[chosen]
         subtracted = None if self.subtracted is None else self.subtracted[chosen]
+        weight = None if self.weight is None else self.weight[chosen]
         return replace(
             self,
             recordings=tuple(kept),
@@ -141,4 +144,5 @@ class Pilot:
             label=self.label[chosen],
             rater=rater,
             subtracted=subtracted,
+            weight=weight,
         )

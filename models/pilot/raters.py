@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 
 FALSE_ALARM = 0.005
 """Rate at which raters who are alike seem to differ, of offsets and of noise each."""
+SUGGESTIVE = 0.05
+"""The same of noise by which labels are weighed: weights that nothing calls for cost next to nothing."""
 PERMUTATIONS = 999
 PRIOR_LABELS = 4.0
 """Labels that the mean noise variance of all raters is worth to one rater's."""
@@ -59,6 +61,11 @@ class Raters:
     def noise_differs(self) -> bool:
         """Whether unequal noise is shown by the labels."""
         return self.p_noise < FALSE_ALARM
+
+    @property
+    def noise_suggested(self) -> bool:
+        """Whether unequal noise is likely enough for labels to be weighed by it."""
+        return self.p_noise < SUGGESTIVE
 
     @property
     def noise_ratio(self) -> float:

@@ -57,10 +57,12 @@ class WithinTypes:
         common = shrunk[:, None] * (self._by_type @ (root * scaled))
         return scaled + root * common[self.member]
 
-    def drawn(self, rng: np.random.Generator) -> Float[np.ndarray, " row"]:
-        """Return noise of rows with one label each, of unit variance."""
+    def drawn(
+        self, rng: np.random.Generator, weight: Float[np.ndarray, " row"] | float = 1.0
+    ) -> Float[np.ndarray, " row"]:
+        """Return noise of rows that are worth so many labels each; of unit variance where that is one."""
         own, common = rng.standard_normal(len(self.member)), rng.standard_normal(int(self.member.max()) + 1)
-        return np.sqrt(1.0 - self.share) * own + np.sqrt(self.share) * common[self.member]
+        return np.sqrt((1.0 - self.share) / weight) * own + np.sqrt(self.share) * common[self.member]
 
     def log_volume(self, weight: Float[np.ndarray, " row"]) -> float:
         """Return log |det W| less log |W 1|: by how much whitening changes a density whose mean is integrated out."""

@@ -26,7 +26,7 @@ class LabelStatistics:
     """Labelled stimuli as sums; additive."""
 
     n: float
-    """Labels; those that have noise in common count less (``of``)."""
+    """Labels; those that have noise in common, or much of it, count less (``of``)."""
     features: Float[np.ndarray, " direction"]
     """Sum of the coordinates, weighed as the labels are."""
     label: float
@@ -49,11 +49,17 @@ class LabelStatistics:
         coordinates: Float[np.ndarray, "label direction"],
         label: Float[np.ndarray, " label"],
         within: WithinTypes | None = None,
+        weight: Float[np.ndarray, " label"] | None = None,
     ) -> LabelStatistics:
-        """Return the statistics of rows; ``within`` says which have noise in common: they are whitened, and so is the constant."""
-        if within is not None:
+        """Return the statistics of rows.
+
+        ``within`` says which have noise in common, ``weight`` how many labels of average noise each is worth: rows are whitened,
+        and so is the constant.
+        """
+        if within is not None or weight is not None:
             given = np.column_stack([np.ones(len(label)), label, coordinates])
-            white = within.whitened(given, np.ones(len(label)))
+            worth = np.ones(len(label)) if weight is None else weight
+            white = np.sqrt(worth)[:, None] * given if within is None else within.whitened(given, worth)
             one, label, coordinates = white[:, 0], white[:, 1], white[:, 2:]
             known = cls.of(coordinates, label)
             return replace(known, n=float(one @ one), features=coordinates.T @ one, label=float(label @ one))

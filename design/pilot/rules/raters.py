@@ -100,19 +100,30 @@ def known_raters(table: Table) -> Int[np.ndarray, " label"] | None:
     return rater_codes(table)
 
 
-def without_offsets(pilot: Pilot, source: str) -> tuple[Pilot, list[str]]:
-    """Return the pilot with labels less their raters' offsets, where raters of the same stimuli differ, and a remark.
+def rater_corrected(pilot: Pilot, source: str) -> tuple[Pilot, list[str]]:
+    """Return the pilot with labels less the offsets of their raters, and with weights by their raters' noise, and remarks.
 
-    Only where some stimuli have labels of several raters: raters who saw different stimuli may differ because their stimuli do.
+    Each only where the labels show that raters differ in it, and only where some stimuli have labels of several raters: raters who
+    saw different stimuli may differ because their stimuli do.
     """
     if pilot.rater is None or pilot.binary:
         return pilot, []
     found = raters(pilot.label, pilot.label_stimulus, pilot.rater)
-    if found is None or not (found.crossed and found.offsets_differ):
+    if found is None or not found.crossed:
         return pilot, []
-    subtracted = found.offset[pilot.rater]
-    told = (
-        f"{source}: raters differ in their offsets (standard deviation {found.offset_variance**0.5:.3g}); each label is used less "
-        "the estimated offset of its rater."
-    )
-    return replace(pilot, label=pilot.label - subtracted, subtracted=subtracted), [told]
+    told: list[str] = []
+    if found.offsets_differ:
+        subtracted = found.offset[pilot.rater]
+        pilot = replace(pilot, label=pilot.label - subtracted, subtracted=subtracted)
+        told.append(
+            f"{source}: raters differ in their offsets (standard deviation {found.offset_variance**0.5:.3g}); each label is used "
+            "less the estimated offset of its rater."
+        )
+    if found.noise_suggested:
+        noise = found.noise[pilot.rater]
+        pilot = replace(pilot, weight=noise.mean() / noise)
+        told.append(
+            f"{source}: raters differ in their noise (the noisiest has {found.noise_ratio:.2g} times that of the least noisy one); "
+            "each label counts by the estimated precision of its rater. Labels to buy are planned with the raters' mean noise."
+        )
+    return pilot, told

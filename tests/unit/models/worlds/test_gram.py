@@ -91,3 +91,16 @@ def test_many_samples_cost_what_few_cost() -> None:
     found = simulated_recording(rng, Shown.drawn(rng, 10**9, 5), np.eye(5)[:, :1], random_patterns(rng, 4, np.ones(1)))
     np.testing.assert_allclose(found.gram / 1e9, np.eye(5), atol=5e-4)
     np.testing.assert_allclose(np.trace(found.channel_gram) / 1e9, 5.0, atol=5e-4)
+
+
+def test_means_of_repeated_labels_are_worth_their_number() -> None:
+    """Sums of weighed means are those of the single labels; without the weights they are not."""
+    rng = np.random.default_rng(3)
+    x, count = rng.standard_normal((30, 5)), rng.integers(1, 5, 30)
+    where = np.repeat(np.arange(30), count)
+    single = rng.standard_normal(len(where))
+    mean = np.bincount(where, weights=single) / count
+    every, weighed = LabelStatistics.of(x[where], single), LabelStatistics.of(x, mean, weight=count.astype(float))
+    for name in ("n", "features", "label", "gram", "cross"):
+        np.testing.assert_allclose(getattr(weighed, name), getattr(every, name), rtol=1e-10, atol=1e-10)
+    assert not np.allclose(LabelStatistics.of(x, mean).cross, every.cross)
