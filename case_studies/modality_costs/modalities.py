@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from brainworth.design.allocation.restricted import PartSurface, Restricted, restricted
+from brainworth.design.allocation.restricted import Restricted
 from brainworth.design.allocation.result import ModalityPurchase
 from brainworth.design.allocation.result import Plan as Purchased
 from brainworth.design.decision.plan import problem_of
@@ -60,7 +60,7 @@ def best_plans(posterior: Posterior, budget: float) -> dict[str, Purchased]:
     names = problem.names
     found: dict[str, Purchased] = {}
     for name, kept in [*((name, (m,)) for m, name in enumerate(names)), (ALL, tuple(range(len(names))))]:
-        found[name], found[LABELS] = Restricted(restricted(problem, kept), PartSurface(surface, kept), []).best(1.0)
+        found[name], found[LABELS] = Restricted.of(problem, surface, kept).best(1.0)
     # The search has no proof: a plan with one modality is a plan of all four, and may be the better one.
     found[ALL] = max((plan for name, plan in found.items() if name != LABELS), key=lambda plan: plan.utility)
     return {LABELS: found.pop(LABELS), **found}
@@ -107,7 +107,7 @@ def shares(posterior: Posterior, budget: float) -> list[dict[str, Any]]:
     problem, surface = problem_of(posterior, budget), posterior.surface()
     found: list[dict[str, Any]] = []
     for m, name in enumerate(problem.names):
-        part = Restricted(restricted(problem, (m,)), PartSurface(surface, (m,)), [])
+        part = Restricted.of(problem, surface, (m,))
         half, (_, alone) = part.example(), part.best(1.0)
         if half is None:
             continue

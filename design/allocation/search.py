@@ -23,7 +23,8 @@ from brainworth.design.allocation.space import ModalitySpace
 from brainworth.design.performance.purchase import Purchase
 
 Points = tuple[np.ndarray, np.ndarray]
-_TIE = 1e-6
+TIE = 1e-6
+"""Weight of the mean beside the utility: it decides where utilities are equal."""
 _MOST_COMBINATIONS = 24
 _SHARES = {1: 24, 2: 7, 3: 4}
 _DENSE = 2
@@ -94,7 +95,7 @@ class Pool:
         self.designs.append(designs)
         self.values.append(values)
         self.utilities.append(utilities)
-        self.scores.update(zip(names, (utilities + _TIE * values.mean(axis=1)).tolist(), strict=True))
+        self.scores.update(zip(names, (utilities + TIE * values.mean(axis=1)).tolist(), strict=True))
 
     def stacked(self) -> tuple[Designs, Float[np.ndarray, "design draw"], Float[np.ndarray, " design"]]:
         """Return all of it, in the order of the designs' numbers."""
@@ -195,7 +196,7 @@ class Search:
             values = self.evaluator.values(
                 Purchase(labels, np.stack(columns, axis=1), np.maximum(people, 1.0), repeats)
             )
-            return self.evaluator.utility(values) + _TIE * values.mean(axis=1)
+            return self.evaluator.utility(values) + TIE * values.mean(axis=1)
 
         def objective(point: np.ndarray) -> tuple[float, np.ndarray]:
             inside = np.clip(point, 0.0, 1.0)

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from brainworth.design.allocation import AllocationOptions, Problem, allocate
 from brainworth.design.allocation.feasibility import require_feasible
 from brainworth.design.allocation.from_config import problem_of_study
-from brainworth.design.allocation.restricted import PartSurface, Restricted, as_whole, restricted
+from brainworth.design.allocation.restricted import PartSurface, Restricted, as_whole
 from brainworth.design.allocation.result import Plan as Purchased
 from brainworth.design.common.checks import overall
 from brainworth.design.common.errors import HealthRefusal
@@ -69,7 +69,7 @@ def compare(
     for name, kept in [*parts.items(), *([("together", everything)] if len(names) > 1 else [])]:
         if progress is not None:
             progress(name)
-        part = Restricted(restricted(problem, kept), PartSurface(surface, kept), [])
+        part = Restricted.of(problem, surface, kept)
         alone_at = {
             f: [as_whole(problem, found[n][f][0]) for n in parts] if name == "together" else [] for f in FACTORS
         }

@@ -12,11 +12,10 @@ import numpy as np
 
 from brainworth.design.allocation.costs import Bill
 from brainworth.design.allocation.describe import plans
-from brainworth.design.allocation.evaluate import Evaluator, thinned
+from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.from_config import problem_of_study
-from brainworth.design.allocation.frontier import best_at
+from brainworth.design.allocation.frontier import BudgetSearch
 from brainworth.design.allocation.problem import Designs, Problem
-from brainworth.design.allocation.regret import task_only
 from brainworth.design.allocation.result import Allocation
 from brainworth.design.allocation.result import Plan as Purchased
 from brainworth.design.common.records import Number, plain, with_fields
@@ -33,8 +32,6 @@ from brainworth.design.decision.wish import Wish, broken, wished
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.design.posterior.fit import Posterior
 from brainworth.models.forecast.label_variance import LabelVariance
-
-_DRAWS = 128
 
 
 class Reached(Performance):
@@ -162,12 +159,11 @@ def evaluate(known: Believed, wish: Wish) -> Evaluation:
     problem = known.problem
     design = wished(problem, wish)
     cents = int(problem.cents(design)[0])
-    there = problem.with_budget_cents(cents)
-    full = Evaluator(known.surface, problem.utility)
     no_labels, none = np.zeros_like(design.n_task), np.zeros_like(design.stimuli)
     nothing = Designs(no_labels, none, none, design.repeats)
-    rows = Designs.concatenate([design, nothing, task_only(there), _best(there, known.surface, design)])
-    own, today, alone, best = plans(problem, full, rows)
+    own, today = plans(problem, Evaluator(known.surface, problem.utility), Designs.concatenate([design, nothing]))
+    found = BudgetSearch.of(problem, known.surface).best(cents, [design])
+    best, alone = found.plan or own, found.task_only
     return Evaluation(
         allocation=own.allocation,
         bill=own.bill,
@@ -196,17 +192,6 @@ def forecast(known: Believed, plan: Purchased) -> Reached:
     return (
         found if target is None else with_fields(found, probability_of_target=float((plan.outcomes >= target).mean()))
     )
-
-
-def _best(problem: Problem, surface: PosteriorSurface, own: Designs) -> Designs:
-    """Return the best of the plans found for the money, labels alone and, if it is allowed, the design itself."""
-    thin = Evaluator(surface, problem.utility, thinned(surface.n_draws, _DRAWS))
-    found = best_at(problem, thin, [])
-    others = [d for d in (own, task_only(problem)) if bool(problem.feasible(d)[0])]
-    designs = Designs.concatenate([*([] if found is None else [found]), *others]) if found or others else own
-    full = Evaluator(surface, problem.utility)
-    best = int(np.argmax(full.utilities(problem.purchase(designs))))
-    return designs.take(slice(best, best + 1))
 
 
 def describe(bought: Allocation) -> str:
