@@ -12,6 +12,9 @@ from brainworth.design.common.records import Number, Record
 from brainworth.design.common.summaries import Summary, interval
 from brainworth.design.decision.records.details import Details
 
+ROUNDING = 1e-9
+"""A gain up to this is rounding."""
+
 
 class Bought(Record):
     """New recordings of one modality."""
@@ -127,6 +130,21 @@ class Verdict(Record):
     judged: Allocation | None = None
     """The purchase with brain data that gain and probability are about: the plan, or the best such purchase if it holds none."""
     sentence: str
+
+    @property
+    def mean_gain(self) -> float | None:
+        """What brain data gain over labels alone on average; None if that is not known."""
+        return None if self.gain is None else self.gain.mean
+
+    @property
+    def least(self) -> float:
+        """Gain from which brain data pay."""
+        return max(self.worthwhile or 0.0, ROUNDING)
+
+    @property
+    def pays(self) -> bool | None:
+        """Whether brain data gain what is worthwhile on average; None if the gain is not known."""
+        return None if self.mean_gain is None else self.mean_gain >= self.least
 
 
 class Exchange(Record):

@@ -18,7 +18,7 @@ from brainworth.design.common.records import with_fields
 from brainworth.design.common.workers import Team, with_progress
 from brainworth.design.decision.records.findings import Findings, PersonLeftOut, PowerScaled, Sensitivity, Threshold
 from brainworth.design.decision.records.plan import Plan
-from brainworth.design.decision.sensitivity.decision import Decision, Stakes, allocation_of, thinned
+from brainworth.design.decision.sensitivity.decision import Decision, Stakes, allocation_of
 from brainworth.design.decision.sensitivity.local import elasticities
 from brainworth.design.decision.sensitivity.pilots import Basis
 from brainworth.design.decision.sensitivity.prior import doubt_left
@@ -43,10 +43,9 @@ def decision_of(posterior: Posterior, plan: Plan, problem: Problem | None = None
     if problem.budget is None:
         problem = replace(problem, budget=Decimal(str(plan.cost.total)))
     decision = Decision.of(problem, posterior.surface(), allocation_of(plan))
-    rows = thinned(
-        decision.surface.n_draws
-    )  # the draws of the thresholds: at what is believed they meet the verdict exactly
-    return replace(decision, stakes=Stakes.of(plan.verdict, decision.advantage(decision.under(rows=rows))))
+    # The draws are those of the thresholds, which so meet the verdict exactly at what is believed.
+    formula = decision.advantage(decision.under(rows=decision.few))
+    return replace(decision, stakes=Stakes.of(plan.verdict, formula))
 
 
 def session_hours(posterior: Posterior) -> dict[str, float]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from brainworth.design.allocation.evaluate import Evaluator
-from brainworth.design.decision.sensitivity.decision import Decision, purchases, thinned
+from brainworth.design.allocation.evaluate import Evaluator, thinned_above
+from brainworth.design.decision.sensitivity.decision import Decision, purchases
 
 FACTORS = (0.25, 0.4, 0.6, 0.8, 0.9, 1.0, 1.1, 1.25, 1.6, 2.5, 4.0)
 """Budgets relative to the decision's at which the best purchase is looked for."""
@@ -34,7 +34,7 @@ class Money:
     def of(cls, decision: Decision) -> Money:
         """Return the best utilities over budgets, by the decision's own spread of purchases."""
         surface, problem = decision.surface, decision.problem
-        evaluator = Evaluator(surface, problem.utility, thinned(surface.n_draws, _DRAWS))
+        evaluator = Evaluator(surface, problem.utility, thinned_above(surface.n_draws, _DRAWS))
         budgets, best = [], []
         for factor in FACTORS:
             richer = problem.with_budget_cents(round(problem.budget_cents * factor))

@@ -19,8 +19,8 @@ from brainworth.design.allocation.prices import Price, schedule
 from brainworth.design.common.records import with_fields
 from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records.findings import PersonLeftOut, PowerScaled
-from brainworth.design.decision.records.plan import Verdict
-from brainworth.design.decision.sensitivity.decision import PAYS, Decision, Stakes, advantage, thinned
+from brainworth.design.decision.records.plan import ROUNDING, Verdict
+from brainworth.design.decision.sensitivity.decision import Decision, Stakes, advantage
 from brainworth.design.decision.sensitivity.local import elasticities
 from brainworth.design.decision.sensitivity.money import Money
 from brainworth.design.decision.sensitivity.parameters import between_people, columns, median_system, replaced, taken
@@ -496,7 +496,7 @@ def test_who_works_changes_no_bit(decision: Decision, monkeypatch: pytest.Monkey
 
 def test_decisions_flip_in_the_currency_of_the_verdict(decision: Decision) -> None:
     """A gain below what is worthwhile does not pay, and what rehearsals took off the gain is taken off everywhere."""
-    rows = thinned(decision.surface.n_draws)
+    rows = decision.few
     formula = decision.advantage(decision.under(rows=rows))
     gain = Summary(mean=formula - 0.01, q05=-0.1, q95=0.1)
     verdict = Verdict(collect_brain_data=True, gain=gain, worthwhile=0.02, sentence="")
@@ -514,4 +514,4 @@ def test_decisions_flip_in_the_currency_of_the_verdict(decision: Decision) -> No
     assert "gain at least 0.02 in explainable R²" in found["alignment"].sentence
     price, any_price = (rows["price_of_a_brain_sample"].value for rows in (found, any_gain))
     assert price is None or price < (any_price or np.inf)
-    assert Stakes.of(Verdict(collect_brain_data=True, worthwhile=0.0, sentence=""), formula).least == PAYS
+    assert Stakes.of(Verdict(collect_brain_data=True, worthwhile=0.0, sentence=""), formula).least == ROUNDING
