@@ -21,7 +21,7 @@ from brainworth.design.decision.records import files
 from brainworth.design.decision.records.details import FrontierPoint
 from brainworth.design.decision.records.findings import Findings
 from brainworth.design.decision.records.plan import Plan as PlanRecord
-from brainworth.design.pilot.study import Study as StudyData
+from brainworth.design.pilot.study import StudyData
 from brainworth.design.study_file.config import StudyConfig, parse_study
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from brainworth.design.pilot.overview import Overview
     from brainworth.design.pilot.summaries.reveals import WrittenSummary
     from brainworth.design.posterior.backtest import Backtest
-    from brainworth.design.posterior.fit import Posterior as PosteriorDraws
+    from brainworth.design.posterior.fit import PosteriorDraws
     from brainworth.design.report.overview import Figure
     from brainworth.design.study_file import aim, config
     from brainworth.design.study_file.design import StudyDesign

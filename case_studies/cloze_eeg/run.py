@@ -33,7 +33,7 @@ from brainworth.design.api import Study
 from brainworth.design.common.records import plain
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.pilot.datasets import fetch
-from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.design.posterior.fit import PosteriorDraws, fit_study
 from brainworth.models.learner.learning_curve import tested_r2
 
 sys.path.append(str(HERE.parent))
@@ -102,7 +102,7 @@ def plan_text(plan: Mapping[str, Any]) -> str:
     ])  # fmt: skip
 
 
-def all_unseen(corpus: Corpus, pairs: NDArray[np.object_], posterior: Posterior) -> list[list[str]]:
+def all_unseen(corpus: Corpus, pairs: NDArray[np.object_], posterior: PosteriorDraws) -> list[list[str]]:
     """Return forecast and R² on every noun outside of the pilot; the forecast counts the error of testing on so few."""
     own = corpus.words_of(pairs)
     test = corpus.features.index.difference(own)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from brainworth.design.api import Study
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.pilot.datasets import fetch
-from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.design.posterior.fit import PosteriorDraws, fit_study
 from brainworth.models.learner.learner import BrainInformedRegressor
 from brainworth.models.learner.learning_curve import tested_r2
 
@@ -55,7 +55,7 @@ def predicted(story: Story, labelled: NDArray[np.int64], heard: NDArray[np.int64
     return np.asarray(model.predict(features))
 
 
-def check(story: Story, posterior: Posterior) -> list[dict[str, Any]]:
+def check(story: Story, posterior: PosteriorDraws) -> list[dict[str, Any]]:
     """Return forecast and reached R² on volumes after the pilot; the forecast counts the error of testing on so few.
 
     A brain sample counts as many independent ones as the posterior's pilot says.
@@ -95,7 +95,7 @@ def check(story: Story, posterior: Posterior) -> list[dict[str, Any]]:
     return found
 
 
-def described(posterior: Posterior) -> dict[str, Any]:
+def described(posterior: PosteriorDraws) -> dict[str, Any]:
     """Return the factor of autocorrelation, and what a posterior says of the brain data."""
     columns = posterior.columns()
     quantiles = {

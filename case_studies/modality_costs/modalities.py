@@ -16,10 +16,9 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from brainworth.design.allocation.restricted import Restricted
-from brainworth.design.allocation.result import ModalityPurchase
-from brainworth.design.allocation.result import Plan as Purchased
+from brainworth.design.allocation.result import ModalityPurchase, Purchased
 from brainworth.design.decision.plan import problem_of
-from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.fit import PosteriorDraws
 from brainworth.design.posterior.literature import total_snr
 from brainworth.design.study_file.config import parse_study
 
@@ -54,7 +53,7 @@ def changed(record: Mapping[str, Any], belief: str) -> dict[str, Any]:
     return config
 
 
-def best_plans(posterior: Posterior, budget: float) -> dict[str, Purchased]:
+def best_plans(posterior: PosteriorDraws, budget: float) -> dict[str, Purchased]:
     """Return the best plan with labels only, with labels and one modality each, and with all four, for one budget."""
     problem, surface = problem_of(posterior, budget), posterior.surface()
     names = problem.names
@@ -97,7 +96,7 @@ def described(plans: Mapping[str, Purchased]) -> list[dict[str, Any]]:
     return found
 
 
-def shares(posterior: Posterior, budget: float) -> list[dict[str, Any]]:
+def shares(posterior: PosteriorDraws, budget: float) -> list[dict[str, Any]]:
     """Return the share of the gain's variance over draws that each belief goes with (squared rank correlation).
 
     The gain is that of a purchase that spends half of the budget on one modality, over labels alone.

@@ -16,7 +16,7 @@ from brainworth.design.allocation.evaluate import Evaluator, thinned
 from brainworth.design.allocation.feasibility import require_feasible
 from brainworth.design.allocation.problem import Designs, Problem
 from brainworth.design.allocation.regret import task_only
-from brainworth.design.allocation.result import FrontierPoint, Plan, SharePoint
+from brainworth.design.allocation.result import FrontierPurchase, Purchased, SharePurchase
 from brainworth.design.allocation.search import TIE, Points, Search
 from brainworth.design.common.errors import Infeasible
 from brainworth.design.performance.purchase import Surface
@@ -25,12 +25,12 @@ _MARGIN = 0.05
 _SEARCH_DRAWS = 128
 
 
-def by_utility(plan: Plan) -> float:
+def by_utility(plan: Purchased) -> float:
     """Return what purchases are ranked by: utility; ties are broken by the mean."""
     return plan.utility + TIE * plan.mean
 
 
-def by_mean(plan: Plan) -> float:
+def by_mean(plan: Purchased) -> float:
     """Return the mean, for those who count in it and not in the study's utility."""
     return plan.mean
 
@@ -39,9 +39,9 @@ def by_mean(plan: Plan) -> float:
 class AtBudget:
     """The best purchase found at a budget."""
 
-    plan: Plan | None
+    plan: Purchased | None
     """None if nothing fits the budget and the limits."""
-    task_only: Plan
+    task_only: Purchased
     """Labels alone, even where the limits forbid them."""
 
 
@@ -67,7 +67,7 @@ class BudgetSearch:
         self,
         cents: int,
         beside: Sequence[Designs] = (),
-        rank: Callable[[Plan], float] = by_utility,
+        rank: Callable[[Purchased], float] = by_utility,
         *,
         brain: bool = True,
     ) -> AtBudget:
@@ -94,7 +94,7 @@ class BudgetSearch:
 
 def share_curve(
     search: Search, evaluator: Evaluator, point: tuple[np.ndarray, np.ndarray], points: int
-) -> list[SharePoint]:
+) -> list[SharePurchase]:
     """Return the best design met at brain shares 0 .. 1 of the budget, where two local optima show if there are two.
 
     At each share the brain money is split as in the plan, evenly, or all to one modality, whichever is best. A split counts
@@ -119,18 +119,20 @@ def share_curve(
     if not rows:
         return []
     found = plans(search.problem, evaluator, designs.take(np.array(rows)))
-    curve: dict[float, Plan] = {}
+    curve: dict[float, Purchased] = {}
     for row, plan in zip(rows, found, strict=True):
         curve.setdefault(float(spent[row]), plan)
-    return [SharePoint(share, plan) for share, plan in sorted(curve.items(), key=lambda point: point[0])]
+    return [SharePurchase(share, plan) for share, plan in sorted(curve.items(), key=lambda point: point[0])]
 
 
-def frontier(search: Search, full: Evaluator, factors: Sequence[float], own: FrontierPoint) -> list[FrontierPoint]:
+def frontier(
+    search: Search, full: Evaluator, factors: Sequence[float], own: FrontierPurchase
+) -> list[FrontierPurchase]:
     """Return the best purchases at several budgets (relative to the plan's), and labels alone.
 
     The first search also starts from the money shares of the plan; the plan's own budget shows the plan itself.
     """
-    points: list[FrontierPoint] = []
+    points: list[FrontierPurchase] = []
     start = search.locate(design_of(search.problem, own.plan.allocation))
     purchases = BudgetSearch(search.problem, search.evaluator, full, [(start[0][None], start[1][None])])
     for factor in factors:
@@ -140,7 +142,7 @@ def frontier(search: Search, full: Evaluator, factors: Sequence[float], own: Fro
         here = search.problem.with_budget_cents(round(search.problem.budget_cents * factor))
         found = purchases.best(here.budget_cents)
         if found.plan is not None:
-            points.append(FrontierPoint(here.budget_cents * here.cent, found.plan, found.task_only))
+            points.append(FrontierPurchase(here.budget_cents * here.cent, found.plan, found.task_only))
     return points
 
 

@@ -99,7 +99,7 @@ def _affine(expression: Any, named: dict[str, Any]) -> tuple[float, dict[str, fl
 
 
 @dataclass
-class Program:
+class IntegerProgram:
     """A built program."""
 
     symbols: Symbols
@@ -109,14 +109,14 @@ class Program:
     """Conditions by name; ``structure`` holds what is true by definition."""
 
 
-def build(problem: Problem) -> Program:
+def build(problem: Problem) -> IntegerProgram:
     """Return the program of a problem, without budget and objective."""
     import cvxpy as cp
 
     labels = cp.Variable(integer=True, name="n_task")
     parts: dict[str, dict[str, Any]] = {quantity: {} for quantity in QUANTITIES}
     symbols = Symbols(labels, *(parts[q] for q in QUANTITIES))
-    program = Program(symbols, cp.Constant(0.0), {"structure": [labels >= 0, labels <= problem.max_labels]})
+    program = IntegerProgram(symbols, cp.Constant(0.0), {"structure": [labels >= 0, labels <= problem.max_labels]})
     structure = program.conditions["structure"]
     prices = problem.task.schedules
     program.cost = program.cost + _amount(prices["labels"], labels * problem.task.raters, structure)

@@ -17,7 +17,7 @@ from brainworth.design.allocation.describe import plans
 from brainworth.design.allocation.evaluate import Evaluator, thinned_above
 from brainworth.design.allocation.frontier import BudgetSearch, by_utility
 from brainworth.design.allocation.problem import Designs, LinearConstraint
-from brainworth.design.allocation.result import Plan as Purchased
+from brainworth.design.allocation.result import Purchased
 from brainworth.design.allocation.search import Search
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.performance.surface import PosteriorSurface

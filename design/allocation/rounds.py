@@ -23,7 +23,7 @@ from brainworth.design.allocation.describe import allocation
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.feasibility import require_feasible
 from brainworth.design.allocation.problem import Designs, Problem
-from brainworth.design.allocation.result import Allocation
+from brainworth.design.allocation.result import NewData
 from brainworth.design.allocation.search import Search
 from brainworth.design.common.errors import BadInput, Infeasible
 from brainworth.design.common.workers import Team, ThisProcess
@@ -58,7 +58,7 @@ class Rounds:
     """What buying in rounds is worth."""
 
     rounds: int
-    first: Allocation
+    first: NewData
     """What to buy first."""
     first_share: float
     """Of the budget."""

@@ -81,7 +81,7 @@ class Menu:
 
 
 @dataclass
-class Pool:
+class DesignPool:
     """Feasible designs that were evaluated on the same draws, each of them once."""
 
     designs: list[Designs] = field(default_factory=list)
@@ -110,7 +110,7 @@ class Search:
 
     problem: Problem
     evaluator: Evaluator
-    pool: Pool = field(default_factory=Pool)
+    pool: DesignPool = field(default_factory=DesignPool)
 
     def __post_init__(self) -> None:
         budget = self.problem.budget_cents

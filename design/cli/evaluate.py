@@ -43,7 +43,7 @@ def whole_numbers(text: str, entry: str) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedDesigns:
     """What was asked for: each entry one number, or all numbers of a range."""
 
     labels: list[int] | None
@@ -51,7 +51,7 @@ class Asked:
     """By option (brain, people, sessions, repeats), then by modality."""
 
     @classmethod
-    def of(cls, labels: str | None, given: Mapping[str, list[str] | None]) -> Asked:
+    def of(cls, labels: str | None, given: Mapping[str, list[str] | None]) -> AskedDesigns:
         """Return what the options say; at most one entry may be a range."""
         named: dict[str, dict[str, list[int]]] = {}
         for option, entries in given.items():
@@ -128,7 +128,7 @@ def evaluate(  # noqa: PLR0913  (one parameter per option of the command)
     from brainworth.design.api import Study
     from brainworth.design.common.runtime import use_compilation_cache
 
-    asked = Asked.of(labels, {"brain": brain, "people": people, "sessions": sessions, "repeats": repeats})
+    asked = AskedDesigns.of(labels, {"brain": brain, "people": people, "sessions": sessions, "repeats": repeats})
     loaded = Study.from_file(study)
     if out is not None:
         check_folder(out)

@@ -1,6 +1,6 @@
 """The cheapest purchase that is nearly as good as the plan: money that need not be spent.
 
-In: a solved problem with a budget, and the smallest gain that is worthwhile. Out: ``Cheaper``, or nothing if no purchase that
+In: a solved problem with a budget, and the smallest gain that is worthwhile. Out: ``Saving``, or nothing if no purchase that
 saves money loses less than that. Budgets below the plan's are searched by bisection; like points of the frontier, what is found is
 feasible but not proved to be the cheapest.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from brainworth.design.allocation.frontier import BudgetSearch, by_mean
 from brainworth.design.allocation.problem import Problem
-from brainworth.design.allocation.result import Plan as Purchased
+from brainworth.design.allocation.result import Purchased
 from brainworth.design.performance.purchase import Surface
 
 LEAST_SAVED = 0.2
@@ -21,7 +21,7 @@ _STEPS = 7
 
 
 @dataclass(frozen=True)
-class Cheaper:
+class Saving:
     """A purchase that costs less than the plan and is nearly as good."""
 
     purchase: Purchased
@@ -29,7 +29,7 @@ class Cheaper:
     """Expected explainable R^2 that the plan has more, both by the formula."""
 
 
-def cheaper(problem: Problem, surface: Surface, plan: Purchased, worthwhile: float) -> Cheaper | None:
+def cheaper(problem: Problem, surface: Surface, plan: Purchased, worthwhile: float) -> Saving | None:
     """Return the cheapest purchase found that loses less than a worthwhile amount against a plan.
 
     Parameters
@@ -38,14 +38,14 @@ def cheaper(problem: Problem, surface: Surface, plan: Purchased, worthwhile: flo
         What the plan solves.
     surface : Surface
         Performance of a purchase under each posterior draw.
-    plan : Plan
+    plan : Purchased
         With labels only, cheaper purchases hold labels only, too.
     worthwhile : float
         Explainable R^2 that may be lost.
 
     Returns
     -------
-    Cheaper or None
+    Saving or None
         None without a budget, or if nothing saves ``LEAST_SAVED`` of the plan's cost.
     """
     if problem.budget is None or worthwhile <= 0.0:
@@ -68,4 +68,4 @@ def cheaper(problem: Problem, surface: Surface, plan: Purchased, worthwhile: flo
             low = middle
         else:
             high, found = middle, tried
-    return Cheaper(found, plan.mean - found.mean)
+    return Saving(found, plan.mean - found.mean)

@@ -9,14 +9,13 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from brainworth.design.allocation import Allocation as Purchased
-from brainworth.design.allocation import AllocationResult, Problem
-from brainworth.design.allocation.result import Plan as BestPurchase
+from brainworth.design.allocation import AllocationResult, NewData, Problem
+from brainworth.design.allocation.result import Purchased
 from brainworth.design.common.checks import Check, overall
 from brainworth.design.common.records import Number, with_fields
 from brainworth.design.common.summaries import Summary, spread
 from brainworth.design.common.version import __version__
-from brainworth.design.decision.cheaper import Cheaper
+from brainworth.design.decision.cheaper import Saving
 from brainworth.design.decision.chosen_stimuli import chosen_record
 from brainworth.design.decision.exchange_rates import ExchangeRates
 from brainworth.design.decision.learning import learning
@@ -29,7 +28,7 @@ from brainworth.design.decision.purchase_records import (
 )
 from brainworth.design.decision.records import details as detail
 from brainworth.design.decision.records import plan as record
-from brainworth.design.decision.rehearse import Rehearsal
+from brainworth.design.decision.rehearse import RehearsedPurchase
 from brainworth.design.decision.rehearsed_plan import Tried
 from brainworth.design.decision.wording import (
     Judged,
@@ -43,7 +42,7 @@ from brainworth.design.decision.wording import (
 )
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.pilot.rules import losses
-from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.fit import PosteriorDraws
 from brainworth.design.study_file.modality import Modality
 
 SHOWN_DRAWS = 400
@@ -54,10 +53,10 @@ SHOWN_DRAWS = 400
 class Solved:
     """A problem and its solution: everything that a plan says comes from here and from the posterior."""
 
-    posterior: Posterior
+    posterior: PosteriorDraws
     problem: Problem
     tried: Tried
-    cheaper: Cheaper | None
+    cheaper: Saving | None
     """Nearly as good for less money."""
     rates: ExchangeRates
     checks: Sequence[Check]
@@ -159,7 +158,7 @@ def _verdict(solved: Solved) -> record.Verdict:
 
 
 def _single_studies(
-    posterior: Posterior, plan: BestPurchase, outcomes: NDArray[np.float64], rehearsal: Rehearsal | None
+    posterior: PosteriorDraws, plan: Purchased, outcomes: NDArray[np.float64], rehearsal: RehearsedPurchase | None
 ) -> record.Performance:
     """Return what one laboratory reads off, and beside it the average over such laboratories."""
     labels = posterior.label_variance
@@ -178,14 +177,14 @@ def _performance(solved: Solved) -> record.Performance:
     return shown.model_copy(update={"today": _today(solved.posterior)})
 
 
-def _rival(solved: Solved, name: str, plan: BestPurchase) -> record.Performance:
+def _rival(solved: Solved, name: str, plan: Purchased) -> record.Performance:
     found = solved.tried.labels_only
     if name == "task_only" and found is not None:
         return _single_studies(solved.posterior, plan, found.outcomes, found.rehearsal)
     return _single_studies(solved.posterior, plan, plan.outcomes, None)
 
 
-def _today(posterior: Posterior) -> record.Forecast:
+def _today(posterior: PosteriorDraws) -> record.Forecast:
     """Return the forecast with the pilot alone; without any label nothing is predicted, and R^2 is 0."""
     surface = posterior.surface()
     if float(surface.size.labels) <= 0.0:
@@ -195,7 +194,7 @@ def _today(posterior: Posterior) -> record.Forecast:
     return single_studies_record(outcomes, posterior.label_variance)
 
 
-def _rehearsal(found: Rehearsal) -> record.Rehearsal:
+def _rehearsal(found: RehearsedPurchase) -> record.Rehearsal:
     return record.Rehearsal(
         n=found.n,
         learner=found.learner,
@@ -223,10 +222,10 @@ def _details(solved: Solved) -> detail.Details:
         schema_="brainworth.details/1",
         title=config.study.title,
         forced=solved.forced,
-        objective=detail.Objective(
+        objective=detail.PlanObjective(
             utility=aim.utility, level=aim.level, target=aim.target, stimuli=stimuli_planned_for(aim)
         ),
-        task=detail.Task(kind=config.task.kind, cost_per_label=config.task.cost_per_label.high),
+        task=detail.PlanTask(kind=config.task.kind, cost_per_label=config.task.cost_per_label.high),
         currency=solved.problem.currency,
         budget=solved.budget,
         pilot=_pilot(posterior),
@@ -271,7 +270,7 @@ def _table(solved: Solved) -> detail.PerformanceTable:
     return performance_table(solved.posterior.surface(), reach(solved.problem, labels=labels, money=solved.budget))
 
 
-def _samples(allocation: Purchased) -> dict[str, int]:
+def _samples(allocation: NewData) -> dict[str, int]:
     return {name: bought.n_samples for name, bought in allocation.modalities.items()}
 
 
@@ -284,7 +283,7 @@ def _draws(solved: Solved) -> dict[str, list[Number]]:
     return {name: values[:: thin[name]].tolist() for name, values in columns.items()}
 
 
-def _pilot(posterior: Posterior) -> detail.PilotSummary:
+def _pilot(posterior: PosteriorDraws) -> detail.PilotSummary:
     size, names = posterior.pilot, posterior.study.config.modality_names
     return detail.PilotSummary(
         n_task=float(size.labels),

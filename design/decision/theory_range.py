@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from brainworth.design.allocation import Allocation
+from brainworth.design.allocation import NewData
 from brainworth.design.common.checks import Check
 from brainworth.design.decision.exchange_rates import purchase_of
-from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.fit import PosteriorDraws
 from brainworth.models.forecast.forecast import Order
 from brainworth.models.forecast.order_range import order_validity
 
 
-def theory_range(posterior: Posterior, allocation: Allocation) -> Check:
+def theory_range(posterior: PosteriorDraws, allocation: NewData) -> Check:
     """Return the check; its value is the number of respects in which the plan is outside, its threshold 0."""
     surface = posterior.surface()
     bought = purchase_of(allocation)

@@ -49,7 +49,7 @@ BINARY_LABELS = Wanted(("stimulus", "label"), ("rater",), numbers=(), number_wor
 
 
 @dataclass(frozen=True)
-class Names:
+class CodeNames:
     """What the codes of a ``Pilot`` stand for."""
 
     stimuli: tuple[str, ...]
@@ -303,7 +303,7 @@ class Built:
 
     pilot: Pilot
     """The pilot, as plain arrays."""
-    names: Names
+    names: CodeNames
     """What its codes stand for."""
     remarks: tuple[str, ...]
     """Sentences about what was left out, mended or ignored."""
@@ -378,5 +378,5 @@ def build_pilot(
     )
     pilot, more = without_offsets(pilot, tables.labels.source)
     remarks += more
-    names = Names(ids, table.columns, groups, channels, classes, known.blocks)
+    names = CodeNames(ids, table.columns, groups, channels, classes, known.blocks)
     return Built(pilot, names, tuple(remarks), losses, known.map)

@@ -54,7 +54,7 @@ class DataFile:
 
 
 @dataclass(frozen=True)
-class Archive:
+class PublishedArchive:
     """A published archive that a file of a data set is made from."""
 
     url: str
@@ -76,7 +76,7 @@ class Dataset:
     licence: str
     citation: str
     files: tuple[DataFile, ...]
-    archive: Archive | None = None
+    archive: PublishedArchive | None = None
 
     @property
     def bytes(self) -> int:
@@ -113,7 +113,7 @@ def _parse(entry: dict[str, Any]) -> Dataset:
         )
         for f in entry["files"]
     )
-    archive = Archive(**entry["archive"]) if "archive" in entry else None
+    archive = PublishedArchive(**entry["archive"]) if "archive" in entry else None
     return Dataset(entry["name"], entry["title"], entry["source"], entry["licence"], entry["citation"], files, archive)
 
 
@@ -213,7 +213,7 @@ def _fetch_file(dataset: Dataset, file: DataFile, store: Any) -> None:
         )
 
 
-def _make_glove(archive: Archive, store: Any, target: Path) -> None:
+def _make_glove(archive: PublishedArchive, store: Any, target: Path) -> None:
     """Make the word vectors from the published archive, once; the archive's hash vouches for them."""
     stamp = target.with_name(target.name + ".from")
     if target.is_file() and stamp.is_file() and stamp.read_text().split() == [archive.sha256, _sha256(target)]:

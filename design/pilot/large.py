@@ -27,7 +27,7 @@ from brainworth.design.pilot.tables.tables import Table
 from brainworth.models.pilot.pilot import Coding
 
 if TYPE_CHECKING:
-    from brainworth.design.pilot.study import Study
+    from brainworth.design.pilot.study import StudyData
     from brainworth.models.pilot.streaming import Chunk, Moments
 
 STREAM_BYTES = 2**29
@@ -204,7 +204,7 @@ def require_room(people: int, features: int, channels: int, source: str) -> None
         raise problem(source, "", wrong, right)
 
 
-def resumable(study: Study, folder: Path, tell: Callable[[str], None] | None = None) -> Study:
+def resumable(study: StudyData, folder: Path, tell: Callable[[str], None] | None = None) -> StudyData:
     """Return a study whose passes over large recordings are kept in a folder, and go on from what is there."""
     if not study.has_pilot:
         return study

@@ -1,6 +1,6 @@
 """A study: its configuration, its pilot or known system, and the hashes of everything that was read.
 
-In: a study file, or data frames, arrays and MNE epochs with a configuration. Out: ``Study``, validated. What can go
+In: a study file, or data frames, arrays and MNE epochs with a configuration. Out: ``StudyData``, validated. What can go
 wrong: everything a user can write; each is a ``BadInput`` of one paragraph that names file, place, what is wrong and
 what would be right. Paths are relative to the study file and cannot leave its folder.
 """
@@ -19,7 +19,7 @@ from jaxtyping import Float
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
 from brainworth.design.common.toml_files import read_toml
 from brainworth.design.pilot.arrays import digest_of
-from brainworth.design.pilot.build import Names, PilotTables, build_pilot
+from brainworth.design.pilot.build import CodeNames, PilotTables, build_pilot
 from brainworth.design.pilot.candidates import Candidates, wanted
 from brainworth.design.pilot.configured_tables import (
     blocks_of,
@@ -54,7 +54,7 @@ class PilotData:
 
     pilot: Pilot
     """Plain arrays."""
-    names: Names
+    names: CodeNames
     """What the codes stand for."""
     kernel: KernelMap | None = None
     """How new stimuli get the features of the study's kernel; none without a kernel."""
@@ -73,7 +73,7 @@ Material = PilotData | NamedSystem | PriorsOnly
 
 
 @dataclass(frozen=True)
-class Study:
+class StudyData:
     """A validated study; build it with ``from_file``, ``from_frames`` or ``from_arrays``."""
 
     config: StudyConfig
@@ -102,7 +102,7 @@ class Study:
         return self._data().pilot
 
     @property
-    def names(self) -> Names:
+    def names(self) -> CodeNames:
         """What the codes of the pilot stand for; ``BadInput`` without a pilot."""
         return self._data().names
 

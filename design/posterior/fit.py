@@ -1,7 +1,7 @@
 """From a study to its posterior, and from the posterior to draws the forecast can use.
 
-In: ``Study`` (a pilot, or a known system). Out: ``Posterior``: ArviZ data, summaries, a surface, a plan. What can go
-wrong: a study without a pilot has no chains (``Posterior.data`` is ``None``); everything else is in the health checks.
+In: ``StudyData`` (a pilot, or a known system). Out: ``PosteriorDraws``: ArviZ data, summaries, a surface, a plan. What can go
+wrong: a study without a pilot has no chains (``PosteriorDraws.data`` is ``None``); everything else is in the health checks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from brainworth.design.common.runtime import release_programs
 from brainworth.design.common.version import __version__
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.design.pilot.large import forget, resumable
-from brainworth.design.pilot.study import PriorsOnly, Study
+from brainworth.design.pilot.study import PriorsOnly, StudyData
 from brainworth.design.pilot.summaries.limits import require_seed
 from brainworth.design.posterior import archive
 from brainworth.design.posterior.assumptions import seen_assumptions
@@ -40,9 +40,9 @@ from brainworth.models.forecast.people import new_people
 from brainworth.models.learner.learning_curve import learning_curve
 from brainworth.models.pilot.evidence import PilotEvidence
 from brainworth.models.pilot.likeness import draws_of_quantiles
-from brainworth.models.pilot.summary import Summary, summarise
+from brainworth.models.pilot.summary import SummarisedPilot, summarise
 from brainworth.models.pilot.typed_labels import labels_in_all
-from brainworth.models.posterior.hierarchy import Priors, systems_of_draws
+from brainworth.models.posterior.hierarchy import PriorScales, systems_of_draws
 from brainworth.models.posterior.inference import Chains, sample_mixed
 from brainworth.models.posterior.likelihoods import PRESENCE
 from brainworth.models.posterior.prior_draws import sample_prior
@@ -62,7 +62,7 @@ PRIOR_DRAWS = 400
 """Prior draws of every quantity that a report draws beside its posterior."""
 
 
-def fingerprint(study: Study, seed: int) -> str:
+def fingerprint(study: StudyData, seed: int) -> str:
     """Return a hash of everything a posterior depends on: inputs, priors, seed, version; not prices or budget."""
     config = study.config
     relevant = {
@@ -80,7 +80,7 @@ def fingerprint(study: Study, seed: int) -> str:
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
 
 
-def _types(study: Study) -> tuple[str | int | None, ...] | None:
+def _types(study: StudyData) -> tuple[str | int | None, ...] | None:
     """Return what a posterior depends on of the types: which column, what new stimuli are, and the model of their noise."""
     stimuli = study.config.stimuli
     if stimuli is None:
@@ -89,7 +89,7 @@ def _types(study: Study) -> tuple[str | int | None, ...] | None:
     return named if stimuli.type is None else (*named, TYPE_MODEL)
 
 
-def _is_data(study: Study, name: str) -> bool:
+def _is_data(study: StudyData, name: str) -> bool:
     """Return whether a posterior depends on an input: not on study files, nor on stimuli that are only chosen from."""
     pool, stimuli = study.config.design.candidates, study.config.stimuli
     table = None if stimuli is None else stimuli.table
@@ -98,10 +98,10 @@ def _is_data(study: Study, name: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Posterior:
+class PosteriorDraws:
     """What is believed after the pilot."""
 
-    study: Study
+    study: StudyData
     """The study it is the posterior of."""
     draws: Draws
     """Draws in the form of the forecast; one draw, certain, for a known system."""
@@ -193,8 +193,8 @@ _RESULTS = ("plan.json", "details.json", "report.html")
 
 
 def fit_study(
-    study: Study, seed: int, archive_path: Path | None = None, tell: Callable[[str], None] | None = None
-) -> Posterior:
+    study: StudyData, seed: int, archive_path: Path | None = None, tell: Callable[[str], None] | None = None
+) -> PosteriorDraws:
     """Return the posterior of a study; with a path, reuse the one saved there if nothing it depends on has changed.
 
     Passes over recordings that do not fit into memory go on where an interrupted run left them, and are told to ``tell``.
@@ -236,7 +236,7 @@ def fit_study(
     plausible: dict[str, list[Number]] = {
         name: values[:PRIOR_DRAWS].tolist() for name, values in before.columns().items()
     }
-    names = archive.Names(study.config.modality_names, people_with_gains(study), fit.n_latents)
+    names = archive.AxisNames(study.config.modality_names, people_with_gains(study), fit.n_latents)
     forecasts = (before.draws, before.pilot), (posterior.draws, posterior.pilot)
     extras = predictive_groups(study, notes, fit.evidence, prior, forecasts)
     data = archive.to_arviz(chains, names, fit.constants, extras)
@@ -250,7 +250,7 @@ def fit_study(
     return replace(posterior, data=data, notes=notes)
 
 
-def fit_for_forecast(study: Study, seed: int) -> Posterior:
+def fit_for_forecast(study: StudyData, seed: int) -> PosteriorDraws:
     """Return the posterior of a study with a pilot for its forecasts alone: no notes for the health checks, no ArviZ data.
 
     For fits to parts of a pilot (``backtest``, leaving people out), which nobody looks at for themselves.
@@ -264,15 +264,15 @@ def fit_for_forecast(study: Study, seed: int) -> Posterior:
 class _Reduced:
     """A pilot as the sampler sees it."""
 
-    summary: Summary
+    summary: SummarisedPilot
     evidence: PilotEvidence
-    priors: Priors
+    priors: PriorScales
     n_latents: int
     constants: dict[str, np.ndarray]
     seconds: float
 
 
-def _reduced(study: Study, seed: int) -> _Reduced:
+def _reduced(study: StudyData, seed: int) -> _Reduced:
     config, watch = study.config, time.perf_counter()
     n_latents = config.priors.max_latents
     summary = summarise(study.pilot, config.modality_names, n_latents, seed)
@@ -294,7 +294,7 @@ def _with_channels(evidence: PilotEvidence, channels: NDArray[np.float64]) -> Pi
     return replace(evidence, brain=replace(evidence.brain, channels=jnp.where(seen, evidence.brain.channels, channels)))
 
 
-def _constants(summary: Summary, evidence: PilotEvidence) -> dict[str, np.ndarray]:
+def _constants(summary: SummarisedPilot, evidence: PilotEvidence) -> dict[str, np.ndarray]:
     brain, task = evidence.brain, evidence.task
     typed = {} if summary.typed_worth is None else {"typed_labels": summary.typed_worth}
     return typed | {
@@ -319,14 +319,14 @@ def kept_draws(count: int) -> NDArray[np.int64]:
 
 
 def assembled(
-    study: Study,
+    study: StudyData,
     chains: Chains,
     constants: Mapping[str, np.ndarray],
     notes: Notes,
     *,
     seed: int,
     seconds: Mapping[str, float],
-) -> Posterior:
+) -> PosteriorDraws:
     """Return the posterior that chains and what is known besides (``_constants``) stand for."""
     flat = chains.flat()
     keep = kept_draws(len(flat["scale"]))
@@ -351,10 +351,10 @@ def assembled(
     draws = Draws(system=system, people=jnp.asarray(gains))
     size, share = _pilot_size(study, constants, labels), flat.get("type_share")
     shared = None if share is None else float(share.mean())
-    return Posterior(study, draws, size, label_scale, None, notes, seconds, shared)
+    return PosteriorDraws(study, draws, size, label_scale, None, notes, seconds, shared)
 
 
-def _pilot_size(study: Study, constants: Mapping[str, np.ndarray], labels: float) -> PilotSize:
+def _pilot_size(study: StudyData, constants: Mapping[str, np.ndarray], labels: float) -> PilotSize:
     modalities = study.config.modality
     return PilotSize(
         samples=jnp.asarray(constants["samples"]),
@@ -371,7 +371,7 @@ def _pilot_size(study: Study, constants: Mapping[str, np.ndarray], labels: float
     )
 
 
-def _prior_only(study: Study, variance: NDArray[np.float64], seed: int) -> Posterior:
+def _prior_only(study: StudyData, variance: NDArray[np.float64], seed: int) -> PosteriorDraws:
     """Return the prior of a study without labels and recordings, in the form of a posterior; labels in standard units."""
     config, n = study.config, len(study.config.modality)
     watch = time.perf_counter()
@@ -395,7 +395,7 @@ def _prior_only(study: Study, variance: NDArray[np.float64], seed: int) -> Poste
     return assembled(study, chains, constants, Notes(remarks=list(study.remarks)), seed=seed, seconds=seconds)
 
 
-def _known(study: Study, named: NamedSystem) -> Posterior:
+def _known(study: StudyData, named: NamedSystem) -> PosteriorDraws:
     """Return the posterior of a study that plans for a known system: one draw, no pilot."""
     system, n = named.system, len(named.sources)
     one = System(
@@ -417,4 +417,4 @@ def _known(study: Study, named: NamedSystem) -> Posterior:
         "shared_noise": np.zeros(n),
     }
     draws = Draws(system=one, people=jnp.ones((1, n, MAX_PEOPLE)))
-    return Posterior(study, draws, _pilot_size(study, constants, 0.0), 1.0)
+    return PosteriorDraws(study, draws, _pilot_size(study, constants, 0.0), 1.0)

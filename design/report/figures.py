@@ -284,7 +284,7 @@ def brain_share(saved: Saved) -> float:
 
 
 @dataclass(frozen=True)
-class Look:
+class CurveStyle:
     """How a curve is drawn."""
 
     line: str | tuple[int, tuple[int, ...]] = "-"
@@ -293,11 +293,16 @@ class Look:
     """Opacity of the band."""
 
 
-SOLID, DASHED = Look(), Look("--")
+SOLID, DASHED = CurveStyle(), CurveStyle("--")
 
 
 def band(
-    axes: Axes, x: Sequence[float], summaries: Sequence[Summary | None], colour: str, label: str, look: Look = SOLID
+    axes: Axes,
+    x: Sequence[float],
+    summaries: Sequence[Summary | None],
+    colour: str,
+    label: str,
+    look: CurveStyle = SOLID,
 ) -> None:
     """Draw means as a line and 90 % intervals as a band behind it."""
     middle = column([s and s.mean for s in summaries])

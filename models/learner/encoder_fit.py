@@ -22,7 +22,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy import linalg
 
-from brainworth.models.learner._mean_field import MeanField, State
+from brainworth.models.learner._mean_field import MeanField, MeanFieldState
 from brainworth.models.pilot.noise import shrinkage_target
 from brainworth.models.pilot.statistics import SourceStatistics
 from brainworth.models.pilot.threads import one_blas_thread
@@ -102,7 +102,7 @@ def fit_latents(
         return learned
     strength = Strength(strength.snr[used][:, seen], strength.gain_spread[used])
     problem = MeanField(chosen, shares, strength.snr, strength.gain_spread)
-    state: State | None = None
+    state: MeanFieldState | None = None
     if effort.noise_rounds == 0:
         problem.whitened([_rotated(source.cross) for source in chosen], strength.snr)
     residual = [source.channel_gram for source in chosen]

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from brainworth.models.learner.brain_sets import BrainSet, LargeSet, Stimuli
+from brainworth.models.learner.brain_sets import BrainSet, DistinctStimuli, LargeSet
 from brainworth.models.learner.learner import BrainInformedRegressor
 from brainworth.models.pilot.evidence import EXPONENTS
 from brainworth.models.pilot.folds import group_folds
@@ -63,7 +63,7 @@ class Recorded:
         fold = np.zeros(len(pilot.features), dtype=np.int64)
         used = [np.unique(r.stimulus, return_inverse=True) for r in pilot.recordings]
         if used:
-            stimuli, shown = Stimuli.of([pilot.features[rows] for rows, _ in used])
+            stimuli, shown = DistinctStimuli.of([pilot.features[rows] for rows, _ in used])
             for (rows, _), which in zip(used, shown, strict=True):
                 fold[rows] = stimuli.fold[which]
         moments = streamed_moments(pilot, fold)

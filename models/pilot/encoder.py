@@ -27,9 +27,9 @@ from scipy import linalg
 from brainworth.models.pilot.expectation import (
     EmResult,
     EncoderOptions,
+    MapsPosterior,
     Reduction,
     Sources,
-    State,
     best_start,
     expectation_maximisation,
     map_variance,
@@ -174,7 +174,7 @@ def _whitened(
 
 
 def _patterns(
-    state: State, s: int, source: SourceStatistics, reduction: Reduction
+    state: MapsPosterior, s: int, source: SourceStatistics, reduction: Reduction
 ) -> tuple[Float[np.ndarray, "latent channel"], Float[np.ndarray, "channel channel"]]:
     """Return the patterns of a source, and the covariance they explain."""
     second = state.mean.T @ reduction.gram[s] @ state.mean + np.diag(state.traces[s])

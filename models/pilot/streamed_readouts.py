@@ -33,7 +33,7 @@ class Readings:
 
 
 @dataclass(frozen=True)
-class Reader:
+class SampleReader:
     """Reads the samples of one source."""
 
     source: int

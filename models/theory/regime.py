@@ -41,7 +41,7 @@ WORTH = 1e-3
 
 @register_dataclass
 @dataclass(frozen=True)
-class Optimum:
+class BestSplit:
     """The best way to split a budget."""
 
     share: Float[Array, "*point"]
@@ -70,7 +70,7 @@ class Budget:
     """How brain money is split over the sources; sums to 1."""
 
 
-def best_share(system: System, budget: Budget, price: Scalar | float) -> Optimum:
+def best_share(system: System, budget: Budget, price: Scalar | float) -> BestSplit:
     """Return the globally best split of a budget between brain data and labels.
 
     Parameters
@@ -108,7 +108,7 @@ def best_share(system: System, budget: Budget, price: Scalar | float) -> Optimum
     none = (jnp.asarray(SCAN), jnp.zeros(()), jnp.full((), jnp.inf), jnp.zeros(()))
     _, share, lowest, alone = jax.lax.fori_loop(0, ROUNDS, search, none)
     pays = lowest < alone
-    return Optimum(
+    return BestSplit(
         share=jnp.where(pays, share, 0.0),
         excess_risk=jnp.where(pays, lowest, alone),
         labels_only=alone,
@@ -133,8 +133,8 @@ def scaled(system: System, alignment: Scalar | float, snr: Scalar | float) -> Sy
 
 
 @jax.jit
-def _map(system: System, budget: Budget, points: Float[Array, "point 3"]) -> Optimum:
-    def one(point: Float[Array, " 3"]) -> Optimum:
+def _map(system: System, budget: Budget, points: Float[Array, "point 3"]) -> BestSplit:
+    def one(point: Float[Array, " 3"]) -> BestSplit:
         return best_share(scaled(system, point[0], point[1]), budget, point[2])
 
     return jax.lax.map(one, points, batch_size=BLOCK)
@@ -146,7 +146,7 @@ def regime_map(
     alignment: Grid,
     snr: Grid,
     price: Grid,
-) -> Optimum:
+) -> BestSplit:
     """Return the best split of a budget on a grid: where brain data are worth collecting.
 
     Parameters
@@ -164,7 +164,7 @@ def regime_map(
 
     Returns
     -------
-    Optimum
+    BestSplit
         Every field has the shape (alignment, snr, price).
 
     Notes

@@ -32,7 +32,7 @@ _SETTLE = 0.15
 
 
 @dataclass(frozen=True)
-class Certificate:
+class Proof:
     """What is proved about a design."""
 
     objective: float
@@ -157,7 +157,7 @@ class BranchAndBound:
         scale = abs(best) if abs(best) >= 1e-3 else 1.0
         return max(self.floor, best + self.limits.tolerance * scale * 0.999)
 
-    def run(self) -> Certificate:
+    def run(self) -> Proof:
         """Search until the tolerance or a limit is reached."""
         start = time.monotonic()
         whole = root(self.problem) if self.whole is None else self.whole
@@ -231,10 +231,10 @@ class BranchAndBound:
             self.dropped = max(self.dropped, float(upper[near].max()))
         self.open.push(tight.take(~closed & ~near), upper[~closed & ~near])
 
-    def _certificate(self) -> Certificate:
+    def _certificate(self) -> Proof:
         objective = self.incumbent.utility
         upper = max(objective, self.dropped, self.open.bound)
-        return Certificate(
+        return Proof(
             objective=objective,
             bound=upper,
             gap=relative_gap(objective, upper),

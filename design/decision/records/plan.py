@@ -42,7 +42,7 @@ class Allocation(Record):
         return any(bought.n_samples > 0 for bought in self.modalities.values())
 
 
-class Cost(Record):
+class PlanCost(Record):
     """Money, in `currency`."""
 
     total: float
@@ -106,7 +106,7 @@ class Alternative(Record):
 
     allocation: Allocation
     performance: Performance
-    cost: Cost | None = None
+    cost: PlanCost | None = None
     regret: Number = None
     """Utility lost against the plan."""
     also: list[str] = Field(default_factory=list)
@@ -183,7 +183,7 @@ class Cheaper(Record):
     """A purchase that costs less than the plan and loses less than is worthwhile."""
 
     allocation: Allocation
-    cost: Cost
+    cost: PlanCost
     explainable_r2: Summary
     """Of single studies, by the formula."""
     loss: float
@@ -237,7 +237,7 @@ class Plan(HasCard, Record):
         default="brainworth.plan/1", validation_alias="schema", serialization_alias="schema"
     )
     allocation: Allocation
-    cost: Cost
+    cost: PlanCost
     performance: Performance
     alternatives: dict[str, Alternative] = Field(default_factory=dict)
     verdict: Verdict

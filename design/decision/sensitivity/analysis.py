@@ -29,12 +29,12 @@ from brainworth.design.decision.sensitivity.store import merge_details, saved_pl
 from brainworth.design.decision.sensitivity.thresholds import thresholds
 from brainworth.design.decision.sensitivity.tornado import centre, tornado
 from brainworth.design.decision.sensitivity.voi import value_of_information
-from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.study import StudyData
 from brainworth.design.posterior.archive import log_densities
-from brainworth.design.posterior.fit import Posterior, fit_study, kept_draws
+from brainworth.design.posterior.fit import PosteriorDraws, fit_study, kept_draws
 
 
-def decision_of(posterior: Posterior, plan: Plan, problem: Problem | None = None) -> Decision:
+def decision_of(posterior: PosteriorDraws, plan: Plan, problem: Problem | None = None) -> Decision:
     """Return the decision behind a plan: its budget (its price, where there only is a target) and its purchase.
 
     Without the problem that the plan solves, it is that of the study.
@@ -48,18 +48,18 @@ def decision_of(posterior: Posterior, plan: Plan, problem: Problem | None = None
     return replace(decision, stakes=Stakes.of(plan.verdict, formula))
 
 
-def session_hours(posterior: Posterior) -> dict[str, float]:
+def session_hours(posterior: PosteriorDraws) -> dict[str, float]:
     """Return the hours of a session, of the modalities whose study names them."""
     return {m.name: m.cost.hours_per_session for m in posterior.study.config.modality if m.cost.hours_per_session}
 
 
-def flips(posterior: Posterior, plan: Plan) -> list[Threshold]:
+def flips(posterior: PosteriorDraws, plan: Plan) -> list[Threshold]:
     """Return the thresholds of a plan alone, the part of the analysis that takes seconds."""
     return thresholds(decision_of(posterior, plan), posterior.study.config.study.seed, session_hours(posterior))
 
 
 def analyse(
-    posterior: Posterior,
+    posterior: PosteriorDraws,
     decision: Decision,
     progress: Callable[[str], None] | None = None,
     workers: Team | None = None,
@@ -68,7 +68,7 @@ def analyse(
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : PosteriorDraws
         What is believed.
     decision : Decision
         That of the plan (``decision_of``).
@@ -101,7 +101,7 @@ def analyse(
 
 
 def sensitivity_study(
-    study: Study,
+    study: StudyData,
     out: Path,
     *,
     force: bool = False,

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
-from brainworth.design.allocation import Allocation, ModalityPurchase, Problem
+from brainworth.design.allocation import ModalityPurchase, NewData, Problem
 from brainworth.design.allocation.costs import ModalityCost
 from brainworth.design.allocation.describe import design_of
 from brainworth.design.allocation.evaluate import Evaluator, thinned_above
@@ -31,10 +31,10 @@ LEVELS = np.unique(np.concatenate([np.geomspace(1e-3, 1.0, 13), np.linspace(0.0,
 """Brain shares of the budget that are tried: in ratio below, where small purchases begin to pay; evenly above."""
 
 
-def allocation_of(plan: Plan) -> Allocation:
+def allocation_of(plan: Plan) -> NewData:
     """Return the allocation of a plan."""
     bought = {name: ModalityPurchase(**dict(entry)) for name, entry in plan.allocation.modalities.items()}
-    return Allocation(plan.allocation.n_task, bought)
+    return NewData(plan.allocation.n_task, bought)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Decision:
     """The row of labels alone among the designs."""
 
     @classmethod
-    def of(cls, problem: Problem, surface: PosteriorSurface, plan: Allocation) -> Decision:
+    def of(cls, problem: Problem, surface: PosteriorSurface, plan: NewData) -> Decision:
         """Return the decision around a plan."""
         own = design_of(problem, plan)
         search = Search(problem, Evaluator(surface, problem.utility, thinned_above(surface.n_draws, _FEW)))

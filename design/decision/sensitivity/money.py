@@ -1,7 +1,7 @@
 """Gains in utility as money: the change of budget that would do the same.
 
-In: a decision. Out: ``Money``, which turns a gain or a loss in utility into the money that buys it without learning anything.
-What can go wrong: gains beyond four times the budget (or where more money buys nothing) have no price: ``None``.
+In: a decision. Out: ``UtilityOfMoney``, which turns a gain or a loss in utility into the money that buys it without learning
+anything. Gains beyond four times the budget, or where more money buys nothing, have no price: ``None``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DRAWS = 256
 
 
 @dataclass(frozen=True)
-class Money:
+class UtilityOfMoney:
     """Best utility over budgets."""
 
     budgets: Float[np.ndarray, " budget"]
@@ -31,7 +31,7 @@ class Money:
     """Today's."""
 
     @classmethod
-    def of(cls, decision: Decision) -> Money:
+    def of(cls, decision: Decision) -> UtilityOfMoney:
         """Return the best utilities over budgets, by the decision's own spread of purchases."""
         surface, problem = decision.surface, decision.problem
         evaluator = Evaluator(surface, problem.utility, thinned_above(surface.n_draws, _DRAWS))

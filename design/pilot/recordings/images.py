@@ -22,7 +22,7 @@ from brainworth.design.pilot.recordings.bids import BidsFile, Layout, recordings
 from brainworth.design.pilot.recordings.events import Events, read_events
 from brainworth.design.pilot.recordings.fmri import Run, samples_of_run
 from brainworth.design.pilot.recordings.nifti import (
-    Channels,
+    VoxelChannels,
     channels_of,
     estimated_mask,
     open_image,
@@ -36,7 +36,7 @@ from brainworth.design.pilot.tables.tables import Table, Wanted
 from brainworth.design.study_file.reader import Reader, check_meaning
 
 
-def _table(runs: Sequence[tuple[Run, Channels]], reader: Reader, source: str, wanted: Wanted) -> Table:
+def _table(runs: Sequence[tuple[Run, VoxelChannels]], reader: Reader, source: str, wanted: Wanted) -> Table:
     parts = [samples_of_run(c.series(run.image, run.source), run, c.names, reader) for run, c in runs]
     return stacked(parts, source, wanted, runs=True)
 
@@ -123,7 +123,7 @@ class ImageReader:
             )
         return runs
 
-    def _channels(self, images: Sequence[Any], masks: Sequence[Any], source: str) -> Channels:
+    def _channels(self, images: Sequence[Any], masks: Sequence[Any], source: str) -> VoxelChannels:
         """Return the channels of one person."""
         name = self.reader.atlas or self.reader.mask
         smoothing = self.reader.smoothing
@@ -151,7 +151,7 @@ class ImageReader:
         people: dict[str, list[BidsFile]] = {}
         for file in files:
             people.setdefault(file.entities["sub"], []).append(file)
-        prepared: list[tuple[Run, Channels]] = []
+        prepared: list[tuple[Run, VoxelChannels]] = []
         for subject, mine in people.items():
             runs = [self._bids_run(subject, file, layout, raw) for file in mine]
             masks = [self._found(m.path, 3) for file in mine for m in self._brain_masks(layout, file)]

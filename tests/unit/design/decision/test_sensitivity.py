@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from brainworth.design.allocation import Allocation, ModalityPurchase, Problem, TaskLimits
+from brainworth.design.allocation import ModalityPurchase, NewData, Problem, TaskLimits
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.prices import Price, schedule
 from brainworth.design.common.records import with_fields
@@ -22,7 +22,7 @@ from brainworth.design.decision.records.findings import PersonLeftOut, PowerScal
 from brainworth.design.decision.records.plan import ROUNDING, Verdict
 from brainworth.design.decision.sensitivity.decision import Decision, Stakes, advantage
 from brainworth.design.decision.sensitivity.local import elasticities
-from brainworth.design.decision.sensitivity.money import Money
+from brainworth.design.decision.sensitivity.money import UtilityOfMoney
 from brainworth.design.decision.sensitivity.parameters import between_people, columns, median_system, replaced, taken
 from brainworth.design.decision.sensitivity.pilots import Basis, LargerPilot, bought, experiment, larger_pilots
 from brainworth.design.decision.sensitivity.prices import session_price, unit_prices
@@ -88,7 +88,7 @@ def problem() -> Problem:
 @pytest.fixture(scope="module")
 def decision(problem: Problem, surface: PosteriorSurface) -> Decision:
     none = ModalityPurchase(0, 0, 0, 0, 1)
-    plan = Allocation(240, {"EEG": ModalityPurchase(1000, 2, 2, 1000, 1), "fMRI": none})
+    plan = NewData(240, {"EEG": ModalityPurchase(1000, 2, 2, 1000, 1), "fMRI": none})
     return Decision.of(problem, surface, plan)
 
 
@@ -216,7 +216,7 @@ def test_the_price_of_a_scan_hour_flips_the_decision(problem: Problem, surface: 
               surface.draws.people[:, 1:]),
         jax.tree.map(lambda leaf: leaf[1:] if leaf.ndim else leaf, surface.size),
     )  # fmt: skip
-    choice = Decision.of(only, alone, Allocation(350, {"fMRI": ModalityPurchase(200, 1, 2, 200, 1)}))
+    choice = Decision.of(only, alone, NewData(350, {"fMRI": ModalityPurchase(200, 1, 2, 200, 1)}))
     row = next(r for r in thresholds(choice, 0, {"fMRI": 2.0}) if r["parameter"] == "price_of_hour:fMRI")
     assert row["believed"]["q50"] == pytest.approx(100.0), "a session of two hours is charged 200"
     assert row["value"] is not None
@@ -389,7 +389,7 @@ def test_recordings_let_more_be_seen_of_the_alignment(decision: Decision) -> Non
 
 
 def test_a_gain_is_worth_the_money_that_buys_it(decision: Decision) -> None:
-    money = Money.of(decision)
+    money = UtilityOfMoney.of(decision)
     assert (np.diff(money.utilities) >= 0).all()
     assert money.worth(0.0) == 0.0
     at = np.flatnonzero(money.budgets == 2500.0)[0]

@@ -10,7 +10,7 @@ import pytest
 
 from brainworth.design.common.errors import BadInput
 from brainworth.design.pilot.new_stimuli import grouped, joined
-from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.study import StudyData
 from brainworth.design.posterior import fit
 from brainworth.design.posterior.assumption_checks import assumption_checks
 from brainworth.design.posterior.assumptions import seen_assumptions
@@ -61,7 +61,7 @@ def test_types_that_mean_nothing_hardly_ever_alarm() -> None:
     assert alarms <= 1
 
 
-def _study(**stimuli: Any) -> Study:
+def _study(**stimuli: Any) -> StudyData:
     rng = np.random.default_rng(0)
     x, y, kind = _world(0, 1.0)
     ids = [f"t{i}" for i in range(STIMULI)]
@@ -78,7 +78,7 @@ def _study(**stimuli: Any) -> Study:
         "budget": {"total": 40},
     }
     labels = pd.DataFrame({"stimulus": ids, "label": y})
-    return Study.from_frames(stimuli=table, labels=labels, recordings={"EEG": channels}, config=config)
+    return StudyData.from_frames(stimuli=table, labels=labels, recordings={"EEG": channels}, config=config)
 
 
 def test_new_types_are_never_split_and_new_tokens_are() -> None:
