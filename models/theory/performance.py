@@ -138,8 +138,7 @@ def break_even_price(system: System, design: Design) -> Float[Array, " source"]:
     """Return the average labels per sample that a source's data replace: the price, in labels, above which it loses.
 
     The data of one source at a time are removed; what they are worth is the number of labels that make up for them,
-    divided by their number. Zero for a source without data. Valid where ``excess_risk`` is; the price at which the best plan of
-    a budget holds no brain data is ``regime.highest_price``.
+    divided by their number. Zero for a source without data. Valid where ``excess_risk`` is.
     """
     risk = excess_risk(system, design)
 

@@ -13,7 +13,6 @@ people and sessions, bills in steps, and the average over a posterior, none of w
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -177,43 +176,3 @@ def regime_map(
     padded = jnp.pad(flat, ((0, -count % BLOCK), (0, 0)), mode="edge")  # a remainder would be compiled once more
     found = _map(system, budget, padded)
     return jax.tree.map(lambda leaf: leaf[:count].reshape(mesh[0].shape), found)
-
-
-@partial(jax.jit, static_argnames="steps")
-def highest_price(system: System, budget: Budget, low: float = 1e-4, high: float = 1e4, steps: int = 40) -> Scalar:
-    """Return the price of a brain sample, in labels, above which labels alone are best: the break-even price of a budget.
-
-    Parameters
-    ----------
-    system : System
-        Known parameters.
-    budget : Budget
-        Money in labels.
-    low, high : float
-        Ends of the search, labels per brain sample.
-    steps : int
-        Bisections of the logarithm.
-
-    Returns
-    -------
-    scalar
-        ``low`` if brain data do not pay even there, ``high`` if they still do there.
-
-    Notes
-    -----
-    The gain never rises with the price, because a dearer split buys fewer samples for the same money and the risk never falls
-    with fewer (THEORY section 4), so bisection finds the one change of sign.
-    """
-
-    def worthwhile(logarithm: Scalar) -> Array:
-        return best_share(system, budget, jnp.exp(logarithm)).worthwhile
-
-    def halve(step: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-        below, above = ends
-        middle = jnp.where(step == 0, above, jnp.where(step == 1, below, 0.5 * (below + above)))
-        pays = worthwhile(middle)
-        return jnp.where(pays, middle, below), jnp.where(pays, above, middle)
-
-    # The first two steps try the ends: one that gives the answer closes the bracket.
-    ends = (jnp.log(jnp.asarray(low)), jnp.log(jnp.asarray(high)))
-    return jnp.exp(jnp.mean(jnp.stack(jax.lax.fori_loop(0, steps + 2, halve, ends))))
