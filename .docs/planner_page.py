@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from brainworth.design.posterior.fit import PosteriorDraws
+    from brainworth.design.posterior.draws import PosteriorDraws
 
 PLACE = '<div id="planner-here"></div>'
 """Where the planner goes into the finished page."""

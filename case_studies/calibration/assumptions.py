@@ -29,7 +29,8 @@ from brainworth.design.pilot.new_stimuli import joined
 from brainworth.design.pilot.rules.raters import without_offsets
 from brainworth.design.posterior.assumption_checks import assumption_checks
 from brainworth.design.posterior.assumptions import seen_assumptions
-from brainworth.design.posterior.fit import PosteriorDraws, fit_for_forecast
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_for_forecast
 from brainworth.models.learner.learning_curve import learned
 from brainworth.models.pilot.pilot import Pilot, Recording
 from brainworth.models.pilot.summary import summarise

@@ -30,7 +30,7 @@ from brainworth.design.decision.learner import plan_learner
 from brainworth.design.decision.rehearse import RehearsalOptions, rehearse_purchases
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.pilot.study import StudyData
-from brainworth.design.posterior.fit import PosteriorDraws
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.learner.plan_learner import PlanLearner
 from brainworth.models.theory.system import Spectrum, System

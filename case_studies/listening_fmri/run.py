@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from brainworth.design.api import Study
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.pilot.datasets import fetch
-from brainworth.design.posterior.fit import PosteriorDraws, fit_study
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 from brainworth.models.learner.learner import BrainInformedRegressor
 from brainworth.models.learner.learning_curve import tested_r2
 

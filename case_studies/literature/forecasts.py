@@ -18,7 +18,8 @@ from scipy.special import ndtri
 
 from brainworth.design.api import Study
 from brainworth.design.performance.purchase import Purchase
-from brainworth.design.posterior.fit import PosteriorDraws, fit_study
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 from brainworth.models.theory.binary import sign_system
 
 DIMENSION, EXPONENT = 300, 1.0

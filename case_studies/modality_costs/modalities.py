@@ -18,7 +18,7 @@ from scipy.stats import spearmanr
 from brainworth.design.allocation.restricted import Restricted
 from brainworth.design.allocation.result import ModalityPurchase, Purchased
 from brainworth.design.decision.plan import problem_of
-from brainworth.design.posterior.fit import PosteriorDraws
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.literature import total_snr
 from brainworth.design.study_file.config import parse_study
 

@@ -29,7 +29,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from brainworth.design.performance.purchase import Purchase
-from brainworth.design.posterior.fit import PosteriorDraws
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.models.learner.learner import BrainInformedRegressor
 from brainworth.models.pilot.threads import one_blas_thread
 

@@ -13,7 +13,7 @@ from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, Tas
 from brainworth.design.allocation.prices import Price, PriceTier, Schedule, cent_of
 from brainworth.design.allocation.problem import LinearConstraint, Problem, TaskLimits
 from brainworth.design.performance.utilities import utility_from_name
-from brainworth.design.posterior.fit import PosteriorDraws
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.study_file.aim import Budget
 from brainworth.design.study_file.config import StudyConfig
 from brainworth.design.study_file.constraint import Constraint

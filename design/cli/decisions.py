@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from brainworth.design.cli.output import AsJson, Quiet, number, print_json, print_table, show_progress
-from brainworth.design.cli.plan import Force, LeaveOneOut, Out, Scheduler, StudyPath, WorkerCount, check_folder
+from brainworth.design.cli.plan import Force, LeaveOneOut, Out, Scheduler, StudyPath, WorkerCount, opened
 
 if TYPE_CHECKING:
     from brainworth.design.common.records import Number
@@ -36,13 +36,7 @@ def compare(
 
     Example: brainworth compare study.toml --out plan
     """
-    from brainworth.design.api import Study
-    from brainworth.design.common.runtime import use_compilation_cache
-
-    loaded = Study.from_file(study)
-    if out is not None:
-        check_folder(out)
-    use_compilation_cache()
+    loaded = opened(study, out)
     with tempfile.TemporaryDirectory() as temporary:
         found = loaded.compare(out or Path(temporary), force=force, progress=show_progress(quiet=quiet or as_json))
     if as_json:
@@ -67,13 +61,7 @@ def controls(  # noqa: PLR0913  (one parameter per option of the command)
 
     Example: brainworth controls study.toml --out plan
     """
-    from brainworth.design.api import Study
-    from brainworth.design.common.runtime import use_compilation_cache
-
-    loaded = Study.from_file(study)
-    if out is not None:
-        check_folder(out)
-    use_compilation_cache()
+    loaded = opened(study, out)
     from brainworth.design.common.workers import team
 
     with team(workers, scheduler) as people, tempfile.TemporaryDirectory() as temporary:
@@ -108,12 +96,7 @@ def sensitivity(  # noqa: PLR0913  (one parameter per option of the command)
 
     Example: brainworth sensitivity study.toml --out plan
     """
-    from brainworth.design.api import Study
-    from brainworth.design.common.runtime import use_compilation_cache
-
-    loaded = Study.from_file(study)
-    check_folder(out)
-    use_compilation_cache()
+    loaded = opened(study, out)
     from brainworth.design.common.workers import team
 
     with team(workers, scheduler) as people:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from brainworth.design.cli.output import AsJson, Quiet, print_json, print_table, show_progress
-from brainworth.design.cli.plan import StudyPath, check_folder
+from brainworth.design.cli.plan import StudyPath, opened
 
 if TYPE_CHECKING:
     from brainworth.design.api import Posterior
@@ -125,15 +125,8 @@ def evaluate(  # noqa: PLR0913  (one parameter per option of the command)
 
     Example: brainworth evaluate study.toml --people EEG=10:40:5 --labels 500
     """
-    from brainworth.design.api import Study
-    from brainworth.design.common.runtime import use_compilation_cache
-
     asked = AskedDesigns.of(labels, {"brain": brain, "people": people, "sessions": sessions, "repeats": repeats})
-    loaded = Study.from_file(study)
-    if out is not None:
-        check_folder(out)
-    use_compilation_cache()
-    found = asked.evaluated(loaded.fit(progress=show_progress(quiet=quiet or as_json), out=out))
+    found = asked.evaluated(opened(study, out).fit(progress=show_progress(quiet=quiet or as_json), out=out))
     if as_json:
         one, *more = [evaluation.to_json() for evaluation in found]
         print_json({"schema": "brainworth.evaluations/1", "designs": [one, *more]} if more else one)

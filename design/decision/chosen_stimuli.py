@@ -7,7 +7,7 @@ import numpy as np
 from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records.plan import ChosenStimuli
 from brainworth.design.posterior.chosen_labels import ChosenLabels
-from brainworth.design.posterior.fit import PosteriorDraws
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.models.learner.label_worth import WorthCurve
 
 _CLEAR = 0.02

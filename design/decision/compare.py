@@ -34,7 +34,8 @@ from brainworth.design.decision.records.comparison import BestPurchase, BudgetUt
 from brainworth.design.decision.records.details import BudgetPoint, LabelsOnly, OrderChange
 from brainworth.design.decision.sensitivity.store import merge_details, saved_plan
 from brainworth.design.pilot.study import StudyData
-from brainworth.design.posterior.fit import PosteriorDraws, fit_study
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 
 SHIFT = 2.0
 """Variance factor along brain-insensitive directions under which robustness is stated."""

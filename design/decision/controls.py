@@ -23,7 +23,8 @@ from brainworth.design.decision.records.controls import Arm, Controlled, Control
 from brainworth.design.decision.sensitivity.store import merge_details, saved_plan
 from brainworth.design.pilot.study import StudyData
 from brainworth.design.pilot.summaries.limits import require_recordings
-from brainworth.design.posterior.fit import PosteriorDraws, fit_for_forecast, fit_study
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_for_forecast, fit_study
 from brainworth.models.learner.controlled import (
     CONTROLS,
     RECORDINGS,

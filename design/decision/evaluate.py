@@ -29,7 +29,7 @@ from brainworth.design.decision.records.plan import Performance
 from brainworth.design.decision.verdict import Gain
 from brainworth.design.decision.wish import Wish, broken, wished
 from brainworth.design.performance.surface import PosteriorSurface
-from brainworth.design.posterior.fit import PosteriorDraws
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.models.forecast.label_variance import LabelVariance
 
 

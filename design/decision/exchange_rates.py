@@ -17,7 +17,7 @@ from brainworth.design.decision.records.details import ExchangePoint
 from brainworth.design.decision.records.plan import Exchange
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.performance.surface import PosteriorSurface
-from brainworth.design.posterior.fit import PosteriorDraws
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.study_file.config import StudyConfig
 from brainworth.models.forecast.exchange import Orders, Risk, marginal_rates, replaced_labels
 

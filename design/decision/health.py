@@ -17,8 +17,8 @@ from brainworth.design.common.checks import Check, CheckLimits, Expected
 from brainworth.design.pilot.checks import data_checks
 from brainworth.design.pilot.study import PriorsOnly
 from brainworth.design.posterior.assumption_checks import assumption_checks
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.encoding_check import encoding_checks, representation_checks
-from brainworth.design.posterior.fit import PosteriorDraws
 from brainworth.design.posterior.literature import study_priors
 from brainworth.models.forecast.predictive import predictive
 from brainworth.models.pilot.likeness import precision_of_mean

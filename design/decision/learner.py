@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from brainworth.design.decision.rehearse import belief_of
-from brainworth.design.posterior.fit import PosteriorDraws
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.models.learner.plan_learner import PlanLearner
 from brainworth.models.pilot.labels import standardised_labels
 from brainworth.models.pilot.representation import population_variance, representation_of

@@ -15,7 +15,7 @@ from brainworth.design.allocation import AllocationResult, NewData
 from brainworth.design.common.summaries import spread
 from brainworth.design.decision.records.details import Learning, LearningCurve, LearningSurface
 from brainworth.design.performance.purchase import Purchase
-from brainworth.design.posterior.fit import PosteriorDraws
+from brainworth.design.posterior.draws import PosteriorDraws
 
 FACTORS = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Brain samples of the surface, relative to the plan's."""

@@ -28,7 +28,7 @@ from brainworth.design.common.workers import Team, with_progress
 from brainworth.design.decision import health
 from brainworth.design.decision.cheaper import cheaper
 from brainworth.design.decision.exchange_rates import exchange_rates
-from brainworth.design.decision.plan_records import Solved, plan_record
+from brainworth.design.decision.plan_records import plan_record
 from brainworth.design.decision.records.details import Details
 from brainworth.design.decision.records.files import load, save
 from brainworth.design.decision.records.findings import Sensitivity
@@ -36,9 +36,11 @@ from brainworth.design.decision.records.plan import Plan
 from brainworth.design.decision.rehearse import REHEARSALS
 from brainworth.design.decision.rehearsed_plan import Effort, tried
 from brainworth.design.decision.round_plan import rounds_record
+from brainworth.design.decision.solved import Solved
 from brainworth.design.decision.theory_range import theory_range
 from brainworth.design.pilot.study import StudyData
-from brainworth.design.posterior.fit import PosteriorDraws, fit_study
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from brainworth.design.common.workers import Team, ThisProcess
 from brainworth.design.performance.purchase import Purchase
-from brainworth.design.posterior.fit import PosteriorDraws
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.study_file.system_file import NamedSystem
 from brainworth.models.forecast.forecast import Order
 from brainworth.models.learner.belief import Parameters, expanded

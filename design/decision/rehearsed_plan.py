@@ -23,7 +23,7 @@ from brainworth.design.decision.realised import Realised, realised, realised_gai
 from brainworth.design.decision.rehearse import RehearsalOptions, RehearsedPurchase, rehearse_purchases
 from brainworth.design.decision.verdict import Decision, Gain, binding, decide
 from brainworth.design.performance.purchase import Purchase
-from brainworth.design.posterior.fit import PosteriorDraws
+from brainworth.design.posterior.draws import PosteriorDraws
 
 _NOISE = 0.02
 """By how much the probability of a target may fall short before the plan is bought anew."""

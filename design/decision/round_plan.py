@@ -13,7 +13,7 @@ from brainworth.design.allocation.rounds import Rounds, RoundsOptions, plan_roun
 from brainworth.design.common.errors import Infeasible
 from brainworth.design.common.workers import Team
 from brainworth.design.decision.records.details import FirstRound, RoundsGain
-from brainworth.design.posterior.fit import PosteriorDraws
+from brainworth.design.posterior.draws import PosteriorDraws
 
 
 def rounds_record(problem: Problem, posterior: PosteriorDraws, rounds: int, workers: Team | None = None) -> RoundsGain:

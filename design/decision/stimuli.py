@@ -25,7 +25,7 @@ from brainworth.models.learner.choice import Beliefs, GreedyChoice, Pool, greedy
 if TYPE_CHECKING:
     import pandas as pd
 
-    from brainworth.design.posterior.fit import PosteriorDraws
+    from brainworth.design.posterior.draws import PosteriorDraws
 
 ORDERS = 20
 """Random orders of the candidates that a choice is compared with."""

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from brainworth.design.allocation import NewData
 from brainworth.design.common.checks import Check
 from brainworth.design.decision.exchange_rates import purchase_of
-from brainworth.design.posterior.fit import PosteriorDraws
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.models.forecast.forecast import Order
 from brainworth.models.forecast.order_range import order_validity
 

@@ -15,7 +15,7 @@ from brainworth.design.decision.chosen_stimuli import assumption, chosen_record
 from brainworth.design.decision.records.details import Assumption
 from brainworth.design.decision.verdict import Decision, Gain
 from brainworth.design.pilot.study import PriorsOnly
-from brainworth.design.posterior.fit import PosteriorDraws
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.literature import kind_of, literature
 from brainworth.design.study_file.aim import Objective
 from brainworth.design.study_file.system_file import NamedSystem

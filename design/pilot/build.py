@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
-from brainworth.design.pilot.kernel import Gram, described
+from brainworth.design.pilot.gram import Gram
+from brainworth.design.pilot.kernel import described
 from brainworth.design.pilot.large import require_room, stored_person
 from brainworth.design.pilot.new_stimuli import New, grouped
 from brainworth.design.pilot.prepare import PilotTables, prepared
@@ -25,7 +26,8 @@ from brainworth.design.pilot.rules.channel_copies import copies_of, said_copies
 from brainworth.design.pilot.rules.losses import Loss, kept_out, sentences
 from brainworth.design.pilot.rules.raters import known_raters, without_offsets
 from brainworth.design.pilot.rules.spelling import options, unknown_spelling
-from brainworth.design.pilot.tables.tables import Table, Wanted
+from brainworth.design.pilot.tables.columns import Wanted
+from brainworth.design.pilot.tables.tables import Table
 from brainworth.models.pilot.pilot import Pilot, Recording
 
 if TYPE_CHECKING:

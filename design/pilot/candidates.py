@@ -23,7 +23,8 @@ from brainworth.design.pilot.readers import table_in_memory
 from brainworth.design.pilot.rules.answers import Answers
 from brainworth.design.pilot.rules.cleaning import cleaned
 from brainworth.design.pilot.rules.losses import sentences
-from brainworth.design.pilot.tables.tables import Table, Wanted
+from brainworth.design.pilot.tables.columns import Wanted
+from brainworth.design.pilot.tables.tables import Table
 from brainworth.design.study_file.config import Stimuli
 from brainworth.models.pilot.pilot import Pilot
 

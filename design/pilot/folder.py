@@ -17,9 +17,10 @@ from brainworth.design.common.files import reading
 from brainworth.design.common.hints import path_hint
 from brainworth.design.common.messages import did_you_mean, problem, quoted
 from brainworth.design.common.outside import outside_is_allowed
+from brainworth.design.pilot.tables.columns import Wanted
 from brainworth.design.pilot.tables.containers import CONTAINERS, read_container
 from brainworth.design.pilot.tables.files import read_table
-from brainworth.design.pilot.tables.tables import Table, Wanted
+from brainworth.design.pilot.tables.tables import Table
 
 MAX_FILES = 200_000
 """Most files of a folder (BIDS data set, zarr store) that are looked at."""

@@ -27,10 +27,11 @@ from brainworth.design.pilot.recordings.images import ImageReader
 from brainworth.design.pilot.rules.answers import Answers
 from brainworth.design.pilot.rules.identity import renamed
 from brainworth.design.pilot.tables.arrays import is_labelled, labelled_table
+from brainworth.design.pilot.tables.columns import Wanted
 from brainworth.design.pilot.tables.containers import CONTAINERS, read_container
 from brainworth.design.pilot.tables.files import read_table
 from brainworth.design.pilot.tables.large import large_table, matrix_table
-from brainworth.design.pilot.tables.tables import Table, Wanted, from_columns
+from brainworth.design.pilot.tables.tables import Table, from_columns
 from brainworth.design.study_file.modality import Modality
 from brainworth.design.study_file.reader import Reader, check_meaning
 

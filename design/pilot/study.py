@@ -29,7 +29,8 @@ from brainworth.design.pilot.configured_tables import (
     table_of,
 )
 from brainworth.design.pilot.folder import Folder, sha256
-from brainworth.design.pilot.kernel import described, features_of_new, gram_in_memory
+from brainworth.design.pilot.gram import gram_in_memory
+from brainworth.design.pilot.kernel import described, features_of_new
 from brainworth.design.pilot.new_stimuli import New
 from brainworth.design.pilot.readers import read_recordings, recordings_in_memory, table_in_memory
 from brainworth.design.pilot.rules.cleaning import cleaned
@@ -312,32 +313,7 @@ class StudyData:
         kernel: Any = None,
         candidates: pd.DataFrame | None = None,
     ) -> Self:
-        """Return a study built from tables in memory.
-
-        Parameters
-        ----------
-        stimuli : DataFrame, xarray.DataArray or xarray.Dataset, optional
-            Column stimulus, optionally group; every other column is a feature. Not needed with a kernel.
-        labels : DataFrame, xarray.DataArray or xarray.Dataset
-            Columns stimulus and label.
-        recordings : mapping of str to DataFrame, mne.Epochs, {person: mne.Epochs}, xarray.DataArray or xarray.Dataset
-            By modality; columns subject, stimulus, optionally session and repeat; every other column is a channel.
-            Epochs carry these columns in their metadata; a channel's value is its mean over the epoch, or over the
-            windows of the modality's reader. xarray objects carry them as coordinates.
-        config : StudyConfig or mapping
-            As the study file; paths in it are not read.
-        kernel : DataFrame or (ids, ndarray), optional
-            Gram matrix of a kernel over the stimuli, used as their features, beside columns of ``stimuli`` if it has any. A data
-            frame has the ids as index and columns.
-        candidates : DataFrame, optional
-            Stimuli that labels are chosen from, if the configuration's design chooses them, with the columns of ``stimuli``;
-            default those of ``stimuli`` without a label.
-
-        Raises
-        ------
-        BadInput
-            The configuration, a table or the kernel is wrong, or a modality is not in the configuration.
-        """
+        """Return a study built from tables in memory; ``api.Study.from_frames`` says what they hold."""
         parsed = config if isinstance(config, StudyConfig) else parse_study(config)
         for name in recordings:
             if name not in parsed.modality_names:

@@ -27,7 +27,7 @@ from brainworth.models.learner.rehearsed_data import KnownStimuli
 from brainworth.models.pilot.within_types import WithinTypes, types_in_common
 
 if TYPE_CHECKING:
-    from brainworth.design.posterior.fit import PosteriorDraws
+    from brainworth.design.posterior.draws import PosteriorDraws
 
 MOST_CHOSEN = 1000
 """Most stimuli that are chosen one after the other."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from brainworth.design.common.messages import listed, problem
 from brainworth.design.pilot.study import StudyData
 from brainworth.design.posterior import archive
-from brainworth.design.posterior.fit import PosteriorDraws, assembled
+from brainworth.design.posterior.draws import PosteriorDraws, assembled
 from brainworth.design.posterior.notes import Notes
 
 

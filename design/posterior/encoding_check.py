@@ -26,7 +26,7 @@ from brainworth.design.posterior.literature import total_snr
 from brainworth.models.forecast.predictive import predictive
 
 if TYPE_CHECKING:
-    from brainworth.design.posterior.fit import PosteriorDraws
+    from brainworth.design.posterior.draws import PosteriorDraws
 
 FALSE_ALARM = 0.025
 """Share of pilots of pure noise whose recordings seem to show a signal."""

@@ -26,7 +26,7 @@ from brainworth.models.theory.encoding import encode, readout_overlaps
 from brainworth.models.theory.system import System
 
 if TYPE_CHECKING:
-    from brainworth.design.posterior.fit import PosteriorDraws
+    from brainworth.design.posterior.draws import PosteriorDraws
 
 Matrix = NDArray[np.float64]
 

@@ -15,7 +15,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from brainworth.design.common.records import Number
 from brainworth.design.decision.records.details import Learning, LearningSurface
-from brainworth.design.report.figures import HALF, CurveStyle, band, column, compact, r2_axis, spread_axis
+from brainworth.design.report.curves import CurveStyle, band, column, compact, r2_axis, spread_axis
+from brainworth.design.report.figures import HALF
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.style import (
     BLUE,

@@ -24,7 +24,8 @@ import pytest
 from brainworth.design.api import Study
 from brainworth.design.cli import main
 from brainworth.design.performance.purchase import Purchase
-from brainworth.design.posterior.fit import PosteriorDraws, fit_study
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 from brainworth.design.posterior.notes import pilot_notes
 from brainworth.models.learner.learner import BrainInformedRegressor
 from brainworth.models.pilot.pilot import Recording

@@ -30,7 +30,8 @@ from brainworth.design.cli import main
 from brainworth.design.decision.evaluate import believed, evaluate
 from brainworth.design.decision.wish import Wish
 from brainworth.design.pilot.study import StudyData
-from brainworth.design.posterior.fit import PosteriorDraws, fit_study
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 from brainworth.design.report.front import LOOKS
 from brainworth.design.study_file.config import parse_study
 from chromium import Browser

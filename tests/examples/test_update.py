@@ -25,7 +25,8 @@ from brainworth.design.decision.update import Since, update_study
 from brainworth.design.decision.update.evidence import CAP, FEWEST, monitored, paired_gains
 from brainworth.design.decision.update.money import bill, held_by, remaining_problem
 from brainworth.design.decision.update.registered import Course, against, exceeded, record_of
-from brainworth.design.posterior.fit import PosteriorDraws, fit_study
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 from brainworth.design.study_file.scaffold import write_example
 from brainworth.models.pilot.pilot import Pilot, Recording
 

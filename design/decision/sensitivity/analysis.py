@@ -31,7 +31,8 @@ from brainworth.design.decision.sensitivity.tornado import centre, tornado
 from brainworth.design.decision.sensitivity.voi import value_of_information
 from brainworth.design.pilot.study import StudyData
 from brainworth.design.posterior.archive import log_densities
-from brainworth.design.posterior.fit import PosteriorDraws, fit_study, kept_draws
+from brainworth.design.posterior.draws import PosteriorDraws, kept_draws
+from brainworth.design.posterior.fit import fit_study
 
 
 def decision_of(posterior: PosteriorDraws, plan: Plan, problem: Problem | None = None) -> Decision:

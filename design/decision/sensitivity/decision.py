@@ -18,9 +18,10 @@ from brainworth.design.allocation import ModalityPurchase, NewData, Problem
 from brainworth.design.allocation.costs import ModalityCost
 from brainworth.design.allocation.describe import design_of
 from brainworth.design.allocation.evaluate import Evaluator, thinned_above
+from brainworth.design.allocation.menus import Menu
 from brainworth.design.allocation.problem import Designs
 from brainworth.design.allocation.regret import simple_rules, task_only
-from brainworth.design.allocation.search import Menu, Search
+from brainworth.design.allocation.search import Search
 from brainworth.design.decision.records.plan import ROUNDING, Plan, Verdict
 from brainworth.design.decision.sensitivity.parameters import Column, columns
 from brainworth.design.performance.surface import PosteriorSurface

@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from brainworth.design.decision.sensitivity.parameters import Column, columns
-from brainworth.design.posterior.fit import PRIOR_DRAWS, PosteriorDraws
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import PRIOR_DRAWS
 from brainworth.design.posterior.literature import study_priors
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws
 from brainworth.models.posterior.hierarchy import systems_of_draws

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.summaries import Summary, spread
 from brainworth.design.decision.records.update import Belief, Monitored, Reached
-from brainworth.design.posterior.fit import PosteriorDraws
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.models.forecast.luck import stratified_normals
 from brainworth.models.forecast.monitoring import advise, within
 from brainworth.models.forecast.predictive import predictive

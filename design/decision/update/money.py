@@ -19,7 +19,7 @@ from brainworth.design.common.messages import problem as bad
 from brainworth.design.decision.plan import problem_of
 from brainworth.design.decision.records.update import Held
 from brainworth.design.pilot.study import StudyData
-from brainworth.design.posterior.fit import PosteriorDraws
+from brainworth.design.posterior.draws import PosteriorDraws
 
 
 def held_by(study: StudyData) -> Held:

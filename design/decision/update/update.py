@@ -33,8 +33,9 @@ from brainworth.design.decision.update.money import bill, held_by, money_of, new
 from brainworth.design.decision.update.registered import Course, against, exceeded, record_of
 from brainworth.design.pilot.study import StudyData
 from brainworth.design.pilot.summaries.limits import require_recordings
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.earlier import earlier_posterior
-from brainworth.design.posterior.fit import PosteriorDraws, fit_study
+from brainworth.design.posterior.fit import fit_study
 
 LEVEL = 0.05
 _DECISIONS = {"collect": "go_on", "toss_up": "toss_up", "labels_only": "labels_instead"}

@@ -22,8 +22,9 @@ from brainworth.design.pilot.folder import Folder
 from brainworth.design.pilot.recordings.bids import BidsFile, Layout, recordings
 from brainworth.design.pilot.recordings.epochs import dropped, window_means
 from brainworth.design.pilot.recordings.events import Events, left_out, read_events, refuse_simultaneous
+from brainworth.design.pilot.tables.columns import Wanted
 from brainworth.design.pilot.tables.stack import Part, stacked
-from brainworth.design.pilot.tables.tables import MAX_CELLS, Table, Wanted
+from brainworth.design.pilot.tables.tables import MAX_CELLS, Table
 from brainworth.design.study_file.reader import Reader, check_meaning
 
 _EPOCH = (0.0, 0.8)

@@ -25,7 +25,8 @@ from brainworth.design.common.messages import did_you_mean, listed, one_line, pr
 from brainworth.design.common.optional import need
 from brainworth.design.pilot.recordings.events import id_advice
 from brainworth.design.pilot.rules.losses import Loss
-from brainworth.design.pilot.tables.tables import MAX_CELLS, MAX_FILE_BYTES, Table, Wanted, from_columns, text_of
+from brainworth.design.pilot.tables.columns import Wanted
+from brainworth.design.pilot.tables.tables import MAX_CELLS, MAX_FILE_BYTES, Table, from_columns, text_of
 from brainworth.design.study_file.reader import Reader
 
 _KINDS = ("eeg", "mag", "grad", "seeg", "ecog", "dbs", "csd", "hbo", "hbr")

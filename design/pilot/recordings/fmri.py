@@ -31,8 +31,8 @@ from brainworth.design.pilot.recordings.single_trials import (
     without,
 )
 from brainworth.design.pilot.rules.losses import Loss
+from brainworth.design.pilot.tables.columns import Wanted
 from brainworth.design.pilot.tables.stack import Part, stacked
-from brainworth.design.pilot.tables.tables import Wanted
 from brainworth.design.study_file.reader import Reader, check_meaning, parse_reader
 
 if TYPE_CHECKING:

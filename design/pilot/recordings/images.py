@@ -31,8 +31,9 @@ from brainworth.design.pilot.recordings.nifti import (
     require_one_tr,
 )
 from brainworth.design.pilot.recordings.single_trials import Timing
+from brainworth.design.pilot.tables.columns import Wanted
 from brainworth.design.pilot.tables.stack import stacked
-from brainworth.design.pilot.tables.tables import Table, Wanted
+from brainworth.design.pilot.tables.tables import Table
 from brainworth.design.study_file.reader import Reader, check_meaning
 
 

@@ -19,16 +19,8 @@ import numpy as np
 
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
 from brainworth.design.pilot.rules.identity import renamed
-from brainworth.design.pilot.tables.tables import (
-    MAX_CELLS,
-    MAX_COLUMNS,
-    MAX_FILE_BYTES,
-    Table,
-    Wanted,
-    check_columns,
-    check_size,
-    from_columns,
-)
+from brainworth.design.pilot.tables.columns import MAX_COLUMNS, Wanted, check_columns
+from brainworth.design.pilot.tables.tables import MAX_CELLS, MAX_FILE_BYTES, Table, check_size, from_columns
 
 
 @dataclass(frozen=True)

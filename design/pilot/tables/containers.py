@@ -19,8 +19,9 @@ from brainworth.design.common.errors import BadInput
 from brainworth.design.common.messages import did_you_mean, listed, one_line, problem, quoted
 from brainworth.design.common.optional import need
 from brainworth.design.pilot.tables.arrays import Named, arrays_table, check_bytes, labelled_table
+from brainworth.design.pilot.tables.columns import Wanted
 from brainworth.design.pilot.tables.probe import check_ends
-from brainworth.design.pilot.tables.tables import Table, Wanted
+from brainworth.design.pilot.tables.tables import Table
 
 CONTAINERS = (".h5", ".hdf5", ".nc", ".zarr")
 _CODECS = {

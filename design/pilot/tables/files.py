@@ -21,18 +21,10 @@ from brainworth.design.common.hints import conversion
 from brainworth.design.common.messages import one_line, problem, quoted
 from brainworth.design.pilot.rules.identity import renamed
 from brainworth.design.pilot.tables.arrays import matrix_columns
+from brainworth.design.pilot.tables.columns import Wanted, check_columns, split_columns
 from brainworth.design.pilot.tables.csv_files import CsvSource, record_line
 from brainworth.design.pilot.tables.csv_files import read as read_csv
-from brainworth.design.pilot.tables.tables import (
-    MAX_FILE_BYTES,
-    Table,
-    Wanted,
-    check_columns,
-    check_keys,
-    check_size,
-    from_columns,
-    split_columns,
-)
+from brainworth.design.pilot.tables.tables import MAX_FILE_BYTES, Table, check_keys, check_size, from_columns
 
 MAX_CSV_BYTES = 2**30
 FORMATS = ".csv, .tsv, .parquet, .npz, .h5, .nc, .zarr"

@@ -21,6 +21,7 @@ from brainworth.design.pilot.large import MAX_ROWS, STREAM_BYTES
 from brainworth.design.pilot.rules.answers import Answers
 from brainworth.design.pilot.rules.identity import measured, renamed, require_known
 from brainworth.design.pilot.tables.arrays import axis_labels
+from brainworth.design.pilot.tables.columns import MAX_COLUMNS, Wanted, check_columns, split_columns
 from brainworth.design.pilot.tables.containers import (
     hdf5_datasets,
     hdf5_group,
@@ -33,15 +34,7 @@ from brainworth.design.pilot.tables.containers import (
 from brainworth.design.pilot.tables.probe import check_ends
 from brainworth.design.pilot.tables.rows import NpyRows, RowSource
 from brainworth.design.pilot.tables.rows_stored import Hdf5Rows, ParquetRows, ZarrRows
-from brainworth.design.pilot.tables.tables import (
-    MAX_COLUMNS,
-    Table,
-    Wanted,
-    check_columns,
-    check_keys,
-    split_columns,
-    text_of,
-)
+from brainworth.design.pilot.tables.tables import Table, check_keys, text_of
 from brainworth.design.study_file.reader import Reader
 
 STREAMED = (".h5", ".hdf5", ".nc", ".zarr", ".parquet", ".pq", ".npy")

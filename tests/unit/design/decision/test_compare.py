@@ -18,7 +18,8 @@ from brainworth.design.common.records import plain
 from brainworth.design.decision.compare import FACTORS, compare, order_changes
 from brainworth.design.decision.sensitivity.parameters import repeated, replaced
 from brainworth.design.performance.purchase import PeopleSurface, Purchase
-from brainworth.design.posterior.fit import PosteriorDraws, fit_study
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 
 SYSTEM = """
 signal_variance = 1.0

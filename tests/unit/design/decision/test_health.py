@@ -11,7 +11,8 @@ import pytest
 from brainworth.design.common.checks import Status
 from brainworth.design.decision.health import _learning_curve  # pyright: ignore[reportPrivateUsage]
 from brainworth.design.pilot.study import StudyData
-from brainworth.design.posterior.fit import PosteriorDraws, fit_study
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 from brainworth.design.posterior.notes import Learned, Notes
 
 STUDY = """

@@ -16,7 +16,8 @@ from brainworth.design.decision.learner import plan_learner
 from brainworth.design.decision.rehearse import LEARNER, RehearsalOptions, rehearse_purchases
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.pilot.study import StudyData
-from brainworth.design.posterior.fit import PosteriorDraws, fit_study
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.theory.system import Spectrum, System

@@ -19,7 +19,7 @@ from brainworth.design.decision.stimuli import ChoiceOptions, StimulusChoice, ch
 from brainworth.design.pilot.candidates import Candidates
 from brainworth.design.pilot.study import StudyData
 from brainworth.design.posterior import fit
-from brainworth.design.posterior.fit import PosteriorDraws
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.stimulus_beliefs import Ground, label_beliefs, recording_beliefs, task_prior
 from brainworth.design.study_file.config import Stimuli
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize

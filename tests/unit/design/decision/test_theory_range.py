@@ -12,7 +12,8 @@ from brainworth.design.allocation import ModalityPurchase, NewData
 from brainworth.design.api import Study
 from brainworth.design.common.checks import overall
 from brainworth.design.decision.theory_range import theory_range
-from brainworth.design.posterior.fit import PosteriorDraws, fit_study
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 
 STUDY = """
 [system]

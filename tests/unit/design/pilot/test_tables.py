@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from brainworth.design.common.errors import BadInput
 from brainworth.design.pilot.tables import files as tables_files
 from brainworth.design.pilot.tables import tables
+from brainworth.design.pilot.tables.columns import Wanted
 from brainworth.design.pilot.tables.csv_files import is_number
 from brainworth.design.pilot.tables.files import read_table
-from brainworth.design.pilot.tables.tables import Wanted, from_columns
+from brainworth.design.pilot.tables.tables import from_columns
 
 WANTED = Wanted(("id",), ("group",))
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from brainworth.design.api import Study
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.encoding_check import encoding_checks, encoding_evidence, representation_checks
-from brainworth.design.posterior.fit import PosteriorDraws, fit_study
+from brainworth.design.posterior.fit import fit_study
 from brainworth.design.posterior.notes import Notes
 
 STUDY = """

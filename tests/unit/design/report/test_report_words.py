@@ -13,7 +13,7 @@ from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records.details import PlanObjective
 from brainworth.design.decision.records.findings import Regime, RegimeMap
 from brainworth.design.report import words
-from brainworth.design.report.figures import compact
+from brainworth.design.report.curves import compact
 from brainworth.design.report.regime_figure import gain_at, probability_worth
 from brainworth.design.report.style import CYCLE, INK, MUTED, PAPER, printable, shorten
 
