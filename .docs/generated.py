@@ -1,7 +1,7 @@
 """Pages that are made from the project itself: study keys, commands, modules, case studies.
 
-In: the installed package, and the folder of the case studies. Out: Markdown. What can go wrong: a case study without a
-title, a table of the study file without a section (``ValueError``).
+In: the installed package, and the folder of the case studies. Out: Markdown. Errors: a case study without a title, a table of the
+study file without a section (``ValueError``).
 """
 
 from __future__ import annotations

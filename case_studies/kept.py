@@ -1,8 +1,7 @@
 """What the runs of all case studies share: their command line, and results that are kept beside the study.
 
-In: the folder of a case study, texts by name, files to copy. Out: ``results/NAME.md``, the copies, and the README with each
-text between ``<!-- NAME -->`` and ``<!-- end NAME -->``. What can go wrong: a README without the marks of a text
-(``ValueError`` names them).
+In: the folder of a case study, texts by name, files to copy. Out: ``results/NAME.md``, the copies, and the README with each text
+between ``<!-- NAME -->`` and ``<!-- end NAME -->``. Errors: a README without the marks of a text (``ValueError`` names them).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The best plans with one modality each, over budgets and beliefs, from priors alone.
 
-In: a study without a pilot. Out: best plans by what may be bought, and rows that describe them. What can go wrong: a budget that
-buys nothing (``Infeasible``).
+In: a study without a pilot. Out: best plans by what may be bought, and rows that describe them. Errors: a budget that buys
+nothing (``Infeasible``).
 """
 
 # pyright: reportAttributeAccessIssue=false

@@ -1,8 +1,8 @@
 """What learners really reach on held-out sentences, and what the posterior said they would.
 
-In: ``Corpus``, the pilot's sentences, a posterior. Out: tables of R^2. Two learners are tried, with and without EEG: the one
-the plan promises, and a plain ridge of scikit-learn that shares no code with the planner.
-What can go wrong: fewer sentences than held-out plus further ones (``ValueError``).
+In: ``Corpus``, the pilot's sentences, a posterior. Out: tables of R^2. Two learners are tried, with and without EEG: the one the
+plan promises, and a plain ridge of scikit-learn that shares no code with the planner. Errors: fewer sentences than held-out plus
+further ones (``ValueError``).
 """
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalOperand=false, reportGeneralTypeIssues=false

@@ -1,8 +1,8 @@
 """The cheapest plan that reaches a target: bisection over the budget, each step decided by branch and bound.
 
-In: a ``Problem`` with a target and a confidence, evaluators. Out: the design, and a certificate in money: no plan below
-``bound`` reaches the target. What can go wrong: a target that no budget reaches (``Infeasible`` with the highest one
-within reach); steps that the time limit leaves undecided widen the gap, and the gap says so.
+In: a ``Problem`` with a target and a confidence, evaluators. Out: the design, and a certificate in money: no plan below ``bound``
+reaches the target. Errors: a target that no budget reaches (``Infeasible`` with the highest one within reach); steps that the
+time limit leaves undecided widen the gap, and the gap says so.
 """
 
 from __future__ import annotations

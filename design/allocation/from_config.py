@@ -1,7 +1,6 @@
 """From the study file to the allocation problem.
 
-In: a validated ``StudyConfig`` and how many people each modality's pilot has. Out: a ``Problem``. What can go wrong:
-nothing that the study's own validation lets through.
+In: a validated ``StudyConfig`` and how many people each modality's pilot has. Out: a ``Problem``.
 """
 
 from __future__ import annotations

@@ -71,18 +71,9 @@ class BudgetSearch:
         *,
         brain: bool = True,
     ) -> AtBudget:
-        """Return the best purchase at a budget.
+        """Return the purchase at a budget that ``rank`` puts first, of labels alone, brain data if looked for, and those beside.
 
-        Parameters
-        ----------
-        cents : int
-            The budget.
-        beside : sequence of Designs
-            Purchases that are compared with those found, if the limits allow them.
-        rank : callable
-            What the best has most of.
-        brain : bool
-            Whether brain data are looked for.
+        Only what the limits allow counts.
         """
         here = self.problem.with_budget_cents(cents)
         found = best_at(here, self.few, self.known) if brain else None

@@ -1,7 +1,7 @@
 """What surrounds the optimum: simple rules and their regret, near-optimal designs, the best design under each draw.
 
-In: a finished search and its plan. Out: records of ``result``. What can go wrong: a rule that the limits forbid is left
-out, except labels alone, which is always shown.
+In: a finished search and its plan. Out: records of ``result``. A rule that the limits forbid is left out, except labels alone,
+which is always shown.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The mixed-integer program of an allocation: variables, costs and constraints in CVXPY, solved by HiGHS.
 
-In: a ``Problem``; constraints of the user's own as CVXPY expressions. Out: the most labels and samples a plan can
-hold, and, if nothing fits, which condition is in the way and by how much. What can go wrong: an expression that is not
-affine (``BadInput``); a solver that stops without an answer (``RuntimeError`` with its status).
+In: a ``Problem``; constraints of the user's own as CVXPY expressions. Out: the most labels and samples a plan can hold, and, if
+nothing fits, which condition is in the way and by how much. Errors: an expression that is not affine (``BadInput``); a solver
+that stops without an answer (``RuntimeError`` with its status).
 
 The program knows everything but how samples are split over people: it counts full sessions, so its answers bound
 the exact ones from the optimistic side. Amounts are scaled by the budget: unscaled, solvers lose digits.

@@ -1,7 +1,7 @@
 """A study in which only some modalities can be bought: its surface, its problem, and its best plans over budgets.
 
 In: the whole problem and surface, and the modalities that are kept. Out: the same with fewer columns, and plans, which
-``as_whole`` makes designs of the whole problem. What can go wrong: what search can; plans are found without a certificate.
+``as_whole`` makes designs of the whole problem. Plans are found without a certificate.
 """
 
 from __future__ import annotations

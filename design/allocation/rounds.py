@@ -1,8 +1,8 @@
 """Collect, refit, collect: what a plan in two or three rounds gains over buying everything at once.
 
-In: a ``Problem``, a surface. Out: ``Rounds``: the first purchase, the expected explainable R^2 of going on adaptively, and
-its gain. What can go wrong: too few draws to tell outcomes apart, which understates the gain (each simulated truth is
-left out of what the refit may believe); a budget too small to be split (``Infeasible``).
+In: a ``Problem``, a surface. Out: ``Rounds``: the first purchase, the expected explainable R^2 of going on adaptively, and its
+gain. Errors: too few draws to tell outcomes apart, which understates the gain (each simulated truth is left out of what the refit
+may believe); a budget too small to be split (``Infeasible``).
 
 Simulation of the posterior. A draw is taken as the truth; the first purchase is made under it and shows, with sampling
 error, the performance with and without the brain data; the refit weighs the other draws by how well they predict

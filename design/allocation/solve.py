@@ -1,7 +1,7 @@
 """The entry: from a problem and a surface to the plan, its certificate and its surroundings.
 
-In: ``Problem``, ``Surface``, ``AllocationOptions``. Out: ``AllocationResult``. What can go wrong: ``Infeasible`` if
-nothing fits, ``BadInput`` if the surface and the problem name other modalities.
+In: ``Problem``, ``Surface``, ``AllocationOptions``. Out: ``AllocationResult``. ``Infeasible`` if nothing fits, ``BadInput`` if
+the surface and the problem name other modalities.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Commands about the decision: ``compare`` (the modalities side by side) and ``sensitivity`` (what would change it).
 
-In: a study. Out: tables on the terminal, JSON, a plan folder with its report. What can go wrong: what planning can;
-``app.main`` turns failures into exit codes.
+In: a study. Out: tables on the terminal, JSON, a plan folder with its report. ``app.main`` turns failures into exit codes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """``plan``, ``demo``, ``simulate``, ``report``: from a study file to a finished folder.
 
-In: paths. Out: files, and the verdict on the terminal or the plan as JSON. What can go wrong: everything below raises
-failures that ``app.main`` turns into exit codes.
+In: paths. Out: files, and the verdict on the terminal or the plan as JSON. ``app.main`` turns failures into exit codes.
 """
 
 from __future__ import annotations

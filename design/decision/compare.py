@@ -1,8 +1,7 @@
 """What each modality buys for the same money, alone and together, on the same axes.
 
-In: a posterior. Out: ``Comparison``: one record per modality, one for all together, and the budgets at which the order
-changes. What can go wrong: what planning can (nothing fits the budget: ``Infeasible``); a modality that cannot be bought
-within the budget is reported with no gain.
+In: a posterior. Out: ``Comparison``: one record per modality, one for all together, and the budgets at which the order changes.
+``Infeasible`` if nothing fits the budget. A modality that cannot be bought within the budget is reported with no gain.
 
 Each modality alone means: labels and that modality are bought, the others are not; recordings of the pilot are used in
 all cases. Plans are found by search, without the certificate of a full plan.

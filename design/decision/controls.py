@@ -2,8 +2,8 @@
 
 In: a study with a pilot, or its posterior. Out: ``Controls``: R² on held-out labels of a learner that was trained with the
 recordings and of others with a control in their place, paired label by label; and, from a posterior, what the fit makes of
-shuffled recordings. What can go wrong: a study without recordings or too small to be divided (``BadInput``). Recordings that do not
-fit into memory have no surrogate; the arm is left out.
+shuffled recordings. Errors: a study without recordings or too small to be divided (``BadInput``). Recordings that do not fit into
+memory have no surrogate; the arm is left out.
 """
 
 from __future__ import annotations
@@ -25,14 +25,7 @@ from brainworth.design.pilot.study import StudyData
 from brainworth.design.pilot.summaries.limits import require_recordings
 from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.fit import fit_for_forecast, fit_study
-from brainworth.models.learner.controlled import (
-    CONTROLS,
-    RECORDINGS,
-    Errors,
-    controlled_errors,
-    mean_errors,
-    paired_r2,
-)
+from brainworth.models.learner.controlled import CONTROLS, RECORDINGS, Errors, controlled_errors, mean_errors, paired_r2
 from brainworth.models.pilot.controls import shuffled
 
 MINIMUM = 40

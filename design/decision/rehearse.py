@@ -1,8 +1,8 @@
 """Rehearsals of purchases: what one laboratory will read off if it buys them, and what they gain over labels alone.
 
 In: a posterior, a batch of purchases, which of them buys labels alone. Out: one ``RehearsedPurchase`` a purchase, the block
-``performance.rehearsal`` of the plan file: forecast, spread and gain of trained learners on simulated studies. What can go wrong:
-nothing; the same seed gives the same numbers, whoever works.
+``performance.rehearsal`` of the plan file: forecast, spread and gain of trained learners on simulated studies. The same seed
+gives the same numbers, whoever works.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What buying in rounds (collect, refit, collect) gains over the plan, for the plan file and the report.
 
-In: the allocation problem, a posterior, the number of rounds. Out: numbers and one sentence. What can go wrong: a budget too
-small to be split; then the sentence says so, and the plan stands.
+In: the allocation problem, a posterior, the number of rounds. Out: numbers and one sentence. If the budget is too small to be
+split, the sentence says so, and the plan stands.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Whether a plan lies where the formula was found accurate: one health check.
 
 In: a posterior and the purchase it recommends. Out: a check that warns with one sentence for every respect in which pilot and
-purchase together, at the posterior's medians, lie outside of the measured range (``models.validity``). What can go wrong:
-nothing.
+purchase together, at the posterior's medians, lie outside of the measured range (``models.validity``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Sentences of a plan: verdict, assumptions, methods, citations.
 
-In: a posterior and an allocation. Out: plain English that a reviewer can read without the code. What can go wrong:
-nothing; text is escaped where it is shown.
+In: a posterior and an allocation. Out: plain English that a reviewer can read without the code. Text is escaped where it is
+shown.
 """
 
 from __future__ import annotations

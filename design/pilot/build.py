@@ -1,8 +1,8 @@
 """From tables to a ``Pilot``: ids become row numbers, people recordings; every rule between tables is checked.
 
-In: the stimulus, label and recording tables of a study. Out: ``models.pilot.Pilot``, the names that its codes stand
-for, and remarks. What can go wrong: unknown or doubled ids, constant columns, too few samples, labels without
-variation; each is a ``BadInput`` with its place.
+In: the stimulus, label and recording tables of a study. Out: ``models.pilot.Pilot``, the names that its codes stand for, and
+remarks. Errors: unknown or doubled ids, constant columns, too few samples, labels without variation; each is a ``BadInput`` with
+its place.
 """
 
 from __future__ import annotations

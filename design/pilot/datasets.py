@@ -1,9 +1,8 @@
 """The public pilots used in case studies: where they come from, and a verified copy in the user's cache.
 
-In: the name of a data set. Out: a folder in the cache whose files have the registered SHA-256 sums, copied from the
-mirror that ``BRAINWORTH_DATA`` names or fetched from the public origin. What can go wrong: an unknown name, no
-network, a file that is not what it should be; each is a ``BadInput``. The cache is the system's user cache, or the
-folder ``BRAINWORTH_CACHE`` names.
+In: the name of a data set. Out: a folder in the cache whose files have the registered SHA-256 sums, copied from the mirror that
+``BRAINWORTH_DATA`` names or fetched from the public origin. Errors: an unknown name, no network, a file that is not what it
+should be; each is a ``BadInput``. The cache is the system's user cache, or the folder ``BRAINWORTH_CACHE`` names.
 """
 
 from __future__ import annotations

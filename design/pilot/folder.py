@@ -1,9 +1,9 @@
 """The folder of a study file: opens what the study names, lets nothing leave it, and remembers a hash of what was read.
 
-In: a path as the study file gives it, or one found within a folder that it gives. Out: the path on disk, and SHA-256
-sums by relative path. Paths lead out of the folder (absolutely, by ``..`` or by a link) only if the one who runs the command allows
-it: a study file that somebody sent cannot make this computer read its other files. What can go wrong: such a path, one that does
-not exist or cannot be read, a device or a pipe; each is a ``BadInput`` that names the field.
+In: a path as the study file gives it, or one found within a folder that it gives. Out: the path on disk, and SHA-256 sums by
+relative path. Paths lead out of the folder (absolutely, by ``..`` or by a link) only if the one who runs the command allows it: a
+study file that somebody sent cannot make this computer read its other files. Errors: such a path, one that does not exist or
+cannot be read, a device or a pipe; each is a ``BadInput`` that names the field.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Recordings of one person that stay on disk: the passes over them, and how an interrupted one goes on.
 
-In: rows on disk (``rows``), the names of the channels. Out: ``StoredChannels``, which a ``Recording`` holds instead of an
-array. What can go wrong: values that are not finite, channels that never vary, moments that do not fit into memory; each is
-a ``BadInput``. An interrupted pass leaves a checkpoint in the folder that ``resumable`` names; the next run goes on from
-there and gives the same numbers bit for bit.
+In: rows on disk (``rows``), the names of the channels. Out: ``StoredChannels``, which a ``Recording`` holds instead of an array.
+Errors: values that are not finite, channels that never vary, moments that do not fit into memory; each is a ``BadInput``. An
+interrupted pass leaves a checkpoint in the folder that ``resumable`` names; the next run goes on from there and gives the same
+numbers bit for bit.
 """
 
 from __future__ import annotations

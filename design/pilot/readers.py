@@ -1,9 +1,8 @@
 """Recordings of a modality, whatever their format.
 
-In: what the study file says of a modality, or an object in memory (data frame, ``mne.Epochs``, xarray object). Out: a
-``Table`` with the keys subject, stimulus, optionally session and repeat, and one column per channel. What can go wrong: an
-unknown format, keys of the reader that mean nothing for it, and everything the readers of the formats check; each is a
-``BadInput``.
+In: what the study file says of a modality, or an object in memory (data frame, ``mne.Epochs``, xarray object). Out: a ``Table``
+with the keys subject, stimulus, optionally session and repeat, and one column per channel. Errors: an unknown format, keys of the
+reader that mean nothing for it, and everything the readers of the formats check; each is a ``BadInput``.
 """
 
 from __future__ import annotations

@@ -21,17 +21,10 @@ from brainworth.design.common.toml_files import read_toml
 from brainworth.design.pilot.arrays import digest_of
 from brainworth.design.pilot.build import CodeNames, PilotTables, build_pilot
 from brainworth.design.pilot.candidates import Candidates, wanted
-from brainworth.design.pilot.configured_tables import (
-    blocks_of,
-    label_columns,
-    pool_in_memory,
-    stimuli_of,
-    table_of,
-)
+from brainworth.design.pilot.configured_tables import blocks_of, label_columns, pool_in_memory, stimuli_of, table_of
 from brainworth.design.pilot.folder import Folder, sha256
-from brainworth.design.pilot.gram import gram_in_memory
+from brainworth.design.pilot.gram import Gram, gram_in_memory
 from brainworth.design.pilot.kernel import described, features_of_new
-from brainworth.design.pilot.new_stimuli import New
 from brainworth.design.pilot.readers import read_recordings, recordings_in_memory, table_in_memory
 from brainworth.design.pilot.rules.cleaning import cleaned
 from brainworth.design.pilot.rules.losses import Loss
@@ -224,13 +217,10 @@ class StudyData:
             labels=folder.table(config.task.labels, "task > labels", label_columns(config)),
             recordings={m.name: read_recordings(folder, m) for m in config.modality if m.recordings is not None},
         )
-        built = build_pilot(tables, config.study.spelling.model_dump(), blocks_of(config), _new(config), gram)
-        remarks = (*built.remarks, *unlikely(config))
-        material = PilotData(built.pilot, built.names, built.kernel)
-        study = cls(config, folder.digest, material, path.parent, remarks, built.losses)
+        study = cls._of_tables(config, tables, gram, folder.digest, path.parent)
         given, pool = config.design, None
         if given.chosen_stimuli and given.candidates is not None:
-            asked = wanted(built.names.features, given=config.stimuli)
+            asked = wanted(study.names.features, given=config.stimuli)
             pool = folder.table(given.candidates, "design > candidates", asked)
         study = study._with_choice(pool, path)
         named = {m.name: m.summaries for m in config.modality if m.summaries}
@@ -338,14 +328,26 @@ class StudyData:
         digest |= {f"recordings/{name}": digest_of(table) for name, table in tables.recordings.items()}
         digest |= {} if gram is None else {"kernel": gram.digest}
         digest["config"] = hashlib.sha256(parsed.model_dump_json().encode()).hexdigest()
-        built = build_pilot(tables, parsed.study.spelling.model_dump(), blocks_of(parsed), _new(parsed), gram)
-        remarks = (*built.remarks, *unlikely(parsed))
-        pool = pool_in_memory(candidates, parsed, built.names)
+        study = cls._of_tables(parsed, tables, gram, digest)
+        pool = pool_in_memory(candidates, parsed, study.names)
         if pool is not None:
-            digest["candidates"] = digest_of(pool)
-        material = PilotData(built.pilot, built.names, built.kernel)
-        study = cls(parsed, digest, material, remarks=remarks, losses=built.losses)
+            study = replace(study, digest=digest | {"candidates": digest_of(pool)})
         return study._with_choice(pool, parsed.study.title)
+
+    @classmethod
+    def _of_tables(
+        cls,
+        config: StudyConfig,
+        tables: PilotTables,
+        gram: Gram | None,
+        digest: Mapping[str, str],
+        base: Path | None = None,
+    ) -> Self:
+        """Return the study whose pilot the tables hold."""
+        new = None if config.stimuli is None else config.stimuli.new
+        built = build_pilot(tables, config.study.spelling.model_dump(), blocks_of(config), new, gram)
+        material = PilotData(built.pilot, built.names, built.kernel)
+        return cls(config, digest, material, base, (*built.remarks, *unlikely(config)), built.losses)
 
     @classmethod
     def from_arrays(
@@ -402,10 +404,6 @@ class StudyData:
             config=config,
             candidates=pool,
         )
-
-
-def _new(config: StudyConfig) -> New | None:
-    return None if config.stimuli is None else config.stimuli.new
 
 
 def _require_something_to_explain(known: NamedSystem, aim: Objective, path: Path) -> None:

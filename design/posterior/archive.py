@@ -1,9 +1,9 @@
 """The only module that touches ArviZ: chains as labelled data, diagnostics, netCDF.
 
-In: ``Chains`` with names for their axes, draws from the prior, predictive draws, and the constants a forecast needs.
-Out: ArviZ data (``InferenceData`` with ArviZ 0.x, ``DataTree`` with 1.x), a table of diagnostics, a file.
-What can go wrong: a file that is not a posterior of this study and version (``read_archive`` returns nothing then), or that was
-damaged or edited (``DamagedArchive``); the posterior is computed again either way.
+In: ``Chains`` with names for their axes, draws from the prior, predictive draws, and the constants a forecast needs. Out: ArviZ
+data (``InferenceData`` with ArviZ 0.x, ``DataTree`` with 1.x), a table of diagnostics, a file. Errors: a file that is not a
+posterior of this study and version (``read_archive`` returns nothing then), or that was damaged or edited (``DamagedArchive``);
+the posterior is computed again either way.
 """
 
 from __future__ import annotations

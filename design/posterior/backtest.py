@@ -1,10 +1,10 @@
 """Backtest: forecast from part of the pilot what the rest can still check, and score the forecast.
 
 In: a study with a pilot. Out: for several splits and several amounts of data, the forecast R^2 on held-out labels, what the
-brain-informed learner really reached there, coverage of the 90 % interval, and the continuous ranked probability score
-beside that of a power-law extrapolation of the learning curve, which a careful person would otherwise use. Groups of
-stimuli are never split. What can go wrong: a pilot too small to be divided (``BadInput``); R^2 on few held-out labels is
-itself noisy, which the forecast's interval includes.
+brain-informed learner really reached there, coverage of the 90 % interval, and the continuous ranked probability score beside
+that of a power-law extrapolation of the learning curve, which a careful person would otherwise use. Groups of stimuli are never
+split. Errors: a pilot too small to be divided (``BadInput``); R^2 on few held-out labels is itself noisy, which the forecast's
+interval includes.
 """
 
 from __future__ import annotations

@@ -42,8 +42,6 @@ from brainworth.models.theory.system import System
 
 PRIOR_DRAWS = 400
 """Prior draws of every quantity that a report draws beside its posterior."""
-
-
 _RESULTS = ("plan.json", "details.json", "report.html")
 """Files that a plan writes beside the posterior."""
 
@@ -171,19 +169,13 @@ def _constants(summary: SummarisedPilot, evidence: PilotEvidence) -> dict[str, n
 
 def _prior_only(study: StudyData, variance: NDArray[np.float64], seed: int) -> PosteriorDraws:
     """Return the prior of a study without labels and recordings, in the form of a posterior; labels in standard units."""
-    config, n = study.config, len(study.config.modality)
-    watch = time.perf_counter()
+    config, watch = study.config, time.perf_counter()
     priors, channels = study_priors(config)
     draws = sample_prior(priors, np.zeros(0, dtype=int), config.priors.max_latents, seed, FORECAST_DRAWS)
     constants = {
         "spectrum_variance": variance,
         "spectrum_count": np.ones(variance.size),
-        "samples": np.zeros(n),
-        "independent": np.ones(n),
-        "subjects": np.ones(n),
-        "repeats": np.ones(n),
-        "shared": np.zeros(n),
-        "shared_noise": np.zeros(n),
+        **_no_recordings(len(config.modality)),
         "channels": channels,
         "person_modality": np.zeros(0),
         "labels": np.array([0.0, 0.0, 1.0]),
@@ -206,13 +198,12 @@ def _known(study: StudyData, named: NamedSystem) -> PosteriorDraws:
         brain_exponent=system.brain_exponent[None],
         task_exponent=system.task_exponent[None],
     )
-    constants = {
-        "samples": np.zeros(n),
-        "independent": np.ones(n),
-        "subjects": np.ones(n),
-        "repeats": np.ones(n),
-        "shared": np.zeros(n),
-        "shared_noise": np.zeros(n),
-    }
     draws = Draws(system=one, people=jnp.ones((1, n, MAX_PEOPLE)))
-    return PosteriorDraws(study, draws, pilot_size(study, constants, 0.0), 1.0)
+    return PosteriorDraws(study, draws, pilot_size(study, _no_recordings(n), 0.0), 1.0)
+
+
+def _no_recordings(modalities: int) -> dict[str, np.ndarray]:
+    """Return what is known of the recordings where there are none."""
+    nothing, one = np.zeros(modalities), np.ones(modalities)
+    by_name = {"samples": nothing, "shared": nothing, "shared_noise": nothing}
+    return by_name | {"independent": one, "subjects": one, "repeats": one}

@@ -1,7 +1,7 @@
 """Assemble the report: read saved results, draw, fill the page, write everything.
 
-In: the folder of a finished plan. Out: `report.html`, `figures/` and `tables/` in it, each file written in one step.
-What can go wrong: saved results that are missing or damaged, or a folder that cannot be written, raise `BadInput`.
+In: the folder of a finished plan. Out: `report.html`, `figures/` and `tables/` in it, each file written in one step. Saved
+results that are missing or damaged, or a folder that cannot be written, raise `BadInput`.
 
 The page is one file without any request to the network: styles, script, data and figures are inside, and its
 Content-Security-Policy forbids everything else. All text from the study is escaped by the template engine.

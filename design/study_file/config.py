@@ -1,7 +1,7 @@
 """The study file as typed, frozen models: every key, its default, its range, and what must hold between keys.
 
-In: the parsed TOML of ``study.toml`` (or a dict of the same form). Out: ``StudyConfig``. What can go wrong: unknown
-keys, values out of range and contradictions; ``parse_study`` turns each into a ``BadInput`` that names the key.
+In: the parsed TOML of ``study.toml`` (or a dict of the same form). Out: ``StudyConfig``. Errors: unknown keys, values out of
+range and contradictions; ``parse_study`` turns each into a ``BadInput`` that names the key.
 """
 
 from __future__ import annotations

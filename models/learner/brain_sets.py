@@ -1,11 +1,11 @@
 """Stage 1 of the learner: brain sets, their common feature basis, and an encoder of confirmed latents.
 
-In: brain sets (stimulus features and recorded channels, one per person and modality), as arrays, or as moments where the
-values do not fit into memory. Out: a ``FeatureBasis`` of all stimuli and an ``Encoder`` with as many latents as held-out
-recordings confirm; both ways give the same to rounding. With it come the latents of every recorded stimulus as predicted
-without its own recordings: what the features do not explain of the response to a stimulus may be what they do not explain
-of its label, and a latent that was fitted to the former would look as if it carried the latter. What can go wrong: brain sets
-with other features than the labelled stimuli or with as few as one sample (``ValueError``).
+In: brain sets (stimulus features and recorded channels, one per person and modality), as arrays, or as moments where the values
+do not fit into memory. Out: a ``FeatureBasis`` of all stimuli and an ``Encoder`` with as many latents as held-out recordings
+confirm; both ways give the same to rounding. With it come the latents of every recorded stimulus as predicted without its own
+recordings: what the features do not explain of the response to a stimulus may be what they do not explain of its label, and a
+latent that was fitted to the former would look as if it carried the latter. Errors: brain sets with other features than the
+labelled stimuli or with as few as one sample (``ValueError``).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The pilot's own learning curve: what the learner reaches on held-out labels with parts of the pilot.
 
 In: a pilot, a seed. Out: for some shares of the pilot, the cross-validated R^2 of the brain-informed learner and its standard
-error. The fitted model predicts the same numbers; where it does not, its forecasts beyond the pilot deserve no trust.
-Groups of stimuli are never split. What can go wrong: too few labels or groups, recordings too large to be fitted again and
-again, or summaries instead of recordings (nothing is returned); R^2 on few labels is itself noisy, which the standard error says.
+error. The fitted model predicts the same numbers; where it does not, its forecasts beyond the pilot deserve no trust. Groups of
+stimuli are never split. Limits: too few labels or groups, recordings too large to be fitted again and again, or summaries instead
+of recordings (nothing is returned); R^2 on few labels is itself noisy, which the standard error says.
 """
 
 from __future__ import annotations

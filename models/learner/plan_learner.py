@@ -1,8 +1,8 @@
 """The learner of a plan, as a scikit-learn estimator: it knows what the plan believes, and learns the rest from the data.
 
-In: the plan's belief, the pilot if it also trains the final model, labelled stimuli and brain sets. Out: a linear model of
-the task, the posterior mean of THEORY sections 2 and 3 averaged over the belief. What can go wrong: a brain set whose
-modality is not named though there are several, or is not one of the plan's (``ValueError``).
+In: the plan's belief, the pilot if it also trains the final model, labelled stimuli and brain sets. Out: a linear model of the
+task, the posterior mean of THEORY sections 2 and 3 averaged over the belief. Errors: a brain set whose modality is not named
+though there are several, or is not one of the plan's (``ValueError``).
 """
 
 from __future__ import annotations

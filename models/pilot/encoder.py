@@ -10,9 +10,8 @@ noise is the identity minus a rank-k matrix, and a source enters through H_s = X
 the same stimuli, everything is diagonal in the eigenbasis of their Gram matrix. Otherwise the latents are
 updated one by one (posterior factorised over latents, which are rotated to be as independent as possible).
 
-In: ``SourceStatistics``, feature variances and prior shares. Out: ``Encoder``. What can go wrong: too few iterations,
-seen in ``Encoder.converged``. ``snr`` is a plug-in value, too large for weak latents: cross-fit it
-(``readouts``) before it is believed.
+In: ``SourceStatistics``, feature variances and prior shares. Out: ``Encoder``. Limits: too few iterations, seen in
+``Encoder.converged``. ``snr`` is a plug-in value, too large for weak latents: cross-fit it (``readouts``) before it is believed.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 In: sources reduced to small matrices (``Sources``, ``Reduction``) and a starting ``MapsPosterior``. Out: the state after
 convergence, the number of sweeps, whether the tolerance was met and the penalised log evidence. The algebra is that of
-``encoder``: nothing here grows with the number of samples or channels.
-What can go wrong: too few sweeps, which is reported. With different stimuli per source the posterior is factorised over
-latents and its covariances are reused while they are nearly right, so that the evidence may fall by a rounding.
+``encoder``: nothing here grows with the number of samples or channels. Limits: too few sweeps, which is reported. With different
+stimuli per source the posterior is factorised over latents and its covariances are reused while they are nearly right, so that
+the evidence may fall by a rounding.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Whether labels change along their file: a drift of their mean, or a stretch of noisier ones (a tired or another rater).
 
 In: residuals of labels from held-out predictions, in the order of the file; runs of labels that belong together. Out:
-``LabelOrder``: for mean and for noise the stretch that stands out most, and a p value. What can go wrong: fewer than ``FEWEST``
-runs; then None.
+``LabelOrder``: for mean and for noise the stretch that stands out most, and a p value. None with fewer than ``FEWEST`` runs.
 
 Runs of one group are exchanged as a whole (a permutation test: exact if the order of runs means nothing, whatever the noise's
 distribution). The statistic is the range of cumulative sums about their mean (Kuiper's, as for breaks in regression: Brown,

@@ -1,8 +1,7 @@
 """Whether labels depend on the features otherwise than linearly: held-out predictions of linear and nonlinear learners.
 
-In: features and mean labels of stimuli, groups that are never split. Out: ``LackOfFit``: R^2 of the linear learner, of the
-better of two nonlinear ones, and the paired standard error of the difference. What can go wrong: fewer than ``FEWEST`` groups;
-then None.
+In: features and mean labels of stimuli, groups that are never split. Out: ``LackOfFit``: R^2 of the linear learner, of the better
+of two nonlinear ones, and the paired standard error of the difference. None with fewer than ``FEWEST`` groups.
 
 The nonlinear learners contain the linear one. *Kernel ridge regression* with the sum of the linear and of a Gaussian kernel
 finds smooth functions of few directions; a *cubic function of the linear prediction* finds a bent scale (saturation; Ramsey's

@@ -21,12 +21,7 @@ from brainworth.models.pilot.coded_rows import CodedRows
 from brainworth.models.pilot.encoder import Encoder
 from brainworth.models.pilot.evidence import Rows
 from brainworth.models.pilot.pilot import Coding, LargeChannels, Pilot
-from brainworth.models.pilot.statistics import (
-    CentredSource,
-    FeatureBasis,
-    SourceStatistics,
-    centred_source,
-)
+from brainworth.models.pilot.statistics import CentredSource, FeatureBasis, SourceStatistics, centred_source
 from brainworth.models.pilot.streamed_readouts import Readings, SampleReader, channel_accuracy, main_channels
 from brainworth.models.pilot.streaming import Chunk, FoldStatistics, Moments
 from brainworth.models.pilot.summarised import SummarisedChannels, coded

@@ -5,8 +5,8 @@ order: feature basis and population spectrum; EM reduced-rank encoder on everyth
 the task likelihood, with their attenuation modelled); the same encoder on folds that never split a group (its read-outs
 of held-out samples feed the brain likelihood, with *their* attenuation modelled); likelihood tables.
 
-What can go wrong: an encoder that did not converge (``SummarisedPilot.encoder_converged``, read by the health gate). Everything
-else was decided at the edge.
+Limits: an encoder that did not converge (``SummarisedPilot.encoder_converged``, read by the health gate). Everything else was
+decided at the edge.
 """
 
 from __future__ import annotations
@@ -20,13 +20,7 @@ from numpy.typing import NDArray
 
 from brainworth.models.pilot.beyond import Place, smoothed
 from brainworth.models.pilot.encoder import Encoder, fit_encoder
-from brainworth.models.pilot.evidence import (
-    UNKNOWN_NOISE,
-    PilotEvidence,
-    Rows,
-    prior_variance,
-    task_evidence,
-)
+from brainworth.models.pilot.evidence import UNKNOWN_NOISE, PilotEvidence, Rows, prior_variance, task_evidence
 from brainworth.models.pilot.folds import group_folds
 from brainworth.models.pilot.labels import Labels, standardised_labels
 from brainworth.models.pilot.likeness import Likeness

@@ -26,8 +26,8 @@ site                   meaning and prior
                        a study names types
 =====================  ================================================================================
 
-What can go wrong: chains that do not mix (the health gate reads R-hat, ESS and divergences); data that contradict the
-prior (health gate); latents beyond the second order of the theory (health gate: backtest).
+Limits: chains that do not mix (the health gate reads R-hat, ESS and divergences); data that contradict the prior (health gate);
+latents beyond the second order of the theory (health gate: backtest).
 """
 
 from __future__ import annotations

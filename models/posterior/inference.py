@@ -1,8 +1,7 @@
 """NUTS on the hierarchical model, and the diagnostics of the chains.
 
-In: evidence, priors, a seed. Out: draws of every site, shaped (chain, draw, ...), with divergences and energies. The
-same seed gives the same draws on the same machine. What can go wrong: chains that did not mix; nothing is hidden, the
-health gate decides.
+In: evidence, priors, a seed. Out: draws of every site, shaped (chain, draw, ...), with divergences and energies. The same seed
+gives the same draws on the same machine. Whether chains mixed is decided by the health gate; nothing is hidden from it.
 """
 
 from __future__ import annotations

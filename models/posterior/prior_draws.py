@@ -1,7 +1,7 @@
 """Draws from the prior of the hierarchical model, without compiling a sampler for them.
 
-In: priors, a seed. Out: draws of every site, shaped (draw, ...), as ``inference`` returns them of the posterior. What can go wrong:
-a prior with a distribution that is not known here (``TypeError`` names it).
+In: priors, a seed. Out: draws of every site, shaped (draw, ...), as ``inference`` returns them of the posterior. Errors: a prior
+with a distribution that is not known here (``TypeError`` names it).
 """
 
 from __future__ import annotations

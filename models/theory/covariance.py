@@ -1,8 +1,7 @@
 """Risk on test stimuli of any other covariance (THEORY section 5).
 
-In: a system, a design, by how much the variance of test stimuli differs along each principal direction, and outside of
-the brain's latents. Out: the shifted risks with and without brain data, and the robustness gain at equal labels or at
-equal cost. What can go wrong: few directions, see the notes below.
+In: a system, a design, by how much the variance of test stimuli differs along each principal direction, and outside of the
+brain's latents. Out: the shifted risks with and without brain data, and the robustness gain at equal labels or at equal cost.
 
 Derivation. Write the task's weights in coordinates in which training stimuli have unit variance. The posterior
 covariance of the weights is the resolvent (C^-1 + Z^T Z / sigma^2)^-1 with C = diag(v) + sum_j b_j b_j^T. Its deterministic

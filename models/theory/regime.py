@@ -1,10 +1,10 @@
 """The map of regimes: over alignment, signal-to-noise ratio and price, whether brain data are worth collecting.
 
-In: a system, a budget in labels, grids. Out: for every point the best share of the budget for brain data, the risk there and
-with labels alone, and the highest price at which brain data still pay. At a price of c labels per brain sample, a share s of
-a budget B buys s B / c brain samples and (1 - s) B labels. What can go wrong: the risk along the share has two local
-minima, one at no brain data and one inside (THEORY section 4), so a descent from anywhere may end in the wrong one. The
-search here is global: a scan over the whole range, denser at both ends, then refinement around the best point.
+In: a system, a budget in labels, grids. Out: for every point the best share of the budget for brain data, and the risk there and
+with labels alone. At a price of c labels per brain sample, a share s of a budget B buys s B / c brain samples and (1 - s) B
+labels. The risk along the share has two local minima, one at no brain data and one
+inside (THEORY section 4), so a descent from anywhere may end in the wrong one. The search here is global: a scan over the whole
+range, denser at both ends, then refinement around the best point.
 
 Samples are real numbers here and money is linear; ``design.sensitivity.regime`` draws the map of one study instead, with whole
 people and sessions, bills in steps, and the average over a posterior, none of which a single system has.

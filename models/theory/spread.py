@@ -1,8 +1,8 @@
 """What one study reads off: the spread of its risk around the average M, and the price of not knowing the mean label.
 
 In: a system, what stage 1 taught, labels. Out: M and the variance of the risk of single studies; the risk that an estimated mean
-label adds (THEORY sections 9.1 and 9.2, our derivation). What can go wrong: the spread is that of the posterior, so it may grow
-with brain data where labels are few, see ``risk_and_spread``.
+label adds (THEORY sections 9.1 and 9.2, our derivation). The spread is that of the posterior, so it may grow with brain data
+where labels are few, see ``risk_and_spread``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Branch and bound over boxes of whole-number designs: the best design, and a bound that no feasible one exceeds.
 
-In: a ``Problem``, a surface with its utility, a design to start from. Out: the best design met, its utility, and the
-certified bound. What can go wrong: the work limit ends the search with a wider gap than asked for; the gap says so. Work is
-counted in boxes, so that the plan does not depend on how busy the machine is, unless the time limit, a safety net, comes first.
+In: a ``Problem``, a surface with its utility, a design to start from. Out: the best design met, its utility, and the certified
+bound. The work limit ends the search with a wider gap than asked for; the gap says so. Work is counted in boxes, so that the plan
+does not depend on how busy the machine is, unless the time limit, a safety net, comes first.
 
 A box is bounded by the utility of its corner (``boxes``), which holds because data that include other data cannot serve
 worse: on average over studies for the formula as for the learner. A lucky study is bounded by the average of the most data and

@@ -1,7 +1,7 @@
 """The whole analysis of one decision, and its place in a plan folder.
 
 In: a posterior and its plan, or a study and a folder. Out: the fields ``sensitivity``, ``regime`` and ``voi`` of
-``details.json``, and the report made again. What can go wrong: whatever planning can.
+``details.json``, and the report made again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Larger pilots: what could be bought first, and what each would show.
 
 In: a decision and the pilot behind its posterior. Out: ``LargerPilot`` by kind and size, the purchase each one is, and the
-``Experiment`` it amounts to. What can go wrong: a pilot that the limits forbid or the budget cannot pay is ``None``.
+``Experiment`` it amounts to. A pilot that the limits forbid or the budget cannot pay is ``None``.
 
 =======================  ================================================================================================
 kind                     what it adds

@@ -1,9 +1,9 @@
 """The map of regimes: where brain data pay, over alignment, label noise and the price of a brain sample.
 
-In: a decision. Out: the gain by brain data and the best brain share on a grid, for label noise as believed and for a third
-and three times of it, and the posterior as a cloud on it. What can go wrong: where labels or brain data are free there is no
-price ratio, and no map. ``models.regime`` draws the map of one known system instead, with real numbers and one price per
-sample; here whole people and sessions are billed, and the posterior is averaged over.
+In: a decision. Out: the gain by brain data and the best brain share on a grid, for label noise as believed and for a third and
+three times of it, and the posterior as a cloud on it. Where labels or brain data are free there is no price ratio, and no map.
+``models.regime`` draws the map of one known system instead, with real numbers and one price per sample; here whole people and
+sessions are billed, and the posterior is averaged over.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where the decision flips: the value of each parameter and price at which brain data begin, or cease, to be worthwhile.
 
-In: a decision. Out: one record per parameter: the threshold, the posterior probability of lying on its other side, a
-sentence. What can go wrong: no flip within the range examined; the value is then ``None`` and the sentence says so.
+In: a decision. Out: one record per parameter: the threshold, the posterior probability of lying on its other side, a sentence.
+Without a flip within the range examined the value is ``None``, and the sentence says so.
 
 The decision is whether brain data gain what is worthwhile at the plan's budget. A parameter is set to the same value in every draw,
 the others stay as the posterior has them; the best purchase with brain data is compared with labels alone.

@@ -1,7 +1,7 @@
 """Value of information for this decision: of knowing parameters, and of larger pilots with what they cost.
 
-In: a decision and a posterior. Out: the record ``voi`` of ``details.json``. What can go wrong: with one draw (a known
-system) nothing can be learned, and all values are 0.
+In: a decision and a posterior. Out: the record ``voi`` of ``details.json``. With one draw (a known system) nothing can be
+learned, and all values are 0.
 
 A larger pilot is bought out of the same budget. Where the pilot's data also train the final model, what it records is
 not lost: afterwards, the purchases that remain possible are those that contain it. Otherwise what remains is the budget

@@ -2,8 +2,8 @@
 
 In: the layout of the data set and the keys of the modality's reader (task, epoch, baseline, picks, windows, ...). Out: a
 ``Table``, one row per event that is neither at the edge of a recording nor marked bad, one column per channel and window;
-sessions are the runs. What can go wrong: the extra ``eeg`` is not installed, a recording cannot be read or names files
-outside of the study, no epoch is left; each is a ``BadInput``. Filter and clean before: nothing but a baseline is removed.
+sessions are the runs. Errors: the extra ``eeg`` is not installed, a recording cannot be read or names files outside of the study,
+no epoch is left; each is a ``BadInput``. Filter and clean before: nothing but a baseline is removed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Recordings from MNE epochs: means of every channel over the epoch, over windows of it, or over short steps.
 
 In: ``mne.Epochs`` in memory, or a ``*-epo.fif`` file, whose metadata has a column with the stimulus id and optionally
-``subject``, ``session`` and ``repeat``; and the keys ``stimulus, subject, where, picks, windows, time_step`` of the
-modality's reader. Out: a ``Table`` of recordings. What can go wrong: the extra ``eeg`` is not installed, the file
-cannot be read, the metadata lack ids, a window holds no sample, a channel does not exist; each is a ``BadInput``.
+``subject``, ``session`` and ``repeat``; and the keys ``stimulus, subject, where, picks, windows, time_step`` of the modality's
+reader. Out: a ``Table`` of recordings. Errors: the extra ``eeg`` is not installed, the file cannot be read, the metadata lack
+ids, a window holds no sample, a channel does not exist; each is a ``BadInput``.
 """
 
 from __future__ import annotations

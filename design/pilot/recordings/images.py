@@ -1,8 +1,8 @@
 """Images that a study file names: a 4D NIfTI image with its events, or a BIDS data set.
 
-In: the path of the image or the layout of the data set (raw, or its preprocessed derivatives), and the keys of the
-modality's reader. Out: a ``Table`` whose samples are single-trial estimates or volumes, and whose sessions are the
-runs. What can go wrong: see ``nifti``, ``events``, ``bids`` and ``fmri``; each is a ``BadInput``.
+In: the path of the image or the layout of the data set (raw, or its preprocessed derivatives), and the keys of the modality's
+reader. Out: a ``Table`` whose samples are single-trial estimates or volumes, and whose sessions are the runs. Errors: see
+``nifti``, ``events``, ``bids`` and ``fmri``; each is a ``BadInput``.
 """
 
 from __future__ import annotations

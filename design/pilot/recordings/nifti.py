@@ -1,9 +1,9 @@
 """Images of one run as series of channels: voxels of a mask, or means of an atlas's regions.
 
-In: 4D NIfTI images, a mask or an atlas (NIfTI), tables of confounds; nilearn does the resampling and smoothing. Out:
-matrices (volume, channel) with their names and the repetition time. What can go wrong: the extra ``fmri`` is not
-installed; an image that cannot be read, has no fourth dimension or is too large; a mask without voxels, on no common
-ground with the image, or with too many voxels; confounds that do not fit. Each is a ``BadInput``.
+In: 4D NIfTI images, a mask or an atlas (NIfTI), tables of confounds; nilearn does the resampling and smoothing. Out: matrices
+(volume, channel) with their names and the repetition time. Errors: the extra ``fmri`` is not installed; an image that cannot be
+read, has no fourth dimension or is too large; a mask without voxels, on no common ground with the image, or with too many voxels;
+confounds that do not fit. Each is a ``BadInput``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A summary as a file: an npz of plain numbers with a header, read without executing anything in it.
 
-In: a header and the summaries of people. Out: the file; or, read back and checked, the same. What can go wrong: a file that is
-damaged, of another format, too large, or whose numbers contradict each other; each is a ``BadInput`` that names file and person.
+In: a header and the summaries of people. Out: the file; or, read back and checked, the same. Errors: a file that is damaged, of
+another format, too large, or whose numbers contradict each other; each is a ``BadInput`` that names file and person.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The rounds of an exchange of summaries: moments first, read-outs with everyone's encoders second.
 
-In: a study with recordings, the summaries of all sites from the round before. Out: a file, and what it reveals. What can go wrong:
-a study without recordings, files that do not fit (``format``, ``together``); each is a ``BadInput``.
+In: a study with recordings, the summaries of all sites from the round before. Out: a file, and what it reveals. Errors: a study
+without recordings, files that do not fit (``format``, ``together``); each is a ``BadInput``.
 """
 
 from __future__ import annotations

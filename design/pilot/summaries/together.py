@@ -1,8 +1,8 @@
 """The summaries of several sites together: the recordings of a pilot, or why they do not fit together.
 
-In: the stimuli, labels and settings of a study, the summaries of the sites. Out: one ``Recording`` per person and modality, in the
-order of modalities and names, whatever the order of the files. What can go wrong: other stimuli, labels or settings, a person in
-two files, a modality that the study lacks, read-outs of another set of people; each is a ``BadInput`` that names the file.
+In: the stimuli, labels and settings of a study, the summaries of the sites. Out: one ``Recording`` per person and modality, in
+the order of modalities and names, whatever the order of the files. Errors: other stimuli, labels or settings, a person in two
+files, a modality that the study lacks, read-outs of another set of people; each is a ``BadInput`` that names the file.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Containers of arrays on disk: HDF5, netCDF (4), zarr.
 
-In: a path, the group within it, and which columns are wanted. Out: ``Table`` (see ``tables_arrays``). What can go wrong:
-a damaged file, a group that is not there, arrays that are too large, links and codecs that are not followed; each is a
-``BadInput``. Sizes are read before the arrays, no pickle is ever loaded, and nothing outside of the file is opened.
+In: a path, the group within it, and which columns are wanted. Out: ``Table`` (see ``tables_arrays``). Errors: a damaged file, a
+group that is not there, arrays that are too large, links and codecs that are not followed; each is a ``BadInput``. Sizes are read
+before the arrays, no pickle is ever loaded, and nothing outside of the file is opened.
 """
 
 from __future__ import annotations

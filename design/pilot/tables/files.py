@@ -1,8 +1,8 @@
 """Tables in files: csv, tsv, parquet, npz.
 
-In: a path and which columns are wanted. Out: ``Table``. What can go wrong: a file that is missing, unreadable,
-damaged, too large, of an unknown format or not of the wanted form; each is a ``BadInput``. No pickle is ever loaded,
-and sizes are read from a file's own directory before anything is unpacked.
+In: a path and which columns are wanted. Out: ``Table``. Errors: a file that is missing, unreadable, damaged, too large, of an
+unknown format or not of the wanted form; each is a ``BadInput``. No pickle is ever loaded, and sizes are read from a file's own
+directory before anything is unpacked.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Tables of recordings that stay on disk: the ids are read, the numbers are left where they are.
 
 In: an HDF5, netCDF, zarr or parquet file, or a matrix (.npy) with its ids in a table beside it. Out: a ``Table`` with ``rows``
-instead of values, or nothing if the file is small enough to be read, or is laid out so that it can only be read as a whole
-(ids that are crossed dimensions). The columns and their names are those of the same file read into memory. What can go wrong:
-ids and numbers that do not fit together, too many samples, links and codecs that are not followed; each is a ``BadInput``.
+instead of values, or nothing if the file is small enough to be read, or is laid out so that it can only be read as a whole (ids
+that are crossed dimensions). The columns and their names are those of the same file read into memory. Errors: ids and numbers
+that do not fit together, too many samples, links and codecs that are not followed; each is a ``BadInput``.
 """
 
 from __future__ import annotations

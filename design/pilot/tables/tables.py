@@ -1,9 +1,8 @@
 """Tables as the study names them, from csv, tsv, parquet, npz or a data frame: text keys and one matrix of numbers.
 
-In: a file or columns in memory, and which columns are keys. Out: ``Table``; keys are always text (stimulus 1 in one
-file is stimulus "1" in another, "01" and "NA" stay what they are), everything else is float64. What can go wrong:
-missing or unreadable files, missing, doubled or non-numeric columns, too large files; each is a ``BadInput`` with its
-place. No pickle is ever loaded.
+In: a file or columns in memory, and which columns are keys. Out: ``Table``; keys are always text (stimulus 1 in one file is
+stimulus "1" in another, "01" and "NA" stay what they are), everything else is float64. Errors: missing or unreadable files,
+missing, doubled or non-numeric columns, too large files; each is a ``BadInput`` with its place. No pickle is ever loaded.
 """
 
 from __future__ import annotations

@@ -11,11 +11,7 @@ import numpy as np
 import pytest
 from jax import Array
 
-from brainworth.models.theory.covariance import (
-    CovarianceShift,
-    risks_under,
-    robustness_gain,
-)
+from brainworth.models.theory.covariance import CovarianceShift, risks_under, robustness_gain
 from brainworth.models.theory.encoding import encode
 from brainworth.models.theory.estimators import posterior_variance, prior_after
 from brainworth.models.theory.performance import task_only_risk
