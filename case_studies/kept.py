@@ -93,6 +93,17 @@ def backtest_text(study: Study, splits: int, folder: Path) -> str:
     return rows(["backtest within the pilot", "value"], body)
 
 
+def finish(
+    case: Path, given: argparse.Namespace, texts: Mapping[str, str], files: Iterable[str], last: str = ""
+) -> None:
+    """Write ``results.md`` into the folder of the results and print it, and a last line; keep texts and files if asked to."""
+    text = "\n\n".join(texts.values()) + "\n"
+    (given.out / "results.md").write_text(text, encoding="utf-8")
+    print("\n".join(["", text, *([last] if last else [])]))
+    if given.keep:
+        keep(case, texts, [given.out / name for name in files])
+
+
 def keep(case: Path, texts: Mapping[str, str], files: Iterable[Path] = ()) -> None:
     """Write results of a run beside its case study, and into its README.
 

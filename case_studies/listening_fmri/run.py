@@ -31,7 +31,7 @@ from brainworth.models.learner.learning_curve import tested_r2
 sys.path += [str(HERE.parent), str(HERE.parent / "reading_eeg")]
 
 from held_out import forecast_r2
-from kept import command_line, keep, rows, within_pilot
+from kept import command_line, finish, rows, within_pilot
 
 HALF = 9
 """Blocks of the pilot: the first 180 volumes, 6 minutes."""
@@ -148,13 +148,7 @@ def main() -> None:
     (given.out / "forecast_check.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     texts = texts_of(results)
     within, files = within_pilot(study, given)
-    texts |= within
-    text = "\n\n".join(texts.values()) + "\n"
-    (given.out / "results.md").write_text(text, encoding="utf-8")
-    print(f"\n{text}")
-    if given.keep:
-        names = ["forecast_check.json", *files]
-        keep(HERE, texts, [given.out / name for name in names])
+    finish(HERE, given, texts | within, ["forecast_check.json", *files])
 
 
 if __name__ == "__main__":
