@@ -1,8 +1,8 @@
 """Whether prior, one kind of evidence, or one person carries the decision.
 
 In: a decision, the log densities of its draws; for leaving people out, the study. Out: one row per perturbation: the advantage of
-the best purchase with brain data over labels alone, the best purchase's share of brain money, whether the decision flips. What
-can go wrong: weights that rest on few draws; each row says on how many.
+the best purchase with brain data over labels alone, the best purchase's share of brain money, whether the decision flips. Limits:
+weights that rest on few draws; each row says on how many.
 
 Power scaling raises the prior, or one part of the likelihood, to a power near 1 and reweights the draws (Kallioinen,
 Paananen, Bürkner & Vehtari 2024, doi:10.1007/s11222-023-10366-5), here followed through to the optimum.
