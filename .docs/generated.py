@@ -1,7 +1,7 @@
 """Pages that are made from the project itself: study keys, commands, modules, case studies.
 
-In: the installed package, and the folder of the case studies. Out: Markdown. What can go wrong: a case study without a
-title, a table of the study file without a section (``ValueError``).
+In: the installed package, and the folder of the case studies. Out: Markdown. Errors: a case study without a title, a table of the
+study file without a section (``ValueError``).
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ MODULES_INTRO = """\
 # Modules
 
 Data flows one way: study → pilot → statistics → posterior → performance → allocation → report. `brainworth.models` is pure JAX and
-NumPy and never imports `brainworth.design`, which touches everything outside. Each module says what goes in, what comes out and
-what can go wrong; public functions have docstrings (`help(...)`)."""
+NumPy and never imports `brainworth.design`, which touches everything outside. Each module says what goes in and what comes out, and
+its errors and limits; public functions have docstrings (`help(...)`)."""
 CASES_INTRO = """\
 # Case studies
 

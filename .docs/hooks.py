@@ -1,7 +1,6 @@
 """What the site does beyond MkDocs: pages made from the project, and formulas as MathML.
 
-In: MkDocs' events. Out: files, navigation, page content. What can go wrong: a formula that
-cannot be converted, which ends the build.
+In: MkDocs' events. Out: files, navigation, page content. Errors: a formula that cannot be converted, which ends the build.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from brainworth.design.posterior.fit import Posterior
+    from brainworth.design.posterior.draws import PosteriorDraws
 
 PLACE = '<div id="planner-here"></div>'
 """Where the planner goes into the finished page."""
@@ -109,17 +109,17 @@ def defaults(name: str) -> dict[str, Any]:
 
 
 @cache
-def belief(name: str) -> Posterior:
+def belief(name: str) -> PosteriorDraws:
     """Return what is believed of a preset's study: the prior, in the form of a posterior."""
     from brainworth.design.common.runtime import use_compilation_cache
-    from brainworth.design.pilot.study import Study
+    from brainworth.design.pilot.study import StudyData
     from brainworth.design.posterior.fit import fit_study
 
     use_compilation_cache()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "study.toml"
         path.write_text(study_text(name).format(**defaults(name)), encoding="utf-8")
-        return fit_study(Study.from_file(path), 0)
+        return fit_study(StudyData.from_file(path), 0)
 
 
 @cache

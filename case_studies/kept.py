@@ -1,8 +1,7 @@
 """What the runs of all case studies share: their command line, and results that are kept beside the study.
 
-In: the folder of a case study, texts by name, files to copy. Out: ``results/NAME.md``, the copies, and the README with each
-text between ``<!-- NAME -->`` and ``<!-- end NAME -->``. What can go wrong: a README without the marks of a text
-(``ValueError`` names them).
+In: the folder of a case study, texts by name, files to copy. Out: ``results/NAME.md``, the copies, and the README with each text
+between ``<!-- NAME -->`` and ``<!-- end NAME -->``. Errors: a README without the marks of a text (``ValueError`` names them).
 """
 
 from __future__ import annotations
@@ -92,6 +91,17 @@ def backtest_text(study: Study, splits: int, folder: Path) -> str:
         ["skill against the power law", f"{found.skill:.2f}"],
     ]
     return rows(["backtest within the pilot", "value"], body)
+
+
+def finish(
+    case: Path, given: argparse.Namespace, texts: Mapping[str, str], files: Iterable[str], last: str = ""
+) -> None:
+    """Write ``results.md`` into the folder of the results and print it, and a last line; keep texts and files if asked to."""
+    text = "\n\n".join(texts.values()) + "\n"
+    (given.out / "results.md").write_text(text, encoding="utf-8")
+    print("\n".join(["", text, *([last] if last else [])]))
+    if given.keep:
+        keep(case, texts, [given.out / name for name in files])
 
 
 def keep(case: Path, texts: Mapping[str, str], files: Iterable[Path] = ()) -> None:

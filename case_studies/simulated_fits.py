@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from brainworth.models.forecast.forecast import MAX_PEOPLE, SYSTEM_AXES, Order, PilotSize, median, order_r2
 from brainworth.models.forecast.people import new_people
 from brainworth.models.pilot.pilot import Pilot
-from brainworth.models.pilot.summary import Summary, summarise
-from brainworth.models.posterior.hierarchy import Priors, systems_of_draws
+from brainworth.models.pilot.summary import SummarisedPilot, summarise
+from brainworth.models.posterior.hierarchy import PriorScales, systems_of_draws
 from brainworth.models.posterior.inference import SamplerOptions, sample_posterior
 from brainworth.models.posterior.likelihoods import PRESENCE
 from brainworth.models.posterior.total_snr import LATENT_DECAY
@@ -34,9 +34,9 @@ GAIN_SPREAD = 0.6
 """Prior scale of the spread over people."""
 
 
-def world_priors() -> Priors:
+def world_priors() -> PriorScales:
     """Return what simulated worlds of one modality are drawn from."""
-    return Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([GAIN_SPREAD]), jnp.array([0.5, 0.75]))
+    return PriorScales(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([GAIN_SPREAD]), jnp.array([0.5, 0.75]))
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Verdict:
 
 def draw_system(
     rng: np.random.Generator,
-    priors: Priors,
+    priors: PriorScales,
     shape: PilotShape,
     *,
     exponents: Sequence[float] = (0.0, 0.5, 1.0),
@@ -165,7 +165,7 @@ class _Fit:
     diverging: float
 
 
-def _fit(pilot: Pilot, priors: Priors, shape: PilotShape, settings: Settings) -> _Fit:
+def _fit(pilot: Pilot, priors: PriorScales, shape: PilotShape, settings: Settings) -> _Fit:
     """Return posterior draws as a batch of systems, the plug-in system, new people's gains, the share of divergences."""
     latents = shape.assumed_latents
     summary = summarise(pilot, ("brain",), latents, 0)
@@ -186,7 +186,7 @@ def _fit(pilot: Pilot, priors: Priors, shape: PilotShape, settings: Settings) ->
     )
 
 
-def _pilot_size(summary: Summary) -> PilotSize:
+def _pilot_size(summary: SummarisedPilot) -> PilotSize:
     brain = summary.evidence.brain
     return PilotSize(
         samples=brain.samples,
@@ -201,7 +201,7 @@ def _pilot_size(summary: Summary) -> PilotSize:
     )
 
 
-def _plug_in(systems: System, summary: Summary, latents: int) -> System:
+def _plug_in(systems: System, summary: SummarisedPilot, latents: int) -> System:
     """Return the system of a planner who believes the encoder's point estimates."""
     if summary.encoder is None:
         raise ValueError("A calibration pilot needs recordings.")
@@ -217,7 +217,7 @@ def _plug_in(systems: System, summary: Summary, latents: int) -> System:
     )
 
 
-def _plug_in_alignment(summary: Summary, explainable: float) -> Float[jax.Array, " latent"]:
+def _plug_in_alignment(summary: SummarisedPilot, explainable: float) -> Float[jax.Array, " latent"]:
     """Return shares of the explainable variance along the predicted latents by least squares: what is often reported."""
     task = summary.evidence.task
     middle = task.eigenvalue.shape[0] // 2
@@ -262,7 +262,7 @@ def _batch(system: System) -> System:
     return replace(one, spectrum=system.spectrum, channels=system.channels)
 
 
-def examine(world: CalibrationWorld, priors: Priors, shape: PilotShape, settings: Settings) -> Verdict:
+def examine(world: CalibrationWorld, priors: PriorScales, shape: PilotShape, settings: Settings) -> Verdict:
     """Fit one pilot and set truth against posterior."""
     fit = _fit(world.pilot, priors, shape, settings)
     worth = float(fit.size.usable[0])

@@ -6,7 +6,7 @@ a study is quick.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import PrivateAttr
 
 from brainworth.design.common.cards import Card, HasCard
-from brainworth.design.common.messages import problem, quoted
+from brainworth.design.common.messages import problem, require_whole
 from brainworth.design.common.progress import Progress, shown
 from brainworth.design.common.summaries import interval
 from brainworth.design.decision.records import files
 from brainworth.design.decision.records.details import FrontierPoint
 from brainworth.design.decision.records.findings import Findings
 from brainworth.design.decision.records.plan import Plan as PlanRecord
-from brainworth.design.pilot.study import Study as StudyData
-from brainworth.design.study_file.config import StudyConfig, parse_study
+from brainworth.design.pilot.study import StudyData
+from brainworth.design.study_file.config import StudyConfig, whole_study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from brainworth.design.pilot.overview import Overview
     from brainworth.design.pilot.summaries.reveals import WrittenSummary
     from brainworth.design.posterior.backtest import Backtest
-    from brainworth.design.posterior.fit import Posterior as PosteriorDraws
+    from brainworth.design.posterior.draws import PosteriorDraws
     from brainworth.design.report.overview import Figure
     from brainworth.design.study_file import aim, config
     from brainworth.design.study_file.design import StudyDesign
@@ -102,30 +102,13 @@ class Study(StudyData):
         BadInput
             A block or a table is wrong, or a modality of the recordings is not in the study.
         """
-        parts = {
-            "task": task,
-            "modality": list(modalities),
-            "budget": budget,
-            "objective": objective,
-            "design": design,
-        }
+        parts = {"task": task, "modality": list(modalities), "budget": budget, "objective": objective, "design": design}
         given: dict[str, Any] = {name: part for name, part in parts.items() if part}
         if title is not None:
             given["study"] = {"title": title}
         if blocks:
             given["stimuli"] = {"block": [{"name": name, "columns": list(own)} for name, own in blocks.items()]}
-        if config is not None and given:
-            raise problem(
-                "Study.from_frames", "config", "both config and blocks are given", "Give config, or the blocks alone."
-            )
-        if config is None and (task is None or not modalities):
-            raise problem(
-                "Study.from_frames",
-                "",
-                f"{'task' if task is None else 'modalities'} is missing",
-                'Give task=Task(cost_per_label=...) and modalities=[Modality(name="EEG", ...)], or config.',
-            )
-        whole = parse_study(given) if config is None else config
+        whole = whole_study("Study.from_frames", config, given)
         return super().from_frames(
             stimuli=stimuli, labels=labels, recordings=recordings, config=whole, kernel=kernel, candidates=candidates
         )
@@ -157,7 +140,7 @@ class Study(StudyData):
         from brainworth.design.posterior.fit import fit_study
 
         if seed is not None:
-            _whole("seed", seed, 0, 2**32 - 1)
+            require_whole("seed", seed, 0, 2**32 - 1)
         kept = None if out is None else Path(out) / "posterior.nc"
         with shown(progress) as say:
             say("posterior")
@@ -233,15 +216,10 @@ class Study(StudyData):
             A study without recordings, or a pilot too small to be divided.
         """
         from brainworth.design.decision.controls import controls_study
-        from brainworth.design.decision.sensitivity.store import saved_plan
-        from brainworth.design.report import write_report
 
-        folder = Path(out)
         with shown(progress) as say:
-            found = controls_study(self, folder, splits=splits, progress=say, workers=workers)
-            if saved_plan(self, folder) is not None:
-                say("report")
-                write_report(folder)
+            found = controls_study(self, Path(out), splits=splits, progress=say, workers=workers)
+            self._report_again(Path(out), say)
         return found
 
     def plan(
@@ -357,15 +335,10 @@ class Study(StudyData):
             If a check refuses and ``force`` is false.
         """
         from brainworth.design.decision.compare import compare_study
-        from brainworth.design.decision.sensitivity.store import saved_plan
-        from brainworth.design.report import write_report
 
-        folder = Path(out)
         with shown(progress) as say:
-            found = compare_study(self, folder, force=force, progress=say)
-            if saved_plan(self, folder) is not None:
-                say("report")
-                write_report(folder)
+            found = compare_study(self, Path(out), force=force, progress=say)
+            self._report_again(Path(out), say)
         return found
 
     def sensitivity(
@@ -399,6 +372,15 @@ class Study(StudyData):
             say("report")
             write_report(folder)
         return found
+
+    def _report_again(self, folder: Path, say: Callable[[str], None]) -> None:
+        """Write the report of a folder again if it holds a plan of this study."""
+        from brainworth.design.decision.sensitivity.store import saved_plan
+        from brainworth.design.report import write_report
+
+        if saved_plan(self, folder) is not None:
+            say("report")
+            write_report(folder)
 
 
 @dataclass(frozen=True, repr=False)
@@ -477,7 +459,7 @@ class Posterior(HasCard):
 
         for name, value, least, largest in (("rounds", rounds, 1, 3), ("rehearsals", rehearsals, 0, 10_000)):
             if value is not None:
-                _whole(name, value, least, largest)
+                require_whole(name, value, least, largest)
         most = REHEARSALS if rehearsals is None else rehearsals
         solved = problem_of(self.fitted, budget, constraints)
         with shown(progress, _PLANNING[1:5]) as say:
@@ -715,9 +697,3 @@ def load_plan(folder: Path | str) -> Plan:
         If there is none, or its files are damaged.
     """
     return Plan.of(files.load(Path(folder)), folder=Path(folder))
-
-
-def _whole(name: str, value: object, least: int, most: int) -> None:
-    """Raise ``BadInput`` unless a value is a whole number within limits."""
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise problem(name, "", f"got {quoted(value)}", f"Give a whole number from {least:,} to {most:,}.")

@@ -3,11 +3,11 @@
     uv run --group fuzz --all-extras python tests/fuzz_readers.py --seconds 600
     uv run --group fuzz --all-extras python tests/fuzz_readers.py --format eeg.npz --seconds 60 --keep findings
 
-In: a number of seconds, formats; starts from those of ``support/good_recordings.py``, and from a good study with its
-tables. Out: an exit code of 0, or the traceback and, in the folder --keep, the input that broke a reader. A reader may end in a
-table or in a ``BadInput`` of one paragraph; any other exception, a process that dies, more than 2 GiB of memory or a read of more
-than 20 seconds is a finding. Each format runs in a process of its own, one after the other. What can go wrong: atheris is not
-installed (dependency group ``fuzz``).
+In: a number of seconds, formats; starts from those of ``support/good_recordings.py``, and from a good study with its tables. Out:
+an exit code of 0, or the traceback and, in the folder --keep, the input that broke a reader. A reader may end in a table or in a
+``BadInput`` of one paragraph; any other exception, a process that dies, more than 2 GiB of memory or a read of more than 20
+seconds is a finding. Each format runs in a process of its own, one after the other. Errors: atheris is not installed (dependency
+group ``fuzz``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Keep the results of a planned case study, so that its report can be looked at in a browser without planning it again.
 
-In: a folder with plan.json and details.json, to which ``brainworth sensitivity`` and ``brainworth compare`` have added theirs, and
-a name. Out: both files in ``tests/saved_reports/NAME``, numbers to five digits, every second draw. What can go wrong: a folder
-without them is a ``FileNotFoundError``.
+In: a folder with plan.json and details.json, to which ``brainworth sensitivity`` and ``brainworth compare`` have added theirs,
+and a name. Out: both files in ``tests/saved_reports/NAME``, numbers to five digits, every second draw. A folder without them is a
+``FileNotFoundError``.
 
     uv run python tests/save_report.py brainworth-demo demo
 """

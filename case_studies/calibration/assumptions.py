@@ -30,7 +30,8 @@ from brainworth.design.pilot.new_stimuli import joined
 from brainworth.design.pilot.rules.raters import rater_corrected
 from brainworth.design.posterior.assumption_checks import assumption_checks
 from brainworth.design.posterior.assumptions import seen_assumptions
-from brainworth.design.posterior.fit import Posterior, fit_for_forecast
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_for_forecast
 from brainworth.models.learner.learning_curve import learned
 from brainworth.models.pilot.pilot import Pilot, Recording
 from brainworth.models.pilot.summary import summarise
@@ -183,7 +184,7 @@ def _fitted(study: bw.Study, pilot: Pilot, made: tuple[World, Kind, np.random.Ge
     }
 
 
-def _forecast(posterior: Posterior) -> NDArray[np.float64]:
+def _forecast(posterior: PosteriorDraws) -> NDArray[np.float64]:
     """Return what the posterior forecasts for the pilot's own data: R^2 of single studies."""
     nothing = Purchase(n_task=np.zeros(1), samples=np.zeros((1, 1)), subjects=np.ones((1, 1)), repeats=np.ones((1, 1)))
     surface = replace(posterior.surface(), shift=1.0)

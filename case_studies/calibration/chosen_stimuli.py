@@ -29,8 +29,8 @@ from brainworth.design.decision.chosen_stimuli import chosen_record
 from brainworth.design.decision.learner import plan_learner
 from brainworth.design.decision.rehearse import RehearsalOptions, rehearse_purchases
 from brainworth.design.performance.purchase import Purchase
-from brainworth.design.pilot.study import Study
-from brainworth.design.posterior.fit import Posterior
+from brainworth.design.pilot.study import StudyData
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.learner.plan_learner import PlanLearner
 from brainworth.models.theory.system import Spectrum, System
@@ -108,7 +108,7 @@ CONFIG: dict[str, Any] = {
 class Carried:
     """One world with its pilot and its pool."""
 
-    posterior: Posterior
+    posterior: PosteriorDraws
     """Knows the parameters."""
     world: World
     pool: Matrix
@@ -127,11 +127,11 @@ class Carried:
         labelled = rng.permutation(PILOT)[:LABELLED]
         labels = label_of(world, rng, features[labelled])
         given = {"candidates": pool} if config.get("design", {}).get("chosen_stimuli") else {}
-        study = Study.from_arrays(features, (labelled, labels), {"EEG": recordings}, config, **given)
+        study = StudyData.from_arrays(features, (labelled, labels), {"EEG": recordings}, config, **given)
         return cls(known_posterior(study, kind.system, float(labels.std())), world, pool, rng)
 
     @cached_property
-    def without(self) -> Posterior:
+    def without(self) -> PosteriorDraws:
         """The posterior of the study without the option."""
         return replace(self.posterior, study=self.posterior.study.with_random_labels())
 
@@ -160,14 +160,14 @@ class Carried:
         return 1.0 - self.world.truth.excess_risk(learner.coef_) - float(learner.intercept_) ** 2
 
 
-def known_posterior(study: Study, system: System, scale: float) -> Posterior:
+def known_posterior(study: StudyData, system: System, scale: float) -> PosteriorDraws:
     """Return a posterior that knows the parameters, and neither the latents nor the task."""
     parts = ("signal_variance", "noise_variance", "alignment", "snr", "brain_exponent", "task_exponent")
     units = {name: scale**2 if name.endswith("variance") else 1.0 for name in parts}
     batch = replace(system, **{name: getattr(system, name)[None] / unit for name, unit in units.items()})
     one, none = jnp.ones(1), jnp.zeros(1)
     size = PilotSize(2.0 * RECORDED * one, 2.0 * one, one, none, jnp.asarray(float(LABELLED)), one, none, one)
-    return Posterior(study, Draws(batch, jnp.ones((1, 1, MAX_PEOPLE))), size, scale)
+    return PosteriorDraws(study, Draws(batch, jnp.ones((1, 1, MAX_PEOPLE))), size, scale)
 
 
 def label_of(world: World, rng: Rng, features: Matrix) -> Float[np.ndarray, " stimulus"]:
@@ -181,12 +181,12 @@ def labels_alone(*counts: int) -> Purchase:
     return Purchase(np.array(counts, dtype=float), none, none + 1.0, none + 1.0)
 
 
-def forecast(posterior: Posterior, count: int) -> float:
+def forecast(posterior: PosteriorDraws, count: int) -> float:
     """Return the forecast of so many labels, on average over studies."""
     return float(posterior.surface().expected(labels_alone(count)).mean())
 
 
-def rehearsed(posterior: Posterior, count: int, seed: int) -> float:
+def rehearsed(posterior: PosteriorDraws, count: int, seed: int) -> float:
     """Return what rehearsals of so many labels reach."""
     options = RehearsalOptions(n=REHEARSALS, seed=seed, labels_alone=None)
     return rehearse_purchases(posterior, labels_alone(count), options)[0].explainable_r2.mean

@@ -47,8 +47,8 @@ from brainworth.design.study_file.config import parse_study
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.forecast.people import new_people
 from brainworth.models.pilot.pilot import Pilot
-from brainworth.models.pilot.summary import Summary, summarise
-from brainworth.models.posterior.hierarchy import Priors, systems_of_draws
+from brainworth.models.pilot.summary import SummarisedPilot, summarise
+from brainworth.models.posterior.hierarchy import PriorScales, systems_of_draws
 from brainworth.models.posterior.inference import SamplerOptions, sample_posterior
 from brainworth.models.posterior.prior_draws import sample_prior
 from brainworth.models.theory.quadrature import compress
@@ -121,7 +121,7 @@ class Fit:
     size: PilotSize
 
 
-def draw_world(priors: Priors, rng: np.random.Generator) -> World:
+def draw_world(priors: PriorScales, rng: np.random.Generator) -> World:
     """Return a world of the prior."""
     system = draw_system(rng, priors, SHAPE)
     exponents = np.clip(1.0 + np.array([0.35, 0.5]) * rng.standard_normal(2), 0.0, 2.0)
@@ -175,7 +175,7 @@ SITES = (
 )
 
 
-def sampled(summary: Summary, priors: Priors, seed: int, kept: Path) -> dict[str, NDArray[np.float64]]:
+def sampled(summary: SummarisedPilot, priors: PriorScales, seed: int, kept: Path) -> dict[str, NDArray[np.float64]]:
     """Return posterior draws by site, from a file if they were drawn before."""
     if not kept.is_file():
         chains = sample_posterior(summary.evidence, priors, summary.modality_of, SHAPE.n_latents, seed, OPTIONS)
@@ -186,7 +186,7 @@ def sampled(summary: Summary, priors: Priors, seed: int, kept: Path) -> dict[str
         return dict(file)
 
 
-def fit(pilot: Pilot, priors: Priors, seed: int, kept: Path) -> Fit:
+def fit(pilot: Pilot, priors: PriorScales, seed: int, kept: Path) -> Fit:
     """Return the posterior of a pilot, seen from the first pilot: its people's level, further people as the first new ones."""
     summary = summarise(pilot, ("EEG",), SHAPE.n_latents, seed)
     flat, brain = sampled(summary, priors, seed, kept), summary.evidence.brain
@@ -250,7 +250,7 @@ def one_world(seed: int, world: int, kept: Path) -> dict[str, Any]:
     return {"world": world, "buys": decision.pays_now, "evpi": everything.value, "pilots": found}
 
 
-def prior_left(priors: Priors, draws: Draws) -> dict[str, float]:
+def prior_left(priors: PriorScales, draws: Draws) -> dict[str, float]:
     """Return the share of the prior variance that a pilot left, as ``design.sensitivity.prior`` has it for a study."""
     sites = sample_prior(priors, np.zeros(0, dtype=np.int64), SHAPE.n_latents, 0, PRIOR_DRAWS)
     system = systems_of_draws(sites, draws.system.spectrum, jnp.asarray([float(SHAPE.channels)]))

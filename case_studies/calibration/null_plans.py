@@ -37,7 +37,7 @@ def one_plan(kind: str, labels: int, index: int, seed: int) -> dict[str, Any]:
         verdict = study.fit(seed=index).plan().verdict
     except bw.HealthRefusal as error:
         return {**found, "decision": "refused", "why": str(error)[:200]}
-    gain = None if verdict.gain is None else verdict.gain.mean
+    gain = verdict.mean_gain
     return {**found, "decision": verdict.decision, "gain": gain, "probability": verdict.probability}
 
 

@@ -1,7 +1,7 @@
 """A calibration run of many tasks that goes on where it was stopped: one line a task in a log, a table at the end.
 
-In: what does a task, the tasks, and which fields of a line say which task it was. Out: ``NAME.jsonl`` and ``NAME.md`` in the folder
-of the results; the table on the terminal. What can go wrong: a log whose lines are not JSON (``ValueError``).
+In: what does a task, the tasks, and which fields of a line say which task it was. Out: ``NAME.jsonl`` and ``NAME.md`` in the
+folder of the results; the table on the terminal. Errors: a log whose lines are not JSON (``ValueError``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The cloze corpus as tables of a study: nouns with features, single-trial N400, cloze probability.
 
 In: the folders of the data sets ``nieuwland2018_n400`` and ``glove50_subset``. Out: the ``Corpus`` of the reading case study,
-with one stimulus per noun in its sentence, and the csv files of a study. What can go wrong: a noun without a vector
-(``KeyError`` with the words).
+with one stimulus per noun in its sentence, and the csv files of a study. Errors: a noun without a vector (``KeyError`` with the
+words).
 """
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalOperand=false, reportGeneralTypeIssues=false

@@ -33,12 +33,13 @@ from brainworth.design.api import Study
 from brainworth.design.common.records import plain
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.pilot.datasets import fetch
-from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 from brainworth.models.learner.learning_curve import tested_r2
 
 sys.path.append(str(HERE.parent))
 
-from kept import checks_text, command_line, interval, keep, rows, within_pilot
+from kept import checks_text, command_line, finish, interval, rows, within_pilot
 
 PILOT_PAIRS, HELD_OUT, SIZES = 20, 10, (0, 5, 10)
 PEOPLE = 40
@@ -102,7 +103,7 @@ def plan_text(plan: Mapping[str, Any]) -> str:
     ])  # fmt: skip
 
 
-def all_unseen(corpus: Corpus, pairs: NDArray[np.object_], posterior: Posterior) -> list[list[str]]:
+def all_unseen(corpus: Corpus, pairs: NDArray[np.object_], posterior: PosteriorDraws) -> list[list[str]]:
     """Return forecast and R² on every noun outside of the pilot; the forecast counts the error of testing on so few."""
     own = corpus.words_of(pairs)
     test = corpus.features.index.difference(own)
@@ -169,13 +170,7 @@ def main() -> None:
     draw(table, given.out)
     texts |= check_texts(table, all_unseen(corpus, pairs, posterior), facts(corpus, load(*folders, people=10_000)))
     within, files = within_pilot(study, given)
-    texts |= within
-    text = "\n\n".join(texts.values()) + "\n"
-    (given.out / "results.md").write_text(text, encoding="utf-8")
-    print(f"\n{text}")
-    if given.keep:
-        names = ["forecast_check.csv", "forecast_check.svg", *files]
-        keep(HERE, texts, [given.out / name for name in names])
+    finish(HERE, given, texts | within, ["forecast_check.csv", "forecast_check.svg", *files])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The listening corpus as tables of a study: volumes with features, six regions of 27 people, word frequency.
 
 In: the folders of the data sets ``alice_fmri_listening`` and ``glove50_subset``. Out: ``Story``, and the csv files of a study.
-What can go wrong: an alignment without words (``ValueError``).
+Errors: an alignment without words (``ValueError``).
 """
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalOperand=false, reportGeneralTypeIssues=false, reportReturnType=false

@@ -23,14 +23,15 @@ from numpy.typing import NDArray
 from brainworth.design.api import Study
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.pilot.datasets import fetch
-from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 from brainworth.models.learner.learner import BrainInformedRegressor
 from brainworth.models.learner.learning_curve import tested_r2
 
 sys.path += [str(HERE.parent), str(HERE.parent / "reading_eeg")]
 
 from held_out import forecast_r2
-from kept import command_line, keep, rows, within_pilot
+from kept import command_line, finish, rows, within_pilot
 
 HALF = 9
 """Blocks of the pilot: the first 180 volumes, 6 minutes."""
@@ -55,7 +56,7 @@ def predicted(story: Story, labelled: NDArray[np.int64], heard: NDArray[np.int64
     return np.asarray(model.predict(features))
 
 
-def check(story: Story, posterior: Posterior) -> list[dict[str, Any]]:
+def check(story: Story, posterior: PosteriorDraws) -> list[dict[str, Any]]:
     """Return forecast and reached R² on volumes after the pilot; the forecast counts the error of testing on so few.
 
     A brain sample counts as many independent ones as the posterior's pilot says.
@@ -95,7 +96,7 @@ def check(story: Story, posterior: Posterior) -> list[dict[str, Any]]:
     return found
 
 
-def described(posterior: Posterior) -> dict[str, Any]:
+def described(posterior: PosteriorDraws) -> dict[str, Any]:
     """Return the factor of autocorrelation, and what a posterior says of the brain data."""
     columns = posterior.columns()
     quantiles = {
@@ -147,13 +148,7 @@ def main() -> None:
     (given.out / "forecast_check.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     texts = texts_of(results)
     within, files = within_pilot(study, given)
-    texts |= within
-    text = "\n\n".join(texts.values()) + "\n"
-    (given.out / "results.md").write_text(text, encoding="utf-8")
-    print(f"\n{text}")
-    if given.keep:
-        names = ["forecast_check.json", *files]
-        keep(HERE, texts, [given.out / name for name in names])
+    finish(HERE, given, texts | within, ["forecast_check.json", *files])
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from scipy.special import ndtri
 
 from brainworth.design.api import Study
 from brainworth.design.performance.purchase import Purchase
-from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 from brainworth.models.theory.binary import sign_system
 
 DIMENSION, EXPONENT = 300, 1.0
@@ -140,7 +141,7 @@ def study_record(result: Result, priors: Mapping[str, Any] | None = None) -> dic
     }
 
 
-def posterior_of(record: Mapping[str, Any], folder: Path) -> Posterior:
+def posterior_of(record: Mapping[str, Any], folder: Path) -> PosteriorDraws:
     """Return the prior of a study file, written to a folder of its own, in the form of a posterior."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "study.toml").write_text(tomli_w.dumps(dict(record)), encoding="utf-8")
@@ -148,7 +149,7 @@ def posterior_of(record: Mapping[str, Any], folder: Path) -> Posterior:
     return fit_study(study, study.config.study.seed)
 
 
-def explainable(posterior: Posterior, result: Result, *, signs: bool) -> tuple[np.ndarray, np.ndarray]:
+def explainable(posterior: PosteriorDraws, result: Result, *, signs: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return explainable R^2 without and with brain data, by draw; of the signs of labels if asked."""
     surface, values = posterior.surface_unshifted(), result.values
     if signs:

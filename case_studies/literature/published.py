@@ -1,7 +1,7 @@
 """Published results: the table in ``results.toml``, read and checked, one record per result.
 
-In: the TOML file. Out: ``Result`` records with a gain on a scale that is the same for all metrics. What can go wrong: a number
-without a source, or a result without a number that does not say so (``ValueError`` names it).
+In: the TOML file. Out: ``Result`` records with a gain on a scale that is the same for all metrics. Errors: a number without a
+source, or a result without a number that does not say so (``ValueError`` names it).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The best plans with one modality each, over budgets and beliefs, from priors alone.
 
-In: a study without a pilot. Out: best plans by what may be bought, and rows that describe them. What can go wrong: a budget that
-buys nothing (``Infeasible``).
+In: a study without a pilot. Out: best plans by what may be bought, and rows that describe them. Errors: a budget that buys
+nothing (``Infeasible``).
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from brainworth.design.allocation.restricted import PartSurface, Restricted, restricted
-from brainworth.design.allocation.result import ModalityPurchase
-from brainworth.design.allocation.result import Plan as Purchased
+from brainworth.design.allocation.restricted import Restricted
+from brainworth.design.allocation.result import ModalityPurchase, Purchased
 from brainworth.design.decision.plan import problem_of
-from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.literature import total_snr
 from brainworth.design.study_file.config import parse_study
 
@@ -54,13 +53,13 @@ def changed(record: Mapping[str, Any], belief: str) -> dict[str, Any]:
     return config
 
 
-def best_plans(posterior: Posterior, budget: float) -> dict[str, Purchased]:
+def best_plans(posterior: PosteriorDraws, budget: float) -> dict[str, Purchased]:
     """Return the best plan with labels only, with labels and one modality each, and with all four, for one budget."""
     problem, surface = problem_of(posterior, budget), posterior.surface()
     names = problem.names
     found: dict[str, Purchased] = {}
     for name, kept in [*((name, (m,)) for m, name in enumerate(names)), (ALL, tuple(range(len(names))))]:
-        found[name], found[LABELS] = Restricted(restricted(problem, kept), PartSurface(surface, kept), []).best(1.0)
+        found[name], found[LABELS] = Restricted.of(problem, surface, kept).best(1.0)
     # The search has no proof: a plan with one modality is a plan of all four, and may be the better one.
     found[ALL] = max((plan for name, plan in found.items() if name != LABELS), key=lambda plan: plan.utility)
     return {LABELS: found.pop(LABELS), **found}
@@ -97,7 +96,7 @@ def described(plans: Mapping[str, Purchased]) -> list[dict[str, Any]]:
     return found
 
 
-def shares(posterior: Posterior, budget: float) -> list[dict[str, Any]]:
+def shares(posterior: PosteriorDraws, budget: float) -> list[dict[str, Any]]:
     """Return the share of the gain's variance over draws that each belief goes with (squared rank correlation).
 
     The gain is that of a purchase that spends half of the budget on one modality, over labels alone.
@@ -107,7 +106,7 @@ def shares(posterior: Posterior, budget: float) -> list[dict[str, Any]]:
     problem, surface = problem_of(posterior, budget), posterior.surface()
     found: list[dict[str, Any]] = []
     for m, name in enumerate(problem.names):
-        part = Restricted(restricted(problem, (m,)), PartSurface(surface, (m,)), [])
+        part = Restricted.of(problem, surface, (m,))
         half, (_, alone) = part.example(), part.best(1.0)
         if half is None:
             continue

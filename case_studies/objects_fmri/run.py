@@ -25,7 +25,8 @@ from brainworth.design.api import Study
 from brainworth.design.common.records import plain
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.pilot.datasets import fetch
-from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 from brainworth.models.learner.learner import BrainInformedRegressor
 from brainworth.models.learner.learning_curve import tested_r2
 
@@ -59,7 +60,7 @@ def predicted(objects: Objects, labelled: NDArray[np.int64], seen: NDArray[np.in
     return np.asarray(model.predict(features))
 
 
-def check(objects: Objects, pilot: int, posterior: Posterior) -> pd.DataFrame:
+def check(objects: Objects, pilot: int, posterior: PosteriorDraws) -> pd.DataFrame:
     """Return forecast and reached R² on images outside of a pilot; the forecast counts the error of testing on so few."""
     order, rng, label = order_of(pilot), np.random.default_rng(0), objects.label.to_numpy()
     found: list[dict[str, Any]] = []

@@ -1,8 +1,8 @@
 """What learners really reach on held-out sentences, and what the posterior said they would.
 
-In: ``Corpus``, the pilot's sentences, a posterior. Out: tables of R^2. Two learners are tried, with and without EEG: the one
-the plan promises, and a plain ridge of scikit-learn that shares no code with the planner.
-What can go wrong: fewer sentences than held-out plus further ones (``ValueError``).
+In: ``Corpus``, the pilot's sentences, a posterior. Out: tables of R^2. Two learners are tried, with and without EEG: the one the
+plan promises, and a plain ridge of scikit-learn that shares no code with the planner. Errors: fewer sentences than held-out plus
+further ones (``ValueError``).
 """
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalOperand=false, reportGeneralTypeIssues=false
@@ -29,7 +29,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from brainworth.design.performance.purchase import Purchase
-from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.models.learner.learner import BrainInformedRegressor
 from brainworth.models.pilot.threads import one_blas_thread
 
@@ -140,7 +140,9 @@ def reached(corpus: Corpus, pilot: NDArray[np.int64], plan: Comparison) -> pd.Da
     return pd.DataFrame(rows)
 
 
-def forecast_r2(posterior: Posterior, labels: Sequence[float], samples: Sequence[float], *, brain: bool) -> np.ndarray:
+def forecast_r2(
+    posterior: PosteriorDraws, labels: Sequence[float], samples: Sequence[float], *, brain: bool
+) -> np.ndarray:
     """Return the forecast R^2 of (purchase, draw); without ``brain`` even the pilot's recordings are left out."""
     surface, count = posterior.surface(), len(labels)
     if not brain:
@@ -170,7 +172,7 @@ class Forecast:
     """By condition: (size, draw)."""
 
 
-def forecast(corpus: Corpus, pilot: NDArray[np.int64], plan: Comparison, posterior: Posterior) -> Forecast:
+def forecast(corpus: Corpus, pilot: NDArray[np.int64], plan: Comparison, posterior: PosteriorDraws) -> Forecast:
     """Return the forecast at the sizes of the comparison."""
     found = splits(corpus, pilot, plan)
     trials_of = corpus.n400.notna().sum(axis=1)

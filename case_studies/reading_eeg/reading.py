@@ -1,7 +1,7 @@
 """The reading corpus as tables of a study: words with features, single-trial N400, item-mean reading times.
 
-In: the folders of the data sets ``frank2015_eeg_reading`` and ``glove50_subset``. Out: ``Corpus``, and the csv files of a
-study. What can go wrong: a word without a vector (``KeyError`` with the words); nothing else is left to chance.
+In: the folders of the data sets ``frank2015_eeg_reading`` and ``glove50_subset``. Out: ``Corpus``, and the csv files of a study.
+Errors: a word without a vector (``KeyError`` with the words); nothing else is left to chance.
 """
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOptionalOperand=false, reportGeneralTypeIssues=false

@@ -33,7 +33,7 @@ from brainworth.design.posterior.fit import fit_study
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from kept import command_line, keep, within_pilot
+from kept import command_line, finish, within_pilot
 
 HERE = Path(__file__).parent
 PILOT_SENTENCES = 40
@@ -105,13 +105,8 @@ def main() -> None:
     draw(checked.table, given.out)
     texts = summary_texts(checked, every)
     within, files = within_pilot(Study.from_file(given.out / "study" / "study.toml"), given)
-    texts |= within
-    text = "\n\n".join(texts.values()) + "\n"
-    (given.out / "results.md").write_text(text, encoding="utf-8")
-    print(f"\n{text}\nReport of the plan: {given.out / 'plan' / 'report.html'}")
-    if given.keep:
-        names = ["forecast_check.csv", "forecast_check.svg", *files]
-        keep(HERE, texts, [given.out / name for name in names])
+    names = ["forecast_check.csv", "forecast_check.svg", *files]
+    finish(HERE, given, texts | within, names, f"Report of the plan: {given.out / 'plan' / 'report.html'}")
 
 
 if __name__ == "__main__":

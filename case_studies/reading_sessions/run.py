@@ -26,7 +26,7 @@ from brainworth.design.pilot.datasets import fetch
 
 sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "reading_eeg")]
 
-from kept import command_line, interval, keep, rows
+from kept import command_line, finish, interval, rows
 from reading import Corpus, load, write_study
 
 HERE = Path(__file__).parent
@@ -122,11 +122,7 @@ def main() -> None:
         json.dumps([plain(found) for _, _, found in looks], indent=1) + "\n", encoding="utf-8"
     )
     (out / "looks.svg").write_bytes((folder / "figures" / "update.svg").read_bytes())
-    text = "\n\n".join(texts.values()) + "\n"
-    (out / "results.md").write_text(text, encoding="utf-8")
-    print(f"\n{text}\nReport of the last look: {folder / 'report.html'}")
-    if given.keep:
-        keep(HERE, texts, [out / "looks.json", out / "looks.svg"])
+    finish(HERE, given, texts, ["looks.json", "looks.svg"], f"Report of the last look: {folder / 'report.html'}")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """Means over worlds, as precise as the worlds allow.
 
-In: configurations and seeds. Out: means and standard errors of whatever is measured on the learner's error. The second
-stage is linear in the labels, so in every world, with the encoder that was really fitted to its recordings and the stimuli
-that were really labelled, the risk is averaged over label noise, over the misaligned part of the task and over the signs of
-the latents' weights in closed form. The realised variance of the latents, whose expectation is known, is regressed out
-(a control variate). A world is then worth ten or more. What can go wrong: a learner whose weights are not linear in
-the labels; ``tests/examples/test_case_theory.py`` compares with labels really drawn.
+In: configurations and seeds. Out: means and standard errors of whatever is measured on the learner's error. The second stage is
+linear in the labels, so in every world, with the encoder that was really fitted to its recordings and the stimuli that were
+really labelled, the risk is averaged over label noise, over the misaligned part of the task and over the signs of the latents'
+weights in closed form. The realised variance of the latents, whose expectation is known, is regressed out (a control variate). A
+world is then worth ten or more. Errors: a learner whose weights are not linear in the labels;
+``tests/examples/test_case_theory.py`` compares with labels really drawn.
 """
 
 from __future__ import annotations

@@ -5,22 +5,22 @@
 ``boxes``, cut by ``branching`` and ``cuts``) -> ``frontier``, ``regret`` (what surrounds the optimum) -> ``result``.
 """
 
-from brainworth.design.allocation.bnb.certify import Certificate, SearchLimits
+from brainworth.design.allocation.bnb.certify import Proof, SearchLimits
 from brainworth.design.allocation.problem import LinearConstraint, Problem, TaskLimits
 from brainworth.design.allocation.relaxation import Conditions, Symbols, constrained
-from brainworth.design.allocation.result import Allocation, AllocationResult, ModalityPurchase, Plan
+from brainworth.design.allocation.result import AllocationResult, ModalityPurchase, NewData, Purchased
 from brainworth.design.allocation.solve import AllocationOptions, allocate
 
 __all__ = [
-    "Allocation",
     "AllocationOptions",
     "AllocationResult",
-    "Certificate",
     "Conditions",
     "LinearConstraint",
     "ModalityPurchase",
-    "Plan",
+    "NewData",
     "Problem",
+    "Proof",
+    "Purchased",
     "SearchLimits",
     "Symbols",
     "TaskLimits",

@@ -1,8 +1,8 @@
 """The cheapest plan that reaches a target: bisection over the budget, each step decided by branch and bound.
 
-In: a ``Problem`` with a target and a confidence, evaluators. Out: the design, and a certificate in money: no plan below
-``bound`` reaches the target. What can go wrong: a target that no budget reaches (``Infeasible`` with the highest one
-within reach); steps that the time limit leaves undecided widen the gap, and the gap says so.
+In: a ``Problem`` with a target and a confidence, evaluators. Out: the design, and a certificate in money: no plan below ``bound``
+reaches the target. Errors: a target that no budget reaches (``Infeasible`` with the highest one within reach); steps that the
+time limit leaves undecided widen the gap, and the gap says so.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from brainworth.design.allocation.bnb.boxes import bound, root
-from brainworth.design.allocation.bnb.certify import BranchAndBound, Certificate, SearchLimits
+from brainworth.design.allocation.bnb.certify import BranchAndBound, Proof, SearchLimits
 from brainworth.design.allocation.bnb.incumbent import Incumbent
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.feasibility import cheapest_design, require_feasible
@@ -52,7 +52,7 @@ class TargetSearch:
             raise BadInput("Without a budget the problem needs a target: the explainable R^2 to be reached.")
         return self.problem.target
 
-    def run(self) -> tuple[Designs, Certificate]:
+    def run(self) -> tuple[Designs, Proof]:
         """Return the cheapest design found and what is proved about its price."""
         bracket = self._first_bracket()
         undecided = bracket.low
@@ -70,7 +70,7 @@ class TargetSearch:
         cent = float(self.problem.cent)
         gap = (bracket.high - bracket.low) / max(bracket.high, 1)
         complete = gap <= self.limits.tolerance or bracket.high - bracket.low <= 1
-        certificate = Certificate(bracket.high * cent, bracket.low * cent, gap, _METHOD, complete=complete)
+        certificate = Proof(bracket.high * cent, bracket.low * cent, gap, _METHOD, complete=complete)
         return bracket.design, certificate
 
     def _first_bracket(self) -> Bracket:
@@ -143,7 +143,7 @@ class TargetSearch:
 
 def cheapest_plan(
     problem: Problem, thin: Evaluator, full: Evaluator, limits: SearchLimits
-) -> tuple[Problem, Designs, Certificate]:
+) -> tuple[Problem, Designs, Proof]:
     """Return the problem with its least budget filled in, the cheapest design, and the certificate in money.
 
     Parameters

@@ -1,8 +1,8 @@
 """What a purchase costs, the way facilities bill it: whole sessions, people, set-up, volume tiers; exact to the cent.
 
-In: prices (a number, or ``[low, high]`` as a 90 % interval) and whole-number counts. Out: whole cents per line of the
-bill, so that lines add up exactly. What can go wrong: a negative, reversed or non-finite price, a share outside [0, 1),
-tiers out of order; a ``BadInput`` says which.
+In: prices (a number, or ``[low, high]`` as a 90 % interval) and whole-number counts. Out: whole cents per line of the bill, so
+that lines add up exactly. Errors: a negative, reversed or non-finite price, a share outside [0, 1), tiers out of order; a
+``BadInput`` says which.
 
 Every price is charged at its *upper* end: a plan that only fits the budget at the expected price would break it half
 the time. ``allocation.describe.cost_spread`` says what the bill is likely to be. All amounts grow with every count,

@@ -9,13 +9,13 @@ from brainworth.design.allocation.costs import ModalityCost
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.prices import Price, Schedule
 from brainworth.design.allocation.problem import Designs, Problem
-from brainworth.design.allocation.result import Allocation, ModalityPurchase, Plan
+from brainworth.design.allocation.result import ModalityPurchase, NewData, Purchased
 from brainworth.design.allocation.space import UNLIMITED
 
 _PRICE_DRAWS = 4000
 
 
-def allocation(problem: Problem, designs: Designs, index: int = 0) -> Allocation:
+def allocation(problem: Problem, designs: Designs, index: int = 0) -> NewData:
     """Return one design under the names of its modalities."""
     samples, sessions = problem.samples(designs)[index], problem.sessions(designs)[index]
     bought = {
@@ -28,10 +28,10 @@ def allocation(problem: Problem, designs: Designs, index: int = 0) -> Allocation
         )
         for m, name in enumerate(problem.names)
     }
-    return Allocation(int(designs.n_task[index]), bought)
+    return NewData(int(designs.n_task[index]), bought)
 
 
-def design_of(problem: Problem, bought: Allocation) -> Designs:
+def design_of(problem: Problem, bought: NewData) -> Designs:
     """Return the whole-number design of a named allocation."""
     rows = [bought.modalities[name] for name in problem.names]
     columns = [
@@ -40,13 +40,13 @@ def design_of(problem: Problem, bought: Allocation) -> Designs:
     return Designs(np.array([bought.n_task], dtype=np.int64), *columns)
 
 
-def plans(problem: Problem, evaluator: Evaluator, designs: Designs) -> list[Plan]:
+def plans(problem: Problem, evaluator: Evaluator, designs: Designs) -> list[Purchased]:
     """Return designs with their bills and their performance under every draw of the evaluator."""
     purchase = problem.purchase(designs)
     values, expected, outcomes = evaluator.values(purchase), evaluator.expected(purchase), evaluator.outcomes(purchase)
     utilities = evaluator.utility(values)
     return [
-        Plan(
+        Purchased(
             allocation(problem, designs, i),
             problem.bill(designs, i),
             float(utilities[i]),

@@ -95,6 +95,11 @@ def thinned(n_draws: int, count: int) -> slice | None:
     return None if step == 1 else slice(0, n_draws, step)
 
 
+def thinned_above(n_draws: int, count: int) -> slice:
+    """Return evenly spaced draws, at least ``count`` of them if there are so many."""
+    return slice(0, n_draws, max(1, n_draws // count))
+
+
 def _finite(values: Float[np.ndarray, "design draw"], purchase: Purchase) -> Float[np.ndarray, "design draw"]:
     if not np.all(np.isfinite(values)):
         row = int(np.argmax(~np.isfinite(values).all(axis=1)))

@@ -1,7 +1,6 @@
 """Whether anything can be bought at all, and if not, what is in the way.
 
 In: a ``Problem``. Out: nothing, or an ``Infeasible`` that names the binding condition and the nearest feasible value.
-What can go wrong: that is what this module is about.
 """
 
 from __future__ import annotations

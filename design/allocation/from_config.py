@@ -1,7 +1,6 @@
 """From the study file to the allocation problem.
 
-In: a validated ``StudyConfig`` and how many people each modality's pilot has. Out: a ``Problem``. What can go wrong:
-nothing that the study's own validation lets through.
+In: a validated ``StudyConfig`` and how many people each modality's pilot has. Out: a ``Problem``.
 """
 
 from __future__ import annotations
@@ -10,18 +9,17 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
-from brainworth.design.allocation.prices import Price, Schedule, Tier, cent_of
+from brainworth.design.allocation.prices import Price, PriceTier, Schedule, cent_of
 from brainworth.design.allocation.problem import LinearConstraint, Problem, TaskLimits
 from brainworth.design.performance.utilities import utility_from_name
-from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.study_file.aim import Budget
 from brainworth.design.study_file.config import StudyConfig
 from brainworth.design.study_file.constraint import Constraint
-from brainworth.design.study_file.modality import Modality
-from brainworth.design.study_file.modality import Tier as TierConfig
+from brainworth.design.study_file.modality import Modality, Tier
 
 
-def problem_of_study(posterior: Posterior) -> Problem:
+def problem_of_study(posterior: PosteriorDraws) -> Problem:
     """Return the allocation problem of the study that a posterior is of."""
     study = posterior.study
     return problem_from_config(study.config, posterior.people, study.pool)
@@ -133,7 +131,9 @@ def _modality(
     )
 
 
-def _schedule(price: object, tiers: list[TierConfig], name: str) -> Schedule:
+def _schedule(price: object, tiers: list[Tier], name: str) -> Schedule:
     """Return a price list; a tier that starts at the first unit replaces the base price."""
     base = next((tier.price for tier in tiers if tier.above == 0), price)
-    return Schedule(Price.of(base, name), tuple(Tier(t.above, Price.of(t.price, name)) for t in tiers if t.above > 0))
+    return Schedule(
+        Price.of(base, name), tuple(PriceTier(t.above, Price.of(t.price, name)) for t in tiers if t.above > 0)
+    )

@@ -1,31 +1,91 @@
 """Performance along the budget and along the brain share, and what money buys at the margin.
 
-In: a finished search and an evaluator over all draws. Out: records of
-``result``. What can go wrong: a budget too small for the limits is left out of the frontier. Points of the frontier
-are found by search alone and carry no certificate; only the plan does.
+In: a problem, or a finished search, and an evaluator over all draws. Out: records of ``result``. A budget too small for the
+limits is left out of the frontier. Points of the frontier are found by search alone and carry no certificate; only the plan does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from brainworth.design.allocation.describe import design_of, plans
-from brainworth.design.allocation.evaluate import Evaluator
+from brainworth.design.allocation.evaluate import Evaluator, thinned
 from brainworth.design.allocation.feasibility import require_feasible
 from brainworth.design.allocation.problem import Designs, Problem
 from brainworth.design.allocation.regret import task_only
-from brainworth.design.allocation.result import FrontierPoint, Plan, SharePoint
-from brainworth.design.allocation.search import Search
+from brainworth.design.allocation.result import FrontierPurchase, Purchased, SharePurchase
+from brainworth.design.allocation.search import TIE, Points, Search
 from brainworth.design.common.errors import Infeasible
+from brainworth.design.performance.purchase import Surface
 
 _MARGIN = 0.05
+_SEARCH_DRAWS = 128
+
+
+def by_utility(plan: Purchased) -> float:
+    """Return what purchases are ranked by: utility; ties are broken by the mean."""
+    return plan.utility + TIE * plan.mean
+
+
+def by_mean(plan: Purchased) -> float:
+    """Return the mean, for those who count in it and not in the study's utility."""
+    return plan.mean
+
+
+@dataclass(frozen=True)
+class AtBudget:
+    """The best purchase found at a budget."""
+
+    plan: Purchased | None
+    """None if nothing fits the budget and the limits."""
+    task_only: Purchased
+    """Labels alone, even where the limits forbid them."""
+
+
+@dataclass(frozen=True)
+class BudgetSearch:
+    """The best purchases at budgets of a problem: of what a search finds, labels alone, and what is given."""
+
+    problem: Problem
+    few: Evaluator
+    """On the draws that designs are looked for with."""
+    full: Evaluator
+    """On the draws that what is found is ranked with."""
+    known: list[Points] = field(default_factory=list)
+    """Money shares found so far: each search also starts from them."""
+
+    @classmethod
+    def of(cls, problem: Problem, surface: Surface) -> BudgetSearch:
+        """Return the search on a surface."""
+        draws = thinned(surface.n_draws, _SEARCH_DRAWS)
+        return cls(problem, Evaluator(surface, problem.utility, draws), Evaluator(surface, problem.utility))
+
+    def best(
+        self,
+        cents: int,
+        beside: Sequence[Designs] = (),
+        rank: Callable[[Purchased], float] = by_utility,
+        *,
+        brain: bool = True,
+    ) -> AtBudget:
+        """Return the purchase at a budget that ``rank`` puts first, of labels alone, brain data if looked for, and those beside.
+
+        Only what the limits allow counts.
+        """
+        here = self.problem.with_budget_cents(cents)
+        found = best_at(here, self.few, self.known) if brain else None
+        designs = Designs.concatenate([task_only(here), *([] if found is None else [found]), *beside])
+        labels, *others = plans(here, self.full, designs)
+        allowed = [plan for plan, fits in zip([labels, *others], here.feasible(designs), strict=True) if fits]
+        return AtBudget(max(allowed, key=rank, default=None), labels)
 
 
 def share_curve(
     search: Search, evaluator: Evaluator, point: tuple[np.ndarray, np.ndarray], points: int
-) -> list[SharePoint]:
+) -> list[SharePurchase]:
     """Return the best design met at brain shares 0 .. 1 of the budget, where two local optima show if there are two.
 
     At each share the brain money is split as in the plan, evenly, or all to one modality, whichever is best. A split counts
@@ -50,37 +110,34 @@ def share_curve(
     if not rows:
         return []
     found = plans(search.problem, evaluator, designs.take(np.array(rows)))
-    curve: dict[float, Plan] = {}
+    curve: dict[float, Purchased] = {}
     for row, plan in zip(rows, found, strict=True):
         curve.setdefault(float(spent[row]), plan)
-    return [SharePoint(share, plan) for share, plan in sorted(curve.items(), key=lambda point: point[0])]
+    return [SharePurchase(share, plan) for share, plan in sorted(curve.items(), key=lambda point: point[0])]
 
 
-def frontier(search: Search, full: Evaluator, factors: Sequence[float], own: FrontierPoint) -> list[FrontierPoint]:
-    """Return the best design met at several budgets (relative to the plan's), and labels alone.
+def frontier(
+    search: Search, full: Evaluator, factors: Sequence[float], own: FrontierPurchase
+) -> list[FrontierPurchase]:
+    """Return the best purchases at several budgets (relative to the plan's), and labels alone.
 
-    Each search also starts from the money shares of the plan and of the next smaller budget; the plan's own budget
-    shows the plan itself.
+    The first search also starts from the money shares of the plan; the plan's own budget shows the plan itself.
     """
-    points: list[FrontierPoint] = []
+    points: list[FrontierPurchase] = []
     start = search.locate(design_of(search.problem, own.plan.allocation))
-    known = [(start[0][None], start[1][None])]
+    purchases = BudgetSearch(search.problem, search.evaluator, full, [(start[0][None], start[1][None])])
     for factor in factors:
         if factor == 1.0:
             points.append(own)
             continue
         here = search.problem.with_budget_cents(round(search.problem.budget_cents * factor))
-        found = best_at(here, search.evaluator, known)
-        if found is None:
-            continue
-        labels = task_only(here)
-        both = plans(here, full, Designs.concatenate([found, labels]))
-        best = both[1] if both[1].utility > both[0].utility and here.feasible(labels)[0] else both[0]
-        points.append(FrontierPoint(here.budget_cents * here.cent, best, both[1]))
+        found = purchases.best(here.budget_cents)
+        if found.plan is not None:
+            points.append(FrontierPurchase(here.budget_cents * here.cent, found.plan, found.task_only))
     return points
 
 
-def best_at(problem: Problem, evaluator: Evaluator, known: list[tuple[np.ndarray, np.ndarray]]) -> Designs | None:
+def best_at(problem: Problem, evaluator: Evaluator, known: list[Points]) -> Designs | None:
     """Return the best design met at the problem's budget, on the evaluator's draws; None if none fits.
 
     The money shares found are added to ``known``, so that the next budget starts from them.

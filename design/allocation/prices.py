@@ -92,7 +92,7 @@ class Price:
 
 
 @dataclass(frozen=True)
-class Tier:
+class PriceTier:
     """A price that holds for the units above a threshold."""
 
     above: int
@@ -106,7 +106,7 @@ class Schedule:
     """A price list: a base price and graduated tiers."""
 
     base: Price = Price()
-    tiers: tuple[Tier, ...] = ()
+    tiers: tuple[PriceTier, ...] = ()
     cent: Decimal = HUNDREDTH
     """The smallest amount that is told apart, in currency units."""
 
@@ -178,7 +178,7 @@ class Schedule:
         """Return the list with all prices times a factor."""
         if factor == 1:
             return self
-        tiers = tuple(Tier(t.above, t.price.scaled(factor)) for t in self.tiers)
+        tiers = tuple(PriceTier(t.above, t.price.scaled(factor)) for t in self.tiers)
         return replace(self, base=self.base.scaled(factor), tiers=tiers)
 
     def counted_in(self, cent: Decimal) -> Schedule:
@@ -188,7 +188,7 @@ class Schedule:
 
 def schedule(price: object, tiers: Sequence[tuple[int, object]] = (), name: str = "price") -> Schedule:
     """Return a price list from plain values: ``schedule(0.12, [(5000, 0.10)])``."""
-    return Schedule(Price.of(price, name), tuple(Tier(above, Price.of(p, name)) for above, p in tiers))
+    return Schedule(Price.of(price, name), tuple(PriceTier(above, Price.of(p, name)) for above, p in tiers))
 
 
 def cent_of(budget: Decimal | None, prices: Sequence[Decimal]) -> Decimal:

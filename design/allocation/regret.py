@@ -1,7 +1,7 @@
 """What surrounds the optimum: simple rules and their regret, near-optimal designs, the best design under each draw.
 
-In: a finished search and its plan. Out: records of ``result``. What can go wrong: a rule that the limits forbid is left
-out, except labels alone, which is always shown.
+In: a finished search and its plan. Out: records of ``result``. A rule that the limits forbid is left out, except labels alone,
+which is always shown.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from brainworth.design.allocation.describe import plans
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.problem import Designs, LinearConstraint, Problem
-from brainworth.design.allocation.result import Alternative, NearOptimal, PerDraw, Plan, Rival
+from brainworth.design.allocation.result import NearOptimalRanges, PerDraw, Purchased, Rival, SimpleRule
 from brainworth.design.allocation.search import Search
 
 
@@ -63,24 +63,24 @@ def simple_rules(search: Search) -> dict[str, Designs]:
     return found
 
 
-def alternatives(search: Search, evaluator: Evaluator, plan: Plan) -> dict[str, Alternative]:
+def alternatives(search: Search, evaluator: Evaluator, plan: Purchased) -> dict[str, SimpleRule]:
     """Return the simple rules with their performance and what they lose against the plan, one purchase once.
 
     A rule that buys what an earlier one buys is named under ``also`` of that one.
     """
     named = {"task_only": task_only(search.problem), **simple_rules(search)}
     bought = plans(search.problem, evaluator, Designs.concatenate(list(named.values())))
-    found: dict[str, Alternative] = {}
+    found: dict[str, SimpleRule] = {}
     for name, purchase in zip(named, bought, strict=True):
         same = next((n for n, other in found.items() if other.plan.allocation == purchase.allocation), None)
         if same is None:
-            found[name] = Alternative(purchase, plan.utility - purchase.utility)
+            found[name] = SimpleRule(purchase, plan.utility - purchase.utility)
         else:
             found[same] = replace(found[same], also=(*found[same].also, name))
     return found
 
 
-def rival(search: Search, evaluator: Evaluator, plan: Plan, labels_only: Plan) -> Rival:
+def rival(search: Search, evaluator: Evaluator, plan: Purchased, labels_only: Purchased) -> Rival:
     """Return what brain data gain over labels alone at the same budget, draw by draw.
 
     The brain data are the plan's; if the plan holds none, those of the best design met that holds some.
@@ -96,7 +96,7 @@ def rival(search: Search, evaluator: Evaluator, plan: Plan, labels_only: Plan) -
     return Rival(found, found.expected - labels_only.expected)
 
 
-def near_optimal(search: Search, design: Designs, tolerance: float) -> NearOptimal:
+def near_optimal(search: Search, design: Designs, tolerance: float) -> NearOptimalRanges:
     """Return the ranges of the designs met whose utility, on the search's draws, is close enough to the plan's."""
     problem = search.problem
     own = float(search.evaluator.utilities(problem.purchase(design))[0])
@@ -105,7 +105,7 @@ def near_optimal(search: Search, design: Designs, tolerance: float) -> NearOptim
     close = Designs.concatenate([design, designs.take(good)])
     samples = problem.samples(close)
     ranges = {name: (int(samples[:, m].min()), int(samples[:, m].max())) for m, name in enumerate(problem.names)}
-    return NearOptimal(tolerance, (int(close.n_task.min()), int(close.n_task.max())), ranges)
+    return NearOptimalRanges(tolerance, (int(close.n_task.min()), int(close.n_task.max())), ranges)
 
 
 def per_draw(search: Search, design: Designs) -> PerDraw:

@@ -1,8 +1,8 @@
 """The mixed-integer program of an allocation: variables, costs and constraints in CVXPY, solved by HiGHS.
 
-In: a ``Problem``; constraints of the user's own as CVXPY expressions. Out: the most labels and samples a plan can
-hold, and, if nothing fits, which condition is in the way and by how much. What can go wrong: an expression that is not
-affine (``BadInput``); a solver that stops without an answer (``RuntimeError`` with its status).
+In: a ``Problem``; constraints of the user's own as CVXPY expressions. Out: the most labels and samples a plan can hold, and, if
+nothing fits, which condition is in the way and by how much. Errors: an expression that is not affine (``BadInput``); a solver
+that stops without an answer (``RuntimeError`` with its status).
 
 The program knows everything but how samples are split over people: it counts full sessions, so its answers bound
 the exact ones from the optimistic side. Amounts are scaled by the budget: unscaled, solvers lose digits.
@@ -99,7 +99,7 @@ def _affine(expression: Any, named: dict[str, Any]) -> tuple[float, dict[str, fl
 
 
 @dataclass
-class Program:
+class IntegerProgram:
     """A built program."""
 
     symbols: Symbols
@@ -109,14 +109,14 @@ class Program:
     """Conditions by name; ``structure`` holds what is true by definition."""
 
 
-def build(problem: Problem) -> Program:
+def build(problem: Problem) -> IntegerProgram:
     """Return the program of a problem, without budget and objective."""
     import cvxpy as cp
 
     labels = cp.Variable(integer=True, name="n_task")
     parts: dict[str, dict[str, Any]] = {quantity: {} for quantity in QUANTITIES}
     symbols = Symbols(labels, *(parts[q] for q in QUANTITIES))
-    program = Program(symbols, cp.Constant(0.0), {"structure": [labels >= 0, labels <= problem.max_labels]})
+    program = IntegerProgram(symbols, cp.Constant(0.0), {"structure": [labels >= 0, labels <= problem.max_labels]})
     structure = program.conditions["structure"]
     prices = problem.task.schedules
     program.cost = program.cost + _amount(prices["labels"], labels * problem.task.raters, structure)

@@ -1,7 +1,7 @@
 """A study in which only some modalities can be bought: its surface, its problem, and its best plans over budgets.
 
 In: the whole problem and surface, and the modalities that are kept. Out: the same with fewer columns, and plans, which
-``as_whole`` makes designs of the whole problem. What can go wrong: what search can; plans are found without a certificate.
+``as_whole`` makes designs of the whole problem. Plans are found without a certificate.
 """
 
 from __future__ import annotations
@@ -14,17 +14,15 @@ from jaxtyping import Float
 
 from brainworth.design.allocation import Problem
 from brainworth.design.allocation.describe import plans
-from brainworth.design.allocation.evaluate import Evaluator
-from brainworth.design.allocation.frontier import best_at
+from brainworth.design.allocation.evaluate import Evaluator, thinned_above
+from brainworth.design.allocation.frontier import BudgetSearch, by_utility
 from brainworth.design.allocation.problem import Designs, LinearConstraint
-from brainworth.design.allocation.regret import task_only
-from brainworth.design.allocation.result import Plan as Purchased
+from brainworth.design.allocation.result import Purchased
 from brainworth.design.allocation.search import Search
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.performance.surface import PosteriorSurface
 
 _DRAWS = 128
-_TIE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -116,21 +114,23 @@ class Restricted:
 
     problem: Problem
     surface: PartSurface
-    known: list[tuple[np.ndarray, np.ndarray]]
-    """Money shares found so far, from which the next search starts."""
+    search: BudgetSearch
+
+    @classmethod
+    def of(cls, whole: Problem, surface: PosteriorSurface, kept: tuple[int, ...]) -> Restricted:
+        """Return the study in which only some modalities can be bought."""
+        problem, part = restricted(whole, kept), PartSurface(surface, kept)
+        few = Evaluator(part, problem.utility, thinned_above(part.n_draws, _DRAWS))
+        return cls(problem, part, BudgetSearch(problem, few, Evaluator(part, problem.utility)))
 
     def best(self, factor: float, beside: Sequence[Designs] = ()) -> tuple[Purchased, Purchased]:
-        """Return the best plan at a budget relative to the problem's, of what is found here or given, and labels alone."""
-        problem = self.problem.with_budget_cents(round(self.problem.budget_cents * factor))
-        step = max(1, self.surface.n_draws // _DRAWS)
-        thin = Evaluator(self.surface, problem.utility, slice(0, self.surface.n_draws, step))
-        found = best_at(problem, thin, self.known)
-        labels = task_only(problem)
-        full = Evaluator(self.surface, problem.utility)
-        designs = Designs.concatenate([labels, *([] if found is None else [found]), *beside])
-        alone, *others = plans(problem, full, designs)
-        best = max([alone, *others], key=lambda plan: plan.utility + _TIE * plan.mean)
-        return best, alone
+        """Return the best plan at a budget relative to the problem's, of what is found here or given, and labels alone.
+
+        Labels alone count even where the limits force brain data on a plan: the question is what a modality adds to them.
+        """
+        found = self.search.best(round(self.problem.budget_cents * factor), beside)
+        alone = found.task_only
+        return max(alone, found.plan or alone, key=by_utility), alone
 
     def example(self) -> Purchased | None:
         """Return a plan at the budget that holds brain data: half of the money; None if that buys nothing."""

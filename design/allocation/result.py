@@ -11,7 +11,7 @@ from decimal import Decimal
 import numpy as np
 from jaxtyping import Float, Int
 
-from brainworth.design.allocation.bnb.certify import Certificate
+from brainworth.design.allocation.bnb.certify import Proof
 from brainworth.design.allocation.costs import Bill
 
 
@@ -29,7 +29,7 @@ class ModalityPurchase:
 
 
 @dataclass(frozen=True)
-class Allocation:
+class NewData:
     """NEW samples to buy."""
 
     n_task: int
@@ -42,10 +42,10 @@ class Allocation:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Purchased:
     """One purchase with its bill and its performance over posterior draws."""
 
-    allocation: Allocation
+    allocation: NewData
     bill: Bill
     utility: float
     values: Float[np.ndarray, " draw"]
@@ -62,10 +62,10 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Alternative:
+class SimpleRule:
     """A simple rule at the same budget."""
 
-    plan: Plan
+    plan: Purchased
     regret: float
     """Utility lost against the plan."""
     also: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ class Alternative:
 class Rival:
     """What brain data gain over labels alone at the same cost, on average over studies, draw by draw."""
 
-    plan: Plan | None
+    plan: Purchased | None
     """The plan itself if it holds brain data, else the best design met that does; None if none can be bought."""
     gain: Float[np.ndarray, " draw"]
     """Explainable R^2 above that of labels alone."""
@@ -87,7 +87,7 @@ class Rival:
 
 
 @dataclass(frozen=True)
-class NearOptimal:
+class NearOptimalRanges:
     """Ranges of the allocations met whose utility is within a tolerance of the plan's; wider ones may exist."""
 
     tolerance: float
@@ -108,37 +108,37 @@ class PerDraw:
 
 
 @dataclass(frozen=True)
-class SharePoint:
+class SharePurchase:
     """The best design found that spends about a share of the budget on brain data."""
 
     share: float
     """What it really spends."""
-    plan: Plan
+    plan: Purchased
 
 
 @dataclass(frozen=True)
-class FrontierPoint:
+class FrontierPurchase:
     """The best design found at one budget."""
 
     budget: Decimal
-    plan: Plan
-    task_only: Plan | None
+    plan: Purchased
+    task_only: Purchased | None
 
 
 @dataclass(frozen=True)
 class AllocationResult:
     """The plan and all that surrounds it."""
 
-    plan: Plan
-    certificate: Certificate
-    alternatives: dict[str, Alternative]
+    plan: Purchased
+    certificate: Proof
+    alternatives: dict[str, SimpleRule]
     """``task_only`` and other simple rules; absent if the limits forbid it, or if another one (``also``) buys the same."""
     rival: Rival
     """The brain data that labels alone are compared with."""
-    near_optimal: NearOptimal
+    near_optimal: NearOptimalRanges
     per_draw: PerDraw
-    share_curve: tuple[SharePoint, ...]
-    frontier: tuple[FrontierPoint, ...]
+    share_curve: tuple[SharePurchase, ...]
+    frontier: tuple[FrontierPurchase, ...]
     marginal_value: float
     """Utility per currency unit, between 95 % and 105 % of the budget."""
     cost_spread: dict[str, float]

@@ -1,8 +1,8 @@
 """Collect, refit, collect: what a plan in two or three rounds gains over buying everything at once.
 
-In: a ``Problem``, a surface. Out: ``Rounds``: the first purchase, the expected explainable R^2 of going on adaptively, and
-its gain. What can go wrong: too few draws to tell outcomes apart, which understates the gain (each simulated truth is
-left out of what the refit may believe); a budget too small to be split (``Infeasible``).
+In: a ``Problem``, a surface. Out: ``Rounds``: the first purchase, the expected explainable R^2 of going on adaptively, and its
+gain. Errors: too few draws to tell outcomes apart, which understates the gain (each simulated truth is left out of what the refit
+may believe); a budget too small to be split (``Infeasible``).
 
 Simulation of the posterior. A draw is taken as the truth; the first purchase is made under it and shows, with sampling
 error, the performance with and without the brain data; the refit weighs the other draws by how well they predict
@@ -23,7 +23,7 @@ from brainworth.design.allocation.describe import allocation
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.feasibility import require_feasible
 from brainworth.design.allocation.problem import Designs, Problem
-from brainworth.design.allocation.result import Allocation
+from brainworth.design.allocation.result import NewData
 from brainworth.design.allocation.search import Search
 from brainworth.design.common.errors import BadInput, Infeasible
 from brainworth.design.common.workers import Team, ThisProcess
@@ -58,7 +58,7 @@ class Rounds:
     """What buying in rounds is worth."""
 
     rounds: int
-    first: Allocation
+    first: NewData
     """What to buy first."""
     first_share: float
     """Of the budget."""

@@ -18,12 +18,13 @@ from scipy.optimize import LinearConstraint as ScipyLinearConstraint
 from scipy.optimize import minimize
 
 from brainworth.design.allocation.evaluate import Evaluator
+from brainworth.design.allocation.menus import Menu
 from brainworth.design.allocation.problem import Designs, Problem
-from brainworth.design.allocation.space import ModalitySpace
 from brainworth.design.performance.purchase import Purchase
 
 Points = tuple[np.ndarray, np.ndarray]
-_TIE = 1e-6
+TIE = 1e-6
+"""Weight of the mean beside the utility: it decides where utilities are equal."""
 _MOST_COMBINATIONS = 24
 _SHARES = {1: 24, 2: 7, 3: 4}
 _DENSE = 2
@@ -32,55 +33,8 @@ _RELAXED_LEVELS = 65
 _LEVELS_SINGLE = 10
 
 
-@dataclass(frozen=True)
-class Option:
-    """How a modality is run."""
-
-    repeats: int
-    people: int | None
-    """None: as few as can see the stimuli."""
-
-
-@dataclass(frozen=True)
-class Menu:
-    """The options of one modality, and what money buys under each."""
-
-    space: ModalitySpace
-    options: tuple[Option, ...]
-
-    @classmethod
-    def of(cls, space: ModalitySpace, budget_cents: int, *, people_matter: bool) -> Menu:
-        """Return the options worth trying: every number of repeats, and a spread of people where more of them help."""
-        people: list[int | None] = [None]
-        if (space.shared or people_matter) and space.limits.new_subjects:
-            low, high = space.people
-            one = np.ones(1, dtype=np.int64)
-            payable = [
-                s
-                for s in np.unique(np.geomspace(low, max(low, min(high, 4096)), 9).round().astype(int)).tolist()
-                if int(space.cents(one, one * s, one)[0]) <= budget_cents
-            ]
-            people = [*payable] if space.shared and payable else [None, *payable]
-        return cls(space, tuple(Option(int(r), s) for s in people for r in space.repeats))
-
-    def buy(
-        self, money: Int[np.ndarray, " design"], choice: Int[np.ndarray, " design"]
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the most stimuli that ``money`` cents buy under each chosen option, the people, and the repeats."""
-        space, (low, high) = self.space, self.space.people
-        repeats = np.array([o.repeats for o in self.options], dtype=np.int64)[choice]
-        lows = np.array([low if o.people is None else o.people for o in self.options], dtype=np.int64)[choice]
-        highs = np.array([high if o.people is None else o.people for o in self.options], dtype=np.int64)[choice]
-        most = space.most_stimuli(lows if space.shared else highs, repeats)
-        stimuli = space.affordable(money, (lows, highs), repeats, most)
-        people = np.maximum(lows, space.people_needed(stimuli, repeats))
-        most = np.minimum(stimuli, space.most_stimuli(people, repeats))
-        stimuli = space.affordable(money, (people, people), repeats, most)
-        return np.where(space.valid(stimuli, people, repeats), stimuli, 0), people, repeats
-
-
 @dataclass
-class Pool:
+class DesignPool:
     """Feasible designs that were evaluated on the same draws, each of them once."""
 
     designs: list[Designs] = field(default_factory=list)
@@ -94,7 +48,7 @@ class Pool:
         self.designs.append(designs)
         self.values.append(values)
         self.utilities.append(utilities)
-        self.scores.update(zip(names, (utilities + _TIE * values.mean(axis=1)).tolist(), strict=True))
+        self.scores.update(zip(names, (utilities + TIE * values.mean(axis=1)).tolist(), strict=True))
 
     def stacked(self) -> tuple[Designs, Float[np.ndarray, "design draw"], Float[np.ndarray, " design"]]:
         """Return all of it, in the order of the designs' numbers."""
@@ -109,7 +63,7 @@ class Search:
 
     problem: Problem
     evaluator: Evaluator
-    pool: Pool = field(default_factory=Pool)
+    pool: DesignPool = field(default_factory=DesignPool)
 
     def __post_init__(self) -> None:
         budget = self.problem.budget_cents
@@ -195,7 +149,7 @@ class Search:
             values = self.evaluator.values(
                 Purchase(labels, np.stack(columns, axis=1), np.maximum(people, 1.0), repeats)
             )
-            return self.evaluator.utility(values) + _TIE * values.mean(axis=1)
+            return self.evaluator.utility(values) + TIE * values.mean(axis=1)
 
         def objective(point: np.ndarray) -> tuple[float, np.ndarray]:
             inside = np.clip(point, 0.0, 1.0)

@@ -1,7 +1,7 @@
 """The entry: from a problem and a surface to the plan, its certificate and its surroundings.
 
-In: ``Problem``, ``Surface``, ``AllocationOptions``. Out: ``AllocationResult``. What can go wrong: ``Infeasible`` if
-nothing fits, ``BadInput`` if the surface and the problem name other modalities.
+In: ``Problem``, ``Surface``, ``AllocationOptions``. Out: ``AllocationResult``. ``Infeasible`` if nothing fits, ``BadInput`` if
+the surface and the problem name other modalities.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from brainworth.design.allocation.bnb.boxes import root
-from brainworth.design.allocation.bnb.certify import BranchAndBound, Certificate, SearchLimits, relative_gap
+from brainworth.design.allocation.bnb.certify import BranchAndBound, Proof, SearchLimits, relative_gap
 from brainworth.design.allocation.bnb.incumbent import Incumbent
 from brainworth.design.allocation.cheapest import cheapest_plan
 from brainworth.design.allocation.describe import assumptions, cost_spread, plans
@@ -22,7 +22,7 @@ from brainworth.design.allocation.frontier import frontier, marginal_value, shar
 from brainworth.design.allocation.problem import Designs, Problem
 from brainworth.design.allocation.regret import alternatives, near_optimal, per_draw, rival, task_only
 from brainworth.design.allocation.relaxation import extremes
-from brainworth.design.allocation.result import AllocationResult, FrontierPoint
+from brainworth.design.allocation.result import AllocationResult, FrontierPurchase
 from brainworth.design.allocation.search import Search
 from brainworth.design.common.errors import BadInput, Infeasible
 from brainworth.design.performance.purchase import Surface
@@ -72,7 +72,7 @@ class Optimum:
     problem: Problem
     """With a budget, found if none was given."""
     design: Designs
-    certificate: Certificate
+    certificate: Proof
     search: Search
     full: Evaluator
 
@@ -180,7 +180,7 @@ def describe(best: Optimum, options: AllocationOptions, watch: Stopwatch) -> All
     curve = share_curve(search, full, (shares, choice), options.share_points)
     search.scan(shares, choice)
     watch.lap("surroundings")
-    own = FrontierPoint(problem.budget_cents * problem.cent, plan, rules["task_only"].plan)
+    own = FrontierPurchase(problem.budget_cents * problem.cent, plan, rules["task_only"].plan)
     points = frontier(search, full, options.frontier_factors, own) if options.frontier_factors else []
     slope = marginal_value(search, shares, choice)
     watch.lap("frontier")

@@ -1,7 +1,7 @@
 """The application: all commands in one place, and ``main``, which turns failures into a paragraph and an exit code.
 
-In: arguments of the process. Out: the exit code. What can go wrong: every failure with an explanation is a
-``BrainworthError``; anything else is a bug, told in one paragraph that asks for ``--debug``.
+In: arguments of the process. Out: the exit code. Every failure with an explanation is a ``BrainworthError``; anything else is a
+bug, told in one paragraph that asks for ``--debug``.
 """
 
 from __future__ import annotations

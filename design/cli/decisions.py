@@ -1,7 +1,6 @@
 """Commands about the decision: ``compare`` (the modalities side by side) and ``sensitivity`` (what would change it).
 
-In: a study. Out: tables on the terminal, JSON, a plan folder with its report. What can go wrong: what planning can;
-``app.main`` turns failures into exit codes.
+In: a study. Out: tables on the terminal, JSON, a plan folder with its report. ``app.main`` turns failures into exit codes.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from brainworth.design.cli.output import AsJson, Quiet, number, print_json, print_table, show_progress
-from brainworth.design.cli.plan import Force, LeaveOneOut, Out, Scheduler, StudyPath, WorkerCount, check_folder
+from brainworth.design.cli.plan import Force, LeaveOneOut, Out, Scheduler, StudyPath, WorkerCount, opened
 
 if TYPE_CHECKING:
     from brainworth.design.common.records import Number
@@ -36,13 +35,7 @@ def compare(
 
     Example: brainworth compare study.toml --out plan
     """
-    from brainworth.design.api import Study
-    from brainworth.design.common.runtime import use_compilation_cache
-
-    loaded = Study.from_file(study)
-    if out is not None:
-        check_folder(out)
-    use_compilation_cache()
+    loaded = opened(study, out)
     with tempfile.TemporaryDirectory() as temporary:
         found = loaded.compare(out or Path(temporary), force=force, progress=show_progress(quiet=quiet or as_json))
     if as_json:
@@ -67,13 +60,7 @@ def controls(  # noqa: PLR0913  (one parameter per option of the command)
 
     Example: brainworth controls study.toml --out plan
     """
-    from brainworth.design.api import Study
-    from brainworth.design.common.runtime import use_compilation_cache
-
-    loaded = Study.from_file(study)
-    if out is not None:
-        check_folder(out)
-    use_compilation_cache()
+    loaded = opened(study, out)
     from brainworth.design.common.workers import team
 
     with team(workers, scheduler) as people, tempfile.TemporaryDirectory() as temporary:
@@ -108,12 +95,7 @@ def sensitivity(  # noqa: PLR0913  (one parameter per option of the command)
 
     Example: brainworth sensitivity study.toml --out plan
     """
-    from brainworth.design.api import Study
-    from brainworth.design.common.runtime import use_compilation_cache
-
-    loaded = Study.from_file(study)
-    check_folder(out)
-    use_compilation_cache()
+    loaded = opened(study, out)
     from brainworth.design.common.workers import team
 
     with team(workers, scheduler) as people:

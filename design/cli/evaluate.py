@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from brainworth.design.cli.output import AsJson, Quiet, print_json, print_table, show_progress
-from brainworth.design.cli.plan import StudyPath, check_folder
+from brainworth.design.cli.plan import StudyPath, opened
 
 if TYPE_CHECKING:
     from brainworth.design.api import Posterior
@@ -43,7 +43,7 @@ def whole_numbers(text: str, entry: str) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedDesigns:
     """What was asked for: each entry one number, or all numbers of a range."""
 
     labels: list[int] | None
@@ -51,7 +51,7 @@ class Asked:
     """By option (brain, people, sessions, repeats), then by modality."""
 
     @classmethod
-    def of(cls, labels: str | None, given: Mapping[str, list[str] | None]) -> Asked:
+    def of(cls, labels: str | None, given: Mapping[str, list[str] | None]) -> AskedDesigns:
         """Return what the options say; at most one entry may be a range."""
         named: dict[str, dict[str, list[int]]] = {}
         for option, entries in given.items():
@@ -125,15 +125,8 @@ def evaluate(  # noqa: PLR0913  (one parameter per option of the command)
 
     Example: brainworth evaluate study.toml --people EEG=10:40:5 --labels 500
     """
-    from brainworth.design.api import Study
-    from brainworth.design.common.runtime import use_compilation_cache
-
-    asked = Asked.of(labels, {"brain": brain, "people": people, "sessions": sessions, "repeats": repeats})
-    loaded = Study.from_file(study)
-    if out is not None:
-        check_folder(out)
-    use_compilation_cache()
-    found = asked.evaluated(loaded.fit(progress=show_progress(quiet=quiet or as_json), out=out))
+    asked = AskedDesigns.of(labels, {"brain": brain, "people": people, "sessions": sessions, "repeats": repeats})
+    found = asked.evaluated(opened(study, out).fit(progress=show_progress(quiet=quiet or as_json), out=out))
     if as_json:
         one, *more = [evaluation.to_json() for evaluation in found]
         print_json({"schema": "brainworth.evaluations/1", "designs": [one, *more]} if more else one)

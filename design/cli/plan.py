@@ -1,7 +1,6 @@
 """``plan``, ``demo``, ``simulate``, ``report``: from a study file to a finished folder.
 
-In: paths. Out: files, and the verdict on the terminal or the plan as JSON. What can go wrong: everything below raises
-failures that ``app.main`` turns into exit codes.
+In: paths. Out: files, and the verdict on the terminal or the plan as JSON. ``app.main`` turns failures into exit codes.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from brainworth.design.cli.predict import counts
 from brainworth.design.common.records import plain
 
 if TYPE_CHECKING:
+    from brainworth.design.api import Study
     from brainworth.design.decision.records.plan import Plan
 
 
@@ -94,18 +94,25 @@ def plan(  # noqa: PLR0913  (one parameter per option of the command)
 
     Example: brainworth plan study.toml --out plan
     """
-    from brainworth.design.api import Study
-    from brainworth.design.common.runtime import use_compilation_cache
-
-    loaded = Study.from_file(study)
-    check_folder(out)
-    use_compilation_cache()
+    loaded = opened(study, out)
     from brainworth.design.common.workers import team
 
     with team(workers, scheduler) as people:
         visible = show_progress(quiet=quiet or as_json)
         finished = loaded.plan(out, rounds=rounds, rehearsals=rehearsals, force=force, progress=visible, workers=people)
     show_plan(finished, out, quiet=quiet, as_json=as_json)
+
+
+def opened(study: Path, out: Path | None = None) -> Study:
+    """Return a study that is computed with; ``BadInput`` before anything is, if results cannot be written to the folder."""
+    from brainworth.design.api import Study
+    from brainworth.design.common.runtime import use_compilation_cache
+
+    loaded = Study.from_file(study)
+    if out is not None:
+        check_folder(out)
+    use_compilation_cache()
+    return loaded
 
 
 def check_folder(out: Path) -> None:
@@ -201,11 +208,7 @@ def backtest(
 
     Example: brainworth backtest study.toml --splits 5 --workers 4
     """
-    from brainworth.design.api import Study
-    from brainworth.design.common.runtime import use_compilation_cache
-
-    loaded = Study.from_file(study)
-    use_compilation_cache()
+    loaded = opened(study)
     from brainworth.design.common.workers import team
 
     with team(workers, scheduler) as people:

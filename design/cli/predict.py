@@ -1,7 +1,7 @@
 """The command ``predict``.
 
 In: a system file and numbers of samples. Out: a table or JSON; a warning on stderr for every respect in which the question lies
-outside of the range where the formula was found accurate. What can go wrong: bad input, exit code 2.
+outside of the range where the formula was found accurate.
 """
 
 from __future__ import annotations

@@ -80,9 +80,9 @@ def stimuli(  # noqa: PLR0913  (one parameter per option of the command)
     from brainworth.design.common.messages import problem
     from brainworth.design.common.runtime import use_compilation_cache
     from brainworth.design.pilot.candidates import Candidates
-    from brainworth.design.pilot.study import Study
+    from brainworth.design.pilot.study import StudyData
 
-    loaded = Study.from_file(study)
+    loaded = StudyData.from_file(study)
     if not loaded.has_pilot:
         raise problem(
             study,

@@ -1,6 +1,6 @@
 """Commands about study files: ``init``, ``check``, ``schema``.
 
-In: paths. Out: an example study, a table of what was read, the JSON Schema. What can go wrong: bad input, exit code 2.
+In: paths. Out: an example study, a table of what was read, the JSON Schema.
 """
 
 from __future__ import annotations

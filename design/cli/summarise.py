@@ -1,7 +1,6 @@
 """``summarise``: what the posterior needs of recordings that may not leave their site.
 
-In: a study file, the summaries of other sites. Out: a file, and on the terminal what it reveals. What can go wrong: bad input, exit
-code 2.
+In: a study file, the summaries of other sites. Out: a file, and on the terminal what it reveals.
 """
 
 from __future__ import annotations

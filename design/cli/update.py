@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from brainworth.design.cli.output import AsJson, Quiet, print_json, print_table, show_progress
-from brainworth.design.cli.plan import Force, Rehearsals, Scheduler, WorkerCount, check_folder
+from brainworth.design.cli.plan import Force, Rehearsals, Scheduler, WorkerCount, opened
 
 
 def update(  # noqa: PLR0913  (one parameter per option of the command)
@@ -60,12 +60,9 @@ def update(  # noqa: PLR0913  (one parameter per option of the command)
     Example: brainworth update plan --with so_far/study.toml --out next
     """
     from brainworth.design.api import Study
-    from brainworth.design.common.runtime import use_compilation_cache
 
-    loaded = Study.from_file(study)
+    loaded = opened(study, out)
     earlier = None if before is None else Study.from_file(before)
-    check_folder(out)
-    use_compilation_cache()
     from brainworth.design.common.workers import team
 
     with team(workers, scheduler) as people:

@@ -58,7 +58,7 @@ class More(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
-class Limits:
+class CheckLimits:
     """Where a check warns, and where it refuses; infinite where it only warns."""
 
     warn: float

@@ -1,7 +1,7 @@
 """Kinds of values in study and system files: text, names, paths, counts, intervals.
 
-In: a value as TOML gives it. Out: pydantic field types and ``Section``, the base of every table. What can go wrong: a
-value of the wrong kind or out of range; the message says what it must be.
+In: a value as TOML gives it. Out: pydantic field types and ``Section``, the base of every table. Errors: a value of the wrong
+kind or out of range; the message says what it must be.
 """
 
 from __future__ import annotations

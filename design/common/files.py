@@ -1,7 +1,7 @@
 """Writing files so that an interrupted run leaves either the old file or the new one, never half of it.
 
-In: a path and its full content. Out: the file on disk. What can go wrong: a directory that cannot be written, which
-is reported as `BadInput` with the path and the system's reason.
+In: a path and its full content. Out: the file on disk. A directory that cannot be written is a `BadInput` with the path and the
+system's reason.
 """
 
 from __future__ import annotations
@@ -48,25 +48,7 @@ def write_atomic(path: Path, content: bytes) -> Path:
 
 
 def stream_atomic(path: Path, write: Callable[[BinaryIO], object]) -> Path:
-    """Write a file that is too large to be held in memory, as ``write_atomic`` does.
-
-    Parameters
-    ----------
-    path
-        The file to write; its folder is created when missing.
-    write
-        Writes the whole content to an open stream.
-
-    Returns
-    -------
-    Path
-        The path written.
-
-    Raises
-    ------
-    BadInput
-        If the folder cannot be created or written.
-    """
+    """Write a file that is too large to be held in memory, as ``write_atomic`` does; ``write`` gets the open stream."""
     temporary = path.with_name(f".{path.name}.{HERE}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -168,3 +168,9 @@ def explain(error: ValidationError, model: type[BaseModel], file: object, data: 
     others = len({e["loc"] for e in errors}) - 1
     more = f" ({others} more problem{'s' if others > 1 else ''} in this file.)" if others else ""
     return problem(file, field_name(first["loc"], data), wrong, right + more)
+
+
+def require_whole(name: str, value: object, least: int, most: int) -> None:
+    """Raise ``BadInput`` unless a value is a whole number within limits."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise problem(name, "", f"got {quoted(value)}", f"Give a whole number from {least:,} to {most:,}.")

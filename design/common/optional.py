@@ -1,7 +1,6 @@
 """Optional libraries, imported where they are used.
 
-In: the name of a library and the extra that brings it. Out: the module. What can go wrong: it is not installed, a
-``BadInput`` that names the extra.
+In: the name of a library and the extra that brings it. Out: the module. If it is not installed, a ``BadInput`` names the extra.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Traced programs on disk, beside the compiled code that JAX keeps.
 
-In: names that are hashes, bytes. Out: the same bytes, or nothing: a file that is not whole is no file. Safe to delete at any time,
-and when several processes write. What can go wrong: a folder that cannot be written or read; then nothing is kept.
+In: names that are hashes, bytes. Out: the same bytes, or nothing: a file that is not whole is no file. Safe to delete at any
+time, and when several processes write. If the folder cannot be written or read, nothing is kept.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """How this process computes: caches of traced programs and compiled code between runs, and a limit on how much it holds.
 
-In: nothing. Out: JAX configured once, by the command line before it computes anything; a library never changes its
-host's configuration, so Python users decide for themselves. Compiled programs take a few memory mappings each, of which Linux
-allows a process 65,530 by default; a process beyond them dies. Long ones (hundreds of plans of different shapes in one session)
-let go of their programs in time. No module names a device: where JAX finds a GPU, sampling and
-forecasts run there, in double precision (never tried; statistics of recordings stay on the processor). What can go wrong: a
-cache folder that cannot be written; then nothing is cached.
+In: nothing. Out: JAX configured once, by the command line before it computes anything; a library never changes its host's
+configuration, so Python users decide for themselves. Compiled programs take a few memory mappings each, of which Linux allows a
+process 65,530 by default; a process beyond them dies. Long ones (hundreds of plans of different shapes in one session) let go of
+their programs in time. No module names a device: where JAX finds a GPU, sampling and forecasts run there, in double precision
+(never tried; statistics of recordings stay on the processor). If the cache folder cannot be written, nothing is cached.
 """
 
 from __future__ import annotations

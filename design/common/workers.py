@@ -2,9 +2,9 @@
 
 In: an importable function, its tasks (each with a seed of its own), and who works. Out: the results in the order of the tasks,
 the same bit for bit however many workers there are: a task sees only its arguments, and linear algebra uses one thread
-everywhere. What can go wrong: no scheduler at the address, a wrong profile, the extra ``cluster`` missing (``BadInput``); a task
-that ends its worker again and again (``WorkersLost``); whatever the function raises. A worker that is killed is replaced, and
-its task runs again. Client and workers exchange pickles: give only addresses of clusters of your own.
+everywhere. Errors: no scheduler at the address, a wrong profile, the extra ``cluster`` missing (``BadInput``); a task that ends
+its worker again and again (``WorkersLost``); whatever the function raises. A worker that is killed is replaced, and its task runs
+again. Client and workers exchange pickles: give only addresses of clusters of your own.
 """
 
 from __future__ import annotations

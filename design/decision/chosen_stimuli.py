@@ -7,7 +7,7 @@ import numpy as np
 from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records.plan import ChosenStimuli
 from brainworth.design.posterior.chosen_labels import ChosenLabels
-from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.models.learner.label_worth import WorthCurve
 
 _CLEAR = 0.02
@@ -16,7 +16,7 @@ _SHORT = 0.05
 """Share of draws without enough random stimuli from which on a number is called a least one."""
 
 
-def chosen_record(posterior: Posterior, n_task: int) -> ChosenStimuli | None:
+def chosen_record(posterior: PosteriorDraws, n_task: int) -> ChosenStimuli | None:
     """Return what choosing so many stimuli is worth; none if no label is bought or labels are for random stimuli."""
     found = posterior.chosen_labels
     if found is None or n_task < 1:
@@ -58,7 +58,7 @@ def _sentence(found: ChosenLabels, n_task: int, saved: Summary) -> str:
     )
 
 
-def assumption(posterior: Posterior) -> str:
+def assumption(posterior: PosteriorDraws) -> str:
     """Return what a plan assumes of chosen stimuli; nothing if labels are for random ones."""
     found = posterior.chosen_labels
     if found is None:

@@ -1,8 +1,7 @@
 """What each modality buys for the same money, alone and together, on the same axes.
 
-In: a posterior. Out: ``Comparison``: one record per modality, one for all together, and the budgets at which the order
-changes. What can go wrong: what planning can (nothing fits the budget: ``Infeasible``); a modality that cannot be bought
-within the budget is reported with no gain.
+In: a posterior. Out: ``Comparison``: one record per modality, one for all together, and the budgets at which the order changes.
+``Infeasible`` if nothing fits the budget. A modality that cannot be bought within the budget is reported with no gain.
 
 Each modality alone means: labels and that modality are bought, the others are not; recordings of the pilot are used in
 all cases. Plans are found by search, without the certificate of a full plan.
@@ -22,8 +21,8 @@ from jaxtyping import Float
 from brainworth.design.allocation import AllocationOptions, Problem, allocate
 from brainworth.design.allocation.feasibility import require_feasible
 from brainworth.design.allocation.from_config import problem_of_study
-from brainworth.design.allocation.restricted import PartSurface, Restricted, as_whole, restricted
-from brainworth.design.allocation.result import Plan as Purchased
+from brainworth.design.allocation.restricted import PartSurface, Restricted, as_whole
+from brainworth.design.allocation.result import Purchased
 from brainworth.design.common.checks import overall
 from brainworth.design.common.errors import HealthRefusal
 from brainworth.design.common.records import with_fields
@@ -33,8 +32,9 @@ from brainworth.design.decision.health import pilot_checks
 from brainworth.design.decision.records.comparison import BestPurchase, BudgetUtilities, Comparison, Robustness, Trial
 from brainworth.design.decision.records.details import BudgetPoint, LabelsOnly, OrderChange
 from brainworth.design.decision.sensitivity.store import merge_details, saved_plan
-from brainworth.design.pilot.study import Study
-from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.design.pilot.study import StudyData
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 
 SHIFT = 2.0
 """Variance factor along brain-insensitive directions under which robustness is stated."""
@@ -48,7 +48,7 @@ ORDER = 0.001
 
 
 def compare(
-    posterior: Posterior, progress: Callable[[str], None] | None = None, problem: Problem | None = None
+    posterior: PosteriorDraws, progress: Callable[[str], None] | None = None, problem: Problem | None = None
 ) -> Comparison:
     """Return what each modality buys per unit of money, alone and together; at the study's budget, or that of a problem.
 
@@ -69,7 +69,7 @@ def compare(
     for name, kept in [*parts.items(), *([("together", everything)] if len(names) > 1 else [])]:
         if progress is not None:
             progress(name)
-        part = Restricted(restricted(problem, kept), PartSurface(surface, kept), [])
+        part = Restricted.of(problem, surface, kept)
         alone_at = {
             f: [as_whole(problem, found[n][f][0]) for n in parts] if name == "together" else [] for f in FACTORS
         }
@@ -118,7 +118,7 @@ def _curves(budget: float, found: dict[str, dict[float, tuple[Purchased, Purchas
     }
 
 
-def _entry(posterior: Posterior, part: Restricted, best: Purchased, alone: Purchased) -> BestPurchase:
+def _entry(posterior: PosteriorDraws, part: Restricted, best: Purchased, alone: Purchased) -> BestPurchase:
     """Return the record of one restricted plan."""
     budget = part.problem.budget_cents * float(part.problem.cent)
     shown = best if best.allocation.holds_brain_data else part.example()
@@ -155,7 +155,7 @@ def _robustness(part: Restricted, best: Purchased, alone: Purchased) -> Robustne
     return Robustness(explainable_r2=spread(values[0]), labels_only=spread(values[1]), gain=spread(left[1] / left[0]))
 
 
-def _exchange(posterior: Posterior, part: Restricted, shown: Purchased) -> tuple[Summary, Summary]:
+def _exchange(posterior: PosteriorDraws, part: Restricted, shown: Purchased) -> tuple[Summary, Summary]:
     """Return labels that one sample replaces on average at the plan, and the price above which no purchase pays.
 
     Without a purchase to look at, a trial one of as many samples as the plan has labels.
@@ -191,7 +191,7 @@ def order_changes(
 
 
 def compare_study(
-    study: Study, folder: Path, *, force: bool = False, progress: Callable[[str], None] | None = None
+    study: StudyData, folder: Path, *, force: bool = False, progress: Callable[[str], None] | None = None
 ) -> Comparison:
     """Fit a study, or reuse the posterior in a folder, and compare its modalities; a plan there gets the comparison.
 

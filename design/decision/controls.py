@@ -2,8 +2,8 @@
 
 In: a study with a pilot, or its posterior. Out: ``Controls``: R² on held-out labels of a learner that was trained with the
 recordings and of others with a control in their place, paired label by label; and, from a posterior, what the fit makes of
-shuffled recordings. What can go wrong: a study without recordings or too small to be divided (``BadInput``). Recordings that do not
-fit into memory have no surrogate; the arm is left out.
+shuffled recordings. Errors: a study without recordings or too small to be divided (``BadInput``). Recordings that do not fit into
+memory have no surrogate; the arm is left out.
 """
 
 from __future__ import annotations
@@ -21,17 +21,11 @@ from brainworth.design.common.summaries import Summary, spread
 from brainworth.design.common.workers import Team, ThisProcess, count_in_words
 from brainworth.design.decision.records.controls import Arm, Controlled, Controls
 from brainworth.design.decision.sensitivity.store import merge_details, saved_plan
-from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.study import StudyData
 from brainworth.design.pilot.summaries.limits import require_recordings
-from brainworth.design.posterior.fit import Posterior, fit_for_forecast, fit_study
-from brainworth.models.learner.controlled import (
-    CONTROLS,
-    RECORDINGS,
-    Errors,
-    controlled_errors,
-    mean_errors,
-    paired_r2,
-)
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_for_forecast, fit_study
+from brainworth.models.learner.controlled import CONTROLS, RECORDINGS, Errors, controlled_errors, mean_errors, paired_r2
 from brainworth.models.pilot.controls import shuffled
 
 MINIMUM = 40
@@ -44,7 +38,7 @@ FEWEST_LATENTS = 0.5
 
 
 def controls(
-    study: Study,
+    study: StudyData,
     *,
     splits: int = 3,
     progress: Callable[[str], None] | None = None,
@@ -54,7 +48,7 @@ def controls(
 
     Parameters
     ----------
-    study : Study
+    study : StudyData
         A study with a pilot.
     splits : int
         Random divisions into folds; every control is drawn anew in each.
@@ -99,7 +93,7 @@ def level(groups: int) -> float:
     return float(student.ppf(0.95, groups - 1))
 
 
-def _errors(study: Study, modality: str, seed: list[int]) -> Errors:
+def _errors(study: StudyData, modality: str, seed: list[int]) -> Errors:
     return controlled_errors(study.pilot, modality, int(np.random.default_rng(seed).integers(2**31)))
 
 
@@ -136,7 +130,7 @@ def said(name: str, arms: list[Arm], latents: float, *, exceeds: bool) -> str:
     return f"{name} cannot be told from a control ({best.name}): {amount}."
 
 
-def with_alignment(found: Controls, posterior: Posterior) -> Controls:
+def with_alignment(found: Controls, posterior: PosteriorDraws) -> Controls:
     """Return controls with the posterior's alignment beside that of a fit to shuffled recordings."""
     study = posterior.study
     seed = study.config.study.seed
@@ -144,12 +138,12 @@ def with_alignment(found: Controls, posterior: Posterior) -> Controls:
     return found.model_copy(update={"alignment": _alignment(posterior), "shuffled_alignment": _alignment(shuffle)})
 
 
-def _alignment(posterior: Posterior) -> Summary:
+def _alignment(posterior: PosteriorDraws) -> Summary:
     return spread(np.asarray(posterior.draws.system.alignment).sum(axis=-1))
 
 
 def controls_study(
-    study: Study,
+    study: StudyData,
     folder: Path,
     *,
     splits: int = 3,

@@ -12,13 +12,11 @@ import numpy as np
 
 from brainworth.design.allocation.costs import Bill
 from brainworth.design.allocation.describe import plans
-from brainworth.design.allocation.evaluate import Evaluator, thinned
+from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.from_config import problem_of_study
-from brainworth.design.allocation.frontier import best_at
+from brainworth.design.allocation.frontier import BudgetSearch
 from brainworth.design.allocation.problem import Designs, Problem
-from brainworth.design.allocation.regret import task_only
-from brainworth.design.allocation.result import Allocation
-from brainworth.design.allocation.result import Plan as Purchased
+from brainworth.design.allocation.result import NewData, Purchased
 from brainworth.design.common.records import Number, plain, with_fields
 from brainworth.design.common.summaries import interval
 from brainworth.design.decision.purchase_records import (
@@ -31,13 +29,11 @@ from brainworth.design.decision.records.plan import Performance
 from brainworth.design.decision.verdict import Gain
 from brainworth.design.decision.wish import Wish, broken, wished
 from brainworth.design.performance.surface import PosteriorSurface
-from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.models.forecast.label_variance import LabelVariance
 
-_DRAWS = 128
 
-
-class Reached(Performance):
+class DesignForecast(Performance):
     """What one study reads off, and what such studies read off on average."""
 
     probability_of_target: Number = None
@@ -48,20 +44,20 @@ class Reached(Performance):
 class Evaluation:
     """What a design of one's own is worth."""
 
-    allocation: Allocation
+    allocation: NewData
     bill: Bill
     currency: str
     broken: tuple[str, ...]
     """Limits that the design breaks, each with its number and the limit's."""
-    performance: Reached
-    today: Reached
+    performance: DesignForecast
+    today: DesignForecast
     """With the pilot and nothing bought."""
-    labels_alone: Allocation
+    labels_alone: NewData
     labels_alone_bill: Bill
-    labels_alone_performance: Reached
+    labels_alone_performance: DesignForecast
     """Labels alone, for the same money."""
-    best: Allocation
-    best_performance: Reached
+    best: NewData
+    best_performance: DesignForecast
     """The best plan found for the same money, within the study's limits."""
     gain: Gain
     """Of the design over labels alone for the same money."""
@@ -124,7 +120,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Believed:
+class EvaluationBasis:
     """What an evaluation needs of a posterior."""
 
     problem: Problem
@@ -133,10 +129,10 @@ class Believed:
     worthwhile: float
 
 
-def believed(posterior: Posterior) -> Believed:
+def believed(posterior: PosteriorDraws) -> EvaluationBasis:
     """Return what an evaluation needs of a posterior: its study's prices, limits and objective, and its surface."""
     config = posterior.study.config
-    return Believed(
+    return EvaluationBasis(
         problem=problem_of_study(posterior),
         surface=posterior.surface(),
         label_variance=posterior.label_variance,
@@ -144,12 +140,12 @@ def believed(posterior: Posterior) -> Believed:
     )
 
 
-def evaluate(known: Believed, wish: Wish) -> Evaluation:
+def evaluate(known: EvaluationBasis, wish: Wish) -> Evaluation:
     """Return what a design of one's own is worth.
 
     Parameters
     ----------
-    known : Believed
+    known : EvaluationBasis
         The study's prices, limits and objective, and the posterior's surface.
     wish : Wish
         The design.
@@ -162,12 +158,11 @@ def evaluate(known: Believed, wish: Wish) -> Evaluation:
     problem = known.problem
     design = wished(problem, wish)
     cents = int(problem.cents(design)[0])
-    there = problem.with_budget_cents(cents)
-    full = Evaluator(known.surface, problem.utility)
     no_labels, none = np.zeros_like(design.n_task), np.zeros_like(design.stimuli)
     nothing = Designs(no_labels, none, none, design.repeats)
-    rows = Designs.concatenate([design, nothing, task_only(there), _best(there, known.surface, design)])
-    own, today, alone, best = plans(problem, full, rows)
+    own, today = plans(problem, Evaluator(known.surface, problem.utility), Designs.concatenate([design, nothing]))
+    found = BudgetSearch.of(problem, known.surface).best(cents, [design])
+    best, alone = found.plan or own, found.task_only
     return Evaluation(
         allocation=own.allocation,
         bill=own.bill,
@@ -186,9 +181,9 @@ def evaluate(known: Believed, wish: Wish) -> Evaluation:
     )
 
 
-def forecast(known: Believed, plan: Purchased) -> Reached:
+def forecast(known: EvaluationBasis, plan: Purchased) -> DesignForecast:
     """Return the forecast of one purchase."""
-    found = Reached(
+    found = DesignForecast(
         **dict(single_studies_record(plan.outcomes, known.label_variance)),
         expected=expected_record(plan.expected, known.label_variance),
     )
@@ -198,18 +193,7 @@ def forecast(known: Believed, plan: Purchased) -> Reached:
     )
 
 
-def _best(problem: Problem, surface: PosteriorSurface, own: Designs) -> Designs:
-    """Return the best of the plans found for the money, labels alone and, if it is allowed, the design itself."""
-    thin = Evaluator(surface, problem.utility, thinned(surface.n_draws, _DRAWS))
-    found = best_at(problem, thin, [])
-    others = [d for d in (own, task_only(problem)) if bool(problem.feasible(d)[0])]
-    designs = Designs.concatenate([*([] if found is None else [found]), *others]) if found or others else own
-    full = Evaluator(surface, problem.utility)
-    best = int(np.argmax(full.utilities(problem.purchase(designs))))
-    return designs.take(slice(best, best + 1))
-
-
-def describe(bought: Allocation) -> str:
+def describe(bought: NewData) -> str:
     """Return a purchase in words: people, sessions, samples, labels."""
     parts = [
         f"{row.subjects} {name} {'person' if row.subjects == 1 else 'people'} in {row.sessions:,} "

@@ -11,13 +11,13 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from brainworth.design.allocation import Allocation, AllocationResult
+from brainworth.design.allocation import AllocationResult, NewData
 from brainworth.design.common.summaries import spread
 from brainworth.design.decision.records.details import ExchangePoint
 from brainworth.design.decision.records.plan import Exchange
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.performance.surface import PosteriorSurface
-from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.study_file.config import StudyConfig
 from brainworth.models.forecast.exchange import Orders, Risk, marginal_rates, replaced_labels
 
@@ -33,7 +33,7 @@ class ExchangeRates:
     curves: dict[str, list[ExchangePoint]]
 
 
-def purchase_of(allocation: Allocation) -> Purchase:
+def purchase_of(allocation: NewData) -> Purchase:
     """Return an allocation as the surface wants it."""
     bought = list(allocation.modalities.values())
     return Purchase(
@@ -89,7 +89,7 @@ def label_price(config: StudyConfig) -> float:
     return config.task.cost_per_label.high * config.task.raters * rise
 
 
-def exchange_rates(posterior: Posterior, result: AllocationResult) -> ExchangeRates:
+def exchange_rates(posterior: PosteriorDraws, result: AllocationResult) -> ExchangeRates:
     """Return labels per recorded brain sample at the plan, and the price at which a sample is worth its money.
 
     ``average``: labels that all bought samples of a modality replace, per sample (per sample of a trial purchase of the

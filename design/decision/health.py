@@ -13,12 +13,12 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 
-from brainworth.design.common.checks import Check, Expected, Limits
+from brainworth.design.common.checks import Check, CheckLimits, Expected
 from brainworth.design.pilot.checks import data_checks
 from brainworth.design.pilot.study import PriorsOnly
 from brainworth.design.posterior.assumption_checks import assumption_checks
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.encoding_check import encoding_checks, representation_checks
-from brainworth.design.posterior.fit import Posterior
 from brainworth.design.posterior.literature import study_priors
 from brainworth.models.forecast.predictive import predictive
 from brainworth.models.pilot.likeness import precision_of_mean
@@ -40,7 +40,7 @@ NO_PILOT = Check(
 )
 
 
-def pilot_checks(posterior: Posterior) -> list[Check]:
+def pilot_checks(posterior: PosteriorDraws) -> list[Check]:
     """Return every check that needs no plan."""
     if not posterior.study.has_pilot:
         return [NO_PILOT] if isinstance(posterior.study.material, PriorsOnly) else []
@@ -58,11 +58,11 @@ def pilot_checks(posterior: Posterior) -> list[Check]:
     ]
 
 
-def _sampler(posterior: Posterior) -> Iterator[Check]:
+def _sampler(posterior: PosteriorDraws) -> Iterator[Check]:
     found = posterior.notes.sampler
     if found is None:
         return
-    limits = Limits(1.01, 1.05)
+    limits = CheckLimits(1.01, 1.05)
     yield limits.at_most(
         "convergence",
         found.rhat,
@@ -70,7 +70,7 @@ def _sampler(posterior: Posterior) -> Iterator[Check]:
         f"The chains agree with each other: worst R-hat {found.rhat:.3f}; above 1.01 they would need longer runs.",
     )
     for name, value in (("bulk", found.ess_bulk), ("tail", found.ess_tail)):
-        limits = Limits(400, 100)
+        limits = CheckLimits(400, 100)
         yield limits.at_least(
             f"effective sample size ({name})",
             value,
@@ -79,7 +79,7 @@ def _sampler(posterior: Posterior) -> Iterator[Check]:
             "below 400 its 5 % and 95 % limits are imprecise.",
             kind="count",
         )
-    limits, value = Limits(0.005, 0.05), found.divergences
+    limits, value = CheckLimits(0.005, 0.05), found.divergences
     yield limits.at_most(
         "divergences",
         value,
@@ -87,7 +87,7 @@ def _sampler(posterior: Posterior) -> Iterator[Check]:
         f"{value:.2%} of the sampler's steps diverged; many would mean regions of the posterior that it cannot reach.",
         kind="share",
     )
-    limits, value = Limits(0.3), found.bfmi
+    limits, value = CheckLimits(0.3), found.bfmi
     yield limits.at_least(
         "energy",
         value,
@@ -96,7 +96,7 @@ def _sampler(posterior: Posterior) -> Iterator[Check]:
     )
 
 
-def _pilot(posterior: Posterior) -> Iterator[Check]:
+def _pilot(posterior: PosteriorDraws) -> Iterator[Check]:
     notes = posterior.notes
     if not notes.encoder_converged or not notes.folds_converged:
         yield Check(
@@ -109,7 +109,7 @@ def _pilot(posterior: Posterior) -> Iterator[Check]:
     for name, people in notes.people.items():
         if people > 1:
             share = notes.leverage.get(name, 0.0) / people
-            yield Limits(max(0.5, 2.0 / people)).at_most(
+            yield CheckLimits(max(0.5, 2.0 / people)).at_most(
                 f"leverage of one person ({name})",
                 share,
                 "of the signal",
@@ -118,11 +118,11 @@ def _pilot(posterior: Posterior) -> Iterator[Check]:
             )
 
 
-def _likeness(posterior: Posterior) -> Iterator[Check]:
+def _likeness(posterior: PosteriorDraws) -> Iterator[Check]:
     """Say what presentations of one stimulus have in common beyond its features, where any stimulus was shown twice."""
     for name, (share, error) in posterior.notes.likeness.items():
         ten = float(precision_of_mean(np.array(10.0), share))
-        yield Limits(0.3).at_most(
+        yield CheckLimits(0.3).at_most(
             f"same stimulus ({name})",
             share,
             "of the noise",
@@ -133,7 +133,7 @@ def _likeness(posterior: Posterior) -> Iterator[Check]:
         )
 
 
-def _conflict(posterior: Posterior) -> Iterator[Check]:
+def _conflict(posterior: PosteriorDraws) -> Iterator[Check]:
     priors, _ = study_priors(posterior.study.config)
     snr = np.log(np.asarray(posterior.draws.system.snr)).max(axis=2)
     samples, middle, scale = (np.asarray(v) for v in (posterior.pilot.samples, priors.log_snr, priors.log_snr_scale))
@@ -141,7 +141,7 @@ def _conflict(posterior: Posterior) -> Iterator[Check]:
         if samples[m] == 0:
             continue
         score = abs(float(snr[:, m].mean() - middle[m])) / float(scale[m])
-        yield Limits(3.0).at_most(
+        yield CheckLimits(3.0).at_most(
             f"prior and data ({name})",
             score,
             "standard deviations",
@@ -149,7 +149,7 @@ def _conflict(posterior: Posterior) -> Iterator[Check]:
         )
 
 
-def _encoding(posterior: Posterior) -> Iterator[Check]:
+def _encoding(posterior: PosteriorDraws) -> Iterator[Check]:
     """Posterior predictive check of encoding accuracy, and the noise ceiling, for the strongest latent."""
     draws, kept = posterior.draws, jnp.asarray(posterior.notes.fold_efficiency)
     expected = predictive(draws.system, draws.people, posterior.pilot, kept)
@@ -165,7 +165,7 @@ def _encoding(posterior: Posterior) -> Iterator[Check]:
         outside = max(low - slack - seen[0], seen[0] - high - slack, 0.0)
         yield Check(
             name=f"encoding accuracy ({name})",
-            status=Limits(0.0, 0.5).judge(outside),
+            status=CheckLimits(0.0, 0.5).judge(outside),
             value=seen[0],
             threshold=float(low if seen[0] < low else high),
             side="expected at least" if seen[0] < low else "expected at most",
@@ -180,7 +180,7 @@ def _encoding(posterior: Posterior) -> Iterator[Check]:
         top = float(np.quantile(ceiling[:, m, 0], 0.95))
         yield Check(
             name=f"noise ceiling ({name})",
-            status=Limits(1.0).judge((seen[0] - slack) / max(top, 1e-9)),
+            status=CheckLimits(1.0).judge((seen[0] - slack) / max(top, 1e-9)),
             value=seen[0],
             threshold=top,
             side="at most",
@@ -192,7 +192,7 @@ def _encoding(posterior: Posterior) -> Iterator[Check]:
         )
 
 
-def _learning_curve(posterior: Posterior) -> Iterator[Check]:
+def _learning_curve(posterior: PosteriorDraws) -> Iterator[Check]:
     """Backtest within the pilot: what the model says of parts of the pilot against what the learner reached with them.
 
     A forecast that is too high by more than ``MISSED`` standard errors is warned of, by more than twice as many refused; and if
@@ -214,7 +214,7 @@ def _falls_short(check: Check) -> bool:
     return check.observed is not None and check.forecast is not None and check.observed < check.forecast.mean
 
 
-def _points(posterior: Posterior) -> Iterator[Check]:
+def _points(posterior: PosteriorDraws) -> Iterator[Check]:
     draws, kept = posterior.draws, jnp.asarray(posterior.notes.fold_efficiency)
     for point in posterior.notes.learning_curve:
         share, size = point.share, posterior.pilot
@@ -226,7 +226,7 @@ def _points(posterior: Posterior) -> Iterator[Check]:
         forecast = forecast + np.asarray(found.r2_deviation) * rng.standard_normal(forecast.size)
         spread = float(np.hypot(forecast.std(), point.error))
         off = (point.r2 - float(forecast.mean())) / max(spread, 1e-6)
-        limits = Limits(MISSED, 2.0 * MISSED) if off < 0.0 else Limits(MISSED)
+        limits = CheckLimits(MISSED, 2.0 * MISSED) if off < 0.0 else CheckLimits(MISSED)
         low, high = np.quantile(forecast + point.error * rng.standard_normal(forecast.size), [0.05, 0.95])
         yield limits.at_most(
             f"backtest with {share:.0%} of the pilot",
@@ -240,7 +240,7 @@ def _points(posterior: Posterior) -> Iterator[Check]:
         )
 
 
-def plan_checks(posterior: Posterior, n_task: int, samples: dict[str, int]) -> list[Check]:
+def plan_checks(posterior: PosteriorDraws, n_task: int, samples: dict[str, int]) -> list[Check]:
     """Return the checks of a recommended purchase: how far beyond the pilot it extrapolates."""
     if not posterior.study.has_pilot:
         return []
@@ -252,7 +252,7 @@ def plan_checks(posterior: Posterior, n_task: int, samples: dict[str, int]) -> l
             factors[name] = 1.0 + samples[name] / pilot
     worst = max(factors, key=lambda name: factors[name])
     return [
-        Limits(30.0).at_most(
+        CheckLimits(30.0).at_most(
             "extrapolation",
             factors[worst],
             "times the pilot",

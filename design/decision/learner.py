@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from brainworth.design.decision.rehearse import belief_of
-from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.models.learner.plan_learner import PlanLearner
 from brainworth.models.pilot.labels import standardised_labels
 from brainworth.models.pilot.representation import population_variance, representation_of
@@ -18,7 +18,7 @@ DRAWS = 40
 """Posterior draws that the learner averages over."""
 
 
-def plan_learner(posterior: Posterior) -> PlanLearner:
+def plan_learner(posterior: PosteriorDraws) -> PlanLearner:
     """Return the estimator of a plan, unfitted.
 
     A known system gives it its components. A pilot gives it draws of the posterior, which the new labels weigh anew, and the
@@ -26,7 +26,7 @@ def plan_learner(posterior: Posterior) -> PlanLearner:
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : PosteriorDraws
         What is believed.
     """
     study = posterior.study

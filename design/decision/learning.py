@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from brainworth.design.allocation import Allocation, AllocationResult
+from brainworth.design.allocation import AllocationResult, NewData
 from brainworth.design.common.summaries import spread
 from brainworth.design.decision.records.details import Learning, LearningCurve, LearningSurface
 from brainworth.design.performance.purchase import Purchase
-from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.draws import PosteriorDraws
 
 FACTORS = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Brain samples of the surface, relative to the plan's."""
@@ -26,7 +26,7 @@ _SHARE = 0.25
 _DRAWS = 400
 
 
-def learning(posterior: Posterior, result: AllocationResult) -> Learning:
+def learning(posterior: PosteriorDraws, result: AllocationResult) -> Learning:
     """Return ``n_task_grid``, ``curves`` and, where brain data can be bought, ``surface``."""
     planned = result.plan.allocation
     base = planned if planned.holds_brain_data else _trial(result)
@@ -55,12 +55,12 @@ def learning(posterior: Posterior, result: AllocationResult) -> Learning:
     return Learning(n_task_grid=labels.tolist(), curves=curves, samples=samples, surface=surface)
 
 
-def _trial(result: AllocationResult) -> Allocation | None:
+def _trial(result: AllocationResult) -> NewData | None:
     points = [point for point in result.share_curve if point.plan.allocation.holds_brain_data]
     return min(points, key=lambda point: abs(point.share - _SHARE)).plan.allocation if points else None
 
 
-def _values(posterior: Posterior, labels: np.ndarray, base: Allocation | None, factor: float) -> np.ndarray:
+def _values(posterior: PosteriorDraws, labels: np.ndarray, base: NewData | None, factor: float) -> np.ndarray:
     """Return explainable R^2 (label, draw) at a multiple of an allocation's brain samples."""
     surface = posterior.surface()
     count = len(surface.modalities)

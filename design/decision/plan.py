@@ -28,7 +28,7 @@ from brainworth.design.common.workers import Team, with_progress
 from brainworth.design.decision import health
 from brainworth.design.decision.cheaper import cheaper
 from brainworth.design.decision.exchange_rates import exchange_rates
-from brainworth.design.decision.plan_records import Solved, plan_record
+from brainworth.design.decision.plan_records import plan_record
 from brainworth.design.decision.records.details import Details
 from brainworth.design.decision.records.files import load, save
 from brainworth.design.decision.records.findings import Sensitivity
@@ -36,9 +36,11 @@ from brainworth.design.decision.records.plan import Plan
 from brainworth.design.decision.rehearse import REHEARSALS
 from brainworth.design.decision.rehearsed_plan import Effort, tried
 from brainworth.design.decision.round_plan import rounds_record
+from brainworth.design.decision.solved import Solved
 from brainworth.design.decision.theory_range import theory_range
-from brainworth.design.pilot.study import Study
-from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.design.pilot.study import StudyData
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class How:
 
 
 def make_plan(
-    posterior: Posterior,
+    posterior: PosteriorDraws,
     problem: Problem | None = None,
     how: How | None = None,
 ) -> Plan:
@@ -66,7 +68,7 @@ def make_plan(
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : PosteriorDraws
         What is believed.
     problem : Problem, optional
         What is to be solved (``problem_of``); the study's own prices, limits and budget if not given.
@@ -125,12 +127,12 @@ def with_details(plan: Plan, **update: Any) -> Plan:
     return with_fields(plan, details=with_fields(details, **update))
 
 
-def problem_of(posterior: Posterior, budget: float | None = None, constraints: Conditions = ()) -> Problem:
+def problem_of(posterior: PosteriorDraws, budget: float | None = None, constraints: Conditions = ()) -> Problem:
     """Return what is to be solved: prices and limits of the study, with another budget or conditions of one's own.
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : PosteriorDraws
         What is believed, and of which study.
     budget : float, optional
         Money to spend, in the study's currency; the study's budget if not given.
@@ -176,7 +178,7 @@ def _money(budget: object, currency: str) -> Decimal:
     return money
 
 
-def plan_study(study: Study, out: Path, how: How | None = None) -> Plan:
+def plan_study(study: StudyData, out: Path, how: How | None = None) -> Plan:
     """Fit, plan and write ``posterior.nc``, ``plan.json`` and ``details.json`` to a folder.
 
     A posterior already in the folder is reused if neither inputs nor seed nor priors have changed. Workers share rehearsals and

@@ -19,7 +19,7 @@ class _Taken(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, from_attributes=True)
 
 
-class Quantiles(_Taken):
+class PlannedInterval(_Taken):
     """Mean and 90 % interval."""
 
     mean: float | None
@@ -27,7 +27,7 @@ class Quantiles(_Taken):
     q95: float | None
 
 
-class Bought(_Taken):
+class PlannedRecordings(_Taken):
     """New recordings of one modality."""
 
     n_samples: int
@@ -41,7 +41,7 @@ class PlannedPurchase(_Taken):
     """New labels and recordings."""
 
     n_task: int
-    modalities: dict[str, Bought]
+    modalities: dict[str, PlannedRecordings]
 
 
 class PlannedCost(_Taken):
@@ -54,8 +54,8 @@ class PlannedCost(_Taken):
 class PlannedPerformance(_Taken):
     """Forecast at pilot plus purchase."""
 
-    explainable_r2: Quantiles
-    r2: Quantiles | None = None
+    explainable_r2: PlannedInterval
+    r2: PlannedInterval | None = None
 
 
 class DecisionRule(_Frozen):

@@ -10,18 +10,23 @@ from collections.abc import Sequence
 from itertools import starmap
 
 from brainworth.design.common.summaries import Summary
-from brainworth.design.decision.preregistration_records import Bought, Preregistration, Quantiles, ReportingField
+from brainworth.design.decision.preregistration_records import (
+    PlannedInterval,
+    PlannedRecordings,
+    Preregistration,
+    ReportingField,
+)
 from brainworth.design.decision.records import plan as planned
 from brainworth.design.decision.records.details import Details
 
 
-def _interval(values: Quantiles | Summary, digits: int = 2) -> str:
+def _interval(values: PlannedInterval | Summary, digits: int = 2) -> str:
     if values.mean is None or values.q05 is None or values.q95 is None:
         return "not stated"
     return f"{values.mean:.{digits}f} (90 % interval {values.q05:.{digits}f} to {values.q95:.{digits}f})"
 
 
-def _amount(name: str, bought: Bought | planned.Bought) -> str:
+def _amount(name: str, bought: PlannedRecordings | planned.Bought) -> str:
     """Return "6,000 EEG samples from 3 people in 12 sessions"."""
     text = f"{bought.n_samples:,} {name} samples"
     if bought.subjects:

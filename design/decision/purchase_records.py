@@ -6,13 +6,13 @@ import numpy as np
 from jaxtyping import Float
 
 from brainworth.design.allocation.costs import Bill
-from brainworth.design.allocation.result import Allocation
+from brainworth.design.allocation.result import NewData
 from brainworth.design.common.summaries import spread
 from brainworth.design.decision.records import plan as record
 from brainworth.models.forecast.label_variance import LabelVariance
 
 
-def allocation_record(allocation: Allocation) -> record.Allocation:
+def allocation_record(allocation: NewData) -> record.Allocation:
     """Return what is bought."""
     return record.Allocation(
         n_task=allocation.n_task,
@@ -20,9 +20,9 @@ def allocation_record(allocation: Allocation) -> record.Allocation:
     )
 
 
-def cost_record(bill: Bill, currency: str) -> record.Cost:
+def cost_record(bill: Bill, currency: str) -> record.PlanCost:
     """Return what it costs, with the lines of the bill that cost anything."""
-    return record.Cost(
+    return record.PlanCost(
         total=float(bill.total),
         task=float(bill.task),
         modalities={name: float(money) for name, money in bill.modalities.items()},

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from brainworth.design.allocation.result import Plan as Purchased
-from brainworth.design.decision.rehearse import Rehearsal
+from brainworth.design.allocation.result import Purchased
+from brainworth.design.decision.rehearse import RehearsedPurchase
 from brainworth.models.forecast.luck import stratified_normals
 from brainworth.models.learner.rehearsal import rehearsed_draws
 
@@ -69,24 +69,24 @@ class Realised:
     outcomes: Float[np.ndarray, " study"]
     """Explainable R^2."""
     correction: Correction | None
-    rehearsal: Rehearsal | None
+    rehearsal: RehearsedPurchase | None
 
 
-def rows_of(draws: int, rehearsal: Rehearsal, seed: int, asked: int) -> Int[np.ndarray, " world"]:
+def rows_of(draws: int, rehearsal: RehearsedPurchase, seed: int, asked: int) -> Int[np.ndarray, " world"]:
     """Return the posterior draws that the worlds of a rehearsal were made from."""
     return rehearsed_draws(draws, asked, seed)[0][: rehearsal.n]
 
 
 def realised(
-    plans: Sequence[Purchased], rehearsals: Sequence[Rehearsal | None], rows: Int[np.ndarray, " world"]
+    plans: Sequence[Purchased], rehearsals: Sequence[RehearsedPurchase | None], rows: Int[np.ndarray, " world"]
 ) -> list[Realised]:
     """Return the single studies of one or two purchases: the formula's, moved and widened to what rehearsals reached.
 
     Parameters
     ----------
-    plans : one or two of Plan
+    plans : one or two of Purchased
         Purchases, with explainable R^2 on average over studies (``expected``) and of single studies (``outcomes``).
-    rehearsals : sequence of Rehearsal or None
+    rehearsals : sequence of RehearsedPurchase or None
         What trained learners reached with each, in the same worlds.
     rows : (world,)
         The posterior draw of each rehearsal.
@@ -102,7 +102,7 @@ def realised(
     return [_corrected(*one) for one in zip(plans, rehearsals, found, strict=True)]
 
 
-def _corrected(plan: Purchased, rehearsal: Rehearsal | None, correction: Correction | None) -> Realised:
+def _corrected(plan: Purchased, rehearsal: RehearsedPurchase | None, correction: Correction | None) -> Realised:
     if correction is None:
         return Realised(plan.outcomes, None, rehearsal)
     average = np.repeat(plan.expected, plan.outcomes.size // plan.expected.size)
@@ -113,15 +113,15 @@ def _corrected(plan: Purchased, rehearsal: Rehearsal | None, correction: Correct
 
 
 def realised_gain(
-    pair: Sequence[Purchased], rehearsals: Sequence[Rehearsal | None], rows: Int[np.ndarray, " world"]
+    pair: Sequence[Purchased], rehearsals: Sequence[RehearsedPurchase | None], rows: Int[np.ndarray, " world"]
 ) -> Float[np.ndarray, " study"]:
     """Return what single studies gain in explainable R^2: the first purchase over the second, in the same world.
 
     Parameters
     ----------
-    pair : two of Plan
+    pair : two of Purchased
         Brain data and labels; labels alone.
-    rehearsals : two of Rehearsal
+    rehearsals : two of RehearsedPurchase
         In the same worlds; None: the gain on average over studies, draw by draw.
     rows : (world,)
         The posterior draw of each rehearsal.

@@ -1,8 +1,8 @@
 """Rehearsals of purchases: what one laboratory will read off if it buys them, and what they gain over labels alone.
 
-In: a posterior, a batch of purchases, which of them buys labels alone. Out: one ``Rehearsal`` a purchase, the block
-``performance.rehearsal`` of the plan file: forecast, spread and gain of trained learners on simulated studies. What can go wrong:
-nothing; the same seed gives the same numbers, whoever works.
+In: a posterior, a batch of purchases, which of them buys labels alone. Out: one ``RehearsedPurchase`` a purchase, the block
+``performance.rehearsal`` of the plan file: forecast, spread and gain of trained learners on simulated studies. The same seed
+gives the same numbers, whoever works.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from brainworth.design.common.workers import Team, ThisProcess
 from brainworth.design.performance.purchase import Purchase
-from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.study_file.system_file import NamedSystem
 from brainworth.models.forecast.forecast import Order
 from brainworth.models.learner.belief import Parameters, expanded
@@ -48,7 +48,7 @@ class RehearsedValue:
 
 
 @dataclass(frozen=True)
-class RehearsedGain:
+class PairedGain:
     """Gain in explainable R^2 over labels alone, in the same rehearsals."""
 
     mean: float
@@ -59,14 +59,14 @@ class RehearsedGain:
     """Share of the rehearsals that gain at least what is worthwhile."""
 
     @classmethod
-    def of(cls, values: Float[np.ndarray, " world"], worthwhile: float) -> RehearsedGain:
+    def of(cls, values: Float[np.ndarray, " world"], worthwhile: float) -> PairedGain:
         """Return the summary of one gain a rehearsal."""
         q05, q95 = (float(q) for q in np.quantile(values, [0.05, 0.95]))
         return cls(float(values.mean()), _error(values), q05, q95, float(np.mean(values >= worthwhile)))
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class RehearsedPurchase:
     """One purchase, rehearsed."""
 
     n: int
@@ -76,7 +76,7 @@ class Rehearsal:
     """Under the shift that the study plans for."""
     r2: RehearsedValue
     """On noisy labels of stimuli of the pilot's kind."""
-    gain: RehearsedGain | None
+    gain: PairedGain | None
     """Over labels alone; none if there was nothing to compare with."""
     realised: Float[np.ndarray, " world"]
     """Explainable R^2 of every rehearsal."""
@@ -102,17 +102,17 @@ class RehearsalOptions:
 
 
 def rehearse_purchases(
-    posterior: Posterior,
+    posterior: PosteriorDraws,
     purchases: Purchase,
     options: RehearsalOptions | None = None,
     workers: Team | None = None,
     progress: Callable[[str], None] | None = None,
-) -> tuple[Rehearsal, ...]:
+) -> tuple[RehearsedPurchase, ...]:
     """Return the rehearsal of every purchase, all in the same worlds.
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : PosteriorDraws
         What is believed; the pilot's data join the purchase if the study reuses its pilot.
     purchases : Purchase
         The plan first, labels alone second, then whatever else is compared.
@@ -147,7 +147,7 @@ def rehearse_purchases(
     return _records(rehearse(setting, mapped, tell, early=options.early), options)
 
 
-def belief_of(posterior: Posterior, *, in_label_units: bool) -> Parameters:
+def belief_of(posterior: PosteriorDraws, *, in_label_units: bool) -> Parameters:
     """Return the draws of a posterior as plain arrays; all directions of the features of a known system."""
     known = posterior.study.material
     variance = expanded(known.system.spectrum) if isinstance(known, NamedSystem) else None
@@ -164,16 +164,16 @@ def _orders(purchases: Purchase) -> list[Order]:
     ]
 
 
-def _records(found: Rehearsed, options: RehearsalOptions) -> tuple[Rehearsal, ...]:
+def _records(found: Rehearsed, options: RehearsalOptions) -> tuple[RehearsedPurchase, ...]:
     """Return one record a purchase."""
     alone = options.labels_alone
     return tuple(
-        Rehearsal(
+        RehearsedPurchase(
             n=found.n,
             learner=LEARNER,
             explainable_r2=RehearsedValue.of(row),
             r2=RehearsedValue.of(found.r2[index]),
-            gain=None if alone is None else RehearsedGain.of(found.gain(index, alone), options.worthwhile),
+            gain=None if alone is None else PairedGain.of(found.gain(index, alone), options.worthwhile),
             realised=row,
         )
         for index, row in enumerate(found.explainable_r2)

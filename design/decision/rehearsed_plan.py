@@ -16,14 +16,14 @@ from jaxtyping import Float
 from brainworth.design.allocation import AllocationResult, Problem, allocate
 from brainworth.design.allocation.bnb.certify import relative_gap
 from brainworth.design.allocation.describe import design_of
-from brainworth.design.allocation.result import Plan as Purchased
+from brainworth.design.allocation.result import Purchased
 from brainworth.design.common.checks import Check
 from brainworth.design.common.workers import Team
 from brainworth.design.decision.realised import Realised, realised, realised_gain, rows_of
-from brainworth.design.decision.rehearse import Rehearsal, RehearsalOptions, rehearse_purchases
+from brainworth.design.decision.rehearse import RehearsalOptions, RehearsedPurchase, rehearse_purchases
 from brainworth.design.decision.verdict import Decision, Gain, binding, decide
 from brainworth.design.performance.purchase import Purchase
-from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.draws import PosteriorDraws
 
 _NOISE = 0.02
 """By how much the probability of a target may fall short before the plan is bought anew."""
@@ -80,12 +80,12 @@ class Effort:
     progress: Callable[[str], None] | None = None
 
 
-def tried(posterior: Posterior, problem: Problem, result: AllocationResult, effort: Effort) -> Tried:
+def tried(posterior: PosteriorDraws, problem: Problem, result: AllocationResult, effort: Effort) -> Tried:
     """Return a plan with what rehearsals say of it.
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : PosteriorDraws
         What is believed.
     problem : Problem
         What was solved.
@@ -104,7 +104,7 @@ def tried(posterior: Posterior, problem: Problem, result: AllocationResult, effo
     return found
 
 
-def _once(posterior: Posterior, problem: Problem, result: AllocationResult, effort: Effort) -> Tried:
+def _once(posterior: PosteriorDraws, problem: Problem, result: AllocationResult, effort: Effort) -> Tried:
     worthwhile = posterior.study.config.objective.worthwhile
     alone = result.alternatives["task_only"].plan if "task_only" in result.alternatives else None
     brain = result.rival.plan
@@ -141,8 +141,8 @@ def _once(posterior: Posterior, problem: Problem, result: AllocationResult, effo
 
 
 def _rehearsed(
-    posterior: Posterior, problem: Problem, plans: list[Purchased], effort: Effort, worthwhile: float
-) -> list[Rehearsal | None]:
+    posterior: PosteriorDraws, problem: Problem, plans: list[Purchased], effort: Effort, worthwhile: float
+) -> list[RehearsedPurchase | None]:
     """Return the rehearsal of each purchase, in the same worlds; nothing if there are to be none."""
     if effort.n < 1 or not plans:
         return [None] * len(plans)

@@ -1,29 +1,29 @@
 """What buying in rounds (collect, refit, collect) gains over the plan, for the plan file and the report.
 
-In: the allocation problem, a posterior, the number of rounds. Out: numbers and one sentence. What can go wrong: a budget too
-small to be split; then the sentence says so, and the plan stands.
+In: the allocation problem, a posterior, the number of rounds. Out: numbers and one sentence. If the budget is too small to be
+split, the sentence says so, and the plan stands.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from brainworth.design.allocation import Allocation, Problem
+from brainworth.design.allocation import NewData, Problem
 from brainworth.design.allocation.rounds import Rounds, RoundsOptions, plan_rounds
 from brainworth.design.common.errors import Infeasible
 from brainworth.design.common.workers import Team
 from brainworth.design.decision.records.details import FirstRound, RoundsGain
-from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.draws import PosteriorDraws
 
 
-def rounds_record(problem: Problem, posterior: Posterior, rounds: int, workers: Team | None = None) -> RoundsGain:
+def rounds_record(problem: Problem, posterior: PosteriorDraws, rounds: int, workers: Team | None = None) -> RoundsGain:
     """Return what so many rounds gain.
 
     Parameters
     ----------
     problem : Problem
         With a budget.
-    posterior : Posterior
+    posterior : PosteriorDraws
         What is believed before the first round.
     rounds : int
         2 or 3.
@@ -69,6 +69,6 @@ def sentence(found: Rounds) -> str:
     )
 
 
-def _purchase(first: Allocation) -> str:
+def _purchase(first: NewData) -> str:
     parts = [f"{m.n_samples:,} {name} samples" for name, m in first.modalities.items() if m.n_samples]
     return " and ".join([*parts, f"{first.n_task:,} labels"])

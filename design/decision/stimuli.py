@@ -25,7 +25,7 @@ from brainworth.models.learner.choice import Beliefs, GreedyChoice, Pool, greedy
 if TYPE_CHECKING:
     import pandas as pd
 
-    from brainworth.design.posterior.fit import Posterior
+    from brainworth.design.posterior.draws import PosteriorDraws
 
 ORDERS = 20
 """Random orders of the candidates that a choice is compared with."""
@@ -135,7 +135,7 @@ class StimulusChoice:
 
 
 def choose(
-    posterior: Posterior,
+    posterior: PosteriorDraws,
     candidates: Candidates | pd.DataFrame,
     n: int,
     *,
@@ -196,7 +196,7 @@ def check_size(candidates: Candidates, n: int, repeats: int) -> None:
         raise problem(candidates.source, "column 'group'", wrong, f"Ask for at least {smallest}.")
 
 
-def modality_of(posterior: Posterior, wanted: str | None) -> str:
+def modality_of(posterior: PosteriorDraws, wanted: str | None) -> str:
     """Return the modality to record, or raise ``BadInput``."""
     names = posterior.study.config.modality_names
     if wanted is None and len(names) == 1:
@@ -234,7 +234,7 @@ def _against_random(beliefs: Beliefs, pool: Pool, found: GreedyChoice, rng: np.r
     return AgainstRandom(Spread.of(np.array(level)), Spread.of(np.array(saved)), beyond, *as_tuple)
 
 
-def _in_pilot(posterior: Posterior) -> Mapping[str, str]:
+def _in_pilot(posterior: PosteriorDraws) -> Mapping[str, str]:
     """Return what the pilot knows of its stimuli, by id."""
     study = posterior.study
     labelled = set(study.pilot.label_stimulus.tolist())
@@ -246,7 +246,7 @@ def _in_pilot(posterior: Posterior) -> Mapping[str, str]:
 
 
 def _named_choice(
-    posterior: Posterior,
+    posterior: PosteriorDraws,
     candidates: Candidates,
     what: tuple[str, str | None],
     result: tuple[Beliefs, Pool, GreedyChoice],

@@ -1,23 +1,22 @@
 """Whether a plan lies where the formula was found accurate: one health check.
 
 In: a posterior and the purchase it recommends. Out: a check that warns with one sentence for every respect in which pilot and
-purchase together, at the posterior's medians, lie outside of the measured range (``models.validity``). What can go wrong:
-nothing.
+purchase together, at the posterior's medians, lie outside of the measured range (``models.validity``).
 """
 
 from __future__ import annotations
 
 import jax.numpy as jnp
 
-from brainworth.design.allocation import Allocation
+from brainworth.design.allocation import NewData
 from brainworth.design.common.checks import Check
 from brainworth.design.decision.exchange_rates import purchase_of
-from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.models.forecast.forecast import Order
 from brainworth.models.forecast.order_range import order_validity
 
 
-def theory_range(posterior: Posterior, allocation: Allocation) -> Check:
+def theory_range(posterior: PosteriorDraws, allocation: NewData) -> Check:
     """Return the check; its value is the number of respects in which the plan is outside, its threshold 0."""
     surface = posterior.surface()
     bought = purchase_of(allocation)

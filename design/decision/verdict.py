@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from brainworth.design.allocation.problem import Problem
-from brainworth.design.allocation.result import Allocation
+from brainworth.design.allocation.result import NewData
 
 Decision = Literal["collect", "toss_up", "labels_only"]
 LIKELY = 0.5
@@ -61,16 +61,16 @@ def decide(gain: Gain, worthwhile: float) -> Decision:
     return "collect" if gain.mean >= worthwhile and gain.probability >= LIKELY else "toss_up"
 
 
-def binding(problem: Problem, bought: Allocation, labels_only: Allocation | None) -> tuple[str, ...]:
+def binding(problem: Problem, bought: NewData, labels_only: NewData | None) -> tuple[str, ...]:
     """Return the conditions of the study that hold this plan back or force something on it, in words.
 
     Parameters
     ----------
     problem : Problem
         What was solved.
-    bought : Allocation
+    bought : NewData
         The plan.
-    labels_only : Allocation or None
+    labels_only : NewData or None
         Labels alone, if the limits allow them.
     """
     said: list[str] = []
@@ -98,7 +98,7 @@ def binding(problem: Problem, bought: Allocation, labels_only: Allocation | None
     return (*said, *_tight(problem, bought))
 
 
-def _tight(problem: Problem, bought: Allocation) -> list[str]:
+def _tight(problem: Problem, bought: NewData) -> list[str]:
     """Return the conditions of the user's own that the plan meets with nothing to spare."""
     values = {"n_task": float(bought.n_task)}
     for name, row in bought.modalities.items():

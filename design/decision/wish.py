@@ -14,7 +14,7 @@ import numpy as np
 
 from brainworth.design.allocation.describe import allocation
 from brainworth.design.allocation.problem import Designs, Problem
-from brainworth.design.allocation.result import Allocation
+from brainworth.design.allocation.result import NewData
 from brainworth.design.allocation.space import ModalitySpace
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.messages import did_you_mean
@@ -120,7 +120,7 @@ def broken(problem: Problem, design: Designs) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _broken(space: ModalitySpace, bought: Allocation) -> list[str]:
+def _broken(space: ModalitySpace, bought: NewData) -> list[str]:
     name, limits = space.cost.name, space.limits
     row = bought.modalities[name]
     if not row.n_samples:

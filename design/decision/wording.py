@@ -1,21 +1,21 @@
 """Sentences of a plan: verdict, assumptions, methods, citations.
 
-In: a posterior and an allocation. Out: plain English that a reviewer can read without the code. What can go wrong:
-nothing; text is escaped where it is shown.
+In: a posterior and an allocation. Out: plain English that a reviewer can read without the code. Text is escaped where it is
+shown.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from brainworth.design.allocation import Allocation, AllocationResult, Problem
+from brainworth.design.allocation import AllocationResult, NewData, Problem
 from brainworth.design.allocation.costs import Bill
-from brainworth.design.decision.cheaper import Cheaper
+from brainworth.design.decision.cheaper import Saving
 from brainworth.design.decision.chosen_stimuli import assumption, chosen_record
 from brainworth.design.decision.records.details import Assumption
 from brainworth.design.decision.verdict import Decision, Gain
 from brainworth.design.pilot.study import PriorsOnly
-from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.literature import kind_of, literature
 from brainworth.design.study_file.aim import Objective
 from brainworth.design.study_file.system_file import NamedSystem
@@ -71,7 +71,7 @@ class Judged:
     """Test stimuli the performance is for (``stimuli_planned_for``), if they are not of the pilot's kind."""
 
 
-def bought_in_words(allocation: Allocation) -> str:
+def bought_in_words(allocation: NewData) -> str:
     """Return a purchase in words: people, sessions and samples of each modality, and labels."""
     parts = [
         f"{row.n_samples:,} {name} samples ({_counted(row.subjects, 'person', 'people')}, {_counted(row.sessions, 'session')})"
@@ -114,7 +114,7 @@ def verdict_sentence(result: AllocationResult, judged: Judged) -> str:
     return f"Labels alone do as well or better: the plan buys {what} for {money}, {brain} of it for recordings. {against}{held}"
 
 
-def cheaper_sentence(found: Cheaper, bill: Bill, currency: str) -> str:
+def cheaper_sentence(found: Saving, bill: Bill, currency: str) -> str:
     """Return in words what is nearly as good as the plan and costs less."""
     total = float(found.purchase.bill.total)
     share = total / float(bill.total)
@@ -149,7 +149,7 @@ def _leaning(judged: Judged) -> str:
     )
 
 
-def assumptions(posterior: Posterior, result: AllocationResult) -> list[Assumption]:
+def assumptions(posterior: PosteriorDraws, result: AllocationResult) -> list[Assumption]:
     """Return every assumption, and whether the pilot can check it."""
     config = posterior.study.config
     pilot = posterior.study.has_pilot
@@ -219,7 +219,7 @@ def assumptions(posterior: Posterior, result: AllocationResult) -> list[Assumpti
     return [Assumption(text=text, checkable=checkable, checked=checked) for text, checkable, checked in said]
 
 
-def _new_stimuli(posterior: Posterior) -> str:
+def _new_stimuli(posterior: PosteriorDraws) -> str:
     shifted, chosen = stimuli_planned_for(posterior.study.config.objective), posterior.study.candidates is not None
     if shifted:
         used = "recorded" if chosen else "recorded and labelled"
@@ -229,12 +229,12 @@ def _new_stimuli(posterior: Posterior) -> str:
     return "New stimuli come from the same distribution as the pilot's."
 
 
-def label_count(posterior: Posterior) -> int:
+def label_count(posterior: PosteriorDraws) -> int:
     """Return how many labels the pilot holds, every rating counted (the forecast counts repeated ones by what they are worth)."""
     return len(posterior.study.pilot.label) if posterior.study.has_pilot else 0
 
 
-def methods(posterior: Posterior, result: AllocationResult, problem: Problem) -> list[str]:
+def methods(posterior: PosteriorDraws, result: AllocationResult, problem: Problem) -> list[str]:
     """Return a methods paragraph ready for a grant application, about the problem that was solved."""
     config, size = posterior.study.config, posterior.pilot
     if isinstance(posterior.study.material, NamedSystem):
@@ -265,7 +265,7 @@ def methods(posterior: Posterior, result: AllocationResult, problem: Problem) ->
     ]
 
 
-def _chosen(posterior: Posterior, result: AllocationResult) -> str:
+def _chosen(posterior: PosteriorDraws, result: AllocationResult) -> str:
     """Return how labelled stimuli are chosen; nothing if they are random."""
     record = chosen_record(posterior, result.plan.allocation.n_task)
     if record is None:
@@ -283,7 +283,7 @@ def _proof(result: AllocationResult, *, budgeted: bool) -> str:
     return f"No design that reaches it costs less than {certificate.bound:,.2f} (plan: {certificate.objective:,.2f})."
 
 
-def citations(posterior: Posterior) -> list[str]:
+def citations(posterior: PosteriorDraws) -> list[str]:
     """Return the literature the plan rests on."""
     config = posterior.study.config
     table = literature()

@@ -1,8 +1,8 @@
 """``brainworth predict``: the performance function for known parameters, as plain numbers.
 
-In: a named system, samples by source, labels. Out: the dictionary that ``predict --json`` prints. What can go wrong:
-an unknown source, a negative count; a ``BadInput`` says which. Where a formula has no finite value (projection and
-least squares with too few labels), the number is infinite.
+In: a named system, samples by source, labels. Out: the dictionary that ``predict --json`` prints. Errors: an unknown source, a
+negative count; a ``BadInput`` says which. Where a formula has no finite value (projection and least squares with too few labels),
+the number is infinite.
 """
 
 from __future__ import annotations

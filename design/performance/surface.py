@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from brainworth.design.performance.purchase import Purchase
-from brainworth.models.forecast.batches import Asked, Blocks, Enrolment, batch_r2, in_blocks
+from brainworth.models.forecast.batches import BatchRequest, Blocks, Enrolment, batch_r2, in_blocks
 from brainworth.models.forecast.forecast import Draws, Order, PilotSize
 from brainworth.models.forecast.luck import stratified_normals
 from brainworth.models.learner.label_worth import WorthCurve
@@ -166,7 +166,7 @@ class PosteriorSurface:
     ) -> Float[np.ndarray, "design draw"]:
         rows = np.arange(self.n_draws)[slice(None) if draws is None else draws]
         key = (rows[0].item(), rows.size, rows[-1].item(), self.single_studies)
-        asked = Asked(self._order(purchase), people, None if least is None else self._order(least))
+        asked = BatchRequest(self._order(purchase), people, None if least is None else self._order(least))
         if key not in self._blocks:
             luck = self.luck[rows] if self.single_studies else None
             self._blocks[key] = in_blocks(self.draws, rows // self.studies if self.single_studies else rows, luck)
@@ -183,7 +183,9 @@ class PosteriorSurface:
         columns = (self.random_labels(purchase.n_task), purchase.samples, people, repeats)
         return Order(*(np.asarray(column, dtype=np.float64) for column in columns))  # pyright: ignore[reportArgumentType]
 
-    def _solved(self, key: tuple[int, int, int, bool], n_draws: int, asked: Asked) -> Float[np.ndarray, "design draw"]:
+    def _solved(
+        self, key: tuple[int, int, int, bool], n_draws: int, asked: BatchRequest
+    ) -> Float[np.ndarray, "design draw"]:
         return batch_r2(self._blocks[key], n_draws, self.size, asked, self.shifts or (self.shift,))
 
 
@@ -196,6 +198,6 @@ def _ranges(people: tuple[np.ndarray, np.ndarray]) -> Enrolment:
     return Enrolment(*(np.maximum(np.asarray(p, dtype=np.float64), 1.0) for p in people))
 
 
-def _taken(asked: Asked, rows: np.ndarray) -> Asked:
+def _taken(asked: BatchRequest, rows: np.ndarray) -> BatchRequest:
     """Return some of the orders."""
     return jax.tree.map(lambda column: np.asarray(column)[rows], asked)

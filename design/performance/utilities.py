@@ -1,7 +1,7 @@
 """Utilities: what a distribution of explainable R^2 over posterior draws is worth.
 
-In: performance values ``[..., draw]``. Out: one number per design, ``[...]``. Every utility is nondecreasing in each
-draw's value, which the certificate of the allocation relies on. What can go wrong: a level or a share outside (0, 1).
+In: performance values ``[..., draw]``. Out: one number per design, ``[...]``. Every utility is nondecreasing in each draw's
+value, which the certificate of the allocation relies on. Errors: a level or a share outside (0, 1).
 """
 
 from __future__ import annotations

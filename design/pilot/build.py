@@ -1,8 +1,8 @@
 """From tables to a ``Pilot``: ids become row numbers, people recordings; every rule between tables is checked.
 
-In: the stimulus, label and recording tables of a study. Out: ``models.pilot.Pilot``, the names that its codes stand
-for, and remarks. What can go wrong: unknown or doubled ids, constant columns, too few samples, labels without
-variation; each is a ``BadInput`` with its place.
+In: the stimulus, label and recording tables of a study. Out: ``models.pilot.Pilot``, the names that its codes stand for, and
+remarks. Errors: unknown or doubled ids, constant columns, too few samples, labels without variation; each is a ``BadInput`` with
+its place.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
-from brainworth.design.pilot.kernel import Gram, described
+from brainworth.design.pilot.gram import Gram
+from brainworth.design.pilot.kernel import described
 from brainworth.design.pilot.large import require_room, stored_person
 from brainworth.design.pilot.new_stimuli import New, grouped
 from brainworth.design.pilot.prepare import PilotTables, prepared
@@ -25,7 +26,8 @@ from brainworth.design.pilot.rules.channel_copies import copies_of, said_copies
 from brainworth.design.pilot.rules.losses import Loss, kept_out, sentences
 from brainworth.design.pilot.rules.raters import known_raters, rater_corrected
 from brainworth.design.pilot.rules.spelling import options, unknown_spelling
-from brainworth.design.pilot.tables.tables import Table, Wanted
+from brainworth.design.pilot.tables.columns import Wanted
+from brainworth.design.pilot.tables.tables import Table
 from brainworth.models.pilot.pilot import Pilot, Recording
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ BINARY_LABELS = Wanted(("stimulus", "label"), ("rater",), numbers=(), number_wor
 
 
 @dataclass(frozen=True)
-class Names:
+class CodeNames:
     """What the codes of a ``Pilot`` stand for."""
 
     stimuli: tuple[str, ...]
@@ -303,7 +305,7 @@ class Built:
 
     pilot: Pilot
     """The pilot, as plain arrays."""
-    names: Names
+    names: CodeNames
     """What its codes stand for."""
     remarks: tuple[str, ...]
     """Sentences about what was left out, mended or ignored."""
@@ -378,5 +380,5 @@ def build_pilot(
     )
     pilot, more = rater_corrected(pilot, tables.labels.source)
     remarks += more
-    names = Names(ids, table.columns, groups, channels, classes, known.blocks)
+    names = CodeNames(ids, table.columns, groups, channels, classes, known.blocks)
     return Built(pilot, names, tuple(remarks), losses, known.map)

@@ -17,13 +17,14 @@ import numpy as np
 from jaxtyping import Float
 
 from brainworth.design.common.messages import problem, quoted
-from brainworth.design.pilot.build import Names
+from brainworth.design.pilot.build import CodeNames
 from brainworth.design.pilot.folder import Folder
 from brainworth.design.pilot.readers import table_in_memory
 from brainworth.design.pilot.rules.answers import Answers
 from brainworth.design.pilot.rules.cleaning import cleaned
 from brainworth.design.pilot.rules.losses import sentences
-from brainworth.design.pilot.tables.tables import Table, Wanted
+from brainworth.design.pilot.tables.columns import Wanted
+from brainworth.design.pilot.tables.tables import Table
 from brainworth.design.study_file.config import Stimuli
 from brainworth.models.pilot.pilot import Pilot
 
@@ -61,7 +62,7 @@ class Candidates:
         return len(self.stimulus)
 
     @classmethod
-    def unlabelled(cls, pilot: Pilot, names: Names) -> Candidates:
+    def unlabelled(cls, pilot: Pilot, names: CodeNames) -> Candidates:
         """Return the stimuli of a pilot that have no label; there may be none."""
         rows = np.setdiff1d(np.arange(len(pilot.features)), pilot.label_stimulus)
         return cls(

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from brainworth.design.common.checks import Check, Limits
+from brainworth.design.common.checks import Check, CheckLimits
 from brainworth.design.pilot.large import SAMPLED_ROWS, StoredChannels
-from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.study import StudyData
 from brainworth.models.pilot.artefacts import outlying
 from brainworth.models.pilot.ceiling import MIN_REPEATED, noise_ceiling
 from brainworth.models.pilot.pilot import Recording
 from brainworth.models.pilot.summarised import is_summarised
 
 
-def data_checks(study: Study) -> list[Check]:
+def data_checks(study: StudyData) -> list[Check]:
     """Return the checks of the pilot's size and grouping."""
     if not study.has_pilot:
         return []
@@ -23,7 +23,7 @@ def data_checks(study: Study) -> list[Check]:
     groups = float(np.unique(pilot.group).size)
     ratio = pilot.features.shape[0] / max(pilot.features.shape[1], 1)
     labels = float(np.unique(pilot.label_stimulus).size)
-    few, rough, thin = Limits(10, 3), Limits(2.0), Limits(50.0)
+    few, rough, thin = CheckLimits(10, 3), CheckLimits(2.0), CheckLimits(50.0)
     return [
         few.at_least(
             "groups",
@@ -50,7 +50,7 @@ def data_checks(study: Study) -> list[Check]:
     ]
 
 
-def _reliability(study: Study) -> Iterator[Check]:
+def _reliability(study: StudyData) -> Iterator[Check]:
     """Noise ceilings from repeated presentations, where there are any: whether any channel carries signal at all."""
     for name in study.config.modality_names:
         people = [
@@ -65,7 +65,7 @@ def _reliability(study: Study) -> Iterator[Check]:
         stimuli = int(np.median([person.stimuli for person in people]))
         chance = 3.0 / np.sqrt(stimuli)
         ceiling = ncsnr / np.sqrt(ncsnr**2 + 1.0)
-        yield Limits(chance).at_least(
+        yield CheckLimits(chance).at_least(
             f"reliability ({name})",
             best,
             "r",
@@ -94,14 +94,14 @@ def _some(recording: Recording) -> np.ndarray:
     return channels.sampled() if isinstance(channels, StoredChannels) else recording.in_memory
 
 
-def _artefacts(study: Study) -> Iterator[Check]:
+def _artefacts(study: StudyData) -> Iterator[Check]:
     """Share of samples whose energy no noise of the usual kind explains: artefacts that were left in."""
     for name in study.config.modality_names:
         rows = [_some(recording) for recording in study.pilot.recordings if recording.modality == name]
         if not rows:
             continue
         share = float(np.mean(np.concatenate([outlying(channels) for channels in rows])))
-        limits = Limits(0.005)
+        limits = CheckLimits(0.005)
         yield limits.at_most(
             f"artefacts ({name})",
             share,

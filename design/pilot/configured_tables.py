@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 from brainworth.design.common.files import reading
 from brainworth.design.common.messages import problem, quoted
-from brainworth.design.pilot.build import BINARY_LABELS, LABELS, STIMULI, Names
+from brainworth.design.pilot.build import BINARY_LABELS, LABELS, STIMULI, CodeNames
 from brainworth.design.pilot.candidates import wanted
 from brainworth.design.pilot.folder import Folder
-from brainworth.design.pilot.kernel import Gram, gram_from_file
+from brainworth.design.pilot.gram import Gram, gram_from_file
 from brainworth.design.pilot.readers import table_in_memory
 from brainworth.design.pilot.rules.answers import Answers
 from brainworth.design.pilot.rules.blocks import FeatureBlock
-from brainworth.design.pilot.tables.tables import Table, Wanted
+from brainworth.design.pilot.tables.columns import Wanted
+from brainworth.design.pilot.tables.tables import Table
 from brainworth.design.study_file.config import StudyConfig
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def pool_in_memory(candidates: pd.DataFrame | None, config: StudyConfig, names: Names) -> Table | None:
+def pool_in_memory(candidates: pd.DataFrame | None, config: StudyConfig, names: CodeNames) -> Table | None:
     """Return the table of candidates of a study in memory, if there is one."""
     chosen, named = config.design.chosen_stimuli, config.design.candidates
     if candidates is None:

@@ -1,9 +1,8 @@
 """The public pilots used in case studies: where they come from, and a verified copy in the user's cache.
 
-In: the name of a data set. Out: a folder in the cache whose files have the registered SHA-256 sums, copied from the
-mirror that ``BRAINWORTH_DATA`` names or fetched from the public origin. What can go wrong: an unknown name, no
-network, a file that is not what it should be; each is a ``BadInput``. The cache is the system's user cache, or the
-folder ``BRAINWORTH_CACHE`` names.
+In: the name of a data set. Out: a folder in the cache whose files have the registered SHA-256 sums, copied from the mirror that
+``BRAINWORTH_DATA`` names or fetched from the public origin. Errors: an unknown name, no network, a file that is not what it
+should be; each is a ``BadInput``. The cache is the system's user cache, or the folder ``BRAINWORTH_CACHE`` names.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ class DataFile:
 
 
 @dataclass(frozen=True)
-class Archive:
+class PublishedArchive:
     """A published archive that a file of a data set is made from."""
 
     url: str
@@ -76,7 +75,7 @@ class Dataset:
     licence: str
     citation: str
     files: tuple[DataFile, ...]
-    archive: Archive | None = None
+    archive: PublishedArchive | None = None
 
     @property
     def bytes(self) -> int:
@@ -113,7 +112,7 @@ def _parse(entry: dict[str, Any]) -> Dataset:
         )
         for f in entry["files"]
     )
-    archive = Archive(**entry["archive"]) if "archive" in entry else None
+    archive = PublishedArchive(**entry["archive"]) if "archive" in entry else None
     return Dataset(entry["name"], entry["title"], entry["source"], entry["licence"], entry["citation"], files, archive)
 
 
@@ -213,7 +212,7 @@ def _fetch_file(dataset: Dataset, file: DataFile, store: Any) -> None:
         )
 
 
-def _make_glove(archive: Archive, store: Any, target: Path) -> None:
+def _make_glove(archive: PublishedArchive, store: Any, target: Path) -> None:
     """Make the word vectors from the published archive, once; the archive's hash vouches for them."""
     stamp = target.with_name(target.name + ".from")
     if target.is_file() and stamp.is_file() and stamp.read_text().split() == [archive.sha256, _sha256(target)]:

@@ -1,9 +1,9 @@
 """The folder of a study file: opens what the study names, lets nothing leave it, and remembers a hash of what was read.
 
-In: a path as the study file gives it, or one found within a folder that it gives. Out: the path on disk, and SHA-256
-sums by relative path. Paths lead out of the folder (absolutely, by ``..`` or by a link) only if the one who runs the command allows
-it: a study file that somebody sent cannot make this computer read its other files. What can go wrong: such a path, one that does
-not exist or cannot be read, a device or a pipe; each is a ``BadInput`` that names the field.
+In: a path as the study file gives it, or one found within a folder that it gives. Out: the path on disk, and SHA-256 sums by
+relative path. Paths lead out of the folder (absolutely, by ``..`` or by a link) only if the one who runs the command allows it: a
+study file that somebody sent cannot make this computer read its other files. Errors: such a path, one that does not exist or
+cannot be read, a device or a pipe; each is a ``BadInput`` that names the field.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from brainworth.design.common.files import reading
 from brainworth.design.common.hints import path_hint
 from brainworth.design.common.messages import did_you_mean, problem, quoted
 from brainworth.design.common.outside import outside_is_allowed
+from brainworth.design.pilot.tables.columns import Wanted
 from brainworth.design.pilot.tables.containers import CONTAINERS, read_container
 from brainworth.design.pilot.tables.files import read_table
-from brainworth.design.pilot.tables.tables import Table, Wanted
+from brainworth.design.pilot.tables.tables import Table
 
 MAX_FILES = 200_000
 """Most files of a folder (BIDS data set, zarr store) that are looked at."""

@@ -1,9 +1,9 @@
 """Recordings of one person that stay on disk: the passes over them, and how an interrupted one goes on.
 
-In: rows on disk (``rows``), the names of the channels. Out: ``StoredChannels``, which a ``Recording`` holds instead of an
-array. What can go wrong: values that are not finite, channels that never vary, moments that do not fit into memory; each is
-a ``BadInput``. An interrupted pass leaves a checkpoint in the folder that ``resumable`` names; the next run goes on from
-there and gives the same numbers bit for bit.
+In: rows on disk (``rows``), the names of the channels. Out: ``StoredChannels``, which a ``Recording`` holds instead of an array.
+Errors: values that are not finite, channels that never vary, moments that do not fit into memory; each is a ``BadInput``. An
+interrupted pass leaves a checkpoint in the folder that ``resumable`` names; the next run goes on from there and gives the same
+numbers bit for bit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from brainworth.design.pilot.tables.tables import Table
 from brainworth.models.pilot.pilot import Coding
 
 if TYPE_CHECKING:
-    from brainworth.design.pilot.study import Study
+    from brainworth.design.pilot.study import StudyData
     from brainworth.models.pilot.streaming import Chunk, Moments
 
 STREAM_BYTES = 2**29
@@ -204,7 +204,7 @@ def require_room(people: int, features: int, channels: int, source: str) -> None
         raise problem(source, "", wrong, right)
 
 
-def resumable(study: Study, folder: Path, tell: Callable[[str], None] | None = None) -> Study:
+def resumable(study: StudyData, folder: Path, tell: Callable[[str], None] | None = None) -> StudyData:
     """Return a study whose passes over large recordings are kept in a folder, and go on from what is there."""
     if not study.has_pilot:
         return study

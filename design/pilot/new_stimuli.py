@@ -1,7 +1,7 @@
 """What a new stimulus is: another token of types that are known (a word in another sentence), or a new type (another word).
 
-In: the group and the type of every stimulus, what the study file says of new stimuli. Out: ``Grouping``: what folds never
-split, by tokens and by types. What can go wrong: types that chain all groups together (``BadInput``).
+In: the group and the type of every stimulus, what the study file says of new stimuli. Out: ``Grouping``: what folds never split,
+by tokens and by types. Errors: types that chain all groups together (``BadInput``).
 
 Tokens of a type share what the features leave out. If they are in the part that is learned from and in the part that is
 predicted, held-out fit is that of new tokens. Where the laboratory's new stimuli are new types, a type must not be split

@@ -11,11 +11,11 @@ from brainworth.design.common.checks import Check, Status, overall
 from brainworth.design.common.records import Record
 from brainworth.design.pilot.checks import data_checks
 from brainworth.design.pilot.rules import losses
-from brainworth.design.pilot.study import PriorsOnly, Study
+from brainworth.design.pilot.study import PriorsOnly, StudyData
 from brainworth.design.study_file.system_file import NamedSystem
 
 
-class KnownSystem(Record):
+class SystemCounts(Record):
     """A system that is planned for instead of a pilot."""
 
     latents: int
@@ -23,14 +23,14 @@ class KnownSystem(Record):
     sources: list[str]
 
 
-class FromPriors(Record):
+class PriorsCounts(Record):
     """A study without labels and recordings."""
 
     features: int
     modalities: list[str]
 
 
-class Stimuli(Record):
+class StimulusCounts(Record):
     """The stimuli of the pilot."""
 
     count: int
@@ -38,7 +38,7 @@ class Stimuli(Record):
     groups: int
 
 
-class Labels(Record):
+class LabelCounts(Record):
     """The labels of the pilot."""
 
     count: int
@@ -47,7 +47,7 @@ class Labels(Record):
     kind: str
 
 
-class Recorded(Record):
+class RecordingCounts(Record):
     """The recordings of one modality."""
 
     pilot: bool
@@ -61,7 +61,7 @@ class Recorded(Record):
     """Mean presentations of a stimulus to a person."""
 
 
-class Health(Record):
+class DataHealth(Record):
     """The checks that need no fit."""
 
     status: Status
@@ -78,12 +78,12 @@ class Overview(HasCard, Record):
     remarks: list[str] = Field(default_factory=list)
     losses: Any = None
     """What was left out, by reason."""
-    system: KnownSystem | None = None
-    priors: FromPriors | None = None
-    stimuli: Stimuli | None = None
-    labels: Labels | None = None
-    modalities: dict[str, Recorded] = Field(default_factory=dict)
-    health: Health | None = None
+    system: SystemCounts | None = None
+    priors: PriorsCounts | None = None
+    stimuli: StimulusCounts | None = None
+    labels: LabelCounts | None = None
+    modalities: dict[str, RecordingCounts] = Field(default_factory=dict)
+    health: DataHealth | None = None
 
     @property
     def notes(self) -> list[str]:
@@ -124,7 +124,7 @@ def modality_rows(found: Overview) -> list[tuple[str, ...]]:
     return rows
 
 
-def overview(study: Study) -> Overview:
+def overview(study: StudyData) -> Overview:
     """Return what was read: counts of stimuli, labels, people, samples and channels, remarks, checks without a fit."""
     found: dict[str, Any] = {
         "title": study.config.study.title,
@@ -136,36 +136,36 @@ def overview(study: Study) -> Overview:
     material = study.material
     if isinstance(material, NamedSystem):
         system = material.system
-        known = KnownSystem(
+        known = SystemCounts(
             latents=int(system.alignment.size),
             features=int(system.spectrum.count.sum()),
             sources=list(material.sources),
         )
         return Overview(**found, system=known)
     if isinstance(material, PriorsOnly):
-        priors = FromPriors(features=int(material.variance.size), modalities=list(study.config.modality_names))
+        priors = PriorsCounts(features=int(material.variance.size), modalities=list(study.config.modality_names))
         return Overview(**found, priors=priors)
     pilot, names = study.pilot, study.names
     checks = data_checks(study)
     return Overview(
         **found,
-        stimuli=Stimuli(count=len(names.stimuli), features=len(names.features), groups=len(names.groups)),
-        labels=Labels(
+        stimuli=StimulusCounts(count=len(names.stimuli), features=len(names.features), groups=len(names.groups)),
+        labels=LabelCounts(
             count=int(pilot.label.size),
             stimuli=len(set(pilot.label_stimulus.tolist())),
             kind=study.config.task.kind,
         ),
         modalities={name: _recorded(study, name) for name in study.config.modality_names},
-        health=Health(status=overall(checks), checks=checks),
+        health=DataHealth(status=overall(checks), checks=checks),
     )
 
 
-def _recorded(study: Study, name: str) -> Recorded:
+def _recorded(study: StudyData, name: str) -> RecordingCounts:
     people = [r for r in study.pilot.recordings if r.modality == name]
     stimuli = {row for r in people for row in r.stimulus.tolist()}
     samples = sum(r.stimulus.size for r in people)
     seen = sum(len(set(r.stimulus.tolist())) for r in people)
-    return Recorded(
+    return RecordingCounts(
         pilot=bool(people),
         subjects=len(people),
         samples=samples,

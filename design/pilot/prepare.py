@@ -1,7 +1,7 @@
 """The tables of a pilot as they are used: one spelling of every name, no copies, no missing values, nothing that is no measurement.
 
-In: the tables as they were read, and what the study file says about spellings. Out: the tables that ``build`` turns into a
-pilot, and remarks. What can go wrong: what ``rules`` refuse or ask about; each is a ``BadInput`` with its place.
+In: the tables as they were read, and what the study file says about spellings. Out: the tables that ``build`` turns into a pilot,
+and remarks. Errors: what ``rules`` refuse or ask about; each is a ``BadInput`` with its place.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Recordings of a modality, whatever their format.
 
-In: what the study file says of a modality, or an object in memory (data frame, ``mne.Epochs``, xarray object). Out: a
-``Table`` with the keys subject, stimulus, optionally session and repeat, and one column per channel. What can go wrong: an
-unknown format, keys of the reader that mean nothing for it, and everything the readers of the formats check; each is a
-``BadInput``.
+In: what the study file says of a modality, or an object in memory (data frame, ``mne.Epochs``, xarray object). Out: a ``Table``
+with the keys subject, stimulus, optionally session and repeat, and one column per channel. Errors: an unknown format, keys of the
+reader that mean nothing for it, and everything the readers of the formats check; each is a ``BadInput``.
 """
 
 from __future__ import annotations
@@ -27,10 +26,11 @@ from brainworth.design.pilot.recordings.images import ImageReader
 from brainworth.design.pilot.rules.answers import Answers
 from brainworth.design.pilot.rules.identity import renamed
 from brainworth.design.pilot.tables.arrays import is_labelled, labelled_table
+from brainworth.design.pilot.tables.columns import Wanted
 from brainworth.design.pilot.tables.containers import CONTAINERS, read_container
 from brainworth.design.pilot.tables.files import read_table
 from brainworth.design.pilot.tables.large import large_table, matrix_table
-from brainworth.design.pilot.tables.tables import Table, Wanted, from_columns
+from brainworth.design.pilot.tables.tables import Table, from_columns
 from brainworth.design.study_file.modality import Modality
 from brainworth.design.study_file.reader import Reader, check_meaning
 

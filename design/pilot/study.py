@@ -1,6 +1,6 @@
 """A study: its configuration, its pilot or known system, and the hashes of everything that was read.
 
-In: a study file, or data frames, arrays and MNE epochs with a configuration. Out: ``Study``, validated. What can go
+In: a study file, or data frames, arrays and MNE epochs with a configuration. Out: ``StudyData``, validated. What can go
 wrong: everything a user can write; each is a ``BadInput`` of one paragraph that names file, place, what is wrong and
 what would be right. Paths are relative to the study file and cannot leave its folder.
 """
@@ -19,18 +19,12 @@ from jaxtyping import Float
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
 from brainworth.design.common.toml_files import read_toml
 from brainworth.design.pilot.arrays import digest_of
-from brainworth.design.pilot.build import Names, PilotTables, build_pilot
+from brainworth.design.pilot.build import CodeNames, PilotTables, build_pilot
 from brainworth.design.pilot.candidates import Candidates, wanted
-from brainworth.design.pilot.configured_tables import (
-    blocks_of,
-    label_columns,
-    pool_in_memory,
-    stimuli_of,
-    table_of,
-)
+from brainworth.design.pilot.configured_tables import blocks_of, label_columns, pool_in_memory, stimuli_of, table_of
 from brainworth.design.pilot.folder import Folder, sha256
-from brainworth.design.pilot.kernel import described, features_of_new, gram_in_memory
-from brainworth.design.pilot.new_stimuli import New
+from brainworth.design.pilot.gram import Gram, gram_in_memory
+from brainworth.design.pilot.kernel import described, features_of_new
 from brainworth.design.pilot.readers import read_recordings, recordings_in_memory, table_in_memory
 from brainworth.design.pilot.rules.cleaning import cleaned
 from brainworth.design.pilot.rules.losses import Loss
@@ -54,7 +48,7 @@ class PilotData:
 
     pilot: Pilot
     """Plain arrays."""
-    names: Names
+    names: CodeNames
     """What the codes stand for."""
     kernel: KernelMap | None = None
     """How new stimuli get the features of the study's kernel; none without a kernel."""
@@ -73,7 +67,7 @@ Material = PilotData | NamedSystem | PriorsOnly
 
 
 @dataclass(frozen=True)
-class Study:
+class StudyData:
     """A validated study; build it with ``from_file``, ``from_frames`` or ``from_arrays``."""
 
     config: StudyConfig
@@ -102,7 +96,7 @@ class Study:
         return self._data().pilot
 
     @property
-    def names(self) -> Names:
+    def names(self) -> CodeNames:
         """What the codes of the pilot stand for; ``BadInput`` without a pilot."""
         return self._data().names
 
@@ -223,13 +217,10 @@ class Study:
             labels=folder.table(config.task.labels, "task > labels", label_columns(config)),
             recordings={m.name: read_recordings(folder, m) for m in config.modality if m.recordings is not None},
         )
-        built = build_pilot(tables, config.study.spelling.model_dump(), blocks_of(config), _new(config), gram)
-        remarks = (*built.remarks, *unlikely(config))
-        material = PilotData(built.pilot, built.names, built.kernel)
-        study = cls(config, folder.digest, material, path.parent, remarks, built.losses)
+        study = cls._of_tables(config, tables, gram, folder.digest, path.parent)
         given, pool = config.design, None
         if given.chosen_stimuli and given.candidates is not None:
-            asked = wanted(built.names.features, given=config.stimuli)
+            asked = wanted(study.names.features, given=config.stimuli)
             pool = folder.table(given.candidates, "design > candidates", asked)
         study = study._with_choice(pool, path)
         named = {m.name: m.summaries for m in config.modality if m.summaries}
@@ -312,32 +303,7 @@ class Study:
         kernel: Any = None,
         candidates: pd.DataFrame | None = None,
     ) -> Self:
-        """Return a study built from tables in memory.
-
-        Parameters
-        ----------
-        stimuli : DataFrame, xarray.DataArray or xarray.Dataset, optional
-            Column stimulus, optionally group; every other column is a feature. Not needed with a kernel.
-        labels : DataFrame, xarray.DataArray or xarray.Dataset
-            Columns stimulus and label.
-        recordings : mapping of str to DataFrame, mne.Epochs, {person: mne.Epochs}, xarray.DataArray or xarray.Dataset
-            By modality; columns subject, stimulus, optionally session and repeat; every other column is a channel.
-            Epochs carry these columns in their metadata; a channel's value is its mean over the epoch, or over the
-            windows of the modality's reader. xarray objects carry them as coordinates.
-        config : StudyConfig or mapping
-            As the study file; paths in it are not read.
-        kernel : DataFrame or (ids, ndarray), optional
-            Gram matrix of a kernel over the stimuli, used as their features, beside columns of ``stimuli`` if it has any. A data
-            frame has the ids as index and columns.
-        candidates : DataFrame, optional
-            Stimuli that labels are chosen from, if the configuration's design chooses them, with the columns of ``stimuli``;
-            default those of ``stimuli`` without a label.
-
-        Raises
-        ------
-        BadInput
-            The configuration, a table or the kernel is wrong, or a modality is not in the configuration.
-        """
+        """Return a study built from tables in memory; ``api.Study.from_frames`` says what they hold."""
         parsed = config if isinstance(config, StudyConfig) else parse_study(config)
         for name in recordings:
             if name not in parsed.modality_names:
@@ -362,14 +328,26 @@ class Study:
         digest |= {f"recordings/{name}": digest_of(table) for name, table in tables.recordings.items()}
         digest |= {} if gram is None else {"kernel": gram.digest}
         digest["config"] = hashlib.sha256(parsed.model_dump_json().encode()).hexdigest()
-        built = build_pilot(tables, parsed.study.spelling.model_dump(), blocks_of(parsed), _new(parsed), gram)
-        remarks = (*built.remarks, *unlikely(parsed))
-        pool = pool_in_memory(candidates, parsed, built.names)
+        study = cls._of_tables(parsed, tables, gram, digest)
+        pool = pool_in_memory(candidates, parsed, study.names)
         if pool is not None:
-            digest["candidates"] = digest_of(pool)
-        material = PilotData(built.pilot, built.names, built.kernel)
-        study = cls(parsed, digest, material, remarks=remarks, losses=built.losses)
+            study = replace(study, digest=digest | {"candidates": digest_of(pool)})
         return study._with_choice(pool, parsed.study.title)
+
+    @classmethod
+    def _of_tables(
+        cls,
+        config: StudyConfig,
+        tables: PilotTables,
+        gram: Gram | None,
+        digest: Mapping[str, str],
+        base: Path | None = None,
+    ) -> Self:
+        """Return the study whose pilot the tables hold."""
+        new = None if config.stimuli is None else config.stimuli.new
+        built = build_pilot(tables, config.study.spelling.model_dump(), blocks_of(config), new, gram)
+        material = PilotData(built.pilot, built.names, built.kernel)
+        return cls(config, digest, material, base, (*built.remarks, *unlikely(config)), built.losses)
 
     @classmethod
     def from_arrays(
@@ -426,10 +404,6 @@ class Study:
             config=config,
             candidates=pool,
         )
-
-
-def _new(config: StudyConfig) -> New | None:
-    return None if config.stimuli is None else config.stimuli.new
 
 
 def _require_something_to_explain(known: NamedSystem, aim: Objective, path: Path) -> None:

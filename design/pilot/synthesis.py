@@ -1,7 +1,7 @@
 """Simulated studies as folders that every command can read, and the embedded example of ``brainworth demo``.
 
-In: a named system, numbers of samples. Out: ``study.toml``, tables, and ``truth.toml`` (the system itself) in a folder. What
-can go wrong: an unknown source, counts too small for a study, a folder that is not empty; each a ``BadInput``.
+In: a named system, numbers of samples. Out: ``study.toml``, tables, and ``truth.toml`` (the system itself) in a folder. Errors:
+an unknown source, counts too small for a study, a folder that is not empty; each a ``BadInput``.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The only module that touches ArviZ: chains as labelled data, diagnostics, netCDF.
 
-In: ``Chains`` with names for their axes, draws from the prior, predictive draws, and the constants a forecast needs.
-Out: ArviZ data (``InferenceData`` with ArviZ 0.x, ``DataTree`` with 1.x), a table of diagnostics, a file.
-What can go wrong: a file that is not a posterior of this study and version (``read_archive`` returns nothing then), or that was
-damaged or edited (``DamagedArchive``); the posterior is computed again either way.
+In: ``Chains`` with names for their axes, draws from the prior, predictive draws, and the constants a forecast needs. Out: ArviZ
+data (``InferenceData`` with ArviZ 0.x, ``DataTree`` with 1.x), a table of diagnostics, a file. Errors: a file that is not a
+posterior of this study and version (``read_archive`` returns nothing then), or that was damaged or edited (``DamagedArchive``);
+the posterior is computed again either way.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ SAMPLED = ("log_snr", "brain_exponent", "loading", "explainable", "scale")
 
 
 @dataclass(frozen=True)
-class Names:
+class AxisNames:
     """Labels of the axes."""
 
     modalities: tuple[str, ...]
@@ -100,7 +100,7 @@ class Extras:
     """What it showed."""
 
 
-def to_arviz(chains: Chains, names: Names, constants: dict[str, np.ndarray], extras: Extras | None = None) -> Any:
+def to_arviz(chains: Chains, names: AxisNames, constants: dict[str, np.ndarray], extras: Extras | None = None) -> Any:
     """Return ArviZ data: posterior, sample_stats, log_likelihood, log_prior, constant_data and the groups of ``extras``."""
     az = _arviz()
     more = extras or Extras()
@@ -233,7 +233,7 @@ def log_densities(path: Path) -> dict[str, Float[np.ndarray, " draw"]]:
 
 
 @dataclass(frozen=True)
-class Archive:
+class SavedChains:
     """What is read from an archive."""
 
     chains: Chains
@@ -244,7 +244,7 @@ class Archive:
     """What was noted of the fit."""
 
 
-def read_archive(path: Path, fingerprint: str | None) -> Archive | None:
+def read_archive(path: Path, fingerprint: str | None) -> SavedChains | None:
     """Return the posterior with this fingerprint, or with any if none is given; ``None`` if there is no such file.
 
     Raises
@@ -274,4 +274,4 @@ def read_archive(path: Path, fingerprint: str | None) -> Archive | None:
     statistics = {str(name): value.values.astype(float) for name, value in groups["sample_stats"].items()}
     constants = {_FORMER.get(str(name), str(name)): value.values for name, value in groups["constant_data"].items()}
     constants.setdefault("person_modality", np.zeros(0))
-    return Archive(Chains(sites=sites, statistics=statistics), constants, notes)
+    return SavedChains(Chains(sites=sites, statistics=statistics), constants, notes)

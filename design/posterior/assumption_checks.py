@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from brainworth.design.common.checks import Check, Limits
+from brainworth.design.common.checks import Check, CheckLimits
 from brainworth.design.posterior.assumptions import Assumptions, FitNotes, InCommon, OrderNotes, RaterNotes, TypeNotes
 from brainworth.models.pilot.label_order import FALSE_ALARM
 from brainworth.models.pilot.lack_of_fit import STANDARD_ERRORS, WORTH
@@ -63,7 +63,7 @@ def _shared_by_people(name: str, seen: InCommon) -> Check:
     )
     return Check(
         name=title,
-        status=Limits(LEAST_IN_COMMON).judge_low(high),
+        status=CheckLimits(LEAST_IN_COMMON).judge_low(high),
         value=share,
         threshold=LEAST_IN_COMMON,
         side="at least",
@@ -196,7 +196,7 @@ def _same_labels(share: float, error: float) -> Check:
     )
     return Check(
         name="same stimulus (labels)",
-        status=Limits(COMMON_LABEL_NOISE).judge(max(share - ONE_SIDED * error, 0.0)),
+        status=CheckLimits(COMMON_LABEL_NOISE).judge(max(share - ONE_SIDED * error, 0.0)),
         value=share,
         threshold=COMMON_LABEL_NOISE,
         side="at most",

@@ -13,14 +13,14 @@ from brainworth.design.common.records import Number, Record
 from brainworth.models.pilot.common_maps import CommonMaps, PersonMoments, common_maps
 from brainworth.models.pilot.item_types import tokens_and_types
 from brainworth.models.pilot.label_order import Stretch, label_order
-from brainworth.models.pilot.lack_of_fit import HeldOut, held_out, lack_of_fit, some_groups
+from brainworth.models.pilot.lack_of_fit import HeldOutPredictions, held_out, lack_of_fit, some_groups
 from brainworth.models.pilot.likeness import Presentations, likeness
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.raters import raters
-from brainworth.models.pilot.summary import Labels, Summary, standardised_labels
+from brainworth.models.pilot.summary import Labels, SummarisedPilot, standardised_labels
 
 if TYPE_CHECKING:
-    from brainworth.design.pilot.study import Study
+    from brainworth.design.pilot.study import StudyData
 
 
 class InCommon(Record):
@@ -111,7 +111,7 @@ class Assumptions(Record):
     """Share of the labels' noise that all labels of a stimulus have in common, and its standard error."""
 
 
-def seen_assumptions(study: Study, summary: Summary) -> Assumptions:
+def seen_assumptions(study: StudyData, summary: SummarisedPilot) -> Assumptions:
     """Return what a pilot says of assumptions; needs its summary, no posterior."""
     pilot, coordinates = study.pilot, summary.basis.transform(study.pilot.features)
     labels = standardised_labels(pilot)
@@ -131,7 +131,7 @@ def seen_assumptions(study: Study, summary: Summary) -> Assumptions:
     )
 
 
-def _in_common(study: Study, summary: Summary, coordinates: NDArray[np.float64]) -> dict[str, InCommon]:
+def _in_common(study: StudyData, summary: SummarisedPilot, coordinates: NDArray[np.float64]) -> dict[str, InCommon]:
     readouts, pilot = summary.readouts, study.pilot
     if readouts is None:
         return {}
@@ -172,7 +172,7 @@ def _raters(pilot: Pilot) -> RaterNotes | None:
     )
 
 
-def _order(pilot: Pilot, some: Labels, predicted: HeldOut) -> OrderNotes | None:
+def _order(pilot: Pilot, some: Labels, predicted: HeldOutPredictions) -> OrderNotes | None:
     if pilot.rater is not None:
         return None
     rows = np.flatnonzero(np.isin(pilot.label_stimulus, some.stimulus))
@@ -189,12 +189,12 @@ def _stretch(found: Stretch, rows: NDArray[np.int64]) -> StretchNotes:
     return StretchNotes(**vars(found) | numbers, stands_out=found.stands_out)
 
 
-def _fit(some: Labels, predicted: HeldOut, group: NDArray[np.int64]) -> FitNotes | None:
+def _fit(some: Labels, predicted: HeldOutPredictions, group: NDArray[np.int64]) -> FitNotes | None:
     found = lack_of_fit(some.mean, predicted, group)
     return None if found is None else FitNotes(**vars(found), found=found.found)
 
 
-def _new(study: Study) -> str:
+def _new(study: StudyData) -> str:
     stimuli = study.config.stimuli
     return "tokens" if stimuli is None or stimuli.new is None else stimuli.new
 

@@ -1,10 +1,10 @@
 """Backtest: forecast from part of the pilot what the rest can still check, and score the forecast.
 
 In: a study with a pilot. Out: for several splits and several amounts of data, the forecast R^2 on held-out labels, what the
-brain-informed learner really reached there, coverage of the 90 % interval, and the continuous ranked probability score
-beside that of a power-law extrapolation of the learning curve, which a careful person would otherwise use. Groups of
-stimuli are never split. What can go wrong: a pilot too small to be divided (``BadInput``); R^2 on few held-out labels is
-itself noisy, which the forecast's interval includes.
+brain-informed learner really reached there, coverage of the 90 % interval, and the continuous ranked probability score beside
+that of a power-law extrapolation of the learning curve, which a careful person would otherwise use. Groups of stimuli are never
+split. Errors: a pilot too small to be divided (``BadInput``); R^2 on few held-out labels is itself noisy, which the forecast's
+interval includes.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from brainworth.design.common.errors import BadInput
 from brainworth.design.common.records import Record
 from brainworth.design.common.workers import Team, ThisProcess, count_in_words
 from brainworth.design.performance.purchase import Purchase
-from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.study import StudyData
 from brainworth.design.pilot.summaries.limits import require_recordings
-from brainworth.design.posterior.fit import Posterior, fit_for_forecast
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_for_forecast
 from brainworth.models.learner.learning_curve import Recorded, learned, tested_r2
 from brainworth.models.pilot.folds import group_folds
 from brainworth.models.pilot.pilot import Pilot
@@ -36,7 +37,7 @@ MINIMUM = 20
 """Labels or recorded stimuli below which a part of the pilot is too small."""
 
 
-class Quantiles(Record):
+class R2Interval(Record):
     """90 % interval and median of R^2."""
 
     q05: float
@@ -54,8 +55,8 @@ class BacktestPoint(Record):
     n_task: int
     observed_r2: float
     """On the held-out labels."""
-    forecast_r2: Quantiles
-    power_law_r2: Quantiles
+    forecast_r2: R2Interval
+    power_law_r2: R2Interval
     """From the extrapolated learning curve without brain data."""
     covered: bool
     """Whether the 90 % interval of the forecast holds what was reached."""
@@ -145,7 +146,7 @@ def _power_law(pilot: Pilot, sizes: Sequence[int], rng: np.random.Generator) -> 
     return np.array(draws) if draws else np.full((1, len(sizes)), float(score.mean()))
 
 
-def _forecast(posterior: Posterior, extra: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+def _forecast(posterior: PosteriorDraws, extra: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
     """Return R^2 of single studies (point, study) at the part of the pilot plus further (brain share added, labels)."""
     size = posterior.pilot
     samples = np.array([[share * float(n) for n in size.samples] for share, _ in extra])
@@ -161,7 +162,7 @@ def _forecast(posterior: Posterior, extra: Sequence[tuple[float, float]]) -> NDA
     return surface.outcomes(purchase) * np.repeat(posterior.explained_share, surface.studies)
 
 
-def one_split(study: Study, split: int, seed: int) -> list[Point]:
+def one_split(study: StudyData, split: int, seed: int) -> list[Point]:
     """Return the points of one random split of the pilot's groups.
 
     A share of the labelled groups is held out; half of the others are the part that is fitted, with recordings of half of
@@ -221,13 +222,13 @@ def _brain(pilot: Pilot) -> int:
 
 
 def backtest(
-    study: Study, *, splits: int = 3, progress: Callable[[str], None] | None = None, workers: Team | None = None
+    study: StudyData, *, splits: int = 3, progress: Callable[[str], None] | None = None, workers: Team | None = None
 ) -> Backtest:
     """Return the scored backtest of a study.
 
     Parameters
     ----------
-    study : Study
+    study : StudyData
         A study with a pilot.
     splits : int
         Random splits of the groups.
@@ -267,6 +268,6 @@ def backtest(
     )
 
 
-def _quantiles(draws: Float[np.ndarray, " draw"]) -> Quantiles:
+def _quantiles(draws: Float[np.ndarray, " draw"]) -> R2Interval:
     q05, q50, q95 = (float(value) for value in np.quantile(draws, [0.05, 0.5, 0.95]))
-    return Quantiles(q05=q05, q50=q50, q95=q95)
+    return R2Interval(q05=q05, q50=q50, q95=q95)

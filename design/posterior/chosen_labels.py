@@ -27,7 +27,7 @@ from brainworth.models.learner.rehearsed_data import KnownStimuli
 from brainworth.models.pilot.within_types import WithinTypes, types_in_common
 
 if TYPE_CHECKING:
-    from brainworth.design.posterior.fit import Posterior
+    from brainworth.design.posterior.draws import PosteriorDraws
 
 MOST_CHOSEN = 1000
 """Most stimuli that are chosen one after the other."""
@@ -59,7 +59,7 @@ class ChosenLabels:
     """The posterior's coordinates."""
 
     @classmethod
-    def of(cls, posterior: Posterior, candidates: Candidates) -> ChosenLabels:
+    def of(cls, posterior: PosteriorDraws, candidates: Candidates) -> ChosenLabels:
         """Return the order of labels from a pool, and what it is worth."""
         ground = Ground.of(posterior)
         target = ground.target(None)
@@ -119,7 +119,7 @@ def _rows(groups: Int[np.ndarray, " step"], group: Int[np.ndarray, " stimulus"])
     return rows[np.argsort(rank[group][rows], kind="stable")]
 
 
-def _bought(posterior: Posterior, pool: int) -> int:
+def _bought(posterior: PosteriorDraws, pool: int) -> int:
     """Return the most labels that are asked for: what several times the budget buys, within the limits."""
     config = posterior.study.config
     most = pool if config.task.max_labels is None else min(pool, config.task.max_labels)

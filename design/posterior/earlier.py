@@ -1,6 +1,6 @@
 """The posterior that an earlier plan was made from, as a belief about data that have come in since.
 
-In: a study with all data so far, and the ``posterior.nc`` of an earlier plan. Out: the earlier ``Posterior``. Errors: a
+In: a study with all data so far, and the ``posterior.nc`` of an earlier plan. Out: the earlier ``PosteriorDraws``. Errors: a
 file that is missing, damaged, or of other modalities.
 """
 
@@ -9,18 +9,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from brainworth.design.common.messages import listed, problem
-from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.study import StudyData
 from brainworth.design.posterior import archive
-from brainworth.design.posterior.fit import Posterior, assembled
+from brainworth.design.posterior.draws import PosteriorDraws, assembled
 from brainworth.design.posterior.notes import Notes
 
 
-def earlier_posterior(study: Study, path: Path) -> Posterior:
+def earlier_posterior(study: StudyData, path: Path) -> PosteriorDraws:
     """Return the posterior of an earlier plan.
 
     Parameters
     ----------
-    study : Study
+    study : StudyData
         The study as it is now: prices, limits and modalities.
     path : Path
         The ``posterior.nc`` of the earlier plan.

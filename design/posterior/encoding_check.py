@@ -26,7 +26,7 @@ from brainworth.design.posterior.literature import total_snr
 from brainworth.models.forecast.predictive import predictive
 
 if TYPE_CHECKING:
-    from brainworth.design.posterior.fit import Posterior
+    from brainworth.design.posterior.draws import PosteriorDraws
 
 FALSE_ALARM = 0.025
 """Share of pilots of pure noise whose recordings seem to show a signal."""
@@ -60,7 +60,7 @@ class EncodingEvidence:
     """Prior median of the same."""
 
 
-def encoding_evidence(posterior: Posterior) -> list[EncodingEvidence]:
+def encoding_evidence(posterior: PosteriorDraws) -> list[EncodingEvidence]:
     """Return the numbers of every modality with a pilot; nothing where the notes of the pilot were not kept."""
     notes, config, draws = posterior.notes, posterior.study.config, posterior.draws
     accuracy = notes.readout_accuracy
@@ -121,7 +121,7 @@ _VERDICTS: dict[Judgement, tuple[Status, str]] = {
 }
 
 
-def encoding_checks(posterior: Posterior) -> Iterator[Check]:
+def encoding_checks(posterior: PosteriorDraws) -> Iterator[Check]:
     """Say for every modality where its signal-to-noise ratio comes from; value and threshold are correlations."""
     for evidence in encoding_evidence(posterior):
         low, middle, high = evidence.snr
@@ -142,7 +142,7 @@ def encoding_checks(posterior: Posterior) -> Iterator[Check]:
         )
 
 
-def representation_checks(posterior: Posterior) -> Iterator[Check]:
+def representation_checks(posterior: PosteriorDraws) -> Iterator[Check]:
     """Say how the pilot weighs its features, where that makes a difference; nothing without the notes of a pilot."""
     notes = posterior.notes
     if notes.standardised is not None and notes.feature_spread is not None and notes.feature_spread >= SAME:

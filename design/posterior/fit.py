@@ -1,20 +1,16 @@
-"""From a study to its posterior, and from the posterior to draws the forecast can use.
+"""From a study to its posterior: sampled from a pilot, or the prior, or a known system.
 
-In: ``Study`` (a pilot, or a known system). Out: ``Posterior``: ArviZ data, summaries, a surface, a plan. What can go
-wrong: a study without a pilot has no chains (``Posterior.data`` is ``None``); everything else is in the health checks.
+A study without a pilot has no chains, and ``PosteriorDraws.data`` is ``None``.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -24,181 +20,35 @@ from brainworth.design.common.files import require_writable
 from brainworth.design.common.records import Number, with_fields
 from brainworth.design.common.runtime import release_programs
 from brainworth.design.common.version import __version__
-from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.design.pilot.large import forget, resumable
-from brainworth.design.pilot.study import PriorsOnly, Study
+from brainworth.design.pilot.study import PriorsOnly, StudyData
 from brainworth.design.pilot.summaries.limits import require_seed
 from brainworth.design.posterior import archive
 from brainworth.design.posterior.assumptions import seen_assumptions
-from brainworth.design.posterior.chosen_labels import ChosenLabels
+from brainworth.design.posterior.draws import FORECAST_DRAWS, PosteriorDraws, assembled, pilot_size
+from brainworth.design.posterior.fingerprint import fingerprint
 from brainworth.design.posterior.literature import study_priors
 from brainworth.design.posterior.notes import Learned, Notes, Sampler, people_with_gains, pilot_notes, predictive_groups
 from brainworth.design.study_file.system_file import NamedSystem
-from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
-from brainworth.models.forecast.label_variance import LabelVariance
-from brainworth.models.forecast.people import new_people
+from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws
 from brainworth.models.learner.learning_curve import learning_curve
 from brainworth.models.pilot.evidence import PilotEvidence
-from brainworth.models.pilot.likeness import draws_of_quantiles
-from brainworth.models.pilot.summary import Summary, summarise
-from brainworth.models.pilot.typed_labels import labels_in_all
-from brainworth.models.posterior.hierarchy import Priors, systems_of_draws
+from brainworth.models.pilot.summary import SummarisedPilot, summarise
+from brainworth.models.posterior.hierarchy import PriorScales
 from brainworth.models.posterior.inference import Chains, sample_mixed
-from brainworth.models.posterior.likelihoods import PRESENCE
 from brainworth.models.posterior.prior_draws import sample_prior
 from brainworth.models.theory.quadrature import compress
-from brainworth.models.theory.system import Spectrum, System
+from brainworth.models.theory.system import System
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-FORECAST_DRAWS = 1000
-"""Posterior draws a forecast averages over."""
-MODEL = 7
-"""Number of the model; a posterior saved by another one is fitted again."""
-TYPE_MODEL = 1
-"""Number of the model of what labels of a type have in common; counts only where a study names types."""
-RATER_MODEL = 1
-"""Number of the model of raters' noise; counts only where raters differ in it."""
 PRIOR_DRAWS = 400
 """Prior draws of every quantity that a report draws beside its posterior."""
-
-
-def fingerprint(study: Study, seed: int) -> str:
-    """Return a hash of everything a posterior depends on: inputs, priors, seed, version; not prices or budget."""
-    config = study.config
-    relevant: dict[str, Any] = {
-        "version": __version__,
-        "model": MODEL,
-        "seed": seed,
-        "priors": config.priors.model_dump(mode="json"),
-        "task": config.task.kind,
-        "blocks": [block.model_dump(mode="json") for block in config.stimuli.block] if config.stimuli else [],
-        "types": _types(study),
-        "modalities": [(m.name, m.recordings, m.reader.model_dump(mode="json")) for m in config.modality],
-        "inputs": {name: value for name, value in sorted(study.digest.items()) if _is_data(study, name)},
-        "system": sorted(study.digest.items()) if isinstance(study.material, NamedSystem) else None,
-    }
-    if study.has_pilot and study.pilot.weight is not None:
-        relevant["raters"] = RATER_MODEL
-    return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
-
-
-def _types(study: Study) -> tuple[str | int | None, ...] | None:
-    """Return what a posterior depends on of the types: which column, what new stimuli are, and the model of their noise."""
-    stimuli = study.config.stimuli
-    if stimuli is None:
-        return None
-    named = (stimuli.type, stimuli.new)
-    return named if stimuli.type is None else (*named, TYPE_MODEL)
-
-
-def _is_data(study: Study, name: str) -> bool:
-    """Return whether a posterior depends on an input: not on study files, nor on stimuli that are only chosen from."""
-    pool, stimuli = study.config.design.candidates, study.config.stimuli
-    table = None if stimuli is None else stimuli.table
-    chosen_from = {"candidates"} if pool is None or pool == table else {"candidates", PurePosixPath(pool).as_posix()}
-    return not name.endswith(".toml") and (study.candidates is None or name not in chosen_from)
-
-
-@dataclass(frozen=True)
-class Posterior:
-    """What is believed after the pilot."""
-
-    study: Study
-    """The study it is the posterior of."""
-    draws: Draws
-    """Draws in the form of the forecast; one draw, certain, for a known system."""
-    pilot: PilotSize
-    """What the pilot brings."""
-    label_scale: float
-    """Standard deviation of the labels, in their unit; variances are in squares of it."""
-    data: Any = None
-    """ArviZ data: ``InferenceData`` or ``DataTree``; ``None`` for a known system."""
-    notes: Notes = field(default_factory=Notes)
-    """What the health checks read: diagnostics, accuracies, sizes."""
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    """Time spent, by stage."""
-    type_share: float | None = None
-    """Share of the label noise that tokens of a type have in common, posterior mean; none without types."""
-
-    def surface(self) -> PosteriorSurface:
-        """Return explainable R^2 as a function of a purchase, under the shifts the study plans for.
-
-        A plan for the mean looks at averages over studies; one for a quantile, a probability or a confidence at single studies.
-        """
-        aim, budget = self.study.config.objective, self.study.config.budget
-        single = aim.utility != "mean" or budget.total is None
-        return replace(self.surface_unshifted(), shift=aim.shift, shifts=tuple(aim.shifts), single_studies=single)
-
-    def surface_unshifted(self) -> PosteriorSurface:
-        """Return explainable R^2 as a function of a purchase on stimuli of the pilot's kind: what a lab can check."""
-        size = self.pilot
-        if not self.study.config.budget.reuse_pilot:
-            size = replace(size, samples=jnp.zeros_like(size.samples), labels=jnp.zeros(()))
-        worth = None if self.chosen_labels is None else self.chosen_labels.worth
-        return PosteriorSurface(self.study.config.modality_names, self.draws, size, label_worth=worth)
-
-    @cached_property
-    def chosen_labels(self) -> ChosenLabels | None:
-        """The stimuli that labels are for and what choosing them is worth; none if labels are for random stimuli.
-
-        Computed when it is first asked for: a pass over the pilot, and a choice.
-        """
-        candidates = self.study.candidates
-        return None if candidates is None else ChosenLabels.of(cast("Any", self), candidates)
-
-    @property
-    def people(self) -> dict[str, int]:
-        """People in the pilot of each modality; 0 without a pilot."""
-        return {name: self.notes.people.get(name, 0) for name in self.study.config.modality_names}
-
-    @property
-    def label_variance(self) -> LabelVariance:
-        """Variance of the labels, by draw, and how much that of one world may differ: not at all if a pilot has shown it."""
-        return LabelVariance.of(self.draws.system, seen=self.study.has_pilot and float(self.pilot.labels) > 0.0)
-
-    @property
-    def explained_share(self) -> NDArray[np.float64]:
-        """Share of the labels' variance that features can explain at all, by draw."""
-        return self.label_variance.explained_share
-
-    def columns(self) -> dict[str, NDArray[np.float64]]:
-        """Return draws of the quantities that the plan file summarises, in the labels' unit."""
-        system, unit = self.draws.system, self.label_scale**2
-        alignment = np.asarray(system.alignment).sum(axis=1)
-        snr = np.asarray(system.snr)
-        best = snr.max(axis=1)
-        return {
-            "alignment": alignment,
-            "misalignment": 1.0 - alignment,
-            "signal_variance": np.asarray(system.signal_variance) * unit,
-            "noise_variance": np.asarray(system.noise_variance) * unit,
-            "latent_dimension": np.sum(best / (best + PRESENCE), axis=1),
-        } | {f"snr:{name}": snr[:, m].sum(axis=1) for m, name in enumerate(self.study.config.modality_names)}
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """Return one row per draw: alignment, misalignment, variances, latent dimension, snr of each modality."""
-        import pandas as pd
-
-        return pd.DataFrame(self.columns())
-
-    def summary(self) -> pd.DataFrame:
-        """Return mean, 5 %, 50 % and 95 % quantiles of every column of ``to_dataframe``."""
-        frame = self.to_dataframe()
-        table = frame.quantile([0.05, 0.5, 0.95]).T
-        table.columns = ["q05", "q50", "q95"]
-        table.insert(0, "mean", frame.mean())
-        return table
-
-
 _RESULTS = ("plan.json", "details.json", "report.html")
 """Files that a plan writes beside the posterior."""
 
 
 def fit_study(
-    study: Study, seed: int, archive_path: Path | None = None, tell: Callable[[str], None] | None = None
-) -> Posterior:
+    study: StudyData, seed: int, archive_path: Path | None = None, tell: Callable[[str], None] | None = None
+) -> PosteriorDraws:
     """Return the posterior of a study; with a path, reuse the one saved there if nothing it depends on has changed.
 
     Passes over recordings that do not fit into memory go on where an interrupted run left them, and are told to ``tell``.
@@ -240,7 +90,7 @@ def fit_study(
     plausible: dict[str, list[Number]] = {
         name: values[:PRIOR_DRAWS].tolist() for name, values in before.columns().items()
     }
-    names = archive.Names(study.config.modality_names, people_with_gains(study), fit.n_latents)
+    names = archive.AxisNames(study.config.modality_names, people_with_gains(study), fit.n_latents)
     forecasts = (before.draws, before.pilot), (posterior.draws, posterior.pilot)
     extras = predictive_groups(study, notes, fit.evidence, prior, forecasts)
     data = archive.to_arviz(chains, names, fit.constants, extras)
@@ -254,7 +104,7 @@ def fit_study(
     return replace(posterior, data=data, notes=notes)
 
 
-def fit_for_forecast(study: Study, seed: int) -> Posterior:
+def fit_for_forecast(study: StudyData, seed: int) -> PosteriorDraws:
     """Return the posterior of a study with a pilot for its forecasts alone: no notes for the health checks, no ArviZ data.
 
     For fits to parts of a pilot (``backtest``, leaving people out), which nobody looks at for themselves.
@@ -268,15 +118,15 @@ def fit_for_forecast(study: Study, seed: int) -> Posterior:
 class _Reduced:
     """A pilot as the sampler sees it."""
 
-    summary: Summary
+    summary: SummarisedPilot
     evidence: PilotEvidence
-    priors: Priors
+    priors: PriorScales
     n_latents: int
     constants: dict[str, np.ndarray]
     seconds: float
 
 
-def _reduced(study: Study, seed: int) -> _Reduced:
+def _reduced(study: StudyData, seed: int) -> _Reduced:
     config, watch = study.config, time.perf_counter()
     n_latents = config.priors.max_latents
     summary = summarise(study.pilot, config.modality_names, n_latents, seed)
@@ -298,7 +148,7 @@ def _with_channels(evidence: PilotEvidence, channels: NDArray[np.float64]) -> Pi
     return replace(evidence, brain=replace(evidence.brain, channels=jnp.where(seen, evidence.brain.channels, channels)))
 
 
-def _constants(summary: Summary, evidence: PilotEvidence) -> dict[str, np.ndarray]:
+def _constants(summary: SummarisedPilot, evidence: PilotEvidence) -> dict[str, np.ndarray]:
     brain, task = evidence.brain, evidence.task
     typed = {} if summary.typed_worth is None else {"typed_labels": summary.typed_worth}
     return typed | {
@@ -317,79 +167,15 @@ def _constants(summary: Summary, evidence: PilotEvidence) -> dict[str, np.ndarra
     }
 
 
-def kept_draws(count: int) -> NDArray[np.int64]:
-    """Return which of the chains' draws a forecast averages over."""
-    return np.linspace(0, count - 1, min(FORECAST_DRAWS, count)).astype(np.int64)
-
-
-def assembled(
-    study: Study,
-    chains: Chains,
-    constants: Mapping[str, np.ndarray],
-    notes: Notes,
-    *,
-    seed: int,
-    seconds: Mapping[str, float],
-) -> Posterior:
-    """Return the posterior that chains and what is known besides (``_constants``) stand for."""
-    flat = chains.flat()
-    keep = kept_draws(len(flat["scale"]))
-    flat = {name: value[keep] for name, value in flat.items()}
-    if "shared_noise_quantiles" in constants:
-        rng = np.random.default_rng([seed, 4])
-        flat["shared_noise"] = np.stack(
-            [draws_of_quantiles(row, len(keep), rng) for row in constants["shared_noise_quantiles"]], axis=1
-        )
-    distinct, all_labels, label_scale = (float(v) for v in constants["labels"])
-    spectrum = Spectrum(jnp.asarray(constants["spectrum_variance"]), jnp.asarray(constants["spectrum_count"]))
-    system = systems_of_draws(flat, compress(spectrum), jnp.asarray(constants["channels"]))
-    repeated = all_labels / max(distinct, 1.0)
-    ratio = float(np.mean(flat["explainable"] / (1.0 - flat["explainable"])))
-    labels = all_labels * (1.0 + ratio) / (1.0 + repeated * ratio)
-    if "type_share" in flat:
-        explainable = flat["explainable"]
-        labels = labels_in_all(constants["typed_labels"], flat["type_share"], explainable / (1.0 - explainable))
-    person_modality = constants["person_modality"].astype(int)
-    recorded = constants["samples"] > 0
-    gains = new_people(flat["gain_spread"], flat["gain"], person_modality, recorded, np.random.default_rng([seed, 2]))
-    draws = Draws(system=system, people=jnp.asarray(gains))
-    size, share = _pilot_size(study, constants, labels), flat.get("type_share")
-    shared = None if share is None else float(share.mean())
-    return Posterior(study, draws, size, label_scale, None, notes, seconds, shared)
-
-
-def _pilot_size(study: Study, constants: Mapping[str, np.ndarray], labels: float) -> PilotSize:
-    modalities = study.config.modality
-    return PilotSize(
-        samples=jnp.asarray(constants["samples"]),
-        subjects=jnp.asarray(constants["subjects"]),
-        repeats=jnp.asarray(constants["repeats"]),
-        shared=jnp.asarray(constants["shared"]),
-        labels=jnp.asarray(labels),
-        new_subjects=jnp.asarray(
-            [float(m.new_subjects or s == 0) for m, s in zip(modalities, constants["samples"], strict=True)]
-        ),
-        new_shared=jnp.asarray([float(m.design.shared_stimuli) for m in modalities]),
-        usable=jnp.asarray(constants["independent"] * [m.cost.usable_fraction for m in modalities]),
-        shared_noise=jnp.asarray(constants["shared_noise"]),
-    )
-
-
-def _prior_only(study: Study, variance: NDArray[np.float64], seed: int) -> Posterior:
+def _prior_only(study: StudyData, variance: NDArray[np.float64], seed: int) -> PosteriorDraws:
     """Return the prior of a study without labels and recordings, in the form of a posterior; labels in standard units."""
-    config, n = study.config, len(study.config.modality)
-    watch = time.perf_counter()
+    config, watch = study.config, time.perf_counter()
     priors, channels = study_priors(config)
     draws = sample_prior(priors, np.zeros(0, dtype=int), config.priors.max_latents, seed, FORECAST_DRAWS)
     constants = {
         "spectrum_variance": variance,
         "spectrum_count": np.ones(variance.size),
-        "samples": np.zeros(n),
-        "independent": np.ones(n),
-        "subjects": np.ones(n),
-        "repeats": np.ones(n),
-        "shared": np.zeros(n),
-        "shared_noise": np.zeros(n),
+        **_no_recordings(len(config.modality)),
         "channels": channels,
         "person_modality": np.zeros(0),
         "labels": np.array([0.0, 0.0, 1.0]),
@@ -399,7 +185,7 @@ def _prior_only(study: Study, variance: NDArray[np.float64], seed: int) -> Poste
     return assembled(study, chains, constants, Notes(remarks=list(study.remarks)), seed=seed, seconds=seconds)
 
 
-def _known(study: Study, named: NamedSystem) -> Posterior:
+def _known(study: StudyData, named: NamedSystem) -> PosteriorDraws:
     """Return the posterior of a study that plans for a known system: one draw, no pilot."""
     system, n = named.system, len(named.sources)
     one = System(
@@ -412,13 +198,12 @@ def _known(study: Study, named: NamedSystem) -> Posterior:
         brain_exponent=system.brain_exponent[None],
         task_exponent=system.task_exponent[None],
     )
-    constants = {
-        "samples": np.zeros(n),
-        "independent": np.ones(n),
-        "subjects": np.ones(n),
-        "repeats": np.ones(n),
-        "shared": np.zeros(n),
-        "shared_noise": np.zeros(n),
-    }
     draws = Draws(system=one, people=jnp.ones((1, n, MAX_PEOPLE)))
-    return Posterior(study, draws, _pilot_size(study, constants, 0.0), 1.0)
+    return PosteriorDraws(study, draws, pilot_size(study, _no_recordings(n), 0.0), 1.0)
+
+
+def _no_recordings(modalities: int) -> dict[str, np.ndarray]:
+    """Return what is known of the recordings where there are none."""
+    nothing, one = np.zeros(modalities), np.ones(modalities)
+    by_name = {"samples": nothing, "shared": nothing, "shared_noise": nothing}
+    return by_name | {"independent": one, "subjects": one, "repeats": one}

@@ -1,6 +1,6 @@
 """Priors of a study: literature defaults by kind of modality, overridden by the study's [priors].
 
-In: a validated study configuration. Out: ``Priors`` of the hierarchical model and channels of modalities without a pilot.
+In: a validated study configuration. Out: ``PriorScales`` of the hierarchical model and channels of modalities without a pilot.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from brainworth.design.study_file.config import StudyConfig
-from brainworth.models.posterior.hierarchy import Priors
+from brainworth.models.posterior.hierarchy import PriorScales
 from brainworth.models.posterior.total_snr import log_total_quantiles, prior_of_total
 
 Z95 = 1.6448536269514722
@@ -95,7 +95,7 @@ def total_snr(config: StudyConfig, name: str) -> TotalSnr:
     return TotalSnr((entry["snr"], entry["snr"] * entry["factor"]), (0.5, 0.95))
 
 
-def study_priors(config: StudyConfig) -> tuple[Priors, np.ndarray]:
+def study_priors(config: StudyConfig) -> tuple[PriorScales, np.ndarray]:
     """Return the priors of a study and the default number of channels of each modality."""
     table = literature()
     log_snr, scale, channels = [], [], []
@@ -109,7 +109,7 @@ def study_priors(config: StudyConfig) -> tuple[Priors, np.ndarray]:
         channels.append(float(given or table[kind_of(config, name)]["channels"]))
     alignment = table["alignment"]["beta"] if config.priors.alignment is None else _beta(config.priors.alignment)
     people = [table["people"]["gain_spread"]] * len(log_snr)
-    priors = Priors(
+    priors = PriorScales(
         log_snr=jnp.asarray(log_snr),
         log_snr_scale=jnp.asarray(scale),
         gain_spread=jnp.asarray(people),

@@ -17,10 +17,10 @@ from brainworth.models.forecast.forecast import Draws, PilotSize
 from brainworth.models.forecast.predictive import predictive
 from brainworth.models.pilot.evidence import PilotEvidence
 from brainworth.models.pilot.pilot import Pilot
-from brainworth.models.pilot.summary import Summary
+from brainworth.models.pilot.summary import SummarisedPilot
 
 if TYPE_CHECKING:
-    from brainworth.design.pilot.study import Study
+    from brainworth.design.pilot.study import StudyData
 
 
 class Sampler(Record):
@@ -83,7 +83,7 @@ class Notes(Record):
     """None without a pilot."""
 
 
-def pilot_notes(study: Study, summary: Summary) -> Notes:
+def pilot_notes(study: StudyData, summary: SummarisedPilot) -> Notes:
     """Return sizes, accuracies and whose signal it is: what the health checks read."""
     config, readouts = study.config, summary.readouts
     accuracy: dict[str, list[float]] = {}
@@ -131,7 +131,7 @@ def _spread(pilot: Pilot) -> float | None:
     return float(varying.max() / varying.min()) if varying.size else 1.0
 
 
-def people_with_gains(study: Study) -> tuple[str, ...]:
+def people_with_gains(study: StudyData) -> tuple[str, ...]:
     """Return the people whose gains the model has: all of modalities with several, modality by modality."""
     recordings = study.pilot.recordings
     return tuple(
@@ -143,7 +143,7 @@ def people_with_gains(study: Study) -> tuple[str, ...]:
 
 
 def predictive_groups(
-    study: Study,
+    study: StudyData,
     notes: Notes,
     evidence: PilotEvidence,
     prior: Mapping[str, NDArray[np.float64]],
@@ -153,7 +153,7 @@ def predictive_groups(
 
     Parameters
     ----------
-    study : Study
+    study : StudyData
         Names and number of latents.
     notes : Notes
         ``pilot_notes``, and the fold efficiency.

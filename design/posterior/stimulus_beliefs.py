@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from brainworth.models.forecast.forecast import SYSTEM_AXES, Order, PilotSize, joined
 from brainworth.models.learner.choice import Beliefs
 from brainworth.models.pilot.evidence import prior_variance
-from brainworth.models.pilot.summary import Summary, summarise
+from brainworth.models.pilot.summary import SummarisedPilot, summarise
 from brainworth.models.pilot.within_types import WithinTypes, types_in_common
 from brainworth.models.theory.encoding import encode, readout_overlaps
 from brainworth.models.theory.system import System
 
 if TYPE_CHECKING:
-    from brainworth.design.posterior.fit import Posterior
+    from brainworth.design.posterior.draws import PosteriorDraws
 
 Matrix = NDArray[np.float64]
 
@@ -46,11 +46,11 @@ _NEGLIGIBLE = 0.01
 class Ground:
     """A posterior and its pilot in the coordinates of a choice."""
 
-    posterior: Posterior
-    summary: Summary
+    posterior: PosteriorDraws
+    summary: SummarisedPilot
 
     @classmethod
-    def of(cls, posterior: Posterior) -> Ground:
+    def of(cls, posterior: PosteriorDraws) -> Ground:
         """Return the coordinates of a posterior's pilot: one more pass over its recordings."""
         config = posterior.study.config
         latents, names = config.priors.max_latents, config.modality_names

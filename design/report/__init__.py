@@ -1,7 +1,7 @@
 """The report: one self-contained page, its figures and its tables, made from saved results alone.
 
-In: the folder of a finished plan. Out: `report.html`, `figures/*.svg`, `figures/*.png` and `tables/*.csv` in it. What
-can go wrong: saved results that are missing or damaged raise `BadInput`.
+In: the folder of a finished plan. Out: `report.html`, `figures/*.svg`, `figures/*.png` and `tables/*.csv` in it. Errors: saved
+results that are missing or damaged raise `BadInput`.
 """
 
 from brainworth.design.report.overview import draw_plan

@@ -25,7 +25,7 @@ def can_be_bought(saved: Saved, name: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Cost:
+class SamplePrice:
     """What one recorded sample costs."""
 
     money: float
@@ -33,16 +33,16 @@ class Cost:
     """With its unit; "from" where people and set-up come on top."""
 
 
-def price_today(saved: Saved, name: str) -> Cost | None:
+def price_today(saved: Saved, name: str) -> SamplePrice | None:
     """Return what a sample costs: all in if the plan buys the modality, else its samples and sessions alone."""
     bought = saved.plan.allocation.modalities.get(name)
     paid = saved.plan.cost.modalities.get(name, 0.0)
     if bought is not None and bought.n_samples > 0 and paid > 0:
         each = paid / bought.n_samples
-        return Cost(each, rounded(each, saved.currency))
+        return SamplePrice(each, rounded(each, saved.currency))
     prices = saved.details.prices.modalities.get(name) if saved.details.prices else None
     each = _recording(prices) if prices else 0.0
-    return Cost(each, f"from {rounded(each, saved.currency)}") if each > 0 else None
+    return SamplePrice(each, f"from {rounded(each, saved.currency)}") if each > 0 else None
 
 
 def _recording(prices: ModalityPrices) -> float:
@@ -75,7 +75,7 @@ def without(saved: Saved, name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Worth:
+class WorthRow:
     """What samples of one modality are worth, and cost, as text."""
 
     name: str
@@ -87,12 +87,12 @@ class Worth:
     """The break-even price of a session, or of an hour of it, with its unit; empty if sessions have no size."""
 
 
-def worths(saved: Saved) -> list[Worth]:
+def worths(saved: Saved) -> list[WorthRow]:
     """Write exchange rates and break-even prices, each beside what a sample costs now."""
     return [_worth(saved, name) for name in saved.plan.exchange_rate]
 
 
-def _worth(saved: Saved, name: str) -> Worth:
+def _worth(saved: Saved, name: str) -> WorthRow:
     rate, cost = saved.plan.exchange_rate[name], price_today(saved, name)
     prices = saved.details.prices.modalities.get(name) if saved.details.prices else None
     session = ""
@@ -101,7 +101,7 @@ def _worth(saved: Saved, name: str) -> Worth:
         hours = prices.hours_per_session
         value = as_summary(each.model_dump(), size / (hours or 1.0))
         session = f"{interval(value, unit=saved.currency)} {'an hour' if hours else 'a session'}"
-    return Worth(
+    return WorthRow(
         name,
         interval(rate.marginal),
         interval(rate.average),

@@ -36,10 +36,9 @@ class Standard:
     @classmethod
     def of_verdict(cls, verdict: Verdict) -> Standard:
         """Return the standard of a verdict: the gain that is worthwhile, and whether the mean gain is."""
-        least = verdict.worthwhile or 0.0
-        if not least or verdict.gain is None or verdict.gain.mean is None:
+        if not verdict.worthwhile or verdict.pays is None:
             return cls(0.0, verdict.collect_brain_data)
-        return cls(least, verdict.gain.mean >= least)
+        return cls(verdict.worthwhile, verdict.pays)
 
 
 def flip_heading(saved: Saved) -> str:
@@ -123,10 +122,9 @@ def _gain(point: FrontierPoint) -> float:
 
 def _offset(saved: Saved, rows: list[FrontierPoint]) -> float:
     """Return by how much the formula's gain at the plan's own budget is above the verdict's, which rehearsals corrected."""
-    gain = saved.plan.verdict.gain
-    own = min(rows, key=lambda row: abs(row.budget - saved.budget))
-    known = gain is not None and gain.mean is not None and math.isfinite(_gain(own))
-    return _gain(own) - gain.mean if known and gain is not None and gain.mean is not None else 0.0
+    gain = saved.plan.verdict.mean_gain
+    own = _gain(min(rows, key=lambda row: abs(row.budget - saved.budget)))
+    return 0.0 if gain is None or not math.isfinite(own) else own - gain
 
 
 def _computed(saved: Saved) -> list[str]:

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, ScalarFormatter
 from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records.details import BudgetPoint
 from brainworth.design.decision.records.findings import SobolBar
-from brainworth.design.report.figures import column, compact, r2_axis, spread_axis
+from brainworth.design.report.curves import column, compact, r2_axis, spread_axis
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.style import (
     BLUE,

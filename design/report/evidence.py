@@ -79,7 +79,7 @@ def _with_unit(value: Plain, check: Check) -> str:
 
 
 @dataclass(frozen=True)
-class Backtest:
+class BacktestRow:
     """One test inside the pilot: trained on a part, tested on the rest."""
 
     labels: int
@@ -92,13 +92,13 @@ class Backtest:
     """Whether the forecast lies above what was reached."""
 
 
-def backtests(saved: Saved) -> list[Backtest]:
+def backtests(saved: Saved) -> list[BacktestRow]:
     """Return the tests inside the pilot, the smallest part first."""
     pilot = saved.details.pilot
     if pilot is None or not saved.pilot_labels:
         return []
     return [
-        Backtest(
+        BacktestRow(
             round(check.share * saved.pilot_labels),
             *(f"{value:.2f}".replace("-", "−") for value in (check.observed, forecast.low, forecast.high)),
             above=forecast.mean > check.observed,

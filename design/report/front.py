@@ -14,7 +14,7 @@ from brainworth.design.report.words import capital, chance, count, effort, inter
 
 
 @dataclass(frozen=True)
-class Look:
+class DecisionStyle:
     """How a decision is shown."""
 
     kind: str
@@ -23,18 +23,18 @@ class Look:
 
 
 LOOKS = {
-    "collect": Look("collect", "Collect brain data"),
-    "toss_up": Look("toss_up", "A toss-up: with or without brain data"),
-    "labels_only": Look("labels_only", "Labels only: do not collect brain data"),
+    "collect": DecisionStyle("collect", "Collect brain data"),
+    "toss_up": DecisionStyle("toss_up", "A toss-up: with or without brain data"),
+    "labels_only": DecisionStyle("labels_only", "Labels only: do not collect brain data"),
 }
 _BY_PLAN_ONLY = (
-    Look("unjudged", "The best plan holds labels only"),
-    Look("unjudged", "The best plan holds brain data"),
+    DecisionStyle("unjudged", "The best plan holds labels only"),
+    DecisionStyle("unjudged", "The best plan holds brain data"),
 )
 """Without a decision, as in results of earlier versions, the heading says what the plan holds, without a colour."""
 
 
-def look(saved: Saved) -> Look:
+def look(saved: Saved) -> DecisionStyle:
     """Return heading and style of the verdict: they follow from the decision alone."""
     verdict = saved.plan.verdict
     return _BY_PLAN_ONLY[verdict.collect_brain_data] if verdict.decision is None else LOOKS[verdict.decision]

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from brainworth.design.decision.records.findings import Evppi, Evsi, InformationValue
+from brainworth.design.report.curves import column, spread_axis
 from brainworth.design.report.decision_figures import names_axis, value_axis
-from brainworth.design.report.figures import column, spread_axis
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.style import BLUE, CYCLE, INK, MUTED, Plot, house_style, save, shorten
 from brainworth.design.report.words import capital, listed, money, parameter, rounded

@@ -15,7 +15,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from brainworth.design.common.records import Number
 from brainworth.design.decision.records.details import Learning, LearningSurface
-from brainworth.design.report.figures import HALF, Look, band, column, compact, r2_axis, spread_axis
+from brainworth.design.report.curves import CurveStyle, band, column, compact, r2_axis, spread_axis
+from brainworth.design.report.figures import HALF
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.style import (
     BLUE,
@@ -63,7 +64,7 @@ def _curves(axes: Axes, data: Learning) -> None:
     for i, curve in enumerate(data.curves):
         points = curve.explainable_r2[: len(data.n_task_grid)]
         grid = data.n_task_grid[: len(points)]
-        look = Look(_LINES[i % len(_LINES)], alpha=0.13)
+        look = CurveStyle(_LINES[i % len(_LINES)], alpha=0.13)
         band(axes, grid, points, order[i % len(order)], shorten(curve.label, 34), look)
     axes.set_xlabel("new labels")
     axes.set_ylabel("explainable R²")

@@ -15,7 +15,9 @@ from brainworth.design.common.errors import BadInput
 from brainworth.design.common.files import write_atomic
 from brainworth.design.common.records import Number
 from brainworth.design.decision.records.plan import Plan
-from brainworth.design.report.figures import HALF, densities, draw_frontier, draw_split, finite
+from brainworth.design.report.curves import finite
+from brainworth.design.report.figures import HALF, draw_frontier, draw_split
+from brainworth.design.report.posterior_figure import densities
 from brainworth.design.report.saved import Saved, load
 from brainworth.design.report.style import Plot, house_style, save, shorten
 from brainworth.design.report.words import count, interval, money

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from brainworth.design.decision.records.findings import Regime
-from brainworth.design.report.figures import column, compact
+from brainworth.design.report.curves import column, compact
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.style import ORANGE, VERMILLION, Plot, house_style, save
 from brainworth.design.report.words import chance, number

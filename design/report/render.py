@@ -1,7 +1,7 @@
 """Assemble the report: read saved results, draw, fill the page, write everything.
 
-In: the folder of a finished plan. Out: `report.html`, `figures/` and `tables/` in it, each file written in one step.
-What can go wrong: saved results that are missing or damaged, or a folder that cannot be written, raise `BadInput`.
+In: the folder of a finished plan. Out: `report.html`, `figures/` and `tables/` in it, each file written in one step. Saved
+results that are missing or damaged, or a folder that cannot be written, raise `BadInput`.
 
 The page is one file without any request to the network: styles, script, data and figures are inside, and its
 Content-Security-Policy forbids everything else. All text from the study is escaped by the template engine.
@@ -39,6 +39,7 @@ from brainworth.design.report import (
     learning_figures,
     paragraphs,
     planner,
+    posterior_figure,
     regime_figure,
     tables,
     update_figure,
@@ -53,7 +54,7 @@ _FIGURES = (
     figures.split,
     learning_figures.learning,
     figures.exchange,
-    figures.posterior,
+    posterior_figure.posterior,
     decision_figures.tornado,
     decision_figures.sobol,
     regime_figure.regime,

@@ -29,7 +29,7 @@ LITTLE = 0.05
 
 
 @dataclass(frozen=True)
-class Purchase:
+class PurchaseRow:
     """One line of the purchase list, as text."""
 
     item: str
@@ -42,13 +42,13 @@ class Purchase:
     """Quantities that are as good within the plan's tolerance."""
 
 
-def purchase_list(saved: Saved) -> list[Purchase]:
+def purchase_list(saved: Saved) -> list[PurchaseRow]:
     """Write what to buy as lines of a shopping list, labels first; what is not bought is left out."""
     plan, currency, near = saved.plan, saved.currency, saved.plan.near_optimal
     prices = saved.details.prices
     per_label = prices.task if prices else saved.details.task.cost_per_label if saved.details.task else None
     lines = [
-        Purchase(
+        PurchaseRow(
             item="Task labels",
             quantity=f"{count(plan.allocation.n_task)} labels",
             prices="" if per_label is None else f"{price(per_label, currency)} per label",
@@ -62,7 +62,7 @@ def purchase_list(saved: Saved) -> list[Purchase]:
             continue
         costs = prices.modalities.get(name) if prices else None
         lines.append(
-            Purchase(
+            PurchaseRow(
                 item=f"{name} recordings",
                 quantity=effort(bought, saved.hours(name)),
                 prices=_price_list(costs, currency) if costs else "",
@@ -75,7 +75,7 @@ def purchase_list(saved: Saved) -> list[Purchase]:
 
 
 @dataclass(frozen=True)
-class Amount:
+class TotalRow:
     """One line under the purchase list."""
 
     name: str
@@ -83,16 +83,16 @@ class Amount:
     amount: str
 
 
-def bottom(saved: Saved) -> list[Amount]:
+def bottom(saved: Saved) -> list[TotalRow]:
     """Explain the total: what is charged, what it is likely to be, and what is left of the budget."""
     total, currency, likely = saved.plan.cost.total, saved.currency, saved.details.cost_spread
     uncertain = likely is not None and likely.q95 is not None and likely.q95 != likely.q05
     note = "uncertain prices counted at their upper end, so that the budget holds" if uncertain else ""
-    lines = [Amount("Total", note, money(total, currency))]
+    lines = [TotalRow("Total", note, money(total, currency))]
     if uncertain:
-        lines.append(Amount("Likely cost", "mean and 90\u00a0% interval", interval(likely, "count", currency)))
+        lines.append(TotalRow("Likely cost", "mean and 90\u00a0% interval", interval(likely, "count", currency)))
     if saved.details.budget is not None and saved.details.budget - total >= 0.005:
-        lines.append(Amount("Left of the budget", "", money(saved.details.budget - total, currency)))
+        lines.append(TotalRow("Left of the budget", "", money(saved.details.budget - total, currency)))
     return lines
 
 
@@ -179,7 +179,7 @@ def assumptions(saved: Saved) -> list[Assumption]:
 
 
 @dataclass(frozen=True)
-class Believed:
+class ParameterRow:
     """One parameter of the posterior, as text."""
 
     name: str
@@ -237,10 +237,10 @@ def certified(saved: Saved) -> str:
 _STYLES = {"latent_dimension": "tenths"}
 
 
-def believed(saved: Saved) -> list[Believed]:
+def believed(saved: Saved) -> list[ParameterRow]:
     """Write the posterior's parameters with their 90 % intervals."""
     return [
-        Believed(parameter(key), meaning(key), interval(value, _STYLES.get(key, "number")))
+        ParameterRow(parameter(key), meaning(key), interval(value, _STYLES.get(key, "number")))
         for key, value in posterior_rows(saved)
     ]
 

@@ -11,7 +11,7 @@ from functools import partial
 
 from brainworth.design.common.records import Number
 from brainworth.design.common.summaries import Summary
-from brainworth.design.decision.records.details import Objective, Price
+from brainworth.design.decision.records.details import PlanObjective, Price
 from brainworth.design.decision.records.plan import Bought
 from brainworth.design.report.style import printable
 
@@ -254,7 +254,7 @@ def _decimals(largest: float) -> int:
     return max(0, 1 - math.floor(math.log10(largest))) if largest > 0 else 0
 
 
-def objective(aim: Objective | None) -> str:
+def objective(aim: PlanObjective | None) -> str:
     """Say what the plan makes as large as it can."""
     kind = "mean" if aim is None else aim.utility
     level = "" if aim is None or aim.level is None else percent(aim.level)

@@ -1,6 +1,6 @@
 """[budget] and [objective] of the study file: what may be spent, and which plan is best.
 
-In: parsed TOML. Out: ``Budget`` and ``Objective``, frozen. What can go wrong: values out of range, two kinds of shift at once.
+In: parsed TOML. Out: ``Budget`` and ``Objective``, frozen. Errors: values out of range, two kinds of shift at once.
 """
 
 from __future__ import annotations

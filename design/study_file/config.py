@@ -1,7 +1,7 @@
 """The study file as typed, frozen models: every key, its default, its range, and what must hold between keys.
 
-In: the parsed TOML of ``study.toml`` (or a dict of the same form). Out: ``StudyConfig``. What can go wrong: unknown
-keys, values out of range and contradictions; ``parse_study`` turns each into a ``BadInput`` that names the key.
+In: the parsed TOML of ``study.toml`` (or a dict of the same form). Out: ``StudyConfig``. Errors: unknown keys, values out of
+range and contradictions; ``parse_study`` turns each into a ``BadInput`` that names the key.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from brainworth.design.common.fields import (
     StimulusColumns,
     Text,
 )
-from brainworth.design.common.messages import did_you_mean, explain, quoted, value_problem
+from brainworth.design.common.messages import did_you_mean, explain, problem, quoted, value_problem
 from brainworth.design.study_file.aim import Budget, Objective
 from brainworth.design.study_file.constraint import Constraint, check_constraints
 from brainworth.design.study_file.design import StudyDesign
@@ -246,3 +246,18 @@ def parse_study(data: Mapping[str, Any], file: object = "the study configuration
         return StudyConfig.model_validate(dict(data))
     except ValidationError as error:
         raise explain(error, StudyConfig, file, data) from None
+
+
+def whole_study(
+    source: str, config: StudyConfig | Mapping[str, Any] | None, blocks: Mapping[str, Any]
+) -> StudyConfig | Mapping[str, Any]:
+    """Return the configuration of a study that is made in Python: the whole of it, or made of blocks."""
+    if config is not None:
+        if blocks:
+            raise problem(source, "config", "both config and blocks are given", "Give config, or the blocks alone.")
+        return config
+    for block, argument in (("task", "task"), ("modality", "modalities")):
+        if block not in blocks:
+            right = 'Give task=Task(cost_per_label=...) and modalities=[Modality(name="EEG", ...)], or config.'
+            raise problem(source, "", f"{argument} is missing", right)
+    return parse_study(blocks)

@@ -1,7 +1,7 @@
 """[[constraint]]: conditions of the user's own on what a plan buys.
 
-In: a name, numbers to multiply quantities with, bounds. Out: ``Constraint``. What can go wrong: a quantity that does not
-exist, no bound, a lower bound above the upper one; the message says which.
+In: a name, numbers to multiply quantities with, bounds. Out: ``Constraint``. Errors: a quantity that does not exist, no bound, a
+lower bound above the upper one; the message says which.
 """
 
 from __future__ import annotations

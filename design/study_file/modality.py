@@ -1,6 +1,6 @@
 """[[modality]] of the study file: its recordings, what they cost, which designs are possible.
 
-In: parsed TOML. Out: ``Modality``, frozen. What can go wrong: what no facility could bill or no lab could record; the key is named.
+In: parsed TOML. Out: ``Modality``, frozen. Errors: what no facility could bill or no lab could record; the key is named.
 """
 
 from __future__ import annotations

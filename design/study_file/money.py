@@ -1,7 +1,7 @@
 """Prices: a number, or ``[low, high]`` as a 90 % interval.
 
-In: what the study file says. Out: ``Money``, from which ``brainworth.design.allocation.costs`` makes bills. What can go wrong: a
-negative, infinite or reversed price; the message says which.
+In: what the study file says. Out: ``Money``, from which ``brainworth.design.allocation.costs`` makes bills. Errors: a negative,
+infinite or reversed price; the message says which.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """[priors] of a study file: what is believed before any pilot, where it is not what the literature says.
 
-In: the parsed section. Out: ``Priors``. What can go wrong: unknown keys, values out of range, shares above 1; see
-``config``.
+In: the parsed section. Out: ``Priors``. Errors: unknown keys, values out of range, shares above 1; see ``config``.
 """
 
 from __future__ import annotations

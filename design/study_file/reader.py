@@ -1,8 +1,7 @@
 """[modality.reader]: how recordings that are no plain table become one row per sample.
 
-In: the optional keys of a modality's reader. Out: ``Reader``, and which of its keys mean something for which kind of
-recordings. What can go wrong: values out of range, keys that contradict each other or have no meaning for the file;
-the message names the key.
+In: the optional keys of a modality's reader. Out: ``Reader``, and which of its keys mean something for which kind of recordings.
+Errors: values out of range, keys that contradict each other or have no meaning for the file; the message names the key.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def _extreme_gain(people: Array, range_: Enrolment, *, best: bool) -> Array:
 
 @register_dataclass
 @dataclass(frozen=True)
-class Asked:
+class BatchRequest:
     """What is asked of a batch: orders, the people they may enrol, and how low the orders of the same box may go."""
 
     orders: Order
@@ -116,12 +116,12 @@ def _outcome(system: System, people: Array, size: PilotSize, order: Order, shift
 
 
 def _solve_blocks(
-    blocks: Blocks, size: PilotSize, asked: Asked, count: Int[Array, ""], shifts: Float[Array, " shift"] | None
+    blocks: Blocks, size: PilotSize, asked: BatchRequest, count: Int[Array, ""], shifts: Float[Array, " shift"] | None
 ) -> Float[Array, "block order lane"]:
     """Return explainable R^2 of the first ``count`` orders of a full batch under every block; see ``batch_r2``."""
     n_blocks = blocks.draws.people.shape[0]
 
-    def one(system: System, people: Array, luck: Array | None, here: Asked) -> Array:
+    def one(system: System, people: Array, luck: Array | None, here: BatchRequest) -> Array:
         gains = _extreme_gain(people, here.enrolment, best=True)
         if luck is None and shifts is None:
             return order_r2(system, gains, size, here.orders)
@@ -168,7 +168,7 @@ def batch_r2(
     blocks: Blocks,
     n_draws: int,
     size: PilotSize,
-    asked: Asked,
+    asked: BatchRequest,
     shifts: tuple[float, ...] = (1.0,),
 ) -> Float[np.ndarray, "order draw"]:
     """Return realised explainable R^2 of a batch of orders for every draw of the blocks.
@@ -181,7 +181,7 @@ def batch_r2(
         Draws in the blocks, padding not counted.
     size : PilotSize
         The pilot.
-    asked : Asked
+    asked : BatchRequest
         Any number of orders, leading axis. Where both ends of the range of people agree, ``orders.subjects`` says how many; where
         not, the best mean gain within the range is used, and ``orders.subjects`` only counts channel patterns: an upper bound.
         ``least`` bounds how far a study strays; it counts only with ``luck``.

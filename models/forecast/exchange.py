@@ -1,8 +1,8 @@
 """Exchange between brain samples and labels at a purchase, for every posterior draw (THEORY section 4).
 
 In: excess risk as a function of orders (a few hundred are asked for at once, so that whoever answers needs no program of its own
-for it), and one order. Out: labels that brain samples of one modality replace, in all or at the margin. What can go wrong: where
-nothing replaces anything (no brain data, no signal), rates are 0, never undefined.
+for it), and one order. Out: labels that brain samples of one modality replace, in all or at the margin. Where nothing replaces
+anything (no brain data, no signal), rates are 0, never undefined.
 """
 
 from __future__ import annotations

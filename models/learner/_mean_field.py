@@ -1,7 +1,7 @@
 """Mean-field updates of the latents' maps and patterns, for sources whose noise is white.
 
-In: statistics of the sources, prior shares of the latents, believed signal-to-noise ratios, whitened X'R. Out: ``State``, the
-posterior means and moments of maps and patterns. The updates alternate between the two; the variances of both sides enter the
+In: statistics of the sources, prior shares of the latents, believed signal-to-noise ratios, whitened X'R. Out: ``MeanFieldState``,
+the posterior means and moments of maps and patterns. The updates alternate between the two; the variances of both sides enter the
 other side, which is what keeps patterns that were fitted to noise from being taken for signal.
 """
 
@@ -25,7 +25,7 @@ _STALE = 0.1
 
 
 @dataclass(frozen=True)
-class State:
+class MeanFieldState:
     """Where the updates are; patterns and moments belong to the present whitening."""
 
     maps: Float[np.ndarray, "direction latent"]
@@ -66,7 +66,7 @@ class MeanField:
         self.cross = [np.stack([cross[int(s)] for s in block]) for block in self.blocks]
         self.snr, self.known = np.maximum(snr, 1e-12), None
 
-    def start(self) -> State:
+    def start(self) -> MeanFieldState:
         """Return the leading directions of a ridge prediction, in the order of the latents' information."""
         k, p = self.snr.shape[1], len(self.shares)
         power = np.sum(
@@ -82,7 +82,7 @@ class MeanField:
         maps[:, np.argsort(-(self.size @ self.snr))[: found.shape[1]]] = found
         return self.patterns(0.7 * maps, np.repeat([[0.5]], k, axis=1) * self.size[:, None])
 
-    def solved(self, state: State, turns: int, sweeps: int, tolerance: float) -> State:
+    def solved(self, state: MeanFieldState, turns: int, sweeps: int, tolerance: float) -> MeanFieldState:
         """Return the state after convergence; the latents are turned before each of the first ``turns`` sweeps."""
         for sweep in range(sweeps):
             before = state.maps
@@ -91,7 +91,7 @@ class MeanField:
                 break
         return state
 
-    def _turned(self, state: State) -> State:
+    def _turned(self, state: MeanFieldState) -> MeanFieldState:
         """Return the same fit with other latents: maps as the prior expects them, patterns orthogonal, in the order of strength.
 
         Plain updates turn latents into each other slowly. With what is unknown of the maps counted, their mean second moment over
@@ -108,7 +108,7 @@ class MeanField:
         turn = np.empty((k, k))
         turn[:, np.argsort(-(self.size @ self.snr))] = np.linalg.eigh(coupling)[1][:, ::-1]
         forth, back = root @ turn, inverse @ turn
-        return State(
+        return MeanFieldState(
             maps=state.maps @ back,
             predicted=state.predicted @ back,
             patterns=tuple(forth.T @ pattern for pattern in state.patterns),
@@ -116,7 +116,7 @@ class MeanField:
             second=back.T @ state.second @ back,
         )
 
-    def patterns(self, maps: Matrix, traces: Float[np.ndarray, "source latent"]) -> State:
+    def patterns(self, maps: Matrix, traces: Float[np.ndarray, "source latent"]) -> MeanFieldState:
         """Return the posterior of the patterns given maps and the traces of their covariances with the Gram matrices."""
         k = maps.shape[1]
         predicted = self.grams @ maps
@@ -132,7 +132,7 @@ class MeanField:
             moments[block] += pattern @ pattern.transpose(0, 2, 1)
             patterns.append(pattern)
         self._regain(moments)
-        return State(maps, predicted, tuple(patterns), moments, second)
+        return MeanFieldState(maps, predicted, tuple(patterns), moments, second)
 
     def traces(
         self, maps: Matrix, second: Float[np.ndarray, "source latent latent"]
@@ -154,7 +154,7 @@ class MeanField:
             log += np.clip((-0.5 * size + 0.5 * pull - log * tight) / (0.5 * pull + tight), -1.0, 1.0)
         self.level = np.exp(log)
 
-    def _sweep(self, state: State) -> State:
+    def _sweep(self, state: MeanFieldState) -> MeanFieldState:
         """Update the maps, then the patterns."""
         covariance, traces = self._covariances(np.diagonal(state.moments, axis1=1, axis2=2))
         residual = -state.maps / self.shares[:, None]
@@ -188,14 +188,14 @@ class MeanField:
         inner *= np.outer(root, root)
         return inner
 
-    def variance(self, state: State) -> Float[np.ndarray, "direction latent"]:
+    def variance(self, state: MeanFieldState) -> Float[np.ndarray, "direction latent"]:
         """Return what stays unknown of every weight: only the known part of a pattern reads its latent."""
         energy = np.empty_like(self.snr)
         for block, pattern in zip(self.blocks, state.patterns, strict=True):
             energy[block] = np.sum(pattern**2, axis=2)
         return np.diagonal(self._inverses(energy), axis1=1, axis2=2).T
 
-    def pattern(self, state: State, s: int) -> Float[np.ndarray, "latent channel"]:
+    def pattern(self, state: MeanFieldState, s: int) -> Float[np.ndarray, "latent channel"]:
         """Return the patterns of one source."""
         for block, patterns in zip(self.blocks, state.patterns, strict=True):
             if s in block:

@@ -1,11 +1,11 @@
 """Stage 1 of the learner: brain sets, their common feature basis, and an encoder of confirmed latents.
 
-In: brain sets (stimulus features and recorded channels, one per person and modality), as arrays, or as moments where the
-values do not fit into memory. Out: a ``FeatureBasis`` of all stimuli and an ``Encoder`` with as many latents as held-out
-recordings confirm; both ways give the same to rounding. With it come the latents of every recorded stimulus as predicted
-without its own recordings: what the features do not explain of the response to a stimulus may be what they do not explain
-of its label, and a latent that was fitted to the former would look as if it carried the latter. What can go wrong: brain sets
-with other features than the labelled stimuli or with as few as one sample (``ValueError``).
+In: brain sets (stimulus features and recorded channels, one per person and modality), as arrays, or as moments where the values
+do not fit into memory. Out: a ``FeatureBasis`` of all stimuli and an ``Encoder`` with as many latents as held-out recordings
+confirm; both ways give the same to rounding. With it come the latents of every recorded stimulus as predicted without its own
+recordings: what the features do not explain of the response to a stimulus may be what they do not explain of its label, and a
+latent that was fitted to the former would look as if it carried the latter. Errors: brain sets with other features than the
+labelled stimuli or with as few as one sample (``ValueError``).
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ class LargeSet:
     channels: LargeChannels
     """Recorded values."""
     moments: Moments
-    """Moments of raw features and channels on the folds of ``Stimuli.of`` the tables of all sets."""
+    """Moments of raw features and channels on the folds of ``DistinctStimuli.of`` the tables of all sets."""
 
 
 @dataclass(frozen=True)
-class Stimuli:
+class DistinctStimuli:
     """The different stimuli of some tables: rows with equal features are one stimulus."""
 
     features: Float[np.ndarray, "stimulus feature"]
@@ -67,7 +67,9 @@ class Stimuli:
     """Fold on which latents are confirmed."""
 
     @classmethod
-    def of(cls, tables: Sequence[Float[np.ndarray, "row feature"]]) -> tuple[Stimuli, list[Int[np.ndarray, " row"]]]:
+    def of(
+        cls, tables: Sequence[Float[np.ndarray, "row feature"]]
+    ) -> tuple[DistinctStimuli, list[Int[np.ndarray, " row"]]]:
         """Return the stimuli, and which of them each row of each table is."""
         features, shown = np.unique(np.vstack(tables), axis=0, return_inverse=True)
         alone = len(features) < 2
@@ -87,7 +89,7 @@ class CheckedSet:
     channels: Float[np.ndarray, "row channel"] | LargeSet
     """Recorded values."""
 
-    def source(self, basis: FeatureBasis, shown: Int[np.ndarray, " row"], stimuli: Stimuli) -> Source:
+    def source(self, basis: FeatureBasis, shown: Int[np.ndarray, " row"], stimuli: DistinctStimuli) -> Source:
         """Return the samples, centred on their mean; ``shown`` says which stimulus each row is."""
         large = self.channels
         if not isinstance(large, LargeSet):
@@ -160,7 +162,7 @@ class FirstStage:
 
 def first_stage(basis: FeatureBasis, sets: Sequence[CheckedSet], n_latents: int) -> FirstStage | None:
     """Return stage 1 with as many latents as held-out recordings confirm; None if they confirm none."""
-    stimuli, shown = Stimuli.of([given.features for given in sets])
+    stimuli, shown = DistinctStimuli.of([given.features for given in sets])
     sources = [given.source(basis, rows, stimuli) for given, rows in zip(sets, shown, strict=True)]
     statistics = [source.statistics() for source in sources]
     shares = _shares(basis, statistics, n_latents)

@@ -2,7 +2,7 @@
 
 In: a pilot, a modality, a seed. Out: squared errors on every label of the pilot, each predicted by a learner that was trained on
 other groups: with the recordings, with each control in their place (``models/pilot/controls.py``), and with labels alone. Errors
-are compared label by label, and their standard error counts groups, not labels. What can go wrong: a pilot too small to be divided
+are compared label by label, and their standard error counts groups, not labels. Errors: a pilot too small to be divided
 (``ValueError``, decided at the edge); errors of folds share training labels, so that standard errors are a little too small.
 """
 

@@ -4,11 +4,11 @@ In: statistics of each source in unit-variance feature coordinates, prior shares
 are believed. Out: ``LearnedLatents``: posterior mean and variance of every weight. Where nothing can be learned of a latent, its
 mean is 0 and its variance the prior's, so that a latent that is hardly there does no harm.
 
-The model is that of ``models/pilot/encoder.py``, R_s = X_s A C_s + E_s with a_ij ~ N(0, h_i), and two things are known that
-it has to estimate: a row of C_s has the prior N(0, phi_sj / q_s N_s), q_s channels, and the gain of a person, which
-multiplies phi_sj, is log-normal. Mean-field updates (``_mean_field``) alternate between maps and patterns. The noise
-covariance is estimated, shrunk as in the encoder: first from the total, then from the residual covariance. What can go wrong:
-latents of equal strength are known up to a rotation only, and the mean weights come in some order among them.
+The model is that of ``models/pilot/encoder.py``, R_s = X_s A C_s + E_s with a_ij ~ N(0, h_i), and two things are known that it
+has to estimate: a row of C_s has the prior N(0, phi_sj / q_s N_s), q_s channels, and the gain of a person, which multiplies
+phi_sj, is log-normal. Mean-field updates (``_mean_field``) alternate between maps and patterns. The noise covariance is
+estimated, shrunk as in the encoder: first from the total, then from the residual covariance. Latents of equal strength are known
+up to a rotation only, and the mean weights come in some order among them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy import linalg
 
-from brainworth.models.learner._mean_field import MeanField, State
+from brainworth.models.learner._mean_field import MeanField, MeanFieldState
 from brainworth.models.pilot.noise import shrinkage_target
 from brainworth.models.pilot.statistics import SourceStatistics
 from brainworth.models.pilot.threads import one_blas_thread
@@ -102,7 +102,7 @@ def fit_latents(
         return learned
     strength = Strength(strength.snr[used][:, seen], strength.gain_spread[used])
     problem = MeanField(chosen, shares, strength.snr, strength.gain_spread)
-    state: State | None = None
+    state: MeanFieldState | None = None
     if effort.noise_rounds == 0:
         problem.whitened([_rotated(source.cross) for source in chosen], strength.snr)
     residual = [source.channel_gram for source in chosen]

@@ -1,10 +1,10 @@
 """The learner a plan promises, as scikit-learn estimators.
 
-In: labelled stimuli and any number of brain sets (stimulus features, recorded channels; one set per person and modality,
-same, overlapping or other stimuli). Out: a linear model of the task. Stage 1 fits the reduced-rank encoder to all brain
-sets. Stage 2 is the posterior mean of the weights, averaged over the variance components and over whether the latents carry
-any of the task; without brain data this is Bayesian ridge regression with a spectral prior. What can go wrong: brain sets
-with other features than the labelled stimuli or with as few as one sample (``ValueError``).
+In: labelled stimuli and any number of brain sets (stimulus features, recorded channels; one set per person and modality, same,
+overlapping or other stimuli). Out: a linear model of the task. Stage 1 fits the reduced-rank encoder to all brain sets. Stage 2
+is the posterior mean of the weights, averaged over the variance components and over whether the latents carry any of the task;
+without brain data this is Bayesian ridge regression with a spectral prior. Errors: brain sets with other features than the
+labelled stimuli or with as few as one sample (``ValueError``).
 """
 
 from __future__ import annotations

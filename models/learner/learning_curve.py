@@ -1,9 +1,9 @@
 """The pilot's own learning curve: what the learner reaches on held-out labels with parts of the pilot.
 
 In: a pilot, a seed. Out: for some shares of the pilot, the cross-validated R^2 of the brain-informed learner and its standard
-error. The fitted model predicts the same numbers; where it does not, its forecasts beyond the pilot deserve no trust.
-Groups of stimuli are never split. What can go wrong: too few labels or groups, recordings too large to be fitted again and
-again, or summaries instead of recordings (nothing is returned); R^2 on few labels is itself noisy, which the standard error says.
+error. The fitted model predicts the same numbers; where it does not, its forecasts beyond the pilot deserve no trust. Groups of
+stimuli are never split. Limits: too few labels or groups, recordings too large to be fitted again and again, or summaries instead
+of recordings (nothing is returned); R^2 on few labels is itself noisy, which the standard error says.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from brainworth.models.learner.brain_sets import BrainSet, LargeSet, Stimuli
+from brainworth.models.learner.brain_sets import BrainSet, DistinctStimuli, LargeSet
 from brainworth.models.learner.learner import BrainInformedRegressor
 from brainworth.models.pilot.evidence import EXPONENTS
 from brainworth.models.pilot.folds import group_folds
@@ -63,7 +63,7 @@ class Recorded:
         fold = np.zeros(len(pilot.features), dtype=np.int64)
         used = [np.unique(r.stimulus, return_inverse=True) for r in pilot.recordings]
         if used:
-            stimuli, shown = Stimuli.of([pilot.features[rows] for rows, _ in used])
+            stimuli, shown = DistinctStimuli.of([pilot.features[rows] for rows, _ in used])
             for (rows, _), which in zip(used, shown, strict=True):
                 fold[rows] = stimuli.fold[which]
         moments = streamed_moments(pilot, fold)

@@ -1,8 +1,8 @@
 """The learner of a plan, as a scikit-learn estimator: it knows what the plan believes, and learns the rest from the data.
 
-In: the plan's belief, the pilot if it also trains the final model, labelled stimuli and brain sets. Out: a linear model of
-the task, the posterior mean of THEORY sections 2 and 3 averaged over the belief. What can go wrong: a brain set whose
-modality is not named though there are several, or is not one of the plan's (``ValueError``).
+In: the plan's belief, the pilot if it also trains the final model, labelled stimuli and brain sets. Out: a linear model of the
+task, the posterior mean of THEORY sections 2 and 3 averaged over the belief. Errors: a brain set whose modality is not named
+though there are several, or is not one of the plan's (``ValueError``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from brainworth.models.learner.belief import Parameters, Source, Stage1, TwoStages
-from brainworth.models.learner.brain_sets import BrainSet, CheckedSet, Stimuli, checked_set, common_basis
+from brainworth.models.learner.brain_sets import BrainSet, CheckedSet, DistinctStimuli, checked_set, common_basis
 from brainworth.models.learner.task_fit import TaskFit
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.representation import population_variance
@@ -206,7 +206,7 @@ def _whitened(statistics: SourceStatistics, root: Matrix) -> SourceStatistics:
 def _statistics(basis: FeatureBasis, sets: Sequence[CheckedSet], root: Matrix) -> list[SourceStatistics]:
     if not sets:
         return []
-    stimuli, shown = Stimuli.of([given.features for given in sets])
+    stimuli, shown = DistinctStimuli.of([given.features for given in sets])
     sources = [given.source(basis, rows, stimuli) for given, rows in zip(sets, shown, strict=True)]
     return [_whitened(source.statistics(), root) for source in sources]
 

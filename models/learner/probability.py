@@ -7,9 +7,9 @@ least-squares score is an estimate of f after division by 2 phi(mu), and so is i
 
     P(+1 | x) = Phi((mu + f) / sqrt(1 - tau^2 + V(x))),
 
-tau^2 the variance of f (what is left of 1 is label noise) and V(x) the posterior variance of f at the stimulus: where little
-is known the probability moves to the base rate instead of pretending. What can go wrong: features far from Gaussian, for
-which the link is only approximate; labels without noise, for which the noise is kept at ``LEAST_NOISE``.
+tau^2 the variance of f (what is left of 1 is label noise) and V(x) the posterior variance of f at the stimulus: where little is
+known the probability moves to the base rate instead of pretending. Limits: features far from Gaussian, for which the link is only
+approximate; labels without noise, for which the noise is kept at ``LEAST_NOISE``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The data of one rehearsal: a world of one posterior draw, and what pilot and purchase would bring from it.
 
-In: the parameters of a draw, the pilot's size, orders. Out: ``Data`` (how much of everything, in whole stimuli), ``World``,
-``Material``: statistics of recordings and labels for every design, drawn as they are asked for. All designs see the same world,
-and a larger order holds the data of a smaller one. Nothing is checked here.
+In: the parameters of a draw, the pilot's size, orders. Out: ``Data`` (how much of everything, in whole stimuli),
+``RehearsedWorld``, ``Material``: statistics of recordings and labels for every design, drawn as they are asked for. All designs
+see the same world, and a larger order holds the data of a smaller one. Nothing is checked here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,13 @@ from brainworth.models.learner.encoder_fit import EncoderEffort
 from brainworth.models.learner.task_fit import TaskFit
 from brainworth.models.pilot.statistics import SourceStatistics
 from brainworth.models.pilot.within_types import WithinTypes
-from brainworth.models.worlds.gram import LabelStatistics, Shown, random_patterns, simulated_labels, simulated_recording
+from brainworth.models.worlds.gram import (
+    LabelStatistics,
+    SeenStimuli,
+    random_patterns,
+    simulated_labels,
+    simulated_recording,
+)
 
 Matrix = NDArray[np.float64]
 
@@ -121,7 +127,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class World:
+class RehearsedWorld:
     """One draw of the parameters and the world that it gave, on unit-variance coordinates."""
 
     latent_maps: Float[np.ndarray, "direction latent"]
@@ -137,7 +143,7 @@ class World:
     @classmethod
     def drawn(
         cls, truth: Parameters, index: int, rng: np.random.Generator, stimuli: KnownStimuli | None = None
-    ) -> World:
+    ) -> RehearsedWorld:
         """Return a world of one draw: latents and misaligned part from their priors as they are (THEORY section 7).
 
         With known stimuli, latents are drawn from what the pilot's recordings leave open.
@@ -184,7 +190,7 @@ class Material:
 
     def __init__(self, setting: Setting, index: int) -> None:
         self.setting, self.index = setting, index
-        self.world = World.drawn(setting.truth, index, self._rng(0), setting.stimuli)
+        self.world = RehearsedWorld.drawn(setting.truth, index, self._rng(0), setting.stimuli)
         amounts = [amount for data in setting.designs for amount in data.brain]
         self.steps = {key: sorted({a.stimuli for a in amounts if _key(a) == key}) for key in map(_key, amounts)}
         self.label_steps = sorted({data.labels for data in setting.designs})
@@ -214,9 +220,9 @@ class Material:
             people.append(_summed(parts))
         return people
 
-    def _shown(self, key: tuple[int, ...], person: int, pair: tuple[int, int], p: int) -> Shown:
+    def _shown(self, key: tuple[int, ...], person: int, pair: tuple[int, int], p: int) -> SeenStimuli:
         start, stop = pair
-        return Shown.drawn(self._rng(4, *key, person, start), stop - start, p)
+        return SeenStimuli.drawn(self._rng(4, *key, person, start), stop - start, p)
 
     def labels(self, data: Data) -> tuple[LabelStatistics, LabelStatistics]:
         """Return the pilot's labels, and all of them."""

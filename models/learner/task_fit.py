@@ -2,8 +2,8 @@
 
 In: statistics of the labels in unit-variance feature coordinates, what stage 1 learned, what is believed of the task: one set of
 components, or draws of a posterior. Out: ``TaskFit``: weights and intercept, averaged over the draws, each weighted by the
-evidence of the labels that the belief has not seen. What can go wrong: without any label nothing is known of the mean label; the
-intercept is then not a number, and the weights are 0.
+evidence of the labels that the belief has not seen. Without any label nothing is known of the mean label; the intercept is then
+not a number, and the weights are 0.
 
 Given components, the weights have the prior of THEORY section 3,
 

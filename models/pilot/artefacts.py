@@ -1,7 +1,7 @@
 """Samples whose energy the bulk of a recording does not explain: artefacts that were left in.
 
-In: the channels of one recording. Out: which samples stand out. What can go wrong: more than a quarter of the samples bad; the
-bulk is then no guide, and nothing stands out.
+In: the channels of one recording. Out: which samples stand out. Limits: more than a quarter of the samples bad; the bulk is then
+no guide, and nothing stands out.
 """
 
 from __future__ import annotations

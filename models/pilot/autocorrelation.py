@@ -1,9 +1,9 @@
 """How many independent samples a time series is worth to a regression: Bartlett's factor.
 
-In: noise and stimulus coordinates of one recording, in the order of recording. Out: the factor B >= 1 by which the
-sampling variance of regression weights exceeds that of independent samples. What can go wrong: rows that are not in the order of
-recording hide the autocorrelation (a study's files are assumed to be in that order within a session); stimuli in random
-order make B 1 whatever the noise does, as they should.
+In: noise and stimulus coordinates of one recording, in the order of recording. Out: the factor B >= 1 by which the sampling
+variance of regression weights exceeds that of independent samples. Rows that are not in the order of recording hide the
+autocorrelation (a study's files are assumed to be in that order within a session); stimuli in random order make B 1 whatever the
+noise does, as they should.
 
 The variance of sum_t x_t e_t is n var(x) var(e) (1 + 2 sum_l rho_x(l) rho_e(l)) for stationary x and e (Bartlett 1935, J. R. Stat.
 Soc. 98:536; in neuroimaging Worsley & Friston 1995, NeuroImage 2:173). A sample is then worth 1/B independent ones.

@@ -1,9 +1,9 @@
 """Noise ceilings as the field defines them, from repeated presentations.
 
-In: one channel's or many channels' values, one row a presentation, with the stimulus of each row. Out: split-half
-reliability with Spearman-Brown correction, noise-ceiling signal-to-noise ratio (ncsnr), and what the best possible model
-can reach. What can go wrong: too few repeated stimuli (``ValueError``); a channel whose stimuli differ by less than its noise has
-an estimated signal variance below 0, which is reported as 0.
+In: one channel's or many channels' values, one row a presentation, with the stimulus of each row. Out: split-half reliability
+with Spearman-Brown correction, noise-ceiling signal-to-noise ratio (ncsnr), and what the best possible model can reach. Errors:
+too few repeated stimuli (``ValueError``); a channel whose stimuli differ by less than its noise has an estimated signal variance
+below 0, which is reported as 0.
 
 One-way random effects: value = mean + signal(stimulus) + noise. With N rows of k stimuli, n_i each,
 n0 = (N - sum n_i^2 / N) / (k - 1), MSB and MSW the mean squares between and within stimuli,

@@ -1,8 +1,8 @@
 """How much of what features explain of the latents people have in common: each person's map against those of the others.
 
-In: cross-fitted read-outs of several people, the stimuli's features, blocks of stimuli. Out: ``CommonMaps``: the share S and
-its error. What can go wrong: one person, no confirmed latent, too few blocks, or no map that is seen twice within people; then
-nothing is known (``UNKNOWN``).
+In: cross-fitted read-outs of several people, the stimuli's features, blocks of stimuli. Out: ``CommonMaps``: the share S and its
+error. Limits: one person, no confirmed latent, too few blocks, or no map that is seen twice within people; then nothing is known
+(``UNKNOWN``).
 
 Person p's read-outs are z = g_p x'(a + b_p) + noise: a is the map that people share, b_p is the person's own, both in the
 features' metric. S = |a|^2 / (|a|^2 + |b|^2) is then the correlation between the maps of two people, free of attenuation. It is

@@ -10,7 +10,7 @@ In: a pilot and a seed. Out: the same pilot with other recordings of one modalit
 * ``stimulus_only``: the features' own leading directions, without noise, in place of recordings. What such a pilot teaches needs no
   brain.
 
-What can go wrong: recordings that do not fit into memory have no surrogate (``ValueError`` of ``Recording.in_memory``).
+Errors: recordings that do not fit into memory have no surrogate (``ValueError`` of ``Recording.in_memory``).
 """
 
 from __future__ import annotations

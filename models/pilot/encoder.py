@@ -10,9 +10,8 @@ noise is the identity minus a rank-k matrix, and a source enters through H_s = X
 the same stimuli, everything is diagonal in the eigenbasis of their Gram matrix. Otherwise the latents are
 updated one by one (posterior factorised over latents, which are rotated to be as independent as possible).
 
-In: ``SourceStatistics``, feature variances and prior shares. Out: ``Encoder``. What can go wrong: too few iterations,
-seen in ``Encoder.converged``. ``snr`` is a plug-in value, too large for weak latents: cross-fit it
-(``readouts``) before it is believed.
+In: ``SourceStatistics``, feature variances and prior shares. Out: ``Encoder``. Limits: too few iterations, seen in
+``Encoder.converged``. ``snr`` is a plug-in value, too large for weak latents: cross-fit it (``readouts``) before it is believed.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ from scipy import linalg
 from brainworth.models.pilot.expectation import (
     EmResult,
     EncoderOptions,
+    MapsPosterior,
     Reduction,
     Sources,
-    State,
     best_start,
     expectation_maximisation,
     map_variance,
@@ -174,7 +173,7 @@ def _whitened(
 
 
 def _patterns(
-    state: State, s: int, source: SourceStatistics, reduction: Reduction
+    state: MapsPosterior, s: int, source: SourceStatistics, reduction: Reduction
 ) -> tuple[Float[np.ndarray, "latent channel"], Float[np.ndarray, "channel channel"]]:
     """Return the patterns of a source, and the covariance they explain."""
     second = state.mean.T @ reduction.gram[s] @ state.mean + np.diag(state.traces[s])

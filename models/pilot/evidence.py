@@ -14,8 +14,7 @@ spectra from which the likelihood of the hierarchical model is evaluated in micr
   What features do not explain of the response to a stimulus may be what they do not explain of its label, and an encoder that was
   fitted to that response holds some of it. So the labels' residual may depend on that of the read-outs (``Beyond``).
 
-What can go wrong: too few stimuli for a projection (decided at the edge); a kernel of zero (constant features, decided
-at the edge).
+Limits: too few stimuli for a projection (decided at the edge); a kernel of zero (constant features, decided at the edge).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Expectation-maximisation for shared latent maps, in the basis where their prior is the identity.
 
-In: sources reduced to small matrices (``Sources``, ``Reduction``) and a starting ``State``. Out: the state after
+In: sources reduced to small matrices (``Sources``, ``Reduction``) and a starting ``MapsPosterior``. Out: the state after
 convergence, the number of sweeps, whether the tolerance was met and the penalised log evidence. The algebra is that of
-``encoder``: nothing here grows with the number of samples or channels.
-What can go wrong: too few sweeps, which is reported. With different stimuli per source the posterior is factorised over
-latents and its covariances are reused while they are nearly right, so that the evidence may fall by a rounding.
+``encoder``: nothing here grows with the number of samples or channels. Limits: too few sweeps, which is reported. With different
+stimuli per source the posterior is factorised over latents and its covariances are reused while they are nearly right, so that
+the evidence may fall by a rounding.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class _Inverse:
 
 
 @dataclass(frozen=True)
-class State:
+class MapsPosterior:
     """Posterior of the maps (reduced basis), factorised over latents."""
 
     mean: Float[np.ndarray, "r latent"]
@@ -104,14 +104,14 @@ class State:
 class EmResult:
     """Where EM ended."""
 
-    state: State
+    state: MapsPosterior
     sweeps: int
     converged: bool
     log_evidence: float
     """Penalised, variational, up to a constant of the data."""
 
 
-def best_start(sources: Sources, reduction: Reduction, k: int, options: EncoderOptions) -> State:
+def best_start(sources: Sources, reduction: Reduction, k: int, options: EncoderOptions) -> MapsPosterior:
     """Return the better of several starts from the leading components of a ridge prediction."""
     power = np.sum(sources.power, axis=0)
     total = float(np.sum(reduction.spread))
@@ -127,7 +127,7 @@ def best_start(sources: Sources, reduction: Reduction, k: int, options: EncoderO
         )
         maps = shrink[:, None] * (power @ (weight[:, None] * vectors[:, ::-1]))
         maps *= np.sqrt(0.5 * total / np.maximum(reduction.spread @ maps**2, 1e-290))
-        state = State(
+        state = MapsPosterior(
             mean=maps,
             traces=np.repeat(0.5 * np.trace(sources.gram, axis1=1, axis2=2)[:, None], k, axis=1),
             weights=np.zeros((len(sources.n), k)),
@@ -138,7 +138,9 @@ def best_start(sources: Sources, reduction: Reduction, k: int, options: EncoderO
     return max(candidates, key=lambda outcome: outcome.log_evidence).state
 
 
-def expectation_maximisation(state: State, sources: Sources, reduction: Reduction, options: EncoderOptions) -> EmResult:
+def expectation_maximisation(
+    state: MapsPosterior, sources: Sources, reduction: Reduction, options: EncoderOptions
+) -> EmResult:
     """Alternate until the change of the log evidence still to come is below the tolerance."""
     previous, gain, objective = -np.inf, np.inf, -np.inf
     for sweep in range(options.max_iterations):
@@ -169,7 +171,7 @@ class _Update:
     """Sum over sources."""
 
 
-def _maximise(state: State, sources: Sources) -> _Update:
+def _maximise(state: MapsPosterior, sources: Sources) -> _Update:
     """Update patterns and noise of every source in closed form, as k x k matrices.
 
     With B = E[A]^T X^T R~ and K = E[A^T X^T X A]: C = K^-1 B and N = I - rate B^T K^-1 B, so that
@@ -190,7 +192,7 @@ def _maximise(state: State, sources: Sources) -> _Update:
     )
 
 
-def _expect(state: State, update: _Update, sources: Sources, reduction: Reduction) -> State:
+def _expect(state: MapsPosterior, update: _Update, sources: Sources, reduction: Reduction) -> MapsPosterior:
     """Update the posterior of the maps, after rescaling (parameter expansion) and rotating the latents.
 
     Parameter expansion (Liu, Rubin & Wu 1998): were the prior covariance between latents free, its update would be
@@ -213,7 +215,7 @@ def _expect(state: State, update: _Update, sources: Sources, reduction: Reductio
 
 def _solve_common(
     pull: Float[np.ndarray, "r latent"], information: Float[np.ndarray, "source latent latent"], reduction: Reduction
-) -> State:
+) -> MapsPosterior:
     """Return the exact posterior where all Gram matrices are proportional: diagonal after the rotation."""
     assert reduction.proportion is not None
     weights = np.maximum(np.diagonal(information, axis1=1, axis2=2), 0.0)
@@ -234,7 +236,7 @@ def _solve_each(
     information: Float[np.ndarray, "source latent latent"],
     grams: Float[np.ndarray, "source r r"],
     reduction: Reduction,
-) -> State:
+) -> MapsPosterior:
     """Update one latent after the other, given the mean of the others.
 
     A covariance is computed anew when its weights have changed by more than ``_STALE``. Until then it
@@ -298,16 +300,18 @@ def _finish(
     spread: tuple[Float[np.ndarray, " latent"], float],
     reduction: Reduction,
     inverse: _Inverse | None = None,
-) -> State:
+) -> MapsPosterior:
     variance, log_precision = spread
     r, k = mean.shape
     p = len(reduction.prior)
     divergence = 0.5 * (float(np.sum(variance) + np.sum(mean**2)) - r * k + log_precision)
     second = (mean.T @ mean + np.diag(variance + (p - r))) / p
-    return State(mean=mean, traces=traces, weights=weights, divergence=divergence, second=second, inverse=inverse)
+    return MapsPosterior(
+        mean=mean, traces=traces, weights=weights, divergence=divergence, second=second, inverse=inverse
+    )
 
 
-def map_variance(state: State, j: int, reduction: Reduction) -> Float[np.ndarray, " direction"]:
+def map_variance(state: MapsPosterior, j: int, reduction: Reduction) -> Float[np.ndarray, " direction"]:
     """Return the posterior variance of one latent's weights."""
     unseen = np.maximum(reduction.prior - np.sum(reduction.lift**2, axis=1), 0.0)
     if reduction.proportion is not None:

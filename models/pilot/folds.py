@@ -1,7 +1,7 @@
 """Folds of stimuli that never split a group (sentence, run).
 
-In: one group code per stimulus. Out: one fold index per stimulus, balanced and deterministic given the seed.
-What can go wrong: fewer groups than folds; then there are as many folds as groups.
+In: one group code per stimulus. Out: one fold index per stimulus, balanced and deterministic given the seed. With fewer groups
+than folds there are as many folds as groups.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How much better new tokens of known types are predicted than new types: the same learner on two kinds of folds.
 
-In: features and labels of stimuli, groups for new tokens, groups for new types. Out: ``TokensAndTypes``. What can go wrong:
-fewer than ``FEWEST`` parts that share no type; then None.
+In: features and labels of stimuli, groups for new tokens, groups for new types. Out: ``TokensAndTypes``. None with fewer than
+``FEWEST`` parts that share no type.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ Features made from a finite sample know that sample: the variance of the study's
 and along the last of them it may be many times as large. So what is believed about new stimuli is measured on stimuli that were
 left out before the features were made (``new_variance``), and ``within`` says how much of a new stimulus the features hold at all.
 
-In: a Gram matrix, symmetric and positive semi-definite, checked at the edge. Out: ``KernelFeatures``. What can go wrong: a kernel
-that does not vary (``ValueError``).
+In: a Gram matrix, symmetric and positive semi-definite, checked at the edge. Out: ``KernelFeatures``. Errors: a kernel that does
+not vary (``ValueError``).
 """
 
 from __future__ import annotations

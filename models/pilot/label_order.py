@@ -1,8 +1,7 @@
 """Whether labels change along their file: a drift of their mean, or a stretch of noisier ones (a tired or another rater).
 
 In: residuals of labels from held-out predictions, in the order of the file; runs of labels that belong together. Out:
-``Order``: for mean and for noise the stretch that stands out most, and a p value. What can go wrong: fewer than ``FEWEST``
-runs; then None.
+``LabelOrder``: for mean and for noise the stretch that stands out most, and a p value. None with fewer than ``FEWEST`` runs.
 
 Runs of one group are exchanged as a whole (a permutation test: exact if the order of runs means nothing, whatever the noise's
 distribution). The statistic is the range of cumulative sums about their mean (Kuiper's, as for breaks in regression: Brown,
@@ -45,7 +44,7 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class Order:
+class LabelOrder:
     """What the order of labels says."""
 
     mean: Stretch
@@ -54,7 +53,7 @@ class Order:
     """The stretch whose residuals are larger or smaller than others."""
 
 
-def label_order(residual: NDArray[np.float64], together: NDArray[np.int64]) -> Order | None:
+def label_order(residual: NDArray[np.float64], together: NDArray[np.int64]) -> LabelOrder | None:
     """Return the stretches of labels that stand out, or None for too few runs.
 
     Parameters
@@ -71,7 +70,7 @@ def label_order(residual: NDArray[np.float64], together: NDArray[np.int64]) -> O
     unit = (residual - residual.mean()) / spread
     mean, squares = _stretch(unit, run), _stretch(unit**2, run)
     root = Stretch(squares.first, squares.last, squares.inside**0.5, squares.outside**0.5, squares.p)
-    return Order(mean, root)
+    return LabelOrder(mean, root)
 
 
 def _stretch(value: NDArray[np.float64], run: NDArray[np.int64]) -> Stretch:

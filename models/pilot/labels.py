@@ -1,6 +1,6 @@
 """The labels of a pilot, one mean a stimulus, in standard units.
 
-In: a pilot. Out: ``Labels``. What can go wrong: labels that do not vary, which is decided at the edge.
+In: a pilot. Out: ``Labels``. Whether labels vary is decided at the edge.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Whether labels depend on the features otherwise than linearly: held-out predictions of linear and nonlinear learners.
 
-In: features and mean labels of stimuli, groups that are never split. Out: ``LackOfFit``: R^2 of the linear learner, of the
-better of two nonlinear ones, and the paired standard error of the difference. What can go wrong: fewer than ``FEWEST`` groups;
-then None.
+In: features and mean labels of stimuli, groups that are never split. Out: ``LackOfFit``: R^2 of the linear learner, of the better
+of two nonlinear ones, and the paired standard error of the difference. None with fewer than ``FEWEST`` groups.
 
 The nonlinear learners contain the linear one. *Kernel ridge regression* with the sum of the linear and of a Gaussian kernel
 finds smooth functions of few directions; a *cubic function of the linear prediction* finds a bent scale (saturation; Ramsey's
@@ -114,7 +113,7 @@ def _bent(ridge: _Ridge, y: NDArray[np.float64], new: NDArray[np.float64]) -> ND
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOutPredictions:
     """Predictions of labels that the learners did not see, (row,) each."""
 
     linear: NDArray[np.float64]
@@ -125,7 +124,7 @@ class HeldOut:
 
 
 @one_blas_thread()
-def held_out(x: NDArray[np.float64], y: NDArray[np.float64], group: NDArray[np.int64]) -> HeldOut:
+def held_out(x: NDArray[np.float64], y: NDArray[np.float64], group: NDArray[np.int64]) -> HeldOutPredictions:
     """Return predictions of every row by learners of the other folds.
 
     Parameters
@@ -149,7 +148,7 @@ def held_out(x: NDArray[np.float64], y: NDArray[np.float64], group: NDArray[np.i
         kernel = _smooth(old)
         found["smooth"][test] = _Ridge.fit(kernel(old, old), label).predict(kernel(new, old))
         found["centre"][test] = label.mean()
-    return HeldOut(**found)
+    return HeldOutPredictions(**found)
 
 
 @one_blas_thread()
@@ -173,14 +172,14 @@ def some_groups(group: NDArray[np.int64], most: int = MOST) -> NDArray[np.bool_]
     return np.isin(group, codes[order[np.cumsum(size[order]) <= most]])
 
 
-def lack_of_fit(y: NDArray[np.float64], predicted: HeldOut, group: NDArray[np.int64]) -> LackOfFit | None:
+def lack_of_fit(y: NDArray[np.float64], predicted: HeldOutPredictions, group: NDArray[np.int64]) -> LackOfFit | None:
     """Return how linear and nonlinear predictions compare, or None for fewer than ``FEWEST`` groups.
 
     Parameters
     ----------
     y, group : (row,)
         As ``held_out`` had them.
-    predicted : HeldOut
+    predicted : HeldOutPredictions
         Its answer.
     """
     member = np.unique(group, return_inverse=True)[1].reshape(-1)

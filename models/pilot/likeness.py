@@ -1,8 +1,8 @@
 """What recordings of one stimulus have in common beyond its features: lack of fit, the same in every presentation.
 
-In: read-outs of presentations, which stimulus each shows, the stimuli's features. Out: ``Likeness``: the share kappa of the
-noise of one presentation that does not average out over presentations (repeats, or people who see the same stimuli), with its
-error. What can go wrong: no stimulus was shown twice, or nothing was confirmed; then nothing is known, kappa is 0 and says so.
+In: read-outs of presentations, which stimulus each shows, the stimuli's features. Out: ``Likeness``: the share kappa of the noise
+of one presentation that does not average out over presentations (repeats, or people who see the same stimuli), with its error.
+Limits: no stimulus was shown twice, or nothing was confirmed; then nothing is known, kappa is 0 and says so.
 
 A brain responds to more of a stimulus than its features hold, and so do other brains (inter-subject correlation). Such a
 response is noise to whoever only has the features, but not independent noise: the mean of m presentations has the noise variance

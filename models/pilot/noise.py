@@ -1,8 +1,8 @@
 """Shrinkage of a noise covariance, and read-out filters that whiten it.
 
-In: an empirical covariance and the number of samples it rests on. Out: the shrinkage intensity and target, and filters
-with unit noise variance. No channel is judged by another one: each may have a unit of its own. What can go wrong: channels without
-any variance get unit variance, so that nothing is divided by zero; they carry no signal either, and drop out.
+In: an empirical covariance and the number of samples it rests on. Out: the shrinkage intensity and target, and filters with unit
+noise variance. No channel is judged by another one: each may have a unit of its own. Channels without any variance get unit
+variance, so that nothing is divided by zero; they carry no signal either, and drop out.
 """
 
 from __future__ import annotations

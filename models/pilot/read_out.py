@@ -16,7 +16,7 @@ from brainworth.models.pilot.encoder import Encoder, fit_encoder
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.readouts import fold_encoders
 from brainworth.models.pilot.sources import Source, StreamedSource, pilot_sources, sample_worth, streamed_moments
-from brainworth.models.pilot.summarised import HeldOut, SummarisedChannels, coded, order_of
+from brainworth.models.pilot.summarised import HeldOutReadouts, SummarisedChannels, coded, order_of
 from brainworth.models.pilot.summary import MATERIAL, framed
 from brainworth.models.pilot.threads import one_blas_thread
 
@@ -27,7 +27,7 @@ class ReadOut:
 
     worth: tuple[float, ...]
     """Independent samples that a sample of each own person is worth."""
-    held: tuple[HeldOut, ...]
+    held: tuple[HeldOutReadouts, ...]
     """Read-outs of each own person, samples in the order of the summary."""
     used: tuple[float, ...]
     """Worth of everyone's samples that the encoders reckoned with."""
@@ -67,11 +67,11 @@ def read_out(everyone: Pilot, own: Pilot, n_latents: int, seed: int) -> ReadOut:
     if any(count < 1.0 for count in used):
         encoder = fit_encoder([s.statistics() for s in sources], ready.variance, ready.shares, n_latents)
     fitted = fold_encoders(sources, ready.folds, encoder, (ready.variance, ready.shares))
-    held: list[HeldOut] = []
+    held: list[HeldOutReadouts] = []
     for recording, index, source in zip(own.recordings, places, mine, strict=True):
         code = coded(recording, own, ready.folds)
         raw = _raw(source, code.fold, fitted, index)[order_of(code)]
-        held.append(HeldOut(raw, np.stack([fitted[fold].filters[index] for fold in range(code.n_folds)])))
+        held.append(HeldOutReadouts(raw, np.stack([fitted[fold].filters[index] for fold in range(code.n_folds)])))
     own_worth = tuple(float(worth) for worth in (worths[index] for index in places) if worth is not None)
     return ReadOut(own_worth, tuple(held), used)
 

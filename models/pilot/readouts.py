@@ -1,12 +1,11 @@
 """Cross-fitted read-outs: what every sample says about the latents, with filters that never saw that sample.
 
-In: centred sources, a fold per stimulus and the encoder of all data. Out: one read-out per sample, source and latent,
-with unit noise variance, and the held-out encoding accuracy for the health check. Each fold's encoder is started from
-scratch (a start from the full-data fit would carry what that fit learned from the held-out samples). Only latents that
-predict held-out samples are then rotated to the full-data encoder; to rotate all of them makes spurious latents look real
-(seen: 3.5 standard errors for the first of eight latents of pure noise).
-What can go wrong: a source whose samples all lie in one fold (``ValueError``). A latent that is not confirmed may
-be another one in another fold; only its sign is aligned.
+In: centred sources, a fold per stimulus and the encoder of all data. Out: one read-out per sample, source and latent, with unit
+noise variance, and the held-out encoding accuracy for the health check. Each fold's encoder is started from scratch (a start from
+the full-data fit would carry what that fit learned from the held-out samples). Only latents that predict held-out samples are
+then rotated to the full-data encoder; to rotate all of them makes spurious latents look real (seen: 3.5 standard errors for the
+first of eight latents of pure noise). Errors: a source whose samples all lie in one fold (``ValueError``). A latent that is not
+confirmed may be another one in another fold; only its sign is aligned.
 """
 
 from __future__ import annotations

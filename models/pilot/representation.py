@@ -12,7 +12,7 @@ posterior, forecast and learner alike.
 
 Features of a kernel are a block of their own whose unit is given: they are never standardised.
 
-In: a pilot. Out: ``Representation``. What can go wrong: features without any variance (``ValueError``).
+In: a pilot. Out: ``Representation``. Errors: features without any variance (``ValueError``).
 """
 
 from __future__ import annotations

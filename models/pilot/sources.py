@@ -21,13 +21,8 @@ from brainworth.models.pilot.coded_rows import CodedRows
 from brainworth.models.pilot.encoder import Encoder
 from brainworth.models.pilot.evidence import Rows
 from brainworth.models.pilot.pilot import Coding, LargeChannels, Pilot
-from brainworth.models.pilot.statistics import (
-    CentredSource,
-    FeatureBasis,
-    SourceStatistics,
-    centred_source,
-)
-from brainworth.models.pilot.streamed_readouts import Reader, Readings, channel_accuracy, main_channels
+from brainworth.models.pilot.statistics import CentredSource, FeatureBasis, SourceStatistics, centred_source
+from brainworth.models.pilot.streamed_readouts import Readings, SampleReader, channel_accuracy, main_channels
 from brainworth.models.pilot.streaming import Chunk, FoldStatistics, Moments
 from brainworth.models.pilot.summarised import SummarisedChannels, coded
 
@@ -79,7 +74,7 @@ class StreamedSource:
         """Return the read-outs of all samples, each by the encoder of its own fold, in one pass."""
         if isinstance(self.channels, SummarisedChannels):
             return self._summarised(self.channels, encoders, place)
-        reader = Reader(place, self._ordered(encoders), self.basis, self.moments.session_means())
+        reader = SampleReader(place, self._ordered(encoders), self.basis, self.moments.session_means())
         return reader.read_all(self._chunk(start, values) for start, values in self.channels.slices())
 
     def _summarised(self, channels: SummarisedChannels, encoders: Mapping[int, Encoder], place: int) -> Readings:

@@ -1,10 +1,10 @@
 """Sufficient statistics of recordings: one pass over the samples, after which their number no longer matters.
 
-In: raw stimulus features and the recordings of a pilot. Out: a ``FeatureBasis`` (standardised features in principal
-directions, eigenvalues ``d_i``) and, per source (one person in one modality), ``SourceStatistics`` that add and
-subtract, so that the statistics of a training fold are the total minus the held-out part.
-What can go wrong: features without any variance (``ValueError``). With fewer stimuli than features the rank of the
-basis is limited to the number of stimuli minus one; what lies outside of it is invisible to every later station.
+In: raw stimulus features and the recordings of a pilot. Out: a ``FeatureBasis`` (standardised features in principal directions,
+eigenvalues ``d_i``) and, per source (one person in one modality), ``SourceStatistics`` that add and subtract, so that the
+statistics of a training fold are the total minus the held-out part. Errors: features without any variance (``ValueError``). With
+fewer stimuli than features the rank of the basis is limited to the number of stimuli minus one; what lies outside of it is
+invisible to every later station.
 """
 
 from __future__ import annotations

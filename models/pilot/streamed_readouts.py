@@ -1,9 +1,9 @@
 """Read-outs of recordings that do not fit into memory: a second pass, and what needs no second pass.
 
 In: the fold statistics of ``streaming``, one encoder per fold, chunks of raw samples. Out: per sample the k read-outs,
-predictions and energies that ``readouts.cross_fitted_readouts`` works with (k numbers each, so that they fit into memory);
-from the statistics alone the held-out accuracy of channels and the main channels' evidence. All equal the in-memory route
-to rounding. What can go wrong: chunks in another order than before give read-outs in that order; nothing else.
+predictions and energies that ``readouts.cross_fitted_readouts`` works with (k numbers each, so that they fit into memory); from
+the statistics alone the held-out accuracy of channels and the main channels' evidence. All equal the in-memory route to rounding.
+Chunks in another order than before give read-outs in that order.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Readings:
 
 
 @dataclass(frozen=True)
-class Reader:
+class SampleReader:
     """Reads the samples of one source."""
 
     source: int

@@ -8,8 +8,8 @@ Session means are not known before the end of the pass. So sums and second momen
 the session's first rows), which keeps all digits, and moved to the true mean at the end:
 sum (z - mu)(z - mu)' = S - s mu' - mu s' + n mu mu', per fold and session.
 
-What can go wrong: no sample at all, chunks of another width than the moments (``ValueError``); a session whose mean drifts by
-many standard deviations loses as many digits as the drift squared has.
+Errors: no sample at all, chunks of another width than the moments (``ValueError``); a session whose mean drifts by many standard
+deviations loses as many digits as the drift squared has.
 """
 
 from __future__ import annotations

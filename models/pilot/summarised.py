@@ -1,8 +1,8 @@
 """Recordings of one person as second moments and read-outs: what leaves a site whose recordings may not.
 
 In: a recording, the fold of every stimulus. Out: ``FoldMoments``, the moments of raw features and channels of every fold, centred
-on sessions; with the filters of an encoder, ``HeldOut`` read-outs. ``SummarisedChannels`` stands in a ``Recording`` where the
-channels would be. What can go wrong: everything that needs a sample's channels raises ``SummarisedChannels.refusal``.
+on sessions; with the filters of an encoder, ``HeldOutReadouts``. ``SummarisedChannels`` stands in a ``Recording`` where the
+channels would be. Whatever needs a sample's channels raises ``SummarisedChannels.refusal``.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class FoldMoments:
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOutReadouts:
     """Samples read out with filters that were fitted without the sample's fold."""
 
     raw: Float[np.ndarray, "sample latent"]
@@ -99,7 +99,7 @@ class SummarisedChannels:
     """Moments of every fold."""
     worth: float | None = None
     """Independent samples that one sample is worth; ``None`` if it is not known yet."""
-    held: HeldOut | None = None
+    held: HeldOutReadouts | None = None
     """Read-outs; ``None`` before the second round."""
 
     @property

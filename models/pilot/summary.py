@@ -1,12 +1,12 @@
 """From a pilot to the evidence the hierarchical model conditions on: the one pass over the samples.
 
-In: ``Pilot``. Out: ``Summary``: evidence, feature basis, encoder, and what the health checks want to know. Stations, in
+In: ``Pilot``. Out: ``SummarisedPilot``: evidence, feature basis, encoder, and what the health checks want to know. Stations, in
 order: feature basis and population spectrum; EM reduced-rank encoder on everything (its predictions of the latents feed
 the task likelihood, with their attenuation modelled); the same encoder on folds that never split a group (its read-outs
 of held-out samples feed the brain likelihood, with *their* attenuation modelled); likelihood tables.
 
-What can go wrong: an encoder that did not converge (``Summary.encoder_converged``, read by the health gate). Everything
-else was decided at the edge.
+Limits: an encoder that did not converge (``SummarisedPilot.encoder_converged``, read by the health gate). Everything else was
+decided at the edge.
 """
 
 from __future__ import annotations
@@ -20,13 +20,7 @@ from numpy.typing import NDArray
 
 from brainworth.models.pilot.beyond import Place, smoothed
 from brainworth.models.pilot.encoder import Encoder, fit_encoder
-from brainworth.models.pilot.evidence import (
-    UNKNOWN_NOISE,
-    PilotEvidence,
-    Rows,
-    prior_variance,
-    task_evidence,
-)
+from brainworth.models.pilot.evidence import UNKNOWN_NOISE, PilotEvidence, Rows, prior_variance, task_evidence
 from brainworth.models.pilot.folds import group_folds
 from brainworth.models.pilot.labels import Labels, standardised_labels
 from brainworth.models.pilot.likeness import Likeness
@@ -49,7 +43,7 @@ NODES = 16
 
 
 @dataclass(frozen=True)
-class Summary:
+class SummarisedPilot:
     """A pilot, summarised."""
 
     evidence: PilotEvidence
@@ -97,7 +91,7 @@ def encoded(
     return fit_encoder([source.statistics() for source in weighed], variance, shares, n_latents), tuple(weighed)
 
 
-def summarise(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed: int) -> Summary:
+def summarise(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed: int) -> SummarisedPilot:
     """Return the summary of a pilot.
 
     Parameters
@@ -150,7 +144,7 @@ def framed(pilot: Pilot, seed: int) -> Frame:
     return Frame(labels, folds, chosen, variance, shares, sources)
 
 
-def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed: int) -> Summary:
+def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed: int) -> SummarisedPilot:
     ready = framed(pilot, seed)
     labels, folds, basis, sources = ready.labels, ready.folds, ready.basis, ready.sources
     variance, shares = ready.variance, ready.shares
@@ -191,7 +185,7 @@ def _summarised(pilot: Pilot, modalities: tuple[str, ...], n_latents: int, seed:
     confirmed = 0 if readouts is None else readouts.confirmed
     pooled = brain_evidence(people, len(modalities), Geometry(coordinates, variance, shares), (n_latents, confirmed))
     spectrum = compress(Spectrum(jnp.asarray(variance), jnp.ones(variance.size)), NODES)
-    return Summary(
+    return SummarisedPilot(
         evidence=PilotEvidence(spectrum, pooled.evidence, task, types),
         modality_of=pooled.modality_of,
         likeness=pooled.likeness,

@@ -1,8 +1,8 @@
 """One thread for small dense linear algebra.
 
-In: nothing. Out: a context in which BLAS uses one thread. The matrices here have a few hundred rows, and threads that
-wait for each other cost more than they save: twenty times on a busy machine with two cores, as measured.
-What can go wrong: a BLAS that ``threadpoolctl`` does not know keeps its threads; results are the same.
+In: nothing. Out: a context in which BLAS uses one thread. The matrices here have a few hundred rows, and threads that wait for
+each other cost more than they save: twenty times on a busy machine with two cores, as measured. A BLAS that ``threadpoolctl``
+does not know keeps its threads; results are the same.
 """
 
 from __future__ import annotations

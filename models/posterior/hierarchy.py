@@ -1,6 +1,6 @@
 """The hierarchical model of a pilot: sites and plates only; likelihoods are plain functions (``models/posterior/likelihoods.py``).
 
-In: ``PilotEvidence`` (data) and ``Priors``. Out: a NumPyro model whose sites are the parameters of the performance
+In: ``PilotEvidence`` (data) and ``PriorScales``. Out: a NumPyro model whose sites are the parameters of the performance
 function. Subjects are partially pooled within a modality, latents are shared by all modalities, regression weights
 are integrated out, and the attenuation of everything that was *learned* from the pilot (channel patterns: q_c, latent
 maps: c^2) is computed from the parameters by the same stage-1 theory that later forecasts, never plugged in.
@@ -26,8 +26,8 @@ site                   meaning and prior
                        a study names types
 =====================  ================================================================================
 
-What can go wrong: chains that do not mix (the health gate reads R-hat, ESS and divergences); data that contradict the
-prior (health gate); latents beyond the second order of the theory (health gate: backtest).
+Limits: chains that do not mix (the health gate reads R-hat, ESS and divergences); data that contradict the prior (health gate);
+latents beyond the second order of the theory (health gate: backtest).
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ SCALE_SPREAD = 0.5
 
 @register_dataclass
 @dataclass(frozen=True)
-class Priors:
+class PriorScales:
     """Prior locations and scales; defaults by kind of modality come from the literature."""
 
     log_snr: Float[Array, " modality"]
@@ -157,12 +157,12 @@ def _derived(name: str, value: Array) -> Array:
     return cast("Array", numpyro.deterministic(name, value))
 
 
-def pilot_prior(priors: Priors, modality_of: Array, n_latents: int) -> dict[str, Array]:
+def pilot_prior(priors: PriorScales, modality_of: Array, n_latents: int) -> dict[str, Array]:
     """NumPyro model of the parameters alone; returns the sites that the likelihood needs.
 
     Parameters
     ----------
-    priors : Priors
+    priors : PriorScales
         Prior locations and scales.
     modality_of : (subject,) integer array
         Modality of each person.
@@ -216,7 +216,7 @@ def shared_ratio(raw: Array) -> Array:
     return raw * uniform / jnp.sqrt(square * (1.0 - uniform**2 + 1e-6))
 
 
-def pilot_model(evidence: PilotEvidence, priors: Priors, modality_of: Array, n_latents: int) -> None:
+def pilot_model(evidence: PilotEvidence, priors: PriorScales, modality_of: Array, n_latents: int) -> None:
     """NumPyro model of a pilot.
 
     Parameters

@@ -1,8 +1,7 @@
 """NUTS on the hierarchical model, and the diagnostics of the chains.
 
-In: evidence, priors, a seed. Out: draws of every site, shaped (chain, draw, ...), with divergences and energies. The
-same seed gives the same draws on the same machine. What can go wrong: chains that did not mix; nothing is hidden, the
-health gate decides.
+In: evidence, priors, a seed. Out: draws of every site, shaped (chain, draw, ...), with divergences and energies. The same seed
+gives the same draws on the same machine. Whether chains mixed is decided by the health gate; nothing is hidden from it.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
 
 from brainworth.models.pilot.evidence import EXPONENTS, PilotEvidence
 from brainworth.models.pilot.typed_labels import SHARES
-from brainworth.models.posterior.hierarchy import Priors, pilot_model, pilot_prior
+from brainworth.models.posterior.hierarchy import PriorScales, pilot_model, pilot_prior
 from brainworth.models.posterior.jumps import JumpingNUTS, at_start, mixture
 from brainworth.models.posterior.stretched import from_coordinate, slope, to_coordinate
 from brainworth.models.programs import Program
@@ -91,7 +90,7 @@ EXTRA_FIELDS = ("diverging", "energy", "accept_prob", "num_steps")
 COMPILE_FAST: dict[str, bool | int | str] = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}
 """Half the compile time of a chain at the same speed: its program is long, and every step of it is small."""
 
-Data = tuple[PilotEvidence, Priors, Int[Array, " person"]]
+Data = tuple[PilotEvidence, PriorScales, Int[Array, " person"]]
 """Evidence, priors, modality of each person: the arguments of the model that vary."""
 
 
@@ -208,7 +207,7 @@ def compiled_chain(options: SamplerOptions, n_latents: int) -> Program:
 
 def sample_posterior(
     evidence: PilotEvidence,
-    priors: Priors,
+    priors: PriorScales,
     modality_of: Int[np.ndarray, " subject"],
     n_latents: int,
     seed: int,
@@ -220,7 +219,7 @@ def sample_posterior(
     ----------
     evidence : PilotEvidence
         Reduced data.
-    priors : Priors
+    priors : PriorScales
         Prior locations and scales.
     modality_of : (subject,) integers
         Modality of each person's slopes.
@@ -254,7 +253,7 @@ def sample_posterior(
 
 def sample_mixed(
     evidence: PilotEvidence,
-    priors: Priors,
+    priors: PriorScales,
     modality_of: Int[np.ndarray, " subject"],
     n_latents: int,
     seed: int,

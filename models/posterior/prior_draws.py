@@ -1,7 +1,7 @@
 """Draws from the prior of the hierarchical model, without compiling a sampler for them.
 
-In: priors, a seed. Out: draws of every site, shaped (draw, ...), as ``inference`` returns them of the posterior. What can go wrong:
-a prior with a distribution that is not known here (``TypeError`` names it).
+In: priors, a seed. Out: draws of every site, shaped (draw, ...), as ``inference`` returns them of the posterior. Errors: a prior
+with a distribution that is not known here (``TypeError`` names it).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from numpyro.distributions import biject_to
 from scipy.stats import truncnorm
 
 from brainworth.models.pilot.evidence import EXPONENTS
-from brainworth.models.posterior.hierarchy import EXPONENT_SCALE, Priors, pilot_prior
+from brainworth.models.posterior.hierarchy import EXPONENT_SCALE, PriorScales, pilot_prior
 from brainworth.models.posterior.inference import Site, padded_people, without_empty_people
 from brainworth.models.posterior.stretched import StretchedNormal, to_coordinate
 
 
 def sample_prior(
-    priors: Priors, modality_of: Int[np.ndarray, " subject"], n_latents: int, seed: int, n_draws: int = 1000
+    priors: PriorScales, modality_of: Int[np.ndarray, " subject"], n_latents: int, seed: int, n_draws: int = 1000
 ) -> dict[str, Float[np.ndarray, "draw *shape"]]:
     """Return draws of every site from the prior, shaped (draw, ...)."""
     size = padded_people(len(modality_of))
@@ -39,7 +39,7 @@ def sample_prior(
 
 
 def _prior_draws(
-    priors: Priors, people: Int[Array, " person"], n_latents: int, n_draws: int, rng: np.random.Generator
+    priors: PriorScales, people: Int[Array, " person"], n_latents: int, n_draws: int, rng: np.random.Generator
 ) -> Site:
     """Return draws of every site: sampled ones from NumPy, derived ones by the model itself.
 
@@ -82,7 +82,7 @@ def _drawn(wanted: Any, count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnums=0)
-def _derived(n_latents: int, values: Site, priors: Priors, people: Int[Array, " person"]) -> Site:
+def _derived(n_latents: int, values: Site, priors: PriorScales, people: Int[Array, " person"]) -> Site:
     def one(sampled: Site) -> Site:
         trace = handlers.trace(handlers.substitute(pilot_prior, sampled)).get_trace(priors, people, n_latents)
         return {name: site["value"] for name, site in trace.items() if site["type"] == "deterministic"}

@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from brainworth.models.theory.covariance import CovarianceShift, risks_under
-    from brainworth.models.theory.kernel_ridge import (
-        KernelRidge,
-        best_kernel_ridge,
-        kernel_ridge_risk,
-        kernel_spectrum,
-    )
+    from brainworth.models.theory.kernel_ridge import KernelRidge, best_kernel_ridge, kernel_ridge_risk, kernel_spectrum
     from brainworth.models.theory.measured_range import validity
     from brainworth.models.theory.performance import excess_risk
     from brainworth.models.theory.regime import Budget, regime_map

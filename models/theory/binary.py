@@ -1,8 +1,7 @@
 """Two-way classification: least squares on labels of -1 and +1 is a linear-Gaussian problem of its own.
 
-In: a system whose label is the *sign* of signal plus noise, a design. Out: the system that least squares sees
-(THEORY section 6), and the accuracy that the design reaches. What can go wrong: features far from Gaussian, for which the
-arcsine law of signs does not hold.
+In: a system whose label is the *sign* of signal plus noise, a design. Out: the system that least squares sees (THEORY section 6),
+and the accuracy that the design reaches. Limits: features far from Gaussian, for which the arcsine law of signs does not hold.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Risk on test stimuli of any other covariance (THEORY section 5), and the worst case over a set of them.
+"""Risk on test stimuli of any other covariance (THEORY section 5).
 
-In: a system, a design, by how much the variance of test stimuli differs along each principal direction, and outside of
-the brain's latents. Out: the shifted risks with and without brain data, and the robustness gain at equal labels or at
-equal cost. What can go wrong: few directions, see the notes below.
+In: a system, a design, by how much the variance of test stimuli differs along each principal direction, and outside of the
+brain's latents. Out: the shifted risks with and without brain data, and the robustness gain at equal labels or at equal cost.
 
 Derivation. Write the task's weights in coordinates in which training stimuli have unit variance. The posterior
 covariance of the weights is the resolvent (C^-1 + Z^T Z / sigma^2)^-1 with C = diag(v) + sum_j b_j b_j^T. Its deterministic
@@ -23,14 +22,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
-from brainworth.models.theory.encoding import encode
-from brainworth.models.theory.estimators import posterior_variance
 from brainworth.models.theory.shift import Shifted, shifted
 from brainworth.models.theory.system import Design, System
 
@@ -46,59 +41,6 @@ class CovarianceShift:
     """f_i >= 0: factor of the variance on one direction of each spectrum node; 1 for no change."""
     outside: Float[Array, "*shift"]
     """s >= 0: further factor of what lies outside of the latents' span; 1 for no change."""
-
-
-def direction_factors(
-    training: Float[np.ndarray, "feature feature"], test: Float[np.ndarray, "feature feature"]
-) -> tuple[Float[np.ndarray, " direction"], Float[np.ndarray, " direction"]]:
-    """Return what two covariance matrices mean here: the spectrum of the first, and the factors f_i of the second.
-
-    Parameters
-    ----------
-    training : (feature, feature)
-        Covariance of the stimuli that the learner is trained on; positive definite.
-    test : (feature, feature)
-        Covariance of test stimuli.
-
-    Returns
-    -------
-    variance, factors : (direction,) arrays
-        Eigenvalues d_i of ``training``, decreasing, and f_i = (variance of test stimuli on eigenvector i) / d_i.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ or ``training`` is singular.
-    """
-    first, second = np.asarray(training, dtype=np.float64), np.asarray(test, dtype=np.float64)
-    if first.ndim != 2 or first.shape[0] != first.shape[1] or first.shape != second.shape:
-        raise ValueError(f"Two covariances must be square and alike. Got {first.shape} and {second.shape} instead.")
-    variance, vectors = np.linalg.eigh(first)
-    variance, vectors = variance[::-1], vectors[:, ::-1]
-    if not variance[-1] > 1e-12 * variance[0]:
-        raise ValueError("The training covariance must be positive definite. Drop directions without variance.")
-    return variance, np.einsum("fi,fg,gi->i", vectors, second, vectors) / variance
-
-
-def covariance_risk(system: System, design: Design, directions: Float[Array, " node"]) -> Scalar:
-    """Return M' = sum_i f_i Omega_i of the optimal learner, in squared units of the label.
-
-    Parameters
-    ----------
-    system : System
-        Known parameters.
-    design : Design
-        Numbers of samples.
-    directions : (node,)
-        Factors f_i; the mean factor where a node stands for several directions.
-
-    Notes
-    -----
-    Exactly linear in the factors, M for factors of 1. Valid where M is (``Optimal``). Over 12 configurations and 4 covariances the
-    median deviation from the executed learner is 0.5 %, the worst 3.0 % (``case_studies/theory/results/shifts.md``).
-    """
-    omega = posterior_variance(system, encode(system, design), design.n_task)
-    return jnp.sum(system.spectrum.count * directions * omega)
 
 
 def risks_under(system: System, design: Design, shift: CovarianceShift) -> Shifted:
@@ -151,24 +93,3 @@ def robustness_gain(
     labels = design.n_task + jnp.sum(jnp.asarray(price) * design.n_brain)
     same_money = Design.simple(jnp.zeros_like(system.channels), labels)
     return risks_under(system, same_money, shift).task_only_excess_risk / informed
-
-
-def worst_case(system: System, design: Design, shifts: CovarianceShift) -> tuple[Scalar, Scalar]:
-    """Return the largest risk over a set of shifts, with and without brain data at equal labels.
-
-    Parameters
-    ----------
-    system : System
-        Known parameters.
-    design : Design
-        Numbers of samples.
-    shifts : CovarianceShift
-        A batch: leading axis on both fields.
-
-    Notes
-    -----
-    The risk is linear in s and in the factors, so the worst case over a polytope of shifts is at one of its corners.
-    Valid where ``risks_under`` is.
-    """
-    risks = jax.vmap(lambda shift: risks_under(system, design, shift))(shifts)
-    return jnp.max(risks.excess_risk), jnp.max(risks.task_only_excess_risk)

@@ -15,9 +15,9 @@ do not hold, along the latent's own pattern). The presentations are then driven 
 are learned from both: q_c is that of a latent of m (phi + kappa) / (1 - kappa), of which (phi M + kappa) / (phi + kappa) is
 unknown. To the features eta is noise, which does not average out: m phi q_c becomes phi q_c / (kappa q_c + (1 - kappa) / m).
 
-What can go wrong: latents near their detection threshold, n phi = sqrt(q p), with many channels per feature, where an
-encoder that keeps them does harm which the limit does not know (``validity``); exactly at the threshold the function has a kink
-and its derivative is one-sided.
+Limits: latents near their detection threshold, n phi = sqrt(q p), with many channels per feature, where an encoder that keeps
+them does harm which the limit does not know (``validity``); exactly at the threshold the function has a kink and its derivative
+is one-sided.
 """
 
 from __future__ import annotations

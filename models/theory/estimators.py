@@ -1,9 +1,9 @@
 """Stage 2: the excess risk of a learner of the task after stage 1 (THEORY section 3).
 
-Every estimator is an object with one method, ``risk(system, encoding, n_task)``; adding one is adding a class here or
-anywhere else. In: a system, what stage 1 taught, a number of labels. Out: M = E(prediction - E[y|x])^2 on new stimuli
-of the same kind. What can go wrong: formulas outside their range of validity return infinity (projection, least
-squares) or lose accuracy (ridge with a vanishing penalty and fewer labels than features); each docstring says where.
+Every estimator is an object with one method, ``risk(system, encoding, n_task)``; adding one is adding a class here or anywhere
+else. In: a system, what stage 1 taught, a number of labels. Out: M = E(prediction - E[y|x])^2 on new stimuli of the same kind.
+Formulas outside their range of validity return infinity (projection, least squares) or lose accuracy (ridge with a vanishing
+penalty and fewer labels than features); each docstring says where.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ which is solved for M_new, the risk on stimuli that are none of the sample (our 
 Capacity and source conditions: d_i proportional to i^-a (``Spectrum.power_law``) and t_i to d_i^r (``Spectrum.shares``). With t_i
 proportional to d_i and the best penalty it is the risk of ``TaskOnly``.
 
-In: a spectrum, the power of a task, labels. Out: an excess risk, the best penalty. What can go wrong: few labels and a vanishing
-penalty, where eigenfunctions are not like Gaussian features; ``case_studies/theory/results/kernels.md`` measures how much.
+In: a spectrum, the power of a task, labels. Out: an excess risk, the best penalty. Limits: few labels and a vanishing penalty,
+where eigenfunctions are not like Gaussian features; ``case_studies/theory/results/kernels.md`` measures how much.
 """
 
 from __future__ import annotations

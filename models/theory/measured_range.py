@@ -1,13 +1,12 @@
 """Where a configuration leaves the range in which the formula was found accurate to 3 %, in plain sentences.
 
-In: a system and a design; if wanted the shift and the estimator. Out: one ``Excursion`` per respect in which the
-configuration lies outside, with the deviation measured there; none inside. The measurements compare the formula with the
-executed learner: ``case_studies/theory/results/accuracy.md`` has them, ``accuracy.py`` repeats them, and a test holds the numbers
-below to that table. What was found *not* to matter to the risk is not asked: as few as 2 labels or 5 brain samples, few channels
-a latent, spectra up to i^-3 and latents that share directions (``results/directions.md``), label noise from 0.02 to 60 times the
-signal. More features, samples and channels per
-sample than measured are not warned of either, because the theory is the limit of many. What can go wrong: data that are not
-linear and Gaussian (``case_studies/theory/results/nonlinear.md``), which no parameter shows.
+In: a system and a design; if wanted the shift and the estimator. Out: one ``Excursion`` per respect in which the configuration
+lies outside, with the deviation measured there; none inside. The measurements compare the formula with the executed learner:
+``case_studies/theory/results/accuracy.md`` has them, ``accuracy.py`` repeats them, and a test holds the numbers below to that
+table. What was found *not* to matter to the risk is not asked: as few as 2 labels or 5 brain samples, few channels a latent,
+spectra up to i^-3 and latents that share directions (``results/directions.md``), label noise from 0.02 to 60 times the signal.
+More features, samples and channels per sample than measured are not warned of either, because the theory is the limit of many.
+Limits: data that are not linear and Gaussian (``case_studies/theory/results/nonlinear.md``), which no parameter shows.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The performance function: how well a learner does after ``n_brain`` brain samples and ``n_task`` labels.
 
-In: a ``System`` and a ``Design``; optionally an estimator. Out: excess risk, explainable R^2, R^2, labels that reach a
-risk. Pure, differentiable, vmappable over posterior draws and designs. Our derivation (THEORY sections 1 to 4), in
-answer to the question of Lewis, Wang, Schwab & Pitkow, arXiv:2605.09243. What can go wrong: outside the range of
-validity of the estimators (see there); ``validity.validity`` says in a sentence where a configuration leaves the measured range.
+In: a ``System`` and a ``Design``; optionally an estimator. Out: excess risk, explainable R^2, R^2, labels that reach a risk.
+Pure, differentiable, vmappable over posterior draws and designs. Our derivation (THEORY sections 1 to 4), in answer to the
+question of Lewis, Wang, Schwab & Pitkow, arXiv:2605.09243. Limits: outside the range of validity of the estimators (see there);
+``validity.validity`` says in a sentence where a configuration leaves the measured range.
 """
 
 from __future__ import annotations
@@ -138,8 +138,7 @@ def break_even_price(system: System, design: Design) -> Float[Array, " source"]:
     """Return the average labels per sample that a source's data replace: the price, in labels, above which it loses.
 
     The data of one source at a time are removed; what they are worth is the number of labels that make up for them,
-    divided by their number. Zero for a source without data. Valid where ``excess_risk`` is; the price at which the best plan of
-    a budget holds no brain data is ``regime.highest_price``.
+    divided by their number. Zero for a source without data. Valid where ``excess_risk`` is.
     """
     risk = excess_risk(system, design)
 

@@ -1,11 +1,11 @@
 """Hundreds of feature directions replaced by a few nodes that give the same risks.
 
-In: a spectrum. Out: a spectrum of at most ``nodes`` nodes with real-valued counts. Every formula of the theory is a sum
-over directions of an analytic function of log d_i (products of h^a / (1 + T h)^b, whose poles lie at distance pi from
-the real axis in log h), so Gauss quadrature for the counting measure in log d converges geometrically: the Bernstein
-parameter for a spectrum whose logarithm spans a range L is r = 2 pi/L + sqrt(1 + (2 pi/L)^2), and the relative error
-falls as r^(-2 nodes). What can go wrong: a spectrum over more decades than the nodes can carry; ``nodes_needed`` turns
-a wanted error into a number of nodes, and the tests hold it to that.
+In: a spectrum. Out: a spectrum of at most ``nodes`` nodes with real-valued counts. Every formula of the theory is a sum over
+directions of an analytic function of log d_i (products of h^a / (1 + T h)^b, whose poles lie at distance pi from the real axis in
+log h), so Gauss quadrature for the counting measure in log d converges geometrically: the Bernstein parameter for a spectrum
+whose logarithm spans a range L is r = 2 pi/L + sqrt(1 + (2 pi/L)^2), and the relative error falls as r^(-2 nodes). Limits: a
+spectrum over more decades than the nodes can carry; ``nodes_needed`` turns a wanted error into a number of nodes, and the tests
+hold it to that.
 """
 
 from __future__ import annotations

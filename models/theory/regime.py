@@ -1,10 +1,10 @@
 """The map of regimes: over alignment, signal-to-noise ratio and price, whether brain data are worth collecting.
 
-In: a system, a budget in labels, grids. Out: for every point the best share of the budget for brain data, the risk there and
-with labels alone, and the highest price at which brain data still pay. At a price of c labels per brain sample, a share s of
-a budget B buys s B / c brain samples and (1 - s) B labels. What can go wrong: the risk along the share has two local
-minima, one at no brain data and one inside (THEORY section 4), so a descent from anywhere may end in the wrong one. The
-search here is global: a scan over the whole range, denser at both ends, then refinement around the best point.
+In: a system, a budget in labels, grids. Out: for every point the best share of the budget for brain data, and the risk there and
+with labels alone. At a price of c labels per brain sample, a share s of a budget B buys s B / c brain samples and (1 - s) B
+labels. The risk along the share has two local minima, one at no brain data and one
+inside (THEORY section 4), so a descent from anywhere may end in the wrong one. The search here is global: a scan over the whole
+range, denser at both ends, then refinement around the best point.
 
 Samples are real numbers here and money is linear; ``design.sensitivity.regime`` draws the map of one study instead, with whole
 people and sessions, bills in steps, and the average over a posterior, none of which a single system has.
@@ -13,7 +13,6 @@ people and sessions, bills in steps, and the average over a posterior, none of w
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -41,7 +40,7 @@ WORTH = 1e-3
 
 @register_dataclass
 @dataclass(frozen=True)
-class Optimum:
+class BestSplit:
     """The best way to split a budget."""
 
     share: Float[Array, "*point"]
@@ -70,7 +69,7 @@ class Budget:
     """How brain money is split over the sources; sums to 1."""
 
 
-def best_share(system: System, budget: Budget, price: Scalar | float) -> Optimum:
+def best_share(system: System, budget: Budget, price: Scalar | float) -> BestSplit:
     """Return the globally best split of a budget between brain data and labels.
 
     Parameters
@@ -108,7 +107,7 @@ def best_share(system: System, budget: Budget, price: Scalar | float) -> Optimum
     none = (jnp.asarray(SCAN), jnp.zeros(()), jnp.full((), jnp.inf), jnp.zeros(()))
     _, share, lowest, alone = jax.lax.fori_loop(0, ROUNDS, search, none)
     pays = lowest < alone
-    return Optimum(
+    return BestSplit(
         share=jnp.where(pays, share, 0.0),
         excess_risk=jnp.where(pays, lowest, alone),
         labels_only=alone,
@@ -133,8 +132,8 @@ def scaled(system: System, alignment: Scalar | float, snr: Scalar | float) -> Sy
 
 
 @jax.jit
-def _map(system: System, budget: Budget, points: Float[Array, "point 3"]) -> Optimum:
-    def one(point: Float[Array, " 3"]) -> Optimum:
+def _map(system: System, budget: Budget, points: Float[Array, "point 3"]) -> BestSplit:
+    def one(point: Float[Array, " 3"]) -> BestSplit:
         return best_share(scaled(system, point[0], point[1]), budget, point[2])
 
     return jax.lax.map(one, points, batch_size=BLOCK)
@@ -146,7 +145,7 @@ def regime_map(
     alignment: Grid,
     snr: Grid,
     price: Grid,
-) -> Optimum:
+) -> BestSplit:
     """Return the best split of a budget on a grid: where brain data are worth collecting.
 
     Parameters
@@ -164,7 +163,7 @@ def regime_map(
 
     Returns
     -------
-    Optimum
+    BestSplit
         Every field has the shape (alignment, snr, price).
 
     Notes
@@ -177,43 +176,3 @@ def regime_map(
     padded = jnp.pad(flat, ((0, -count % BLOCK), (0, 0)), mode="edge")  # a remainder would be compiled once more
     found = _map(system, budget, padded)
     return jax.tree.map(lambda leaf: leaf[:count].reshape(mesh[0].shape), found)
-
-
-@partial(jax.jit, static_argnames="steps")
-def highest_price(system: System, budget: Budget, low: float = 1e-4, high: float = 1e4, steps: int = 40) -> Scalar:
-    """Return the price of a brain sample, in labels, above which labels alone are best: the break-even price of a budget.
-
-    Parameters
-    ----------
-    system : System
-        Known parameters.
-    budget : Budget
-        Money in labels.
-    low, high : float
-        Ends of the search, labels per brain sample.
-    steps : int
-        Bisections of the logarithm.
-
-    Returns
-    -------
-    scalar
-        ``low`` if brain data do not pay even there, ``high`` if they still do there.
-
-    Notes
-    -----
-    The gain never rises with the price, because a dearer split buys fewer samples for the same money and the risk never falls
-    with fewer (THEORY section 4), so bisection finds the one change of sign.
-    """
-
-    def worthwhile(logarithm: Scalar) -> Array:
-        return best_share(system, budget, jnp.exp(logarithm)).worthwhile
-
-    def halve(step: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-        below, above = ends
-        middle = jnp.where(step == 0, above, jnp.where(step == 1, below, 0.5 * (below + above)))
-        pays = worthwhile(middle)
-        return jnp.where(pays, middle, below), jnp.where(pays, above, middle)
-
-    # The first two steps try the ends: one that gives the answer closes the bracket.
-    ends = (jnp.log(jnp.asarray(low)), jnp.log(jnp.asarray(high)))
-    return jnp.exp(jnp.mean(jnp.stack(jax.lax.fori_loop(0, steps + 2, halve, ends))))

@@ -1,9 +1,9 @@
 """One scalar root finder for every fixed point of the theory.
 
-In: a function f on the unit interval that is positive left of its root and negative right of it. Out: the root, by
-Newton steps kept inside a shrinking bracket, differentiable by the implicit function theorem (``jax.lax.custom_root``:
-no unrolled loop, forward and reverse mode). What can go wrong: a double root (an encoder exactly at its detection
-threshold) converges by bisection only; the loop is bounded and ends within 2^-60 of it.
+In: a function f on the unit interval that is positive left of its root and negative right of it. Out: the root, by Newton steps
+kept inside a shrinking bracket, differentiable by the implicit function theorem (``jax.lax.custom_root``: no unrolled loop,
+forward and reverse mode). A double root (an encoder exactly at its detection threshold) converges by bisection only; the loop is
+bounded and ends within 2^-60 of it.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """Distribution shift: risk on test stimuli with other variance along the brain-insensitive directions (THEORY section 5).
 
-In: a system, a design, the factor s by which the variance outside of the brain subspace is multiplied. Out: risk inside
-and outside of the brain subspace, M = M_in + M_out at s = 1, and the shifted risk M_in + s M_out; the same for the
-learner without brain data; their ratio. A gain below one means that the shift hurts the brain-informed learner more,
-as it does when the task depends on the misaligned part. Other test covariances: ``covariance``. The parts are those of
-``subspace``, which projects on all latents together. What can go wrong: M_out where it is small; ``validity`` says when,
-``case_studies/theory`` how much.
+In: a system, a design, the factor s by which the variance outside of the brain subspace is multiplied. Out: risk inside and
+outside of the brain subspace, M = M_in + M_out at s = 1, and the shifted risk M_in + s M_out; the same for the learner without
+brain data; their ratio. A gain below one means that the shift hurts the brain-informed learner more, as it does when the task
+depends on the misaligned part. Other test covariances: ``covariance``. The parts are those of ``subspace``, which projects on all
+latents together. Limits: M_out where it is small; ``validity`` says when, ``case_studies/theory`` how much.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What one study reads off: the spread of its risk around the average M, and the price of not knowing the mean label.
 
 In: a system, what stage 1 taught, labels. Out: M and the variance of the risk of single studies; the risk that an estimated mean
-label adds (THEORY sections 9.1 and 9.2, our derivation). What can go wrong: the spread is that of the posterior, so it may grow
-with brain data where labels are few, see ``risk_and_spread``.
+label adds (THEORY sections 9.1 and 9.2, our derivation). The spread is that of the posterior, so it may grow with brain data
+where labels are few, see ``risk_and_spread``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from brainworth.models.theory.encoding import Encoding
-from brainworth.models.theory.stage_two import PriorAfterStageOne, plain_prior, prior_after, trace_and_squared_trace
+from brainworth.models.theory.stage_two import prior_after, trace_and_squared_trace
 from brainworth.models.theory.system import System
 
 Scalar = Float[Array, ""]
@@ -42,17 +42,9 @@ def risk_and_spread(system: System, encoding: Encoding, n_task: Scalar) -> tuple
     The spread never rises with labels. It can rise with brain data where labels are few: without a label the weight of a
     latent is believed to be N(0, tau^2 e_j), and once the latent itself is known, only that one number is uncertain.
     """
-    return _both(system, prior_after(system, encoding), n_task)
-
-
-def task_only_risk_and_spread(system: System, n_task: Scalar) -> tuple[Scalar, Scalar]:
-    """Return the same two numbers for the optimal learner without brain data."""
-    return _both(system, plain_prior(system), n_task)
-
-
-def spread_variance(system: System, encoding: Encoding, n_task: Scalar) -> Scalar:
-    """Return the variance of the excess risk of single studies, 2 tr Sigma_post^2; see ``risk_and_spread``."""
-    return risk_and_spread(system, encoding, n_task)[1]
+    prior = prior_after(system, encoding)
+    risk, squared = trace_and_squared_trace(prior, system.spectrum.count, system.noise_variance, n_task)
+    return risk, 2.0 * squared
 
 
 def mean_label_risk(
@@ -88,8 +80,3 @@ def mean_label_risk(
     if prior_variance is None:
         return one_label / jnp.maximum(n_labels, 1.0)
     return 1.0 / (1.0 / prior_variance + n_labels / one_label)
-
-
-def _both(system: System, prior: PriorAfterStageOne, n_task: Scalar) -> tuple[Scalar, Scalar]:
-    risk, squared = trace_and_squared_trace(prior, system.spectrum.count, system.noise_variance, n_task)
-    return risk, 2.0 * squared

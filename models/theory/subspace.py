@@ -1,7 +1,7 @@
 """The part of the risk inside of the brain subspace, with all latents projected on together.
 
-In: a system, what stage 1 taught, labels. Out: M_in and M (THEORY section 5, our derivation). Latents may share directions:
-what they have in common is counted once. What can go wrong: with k >= p latents everything is inside.
+In: a system, what stage 1 taught, labels. Out: M_in and M (THEORY section 5, our derivation). Latents may share directions: what
+they have in common is counted once. With k >= p latents everything is inside.
 
 Derivation. The subspace is spanned by the columns of A (p x k, rows h_i^1/2 g_i, g_i standard normal); P = A (A^T A)^-1 A^T.
 

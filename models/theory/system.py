@@ -17,9 +17,9 @@ n_m                   ``Design.n_brain``       brain samples of source m that su
 n                     ``Design.n_task``        labelled stimuli
 ====================  =======================  ===========================================================
 
-In: numbers. Out: frozen dataclasses, registered as pytrees, so that they can be vmapped over posterior draws and
-differentiated. What can go wrong: values outside their range; ``System.checked`` and ``Design.checked`` say which, at
-the public edge. The core trusts its input.
+In: numbers. Out: frozen dataclasses, registered as pytrees, so that they can be vmapped over posterior draws and differentiated.
+Limits: values outside their range; ``System.checked`` and ``Design.checked`` say which, at the public edge. The core trusts its
+input.
 """
 
 from __future__ import annotations

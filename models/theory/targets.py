@@ -1,10 +1,10 @@
 """Several targets at once: a table of ratings of the same labelled stimuli.
 
 In: a system (spectrum, sources), for each target its own signal and noise variance, alignment and spectral exponent, and a
-design. Out: excess risk and explainable R^2 of every target, their average and the worst. All targets share features,
-brain latents, brain data and labelled stimuli; stage 1 is solved once. Each target has a stage 2 of its own: what one
-column of the table says about another, beyond the shared latents, is not used, so correlated label noise changes nothing.
-What can go wrong: a target outside of the range of validity of its estimator (``estimators``).
+design. Out: excess risk and explainable R^2 of every target, their average and the worst. All targets share features, brain
+latents, brain data and labelled stimuli; stage 1 is solved once. Each target has a stage 2 of its own: what one column of the
+table says about another, beyond the shared latents, is not used, so correlated label noise changes nothing. Limits: a target
+outside of the range of validity of its estimator (``estimators``).
 """
 
 from __future__ import annotations

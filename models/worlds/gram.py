@@ -131,7 +131,7 @@ def simulated_labels(
 
 
 @dataclass(frozen=True)
-class Shown:
+class SeenStimuli:
     """Stimuli that some people saw: enough of them to draw what anybody recorded."""
 
     root: Float[np.ndarray, "direction rank"]
@@ -142,7 +142,7 @@ class Shown:
     """Stimuli."""
 
     @classmethod
-    def drawn(cls, rng: Rng, n: int, directions: int) -> Shown:
+    def drawn(cls, rng: Rng, n: int, directions: int) -> SeenStimuli:
         """Return n new stimuli."""
         root = root_of_gram(rng, n, directions)
         return cls(root, root @ root.T, n)
@@ -150,7 +150,7 @@ class Shown:
 
 def simulated_recording(
     rng: Rng,
-    shown: Shown,
+    shown: SeenStimuli,
     latent_maps: Float[np.ndarray, "direction latent"],
     patterns: Float[np.ndarray, "latent channel"],
     *,

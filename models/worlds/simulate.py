@@ -1,10 +1,9 @@
 """Whole studies with known truth: features, recordings with correlated noise, labels.
 
 In: a ``System``, how much of each kind of data, a seed, what the real world adds (``Realism``). Out: a ``Pilot`` and its
-``Truth``, from which the exact population risk of any linear predictor follows. Latents a_ij ~ N(0, g_i) and the
-misaligned part are drawn from the prior as they are (THEORY section 7); ``Realism.normalise`` scales every latent to
-unit variance, which is another world. What can go wrong: fewer channels than latents (``ValueError``: patterns of
-unit length cannot be orthogonal then).
+``Truth``, from which the exact population risk of any linear predictor follows. Latents a_ij ~ N(0, g_i) and the misaligned part
+are drawn from the prior as they are (THEORY section 7); ``Realism.normalise`` scales every latent to unit variance, which is
+another world. Errors: fewer channels than latents (``ValueError``: patterns of unit length cannot be orthogonal then).
 """
 
 from __future__ import annotations

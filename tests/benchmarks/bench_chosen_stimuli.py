@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.pilot.datasets import fetch
-from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.study import StudyData
 from brainworth.design.posterior.fit import fit_for_forecast
 from brainworth.design.posterior.stimulus_beliefs import Ground, label_beliefs
 from brainworth.models.learner.choice import Pool, greedy_choice
@@ -54,7 +54,7 @@ def corpus_of(name: str) -> tuple[pd.DataFrame, pd.Series, pd.Series, int, float
     return found.features, found.label, group, 30, 0.3
 
 
-def study_of(name: str, tables: tuple[pd.DataFrame, pd.Series, pd.Series], pilot: np.ndarray) -> Study:
+def study_of(name: str, tables: tuple[pd.DataFrame, pd.Series, pd.Series], pilot: np.ndarray) -> StudyData:
     """Return the study of a pilot of labels; recordings are not needed to choose labels."""
     features, label, group = tables
     stimuli = features.reset_index(names="stimulus")
@@ -68,7 +68,7 @@ def study_of(name: str, tables: tuple[pd.DataFrame, pd.Series, pd.Series], pilot
         "budget": {"total": 1000, "currency": "USD"},
     }
     labels = pd.DataFrame({"stimulus": features.index[rows], "label": label.iloc[rows].to_numpy()})
-    return Study.from_frames(stimuli=stimuli, labels=labels, recordings={}, config=config)
+    return StudyData.from_frames(stimuli=stimuli, labels=labels, recordings={}, config=config)
 
 
 def scores(x: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray, *, standardise: bool) -> list[float]:

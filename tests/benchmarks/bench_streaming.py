@@ -34,7 +34,7 @@ from threadpoolctl import threadpool_limits
 from brainworth.design.pilot.streaming import LargeRecording, Pass, stream_moments
 from brainworth.models.pilot.encoder import Encoder
 from brainworth.models.pilot.statistics import FeatureBasis, SourceStatistics
-from brainworth.models.pilot.streamed_readouts import Reader
+from brainworth.models.pilot.streamed_readouts import SampleReader
 from brainworth.models.pilot.streaming import Moments
 from brainworth.models.pilot.threads import one_blas_thread
 
@@ -159,7 +159,7 @@ def streamed(folder: Path, n: int, threads: int) -> np.ndarray:
     rng = np.random.default_rng(2)
     maps, filters = rng.standard_normal((P, LATENTS)), rng.standard_normal((Q, LATENTS))
     one = Encoder(maps, maps**2, (filters.T,), (filters,), np.ones((1, LATENTS)), (np.eye(Q),), 1, True, 0.0)
-    reader = Reader(0, [one] * FOLDS, identity_basis(moments), moments.session_means())
+    reader = SampleReader(0, [one] * FOLDS, identity_basis(moments), moments.session_means())
     with one_blas_thread():  # as in production: products this thin gain nothing from more
         spent, _ = seconds(lambda: reader.read_all(data.chunk(start, stop) for start, stop in data.slices()))
     report("read-outs, second pass", spent, f"{LATENTS} latents")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brainworth.design.allocation import Allocation, ModalityPurchase
+from brainworth.design.allocation import ModalityPurchase, NewData
 from brainworth.design.allocation.from_config import problem_from_config
 from brainworth.design.decision.sensitivity.decision import Decision
 from brainworth.design.decision.sensitivity.pilots import Basis, LargerPilot, bought, experiment
@@ -64,7 +64,7 @@ def test_refits_leave_the_doubt_that_is_stated(tmp_path: Path) -> None:
         )
         surface = PosteriorSurface(("EEG",), first.draws, first.size)
         decision = Decision.of(
-            problem, surface, Allocation(int(problem.budget or 0), {"EEG": ModalityPurchase(0, 0, 0, 0, 1)})
+            problem, surface, NewData(int(problem.budget or 0), {"EEG": ModalityPurchase(0, 0, 0, 0, 1)})
         )
         design = bought(LargerPilot("labels", 2.0, check.FACTOR * check.LABELS), problem)
         assert design is not None

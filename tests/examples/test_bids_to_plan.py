@@ -24,7 +24,8 @@ import pytest
 from brainworth.design.api import Study
 from brainworth.design.cli import main
 from brainworth.design.performance.purchase import Purchase
-from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 from brainworth.design.posterior.notes import pilot_notes
 from brainworth.models.learner.learner import BrainInformedRegressor
 from brainworth.models.pilot.pilot import Recording
@@ -287,7 +288,7 @@ def _known(study: Study, truth: Truth) -> dict[str, float]:
     return found
 
 
-def _outside(posterior: Posterior, known: dict[str, float]) -> set[str]:
+def _outside(posterior: PosteriorDraws, known: dict[str, float]) -> set[str]:
     """Return the quantities whose true value lies outside of 99 % of the posterior."""
     draws = posterior.columns()
     ends = {name: np.quantile(draws[name], [0.005, 0.995]) for name in known}

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,12 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from case_data import needs_data
+
 CASE = Path(__file__).parents[2] / "case_studies" / "cloze_eeg"
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("BRAINWORTH_DATA"),
-    reason="The corpus is not in the repository: set BRAINWORTH_DATA to a folder that holds the data sets.",
-)
+pytestmark = needs_data
 
 
 @pytest.fixture(scope="module")

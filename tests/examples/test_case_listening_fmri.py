@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,12 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from case_data import needs_data
+
 CASE = Path(__file__).parents[2] / "case_studies" / "listening_fmri"
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("BRAINWORTH_DATA"),
-    reason="The corpus is not in the repository: set BRAINWORTH_DATA to a folder that holds the data sets.",
-)
+pytestmark = needs_data
 
 
 @pytest.fixture(scope="module")

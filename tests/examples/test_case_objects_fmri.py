@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,12 +14,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from case_data import needs_data
+
 CASE = Path(__file__).parents[2] / "case_studies" / "objects_fmri"
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("BRAINWORTH_DATA"),
-    reason="The data are not in the repository: set BRAINWORTH_DATA to a folder that holds the data sets.",
-)
+pytestmark = needs_data
 
 
 @pytest.fixture(scope="module")

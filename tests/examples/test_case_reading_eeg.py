@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,12 +18,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from case_data import needs_data
+
 CASE = Path(__file__).parents[2] / "case_studies" / "reading_eeg"
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("BRAINWORTH_DATA"),
-    reason="The corpus is not in the repository: set BRAINWORTH_DATA to a folder that holds the data sets.",
-)
+pytestmark = needs_data
 
 
 @pytest.fixture(scope="module")

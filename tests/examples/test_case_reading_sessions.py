@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +13,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from case_data import needs_data
+
 CASE = Path(__file__).parents[2] / "case_studies" / "reading_sessions"
-needs_data = pytest.mark.skipif(
-    not os.environ.get("BRAINWORTH_DATA"),
-    reason="The corpus is not in the repository: set BRAINWORTH_DATA to a folder that holds the data sets.",
-)
 
 
 def test_kept_results_add_up() -> None:

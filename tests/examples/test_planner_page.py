@@ -29,8 +29,9 @@ from brainworth.design.allocation.regret import task_only
 from brainworth.design.cli import main
 from brainworth.design.decision.evaluate import believed, evaluate
 from brainworth.design.decision.wish import Wish
-from brainworth.design.pilot.study import Study
-from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.design.pilot.study import StudyData
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 from brainworth.design.report.front import LOOKS
 from brainworth.design.study_file.config import parse_study
 from chromium import Browser
@@ -111,7 +112,7 @@ def _vectors(n: int, seed: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def _problem(text: str, known: Posterior) -> Problem:
+def _problem(text: str, known: PosteriorDraws) -> Problem:
     return problem_from_config(parse_study(tomllib.loads(text)), known.people)
 
 
@@ -120,7 +121,7 @@ def _value(problem: Problem, evaluator: Evaluator, designs: Designs) -> float:
     return float(evaluator.utilities(problem.purchase(designs))[0])
 
 
-def _loss(known: Posterior, plan: dict[str, Any], text: str, size: int) -> float:
+def _loss(known: PosteriorDraws, plan: dict[str, Any], text: str, size: int) -> float:
     """Return by how much the command line's search beats the page's plan, on all draws."""
     problem = _problem(text, known)
     evaluator = Evaluator(known.surface(), problem.utility)
@@ -156,7 +157,7 @@ def test_the_saved_study_is_checked_and_planned_alike(browser: Browser, made: Mo
     assert main(["check", str(path), "--quiet"]) == 0
     config = tomllib.loads(text)
     assert (config["budget"]["total"], config["budget"]["currency"]) == (30_000, "EUR")
-    known = fit_study(Study.from_file(path), 0)
+    known = fit_study(StudyData.from_file(path), 0)
     assert _loss(known, plan, text, 1_000) <= CLOSE
 
 
@@ -166,7 +167,7 @@ def test_gain_and_verdict_are_those_of_an_evaluation(browser: Browser, tmp_path:
     _, text = _state(browser, {"people": 4, "each": 3, "labels": 700, "budget": 60_000})
     path = tmp_path / "study.toml"
     path.write_text(text, encoding="utf-8")
-    known = believed(fit_study(Study.from_file(path), 0))
+    known = believed(fit_study(StudyData.from_file(path), 0))
     truth = evaluate(known, Wish(labels=700, samples={"fMRI": 7_200}, people={"fMRI": 4}, sessions={"fMRI": 3})).gain
     lines = browser.js("[...document.querySelectorAll('#planner-sure li')].map(e => e.textContent)")
     said = next(line for line in lines if line.startswith("Gain of your design")).replace("\u2212", "-")

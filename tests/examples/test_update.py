@@ -25,7 +25,8 @@ from brainworth.design.decision.update import Since, update_study
 from brainworth.design.decision.update.evidence import CAP, FEWEST, monitored, paired_gains
 from brainworth.design.decision.update.money import bill, held_by, remaining_problem
 from brainworth.design.decision.update.registered import Course, against, exceeded, record_of
-from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 from brainworth.design.study_file.scaffold import write_example
 from brainworth.models.pilot.pilot import Pilot, Recording
 
@@ -176,7 +177,7 @@ def test_gains_are_paired_new_and_of_the_recordings() -> None:
 
 
 def test_the_rule_is_asked_of_enough_labels_only(before: bw.Study, updated: bw.Plan, planned: Path) -> None:
-    posterior: Posterior = fit_study(before, before.config.study.seed, planned / "plan" / "posterior.nc")
+    posterior: PosteriorDraws = fit_study(before, before.config.study.seed, planned / "plan" / "posterior.nc")
     assert monitored([0.1] * (FEWEST - 1), posterior, 0.05) is None
     steady = monitored([0.2] * 200, posterior, 0.05)
     assert steady is not None

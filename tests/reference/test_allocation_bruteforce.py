@@ -18,15 +18,15 @@ import numpy as np
 import pytest
 
 from brainworth.design.allocation import (
-    Allocation,
     AllocationOptions,
     LinearConstraint,
+    NewData,
     Problem,
     SearchLimits,
     TaskLimits,
     allocate,
 )
-from brainworth.design.allocation.bnb.certify import BranchAndBound, Certificate
+from brainworth.design.allocation.bnb.certify import BranchAndBound, Proof
 from brainworth.design.allocation.bnb.incumbent import Incumbent
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.evaluate import Evaluator
@@ -299,7 +299,7 @@ def instance(seed: int) -> tuple[Problem, Surface]:
 # ---------------------------------------------------------------------- the suite
 
 
-def naive_cents(problem: Problem, bought: Allocation) -> int:
+def naive_cents(problem: Problem, bought: NewData) -> int:
     """Bill of a result by the reference's arithmetic."""
     total = task_cents(problem.task, bought.n_task)
     for (cost, limits), m in zip(problem.modalities, bought.modalities.values(), strict=True):
@@ -321,7 +321,7 @@ def check(seed: int) -> str:
             assert Decimal(named.group(1)) * 100 == cheapest
         return "infeasible"
     result = allocate(problem, surface, QUICK if seed % 5 else replace(QUICK, program=True))
-    certificate: Certificate = result.certificate
+    certificate: Proof = result.certificate
     assert result.plan.utility == pytest.approx(certificate.objective, abs=1e-12)
     assert certificate.bound >= best - 1e-12, "the bound is violated"
     scale = abs(certificate.objective) if abs(certificate.objective) >= 1e-3 else 1.0

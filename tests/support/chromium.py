@@ -1,7 +1,7 @@
 """One tab of a headless Chromium, driven over its own debugging pipe: keys, colour scheme, printing, pictures.
 
-In: pages. Out: what they say, ask for and look like. What can go wrong: no Chromium on the PATH (``CHROMIUM`` is None); a browser
-that does not answer within 40 seconds raises ``TimeoutError``. Debian: apt-get install --no-install-recommends chromium.
+In: pages. Out: what they say, ask for and look like. Errors: no Chromium on the PATH (``CHROMIUM`` is None); a browser that does
+not answer within 40 seconds raises ``TimeoutError``. Debian: apt-get install --no-install-recommends chromium.
 
 As a command it takes the picture of a report that the README shows:
 

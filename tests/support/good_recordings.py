@@ -1,7 +1,7 @@
 """Small good recordings of every format, and one door through which fuzzers read what became of them.
 
-Used by ``unit/test_formats_fuzz.py`` (hypothesis) and ``fuzz_readers.py`` (atheris). What can go wrong: a format whose library is
-not installed (``ImportError``).
+Used by ``unit/test_formats_fuzz.py`` (hypothesis) and ``fuzz_readers.py`` (atheris). Errors: a format whose library is not
+installed (``ImportError``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How much memory something takes: the peak of this process while it runs, above what it held before.
 
-In: a block of code. Out: the growth of the resident memory at its highest, in bytes. What can go wrong: a system that does not let
-a process forget its earlier peak (``/proc/self/clear_refs``, Linux); the growth is then ``None``.
+In: a block of code. Out: the growth of the resident memory at its highest, in bytes. Errors: a system that does not let a process
+forget its earlier peak (``/proc/self/clear_refs``, Linux); the growth is then ``None``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The worst of several surfaces, for plans that must hold under every one of a set of distribution shifts.
 
-In: surfaces of the same modalities and draws. Out: a surface, their minimum. What can go wrong: surfaces that disagree
-about modalities or draws (``BadInput``). Minima of monotone functions are monotone, so the certificate holds.
+In: surfaces of the same modalities and draws. Out: a surface, their minimum. Errors: surfaces that disagree about modalities or
+draws (``BadInput``). Minima of monotone functions are monotone, so the certificate holds.
 """
 
 from __future__ import annotations

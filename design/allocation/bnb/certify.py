@@ -1,8 +1,8 @@
 """Branch and bound over boxes of whole-number designs: the best design, and a bound that no feasible one exceeds.
 
-In: a ``Problem``, a surface with its utility, a design to start from. Out: the best design met, its utility, and the
-certified bound. What can go wrong: the work limit ends the search with a wider gap than asked for; the gap says so. Work is
-counted in boxes, so that the plan does not depend on how busy the machine is, unless the time limit, a safety net, comes first.
+In: a ``Problem``, a surface with its utility, a design to start from. Out: the best design met, its utility, and the certified
+bound. The work limit ends the search with a wider gap than asked for; the gap says so. Work is counted in boxes, so that the plan
+does not depend on how busy the machine is, unless the time limit, a safety net, comes first.
 
 A box is bounded by the utility of its corner (``boxes``), which holds because data that include other data cannot serve
 worse: on average over studies for the formula as for the learner. A lucky study is bounded by the average of the most data and
@@ -32,7 +32,7 @@ _SETTLE = 0.15
 
 
 @dataclass(frozen=True)
-class Certificate:
+class Proof:
     """What is proved about a design."""
 
     objective: float
@@ -157,7 +157,7 @@ class BranchAndBound:
         scale = abs(best) if abs(best) >= 1e-3 else 1.0
         return max(self.floor, best + self.limits.tolerance * scale * 0.999)
 
-    def run(self) -> Certificate:
+    def run(self) -> Proof:
         """Search until the tolerance or a limit is reached."""
         start = time.monotonic()
         whole = root(self.problem) if self.whole is None else self.whole
@@ -231,10 +231,10 @@ class BranchAndBound:
             self.dropped = max(self.dropped, float(upper[near].max()))
         self.open.push(tight.take(~closed & ~near), upper[~closed & ~near])
 
-    def _certificate(self) -> Certificate:
+    def _certificate(self) -> Proof:
         objective = self.incumbent.utility
         upper = max(objective, self.dropped, self.open.bound)
-        return Certificate(
+        return Proof(
             objective=objective,
             bound=upper,
             gap=relative_gap(objective, upper),

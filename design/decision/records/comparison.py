@@ -112,9 +112,9 @@ class Comparison(HasCard, Record):
             for name, entry in self.entries.items()
         ]
 
-    def details(self) -> detail.Comparison:
+    def details(self) -> detail.ComparisonCurves:
         """Return what the report draws and says beside the table."""
-        return detail.Comparison(
+        return detail.ComparisonCurves(
             budget=self.budget,
             shift=self.shift,
             labels_only=self.labels_only,

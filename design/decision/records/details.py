@@ -128,7 +128,7 @@ class LabelsOnly(Record):
     explainable_r2: Summary
 
 
-class Comparison(Record):
+class ComparisonCurves(Record):
     """What the modalities reach over budgets, alone and together."""
 
     budget: Number = None
@@ -138,7 +138,7 @@ class Comparison(Record):
     order_changes: list[OrderChange] = Field(default_factory=list)
 
 
-class Objective(Record):
+class PlanObjective(Record):
     """What the plan makes as large as it can."""
 
     utility: str = "mean"
@@ -177,7 +177,7 @@ class PilotSummary(Record):
     """Whether it also trains the final model."""
 
 
-class Task(Record):
+class PlanTask(Record):
     """The task to be learned."""
 
     kind: str = "regression"
@@ -252,8 +252,8 @@ class Details(Record):
     )
     title: str = ""
     forced: bool = False
-    objective: Objective | None = None
-    task: Task | None = None
+    objective: PlanObjective | None = None
+    task: PlanTask | None = None
     currency: str = ""
     budget: Number = None
     pilot: PilotSummary | None = None
@@ -268,7 +268,7 @@ class Details(Record):
     sensitivity: Sensitivity | None = None
     voi: InformationValue | None = None
     compare: list[Compared] = Field(default_factory=list)
-    comparison: Comparison | None = None
+    comparison: ComparisonCurves | None = None
     controls: Controls | None = None
     update: Update | None = None
     """What had come in since an earlier plan, if this is the next one."""

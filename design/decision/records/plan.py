@@ -12,6 +12,9 @@ from brainworth.design.common.records import Number, Record
 from brainworth.design.common.summaries import Summary, interval
 from brainworth.design.decision.records.details import Details
 
+ROUNDING = 1e-9
+"""A gain up to this is rounding."""
+
 
 class Bought(Record):
     """New recordings of one modality."""
@@ -39,7 +42,7 @@ class Allocation(Record):
         return any(bought.n_samples > 0 for bought in self.modalities.values())
 
 
-class Cost(Record):
+class PlanCost(Record):
     """Money, in `currency`."""
 
     total: float
@@ -103,7 +106,7 @@ class Alternative(Record):
 
     allocation: Allocation
     performance: Performance
-    cost: Cost | None = None
+    cost: PlanCost | None = None
     regret: Number = None
     """Utility lost against the plan."""
     also: list[str] = Field(default_factory=list)
@@ -127,6 +130,21 @@ class Verdict(Record):
     judged: Allocation | None = None
     """The purchase with brain data that gain and probability are about: the plan, or the best such purchase if it holds none."""
     sentence: str
+
+    @property
+    def mean_gain(self) -> float | None:
+        """What brain data gain over labels alone on average; None if that is not known."""
+        return None if self.gain is None else self.gain.mean
+
+    @property
+    def least(self) -> float:
+        """Gain from which brain data pay."""
+        return max(self.worthwhile or 0.0, ROUNDING)
+
+    @property
+    def pays(self) -> bool | None:
+        """Whether brain data gain what is worthwhile on average; None if the gain is not known."""
+        return None if self.mean_gain is None else self.mean_gain >= self.least
 
 
 class Exchange(Record):
@@ -165,7 +183,7 @@ class Cheaper(Record):
     """A purchase that costs less than the plan and loses less than is worthwhile."""
 
     allocation: Allocation
-    cost: Cost
+    cost: PlanCost
     explainable_r2: Summary
     """Of single studies, by the formula."""
     loss: float
@@ -219,7 +237,7 @@ class Plan(HasCard, Record):
         default="brainworth.plan/1", validation_alias="schema", serialization_alias="schema"
     )
     allocation: Allocation
-    cost: Cost
+    cost: PlanCost
     performance: Performance
     alternatives: dict[str, Alternative] = Field(default_factory=dict)
     verdict: Verdict

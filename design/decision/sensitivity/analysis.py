@@ -1,7 +1,7 @@
 """The whole analysis of one decision, and its place in a plan folder.
 
 In: a posterior and its plan, or a study and a folder. Out: the fields ``sensitivity``, ``regime`` and ``voi`` of
-``details.json``, and the report made again. What can go wrong: whatever planning can.
+``details.json``, and the report made again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from brainworth.design.common.records import with_fields
 from brainworth.design.common.workers import Team, with_progress
 from brainworth.design.decision.records.findings import Findings, PersonLeftOut, PowerScaled, Sensitivity, Threshold
 from brainworth.design.decision.records.plan import Plan
-from brainworth.design.decision.sensitivity.decision import Decision, Stakes, allocation_of, thinned
+from brainworth.design.decision.sensitivity.decision import Decision, Stakes, allocation_of
 from brainworth.design.decision.sensitivity.local import elasticities
 from brainworth.design.decision.sensitivity.pilots import Basis
 from brainworth.design.decision.sensitivity.prior import doubt_left
@@ -29,12 +29,13 @@ from brainworth.design.decision.sensitivity.store import merge_details, saved_pl
 from brainworth.design.decision.sensitivity.thresholds import thresholds
 from brainworth.design.decision.sensitivity.tornado import centre, tornado
 from brainworth.design.decision.sensitivity.voi import value_of_information
-from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.study import StudyData
 from brainworth.design.posterior.archive import log_densities
-from brainworth.design.posterior.fit import Posterior, fit_study, kept_draws
+from brainworth.design.posterior.draws import PosteriorDraws, kept_draws
+from brainworth.design.posterior.fit import fit_study
 
 
-def decision_of(posterior: Posterior, plan: Plan, problem: Problem | None = None) -> Decision:
+def decision_of(posterior: PosteriorDraws, plan: Plan, problem: Problem | None = None) -> Decision:
     """Return the decision behind a plan: its budget (its price, where there only is a target) and its purchase.
 
     Without the problem that the plan solves, it is that of the study.
@@ -43,24 +44,23 @@ def decision_of(posterior: Posterior, plan: Plan, problem: Problem | None = None
     if problem.budget is None:
         problem = replace(problem, budget=Decimal(str(plan.cost.total)))
     decision = Decision.of(problem, posterior.surface(), allocation_of(plan))
-    rows = thinned(
-        decision.surface.n_draws
-    )  # the draws of the thresholds: at what is believed they meet the verdict exactly
-    return replace(decision, stakes=Stakes.of(plan.verdict, decision.advantage(decision.under(rows=rows))))
+    # The draws are those of the thresholds, which so meet the verdict exactly at what is believed.
+    formula = decision.advantage(decision.under(rows=decision.few))
+    return replace(decision, stakes=Stakes.of(plan.verdict, formula))
 
 
-def session_hours(posterior: Posterior) -> dict[str, float]:
+def session_hours(posterior: PosteriorDraws) -> dict[str, float]:
     """Return the hours of a session, of the modalities whose study names them."""
     return {m.name: m.cost.hours_per_session for m in posterior.study.config.modality if m.cost.hours_per_session}
 
 
-def flips(posterior: Posterior, plan: Plan) -> list[Threshold]:
+def flips(posterior: PosteriorDraws, plan: Plan) -> list[Threshold]:
     """Return the thresholds of a plan alone, the part of the analysis that takes seconds."""
     return thresholds(decision_of(posterior, plan), posterior.study.config.study.seed, session_hours(posterior))
 
 
 def analyse(
-    posterior: Posterior,
+    posterior: PosteriorDraws,
     decision: Decision,
     progress: Callable[[str], None] | None = None,
     workers: Team | None = None,
@@ -69,7 +69,7 @@ def analyse(
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : PosteriorDraws
         What is believed.
     decision : Decision
         That of the plan (``decision_of``).
@@ -102,7 +102,7 @@ def analyse(
 
 
 def sensitivity_study(
-    study: Study,
+    study: StudyData,
     out: Path,
     *,
     force: bool = False,

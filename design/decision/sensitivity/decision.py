@@ -14,35 +14,28 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
-from brainworth.design.allocation import Allocation, ModalityPurchase, Problem
+from brainworth.design.allocation import ModalityPurchase, NewData, Problem
 from brainworth.design.allocation.costs import ModalityCost
 from brainworth.design.allocation.describe import design_of
-from brainworth.design.allocation.evaluate import Evaluator
+from brainworth.design.allocation.evaluate import Evaluator, thinned_above
+from brainworth.design.allocation.menus import Menu
 from brainworth.design.allocation.problem import Designs
 from brainworth.design.allocation.regret import simple_rules, task_only
-from brainworth.design.allocation.search import Menu, Search
-from brainworth.design.decision.records.plan import Plan, Verdict
+from brainworth.design.allocation.search import Search
+from brainworth.design.decision.records.plan import ROUNDING, Plan, Verdict
 from brainworth.design.decision.sensitivity.parameters import Column, columns
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.models.forecast.forecast import Draws
 
-THIN = 64
-"""Draws used where a posterior mean is only a guide."""
+_FEW = 64
 LEVELS = np.unique(np.concatenate([np.geomspace(1e-3, 1.0, 13), np.linspace(0.0, 1.0, 9)]))
 """Brain shares of the budget that are tried: in ratio below, where small purchases begin to pay; evenly above."""
-PAYS = 1e-9
-"""An advantage up to this is rounding."""
 
 
-def allocation_of(plan: Plan) -> Allocation:
+def allocation_of(plan: Plan) -> NewData:
     """Return the allocation of a plan."""
     bought = {name: ModalityPurchase(**dict(entry)) for name, entry in plan.allocation.modalities.items()}
-    return Allocation(plan.allocation.n_task, bought)
-
-
-def thinned(draws: int, count: int = THIN) -> slice:
-    """Return evenly spaced draws, about so many."""
-    return slice(0, draws, max(1, draws // count))
+    return NewData(plan.allocation.n_task, bought)
 
 
 @dataclass(frozen=True)
@@ -76,7 +69,7 @@ class Manner:
 class Stakes:
     """What counts as paying."""
 
-    least: float = PAYS
+    least: float = ROUNDING
     """Gain over labels alone, in expected explainable R^2, from which brain data pay."""
     offset: float = 0.0
     """By how much the formula's gain, as things are believed, is above the verdict's, which is corrected by rehearsals."""
@@ -86,10 +79,9 @@ class Stakes:
     @classmethod
     def of(cls, verdict: Verdict, formula: float) -> Stakes:
         """Return the stakes of a verdict; ``formula`` is the gain that the formula has for what is believed."""
-        gain, least = verdict.gain, max(verdict.worthwhile or 0.0, PAYS)
-        if gain is None or gain.mean is None or not np.isfinite(formula):
-            return cls(least)
-        return cls(least, formula - gain.mean, gain.mean >= least)
+        if verdict.mean_gain is None or not np.isfinite(formula):
+            return cls(verdict.least)
+        return cls(verdict.least, formula - verdict.mean_gain, verdict.pays)
 
 
 @dataclass(frozen=True)
@@ -107,15 +99,20 @@ class Decision:
     """The row of labels alone among the designs."""
 
     @classmethod
-    def of(cls, problem: Problem, surface: PosteriorSurface, plan: Allocation) -> Decision:
+    def of(cls, problem: Problem, surface: PosteriorSurface, plan: NewData) -> Decision:
         """Return the decision around a plan."""
         own = design_of(problem, plan)
-        search = Search(problem, Evaluator(surface, problem.utility, thinned(surface.n_draws)))
+        search = Search(problem, Evaluator(surface, problem.utility, thinned_above(surface.n_draws, _FEW)))
         manner = _manner(search, own)
         rules = [rule for rule in simple_rules(search).values() if len(rule)]
         others = Designs.concatenate([purchases(problem, surface, manner), *rules])
         designs = distinct(Designs.concatenate([own, task_only(problem), others]))
         return cls(problem, surface, designs, manner)
+
+    @property
+    def few(self) -> slice:
+        """Draws used where a posterior mean is only a guide."""
+        return thinned_above(self.surface.n_draws, _FEW)
 
     @property
     def feasible(self) -> Bool[np.ndarray, " design"]:

@@ -1,7 +1,7 @@
 """Value of information from draws of utilities: EVPI, EVPPI by regression, EVSI of an experiment.
 
-In: utilities [draw, option], parameters [draw, parameter]. Out: ``Worth``, a value with its Monte Carlo standard error.
-What can go wrong: standard errors take draws as independent; with strongly autocorrelated chains they are too small.
+In: utilities [draw, option], parameters [draw, parameter]. Out: ``Worth``, a value with its Monte Carlo standard error. Standard
+errors take draws as independent; with strongly autocorrelated chains they are too small.
 
 All estimators are values of *policies*. What is learned is summarised by a statistic of each draw; splines and ridge
 regression (Strong, Oakley & Brennan 2014; Strong et al. 2015 for experiments) predict from it what each option gains, on

@@ -1,7 +1,7 @@
 """Gains in utility as money: the change of budget that would do the same.
 
-In: a decision. Out: ``Money``, which turns a gain or a loss in utility into the money that buys it without learning anything.
-What can go wrong: gains beyond four times the budget (or where more money buys nothing) have no price: ``None``.
+In: a decision. Out: ``UtilityOfMoney``, which turns a gain or a loss in utility into the money that buys it without learning
+anything. Gains beyond four times the budget, or where more money buys nothing, have no price: ``None``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from brainworth.design.allocation.evaluate import Evaluator
-from brainworth.design.decision.sensitivity.decision import Decision, purchases, thinned
+from brainworth.design.allocation.evaluate import Evaluator, thinned_above
+from brainworth.design.decision.sensitivity.decision import Decision, purchases
 
 FACTORS = (0.25, 0.4, 0.6, 0.8, 0.9, 1.0, 1.1, 1.25, 1.6, 2.5, 4.0)
 """Budgets relative to the decision's at which the best purchase is looked for."""
@@ -20,7 +20,7 @@ _DRAWS = 256
 
 
 @dataclass(frozen=True)
-class Money:
+class UtilityOfMoney:
     """Best utility over budgets."""
 
     budgets: Float[np.ndarray, " budget"]
@@ -31,10 +31,10 @@ class Money:
     """Today's."""
 
     @classmethod
-    def of(cls, decision: Decision) -> Money:
+    def of(cls, decision: Decision) -> UtilityOfMoney:
         """Return the best utilities over budgets, by the decision's own spread of purchases."""
         surface, problem = decision.surface, decision.problem
-        evaluator = Evaluator(surface, problem.utility, thinned(surface.n_draws, _DRAWS))
+        evaluator = Evaluator(surface, problem.utility, thinned_above(surface.n_draws, _DRAWS))
         budgets, best = [], []
         for factor in FACTORS:
             richer = problem.with_budget_cents(round(problem.budget_cents * factor))

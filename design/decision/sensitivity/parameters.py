@@ -1,7 +1,6 @@
 """The quantities that a sensitivity analysis moves, each one number per posterior draw.
 
-In: posterior draws. Out: columns by name, draws with one column replaced, the median system. What can go wrong: an unknown
-name is a ``KeyError``.
+In: posterior draws. Out: columns by name, draws with one column replaced, the median system. An unknown name is a ``KeyError``.
 
 =====================  ========================================================================================
 name                   meaning

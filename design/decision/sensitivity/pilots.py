@@ -1,7 +1,7 @@
 """Larger pilots: what could be bought first, and what each would show.
 
 In: a decision and the pilot behind its posterior. Out: ``LargerPilot`` by kind and size, the purchase each one is, and the
-``Experiment`` it amounts to. What can go wrong: a pilot that the limits forbid or the budget cannot pay is ``None``.
+``Experiment`` it amounts to. A pilot that the limits forbid or the budget cannot pay is ``None``.
 
 =======================  ================================================================================================
 kind                     what it adds
@@ -134,7 +134,7 @@ def bought(larger: LargerPilot, problem: Problem) -> Designs | None:
 
 
 @dataclass(frozen=True)
-class Shown:
+class NoisyQuantity:
     """One quantity that a pilot shows with noise."""
 
     column: Column
@@ -150,7 +150,7 @@ def experiment(
     """Return what a larger pilot shows, and the parameters it informs about; None if it informs about nothing."""
     problem, pilot = decision.problem, basis.pilot
     labels, samples = int(design.n_task[0]), problem.samples(design)[0]
-    shown, more = list[Shown](), 0.0
+    shown, more = list[NoisyQuantity](), 0.0
     for m in range(len(problem.names)):
         usable, old = float(samples[m]) * float(pilot.usable[m]), float(pilot.samples[m])
         if usable <= 0:
@@ -164,7 +164,9 @@ def experiment(
         noise |= dict.fromkeys(TASK, float(pilot.labels) / labels) if labels > 0 else {}
         growth = _growth_of_knowledge(decision, basis, design)
         noise |= {"alignment": 1.0 / growth} if growth > 0 else {}
-    shown += [Shown(seen[name], basis.data_noise(name) * n, (name,)) for name, n in noise.items() if name in seen]
+    shown += [
+        NoisyQuantity(seen[name], basis.data_noise(name) * n, (name,)) for name, n in noise.items() if name in seen
+    ]
     shown = [one for one in shown if np.ptp(one.column) > 0]
     if not shown:
         return None
@@ -173,7 +175,7 @@ def experiment(
     return Experiment(columns, noises, tuple("*".join(one.about) for one in shown)), tuple(about)
 
 
-def _recorded(decision: Decision, m: int, people: int, scale: float) -> Shown:
+def _recorded(decision: Decision, m: int, people: int, scale: float) -> NoisyQuantity:
     """Return what recordings show of signal-to-noise: of the pilot's people, or of ``people`` new ones.
 
     ``scale`` is the noise of the recordings relative to what the pilot left uncertain about its own people. The variance
@@ -182,10 +184,10 @@ def _recorded(decision: Decision, m: int, people: int, scale: float) -> Shown:
     surface = decision.surface
     name, snr = surface.modalities[m], np.asarray(surface.draws.system.snr)[:, m].sum(axis=1)
     if float(surface.size.new_subjects[m]) == 0:
-        return Shown(snr, scale, (f"snr:{name}",))
+        return NoisyQuantity(snr, scale, (f"snr:{name}",))
     fresh = snr * np.asarray(surface.draws.people)[:, m, -1]
     noise = scale * float(np.var(np.log(snr))) + between_people(surface.draws, m) / max(people, 1)
-    return Shown(fresh, noise / max(float(np.var(np.log(fresh))), 1e-12), (f"snr:{name}", f"people:{name}"))
+    return NoisyQuantity(fresh, noise / max(float(np.var(np.log(fresh))), 1e-12), (f"snr:{name}", f"people:{name}"))
 
 
 def _growth_of_knowledge(decision: Decision, basis: Basis, design: Designs) -> float:

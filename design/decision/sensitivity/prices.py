@@ -1,7 +1,7 @@
 """What a brain sample and a label cost, all in, and what is believed about it.
 
-In: a decision. Out: prices charged, and draws of the believed price relative to the charged one. What can go wrong:
-labels that cost nothing have no price to compare with; ``None`` then.
+In: a decision. Out: prices charged, and draws of the believed price relative to the charged one. Labels that cost nothing have no
+price to compare with; ``None`` then.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from brainworth.design.decision.sensitivity.parameters import Column, columns
-from brainworth.design.posterior.fit import PRIOR_DRAWS, Posterior
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import PRIOR_DRAWS
 from brainworth.design.posterior.literature import study_priors
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws
 from brainworth.models.posterior.hierarchy import systems_of_draws
@@ -29,7 +30,7 @@ MOST = 0.9
 refits of extended pilots leave about what follows."""
 
 
-def doubt_left(posterior: Posterior) -> dict[str, float]:
+def doubt_left(posterior: PosteriorDraws) -> dict[str, float]:
     """Return the share of the prior variance that is left of each parameter of a study with a pilot."""
     study = posterior.study
     if not study.has_pilot:

@@ -1,9 +1,9 @@
 """The map of regimes: where brain data pay, over alignment, label noise and the price of a brain sample.
 
-In: a decision. Out: the gain by brain data and the best brain share on a grid, for label noise as believed and for a third
-and three times of it, and the posterior as a cloud on it. What can go wrong: where labels or brain data are free there is no
-price ratio, and no map. ``models.regime`` draws the map of one known system instead, with real numbers and one price per
-sample; here whole people and sessions are billed, and the posterior is averaged over.
+In: a decision. Out: the gain by brain data and the best brain share on a grid, for label noise as believed and for a third and
+three times of it, and the posterior as a cloud on it. Where labels or brain data are free there is no price ratio, and no map.
+``models.regime`` draws the map of one known system instead, with real numbers and one price per sample; here whole people and
+sessions are billed, and the posterior is averaged over.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from brainworth.design.allocation.evaluate import Evaluator
+from brainworth.design.allocation.evaluate import Evaluator, thinned_above
 from brainworth.design.common.workers import Team, ThisProcess
 from brainworth.design.decision.records.findings import Regime, RegimeMap
-from brainworth.design.decision.sensitivity.decision import PAYS, Decision, thinned
+from brainworth.design.decision.records.plan import ROUNDING
+from brainworth.design.decision.sensitivity.decision import Decision
 from brainworth.design.decision.sensitivity.parameters import replaced, taken
 from brainworth.design.decision.sensitivity.prices import unit_prices
 from brainworth.design.performance.purchase import Purchase
@@ -50,7 +51,7 @@ def regime(decision: Decision, seed: int, workers: Team | None = None) -> Regime
     surface = decision.surface
     factors = np.geomspace(1 / SPAN, SPAN, RATIOS)
     choices = [decision.at_prices(float(factor)) for factor in factors]
-    draws = taken(surface.draws, np.arange(surface.n_draws)[thinned(surface.n_draws, _DRAWS)])
+    draws = taken(surface.draws, np.arange(surface.n_draws)[thinned_above(surface.n_draws, _DRAWS)])
     noise = decision.believed["label_noise"]
     middle = float(np.median(noise))
     team = workers or ThisProcess()
@@ -62,7 +63,7 @@ def regime(decision: Decision, seed: int, workers: Team | None = None) -> Regime
         )
         for factor in NOISES
     ]
-    kept = np.arange(surface.n_draws)[thinned(surface.n_draws, CLOUD)]
+    kept = np.arange(surface.n_draws)[thinned_above(surface.n_draws, CLOUD)]
     ratio = prices.ratio * prices.brain_factor / prices.label_factor
     cloud = [(float(decision.believed["alignment"][i]), float(ratio[j % len(ratio)])) for j, i in enumerate(kept)]
     return Regime(
@@ -114,7 +115,7 @@ def _best(utilities: Float[np.ndarray, " design"], shares: Float[np.ndarray, " d
     Brain data so cheap that they take less than one per cent count as one per cent: a 0 always means none.
     """
     best = int(utilities.argmax())
-    return max(float(shares[best]), LEAST) if utilities[best] > utilities[0] + PAYS else 0.0
+    return max(float(shares[best]), LEAST) if utilities[best] > utilities[0] + ROUNDING else 0.0
 
 
 def _joined(parts: list[Purchase]) -> Purchase:

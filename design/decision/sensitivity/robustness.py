@@ -1,8 +1,8 @@
 """Whether prior, one kind of evidence, or one person carries the decision.
 
 In: a decision, the log densities of its draws; for leaving people out, the study. Out: one row per perturbation: the advantage of
-the best purchase with brain data over labels alone, the best purchase's share of brain money, whether the decision flips. What
-can go wrong: weights that rest on few draws; each row says on how many.
+the best purchase with brain data over labels alone, the best purchase's share of brain money, whether the decision flips. Limits:
+weights that rest on few draws; each row says on how many.
 
 Power scaling raises the prior, or one part of the likelihood, to a power near 1 and reweights the draws (Kallioinen,
 Paananen, Bürkner & Vehtari 2024, doi:10.1007/s11222-023-10366-5), here followed through to the optimum.
@@ -20,7 +20,7 @@ from jaxtyping import Float
 from brainworth.design.common.workers import Team, ThisProcess, count_in_words
 from brainworth.design.decision.records.findings import PersonLeftOut, PowerScaled
 from brainworth.design.decision.sensitivity.decision import Decision
-from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.study import StudyData
 from brainworth.design.pilot.summaries.limits import require_recordings
 from brainworth.design.posterior.fit import fit_for_forecast
 
@@ -79,7 +79,7 @@ def power_scaled(decision: Decision, densities: Mapping[str, Float[np.ndarray, "
 
 
 def without_each_person(
-    study: Study, decision: Decision, progress: Callable[[str], None] | None = None, workers: Team | None = None
+    study: StudyData, decision: Decision, progress: Callable[[str], None] | None = None, workers: Team | None = None
 ) -> list[PersonLeftOut]:
     """Return the decision as it would be had a person not been recorded, for every person of a modality with several.
 
@@ -99,7 +99,7 @@ def without_each_person(
     return list(found)
 
 
-def without_person(study: Study, decision: Decision, index: int, usual: float) -> PersonLeftOut:
+def without_person(study: StudyData, decision: Decision, index: int, usual: float) -> PersonLeftOut:
     """Return the row of one person, by the number of the recording."""
     pilot = study.pilot
     recording = pilot.recordings[index]

@@ -1,8 +1,8 @@
 """Sobol indices: which parameter's doubt makes the forecast doubtful.
 
 In: a decision. Out: first-order and total indices of the plan's explainable R^2 (SALib's estimators: Saltelli et al. 2010).
-What can go wrong: parameters are drawn from their posterior *marginals*, independently: where the posterior is strongly
-correlated, the indices describe another distribution; ``correlation`` says how strong the strongest is.
+Parameters are drawn from their posterior *marginals*, independently: where the posterior is strongly correlated, the indices
+describe another distribution; ``correlation`` says how strong the strongest is.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ from brainworth.design.common.version import __version__
 from brainworth.design.decision.records.details import Details
 from brainworth.design.decision.records.files import load, save_details
 from brainworth.design.decision.records.plan import Plan
-from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.study import StudyData
 
 
-def saved_plan(study: Study, folder: Path) -> Plan | None:
+def saved_plan(study: StudyData, folder: Path) -> Plan | None:
     """Return the plan of a folder if it was made from the same inputs, seed and version."""
     try:
         plan = load(folder)

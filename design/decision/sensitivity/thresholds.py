@@ -1,7 +1,7 @@
 """Where the decision flips: the value of each parameter and price at which brain data begin, or cease, to be worthwhile.
 
-In: a decision. Out: one record per parameter: the threshold, the posterior probability of lying on its other side, a
-sentence. What can go wrong: no flip within the range examined; the value is then ``None`` and the sentence says so.
+In: a decision. Out: one record per parameter: the threshold, the posterior probability of lying on its other side, a sentence.
+Without a flip within the range examined the value is ``None``, and the sentence says so.
 
 The decision is whether brain data gain what is worthwhile at the plan's budget. A parameter is set to the same value in every draw,
 the others stay as the posterior has them; the best purchase with brain data is compared with labels alone.
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from brainworth.design.common.records import with_fields
 from brainworth.design.common.summaries import spread
 from brainworth.design.decision.records.findings import Threshold
-from brainworth.design.decision.sensitivity.decision import PAYS, Decision, thinned
+from brainworth.design.decision.records.plan import ROUNDING
+from brainworth.design.decision.sensitivity.decision import Decision
 from brainworth.design.decision.sensitivity.parameters import replaced, taken
 from brainworth.design.decision.sensitivity.prices import session_price, unit_prices
 
@@ -81,8 +82,7 @@ def _scales(decision: Decision) -> list[Scale]:
 def _moved(decision: Decision, name: str) -> Callable[[float], float]:
     """Return the advantage of brain data as a function of one parameter."""
     surface = decision.surface
-    rows = np.arange(surface.n_draws)[thinned(surface.n_draws)]
-    draws = taken(surface.draws, rows)
+    draws = taken(surface.draws, np.arange(surface.n_draws)[decision.few])
 
     def gain(value: float) -> float:
         return decision.advantage(decision.under(replaced(draws, surface.modalities, {name: value})))
@@ -112,15 +112,14 @@ def _price_scales(decision: Decision, seed: int) -> list[tuple[Scale, Callable[[
             found.append((scale, _priced(decision, alone.brain, m)))
     believed = together.label * together.label_factor
     label = Scale("price_of_a_label", "the price of a label", together.label * grid, believed, currency)
-    rows = thinned(decision.surface.n_draws)
-    return [*found, (label, lambda price: _gain(decision.at_prices(1.0, price / together.label), rows))]
+    return [*found, (label, lambda price: _gain(decision.at_prices(1.0, price / together.label)))]
 
 
 def _session_scales(
     decision: Decision, seed: int, hours: Mapping[str, float]
 ) -> list[tuple[Scale, Callable[[float], float]]]:
     """Return the price of an hour or a session of each modality, with the advantage of brain data as a function of it."""
-    rows, found = thinned(decision.surface.n_draws), list[tuple[Scale, Callable[[float], float]]]()
+    found: list[tuple[Scale, Callable[[float], float]]] = []
     for m, name in enumerate(decision.surface.modalities):
         price = session_price(decision, m, seed, hours.get(name))
         if price is None:
@@ -130,7 +129,7 @@ def _session_scales(
         scale = Scale(f"price_of_{price.unit}:{name}", words, grid, price.believed, decision.problem.currency)
 
         def gain(value: float, m: int = m, charged: float = price.charged) -> float:
-            return _gain(decision.at_session_price(value / charged, m), rows)
+            return _gain(decision.at_session_price(value / charged, m))
 
         found.append((scale, gain))
     return found
@@ -138,12 +137,11 @@ def _session_scales(
 
 def _priced(decision: Decision, charged: float, modality: int | None) -> Callable[[float], float]:
     """Return the advantage of brain data as a function of the price of a sample."""
-    rows = thinned(decision.surface.n_draws)
-    return lambda price: _gain(decision.at_prices(price / charged, 1.0, modality), rows)
+    return lambda price: _gain(decision.at_prices(price / charged, 1.0, modality))
 
 
-def _gain(other: Decision, rows: slice) -> float:
-    return other.advantage(other.under(rows=rows))
+def _gain(other: Decision) -> float:
+    return other.advantage(other.under(rows=other.few))
 
 
 def _flip(scale: Scale, decision: Decision, gain: Callable[[float], float]) -> tuple[float, bool] | None:
@@ -183,16 +181,16 @@ def record_of(scale: Scale, decision: Decision, flip: tuple[float, bool] | None)
         parameter=scale.name,
         unit=scale.unit,
         decision="brain" if buys else "labels",
-        worthwhile=least if least > PAYS else 0.0,
+        worthwhile=least if least > ROUNDING else 0.0,
         believed=spread(scale.believed),
         pays=None,
         value=None,
         probability_beyond=0.0,
     )
-    enough = f"gain at least {least:g} in explainable R²" if least > PAYS else "pay"
+    enough = f"gain at least {least:g} in explainable R²" if least > ROUNDING else "pay"
     if flip is None:
         ends = f"{shortly(scale.grid[0])} to {shortly(scale.grid[-1])}{unit}"
-        less = f"gain less than {least:g} in explainable R²" if least > PAYS else "do not pay"
+        less = f"gain less than {least:g} in explainable R²" if least > ROUNDING else "do not pay"
         sentence = f"New brain data {enough if buys else less} whatever {scale.words} is, from {ends}."
         return with_fields(record, sentence=sentence)
     value, above = flip

@@ -1,7 +1,7 @@
 """Value of information for this decision: of knowing parameters, and of larger pilots with what they cost.
 
-In: a decision and a posterior. Out: the record ``voi`` of ``details.json``. What can go wrong: with one draw (a known
-system) nothing can be learned, and all values are 0.
+In: a decision and a posterior. Out: the record ``voi`` of ``details.json``. With one draw (a known system) nothing can be
+learned, and all values are 0.
 
 A larger pilot is bought out of the same budget. Where the pilot's data also train the final model, what it records is
 not lost: afterwards, the purchases that remain possible are those that contain it. Otherwise what remains is the budget
@@ -28,7 +28,7 @@ from brainworth.design.decision.records.findings import Evppi, Evsi, Information
 from brainworth.design.decision.sensitivity import information
 from brainworth.design.decision.sensitivity.decision import Decision, distinct, purchases
 from brainworth.design.decision.sensitivity.information import Experiment, Worth
-from brainworth.design.decision.sensitivity.money import Money
+from brainworth.design.decision.sensitivity.money import UtilityOfMoney
 from brainworth.design.decision.sensitivity.parameters import Column, uncertain
 from brainworth.design.decision.sensitivity.pilots import Basis, LargerPilot, bought, experiment, larger_pilots
 from brainworth.design.performance.utilities import Probability
@@ -104,7 +104,7 @@ def value_of_information(decision: Decision, basis: Basis, seed: int) -> Informa
     sets = sorted({*named.values(), *(offer.about for offer in offers)})
     alone = {about: information.partial(now, np.column_stack([seen[p] for p in about]), seed) for about in sets}
     known = _monotone(alone, pilots)
-    money = Money.of(decision)
+    money = UtilityOfMoney.of(decision)
     wider = float(np.sqrt(max(1.0, surface.n_draws / max(basis.effective, 1.0))))
     evsi = sorted((_row(p, known[p.offer.about], money, wider) for p in pilots), key=lambda row: -(row.net or 0.0))
     best = evsi[0] if evsi and _is_worth_it(evsi[0]) else None
@@ -142,7 +142,7 @@ def choices_of(decision: Decision, basis: Basis) -> Choices:
     return _with_the_best(Choices(designs, payoff[:, useful], offers))
 
 
-def _row(priced: Priced, most: Worth, money: Money, wider: float) -> Evsi:
+def _row(priced: Priced, most: Worth, money: UtilityOfMoney, wider: float) -> Evsi:
     net, se = priced.net.value, priced.net.se * wider
     larger = priced.offer.larger
     return Evsi(

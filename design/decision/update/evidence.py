@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.summaries import Summary, spread
 from brainworth.design.decision.records.update import Belief, Monitored, Reached
-from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.models.forecast.luck import stratified_normals
 from brainworth.models.forecast.monitoring import advise, within
 from brainworth.models.forecast.predictive import predictive
@@ -29,7 +29,7 @@ FEWEST = 10
 """New labels below which the monitoring rule is not asked."""
 
 
-def beliefs(earlier: Posterior, posterior: Posterior) -> dict[str, Belief]:
+def beliefs(earlier: PosteriorDraws, posterior: PosteriorDraws) -> dict[str, Belief]:
     """Return what was and is believed of every quantity of the plan file; variances of labels by their share."""
     then, now = earlier.columns(), posterior.columns()
     names = [name for name in now if name not in {"misalignment", "signal_variance", "noise_variance"}]
@@ -38,7 +38,7 @@ def beliefs(earlier: Posterior, posterior: Posterior) -> dict[str, Belief]:
     return found | {"explainable share": Belief(then=spread(shares[0]), now=spread(shares[1]))}
 
 
-def reached(earlier: Posterior, posterior: Posterior) -> Reached | None:
+def reached(earlier: PosteriorDraws, posterior: PosteriorDraws) -> Reached | None:
     """Return what a learner reached within the data so far, and what the posteriors of then and now say of it."""
     if not posterior.notes.learning_curve:
         return None
@@ -46,7 +46,7 @@ def reached(earlier: Posterior, posterior: Posterior) -> Reached | None:
     size = posterior.pilot
     part = replace(size, samples=point.share * size.samples, labels=point.share * size.labels)
 
-    def forecast(own: Posterior) -> Summary:
+    def forecast(own: PosteriorDraws) -> Summary:
         found = predictive(own.draws.system, own.draws.people, part, jnp.asarray(own.notes.fold_efficiency))
         luck = stratified_normals(len(found.r2), 1), stratified_normals(len(found.r2), 2)
         return spread(np.asarray(found.r2) + np.asarray(found.r2_deviation) * luck[0] + point.error * luck[1])
@@ -79,7 +79,7 @@ def paired_gains(before: Pilot, after: Pilot) -> NDArray[np.float64]:
     return np.clip(errors[0] - errors[1], -CAP, CAP) / CAP
 
 
-def monitored(gains: list[float], posterior: Posterior, level: float) -> Monitored | None:
+def monitored(gains: list[float], posterior: PosteriorDraws, level: float) -> Monitored | None:
     """Return what the monitoring rule says of the gains so far."""
     if len(gains) < FEWEST:
         return None

@@ -18,11 +18,11 @@ from brainworth.design.allocation.problem import Problem
 from brainworth.design.common.messages import problem as bad
 from brainworth.design.decision.plan import problem_of
 from brainworth.design.decision.records.update import Held
-from brainworth.design.pilot.study import Study
-from brainworth.design.posterior.fit import Posterior
+from brainworth.design.pilot.study import StudyData
+from brainworth.design.posterior.draws import PosteriorDraws
 
 
-def held_by(study: Study) -> Held:
+def held_by(study: StudyData) -> Held:
     """Return what a study holds."""
     pilot = study.pilot
     own = {name: [r for r in pilot.recordings if r.modality == name] for name in study.config.modality_names}
@@ -74,12 +74,12 @@ def money_of(spent: float) -> Decimal:
     return Decimal(str(spent))
 
 
-def remaining_problem(posterior: Posterior, new: Held, paid: frozenset[str], left: Decimal | None) -> Problem:
+def remaining_problem(posterior: PosteriorDraws, new: Held, paid: frozenset[str], left: Decimal | None) -> Problem:
     """Return what is to be solved with what is left: setups that are paid are free, limits are less what has been bought.
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : PosteriorDraws
         What is believed now, and of which study.
     new : Held
         Everything bought since the first plan.

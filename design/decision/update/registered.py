@@ -1,8 +1,7 @@
 """What was promised: an update set beside the preregistration of its plan.
 
 In: the folder of a preregistration, the plan that is updated, what came in since, how one looks. Out: the record ``Registered``
-with a list of deviations in words. What can go wrong: a record that was changed after registration, or one of another plan
-(``BadInput``).
+with a list of deviations in words. Errors: a record that was changed after registration, or one of another plan (``BadInput``).
 """
 
 from __future__ import annotations

@@ -31,10 +31,11 @@ from brainworth.design.decision.records.update import Held, Look, Reached, Updat
 from brainworth.design.decision.update.evidence import beliefs, monitored, paired_gains, reached
 from brainworth.design.decision.update.money import bill, held_by, money_of, new_since, recorded_in, remaining_problem
 from brainworth.design.decision.update.registered import Course, against, exceeded, record_of
-from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.study import StudyData
 from brainworth.design.pilot.summaries.limits import require_recordings
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.earlier import earlier_posterior
-from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.design.posterior.fit import fit_study
 
 LEVEL = 0.05
 _DECISIONS = {"collect": "go_on", "toss_up": "toss_up", "labels_only": "labels_instead"}
@@ -54,7 +55,7 @@ class Since:
 
     spent: float | None = None
     """Money spent since the plan; from the study's prices if not given."""
-    before: Study | None = None
+    before: StudyData | None = None
     """The study that the plan was made from: then the monitoring rule is asked."""
     level: float = LEVEL
     """Bound on the probability that the monitoring rule is ever wrong."""
@@ -63,14 +64,14 @@ class Since:
     how: How = field(default_factory=How)
 
 
-def update_study(folder: Path, study: Study, out: Path, since: Since | None = None) -> Plan:
+def update_study(folder: Path, study: StudyData, out: Path, since: Since | None = None) -> Plan:
     """Update a plan with what has come in, and write the next plan to a folder of its own.
 
     Parameters
     ----------
     folder : Path
         A finished plan: ``plan.json``, ``details.json``, ``posterior.nc``; or an earlier update.
-    study : Study
+    study : StudyData
         The study with all data so far, the plan's pilot included.
     out : Path
         Where the next plan goes; not the folder of the plan.
@@ -141,7 +142,7 @@ class _Old:
 
     plan: Plan
     details: Details
-    posterior: Posterior
+    posterior: PosteriorDraws
     held: Held
     """What the study held then."""
 
@@ -160,7 +161,7 @@ class _Old:
         return [Look(when=self.plan.provenance.created, held=self.held, gain=verdict.gain, decision=decision)]
 
 
-def _earlier(folder: Path, study: Study) -> _Old:
+def _earlier(folder: Path, study: StudyData) -> _Old:
     """Return the plan of before, its posterior, and what it had."""
     plan = load(folder)
     if plan.details is None or plan.details.pilot is None:
@@ -192,7 +193,7 @@ def _earlier(folder: Path, study: Study) -> _Old:
     return _Old(plan, plan.details, posterior, then)
 
 
-def _require_more(study: Study, then: Held, now: Held) -> None:
+def _require_more(study: StudyData, then: Held, now: Held) -> None:
     """Raise ``BadInput`` unless the study holds all that the plan's pilot had, and more."""
     title = study.config.study.title
     for what, before, after in (
@@ -219,14 +220,14 @@ def _paid(old: _Old, then: Held) -> frozenset[str]:
     return recorded_in(_bought(old, then))
 
 
-def _left(old: _Old, posterior: Posterior, cost: Decimal) -> tuple[Decimal | None, Decimal | None]:
+def _left(old: _Old, posterior: PosteriorDraws, cost: Decimal) -> tuple[Decimal | None, Decimal | None]:
     """Return the budget at the last look, and what is left of it; None without a budget."""
     before = None if old.update is None else old.update.remaining
     total = problem_of(posterior).budget if before is None else Decimal(str(before))
     return (None, None) if total is None else (total, max(total - cost, Decimal(0)))
 
 
-def next_plan(posterior: Posterior, problem: Problem, budget: Decimal | None, how: How) -> tuple[Plan, str]:
+def next_plan(posterior: PosteriorDraws, problem: Problem, budget: Decimal | None, how: How) -> tuple[Plan, str]:
     """Return the plan for what is left, and the decision that follows from its verdict."""
     try:
         plan = make_plan(posterior, problem, how)
@@ -244,7 +245,7 @@ def _least(problem: Problem) -> Decimal:
     return Decimal(int(problem.task.cents(np.array([1]))[0])) * problem.cent
 
 
-def _gains(plan: Plan, study: Study, before: Study | None) -> list[float]:
+def _gains(plan: Plan, study: StudyData, before: StudyData | None) -> list[float]:
     """Return the paired gain of every label that is new since the study of before, in the order of the labels."""
     if before is None:
         return []

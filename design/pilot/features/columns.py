@@ -1,8 +1,8 @@
 """The feature columns of a stimulus table: taken out as a matrix, put back as a table.
 
-In: a data frame with the column stimulus, optionally group, else one numeric feature per column. Out: names and matrix of
-the features, the rows of every run, a table with other features. What can go wrong: cells that are no finite numbers, missing
-columns; each is a ``BadInput`` with its place.
+In: a data frame with the column stimulus, optionally group, else one numeric feature per column. Out: names and matrix of the
+features, the rows of every run, a table with other features. Errors: cells that are no finite numbers, missing columns; each is a
+``BadInput`` with its place.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Stimulus features as labs make them: word vectors and norms, delays, standardisation, principal components, HRF.
 
-In: a stimulus table (data frame with the column stimulus, optionally group, else one numeric feature per column), or
-events with features. Out: such a table again, to write to a file or to give to ``Study.from_frames``. None of it looks at
-labels or recordings. What can go wrong: missing columns, cells that are no numbers, words without a vector (which are
-reported); each is a ``BadInput`` or part of the result.
+In: a stimulus table (data frame with the column stimulus, optionally group, else one numeric feature per column), or events with
+features. Out: such a table again, to write to a file or to give to ``Study.from_frames``. None of it looks at labels or
+recordings. Errors: missing columns, cells that are no numbers, words without a vector (which are reported); each is a
+``BadInput`` or part of the result.
 """
 
 from __future__ import annotations

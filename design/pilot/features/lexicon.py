@@ -1,8 +1,8 @@
 """Features of words: word vectors and tables of norms, joined to the stimuli by their words.
 
-In: a stimulus table with a column of words, and a lexicon: a data frame, a mapping, or a file of word vectors. Out: the
-table with the words' features, and the words that have none. What can go wrong: missing columns, cells that are no numbers,
-no word in common, a file that holds no vectors; each is a ``BadInput``. No pickle is ever loaded.
+In: a stimulus table with a column of words, and a lexicon: a data frame, a mapping, or a file of word vectors. Out: the table
+with the words' features, and the words that have none. Errors: missing columns, cells that are no numbers, no word in common, a
+file that holds no vectors; each is a ``BadInput``. No pickle is ever loaded.
 """
 
 from __future__ import annotations

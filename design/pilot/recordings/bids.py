@@ -1,8 +1,8 @@
 """BIDS data sets: which files of a folder belong together.
 
-In: the folder of a data set. Out: its recordings with the entities of their names, and the side files (events, JSON,
-confounds) that apply to each by the inheritance principle. What can go wrong: no recording fits, or several tasks or
-kinds fit where one is meant; each is a ``BadInput`` that lists what is there. Only names are looked at here.
+In: the folder of a data set. Out: its recordings with the entities of their names, and the side files (events, JSON, confounds)
+that apply to each by the inheritance principle. Errors: no recording fits, or several tasks or kinds fit where one is meant; each
+is a ``BadInput`` that lists what is there. Only names are looked at here.
 """
 
 from __future__ import annotations

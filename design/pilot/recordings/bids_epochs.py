@@ -2,8 +2,8 @@
 
 In: the layout of the data set and the keys of the modality's reader (task, epoch, baseline, picks, windows, ...). Out: a
 ``Table``, one row per event that is neither at the edge of a recording nor marked bad, one column per channel and window;
-sessions are the runs. What can go wrong: the extra ``eeg`` is not installed, a recording cannot be read or names files
-outside of the study, no epoch is left; each is a ``BadInput``. Filter and clean before: nothing but a baseline is removed.
+sessions are the runs. Errors: the extra ``eeg`` is not installed, a recording cannot be read or names files outside of the study,
+no epoch is left; each is a ``BadInput``. Filter and clean before: nothing but a baseline is removed.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from brainworth.design.pilot.folder import Folder
 from brainworth.design.pilot.recordings.bids import BidsFile, Layout, recordings
 from brainworth.design.pilot.recordings.epochs import dropped, window_means
 from brainworth.design.pilot.recordings.events import Events, left_out, read_events, refuse_simultaneous
+from brainworth.design.pilot.tables.columns import Wanted
 from brainworth.design.pilot.tables.stack import Part, stacked
-from brainworth.design.pilot.tables.tables import MAX_CELLS, Table, Wanted
+from brainworth.design.pilot.tables.tables import MAX_CELLS, Table
 from brainworth.design.study_file.reader import Reader, check_meaning
 
 _EPOCH = (0.0, 0.8)

@@ -1,9 +1,9 @@
 """Recordings from MNE epochs: means of every channel over the epoch, over windows of it, or over short steps.
 
 In: ``mne.Epochs`` in memory, or a ``*-epo.fif`` file, whose metadata has a column with the stimulus id and optionally
-``subject``, ``session`` and ``repeat``; and the keys ``stimulus, subject, where, picks, windows, time_step`` of the
-modality's reader. Out: a ``Table`` of recordings. What can go wrong: the extra ``eeg`` is not installed, the file
-cannot be read, the metadata lack ids, a window holds no sample, a channel does not exist; each is a ``BadInput``.
+``subject``, ``session`` and ``repeat``; and the keys ``stimulus, subject, where, picks, windows, time_step`` of the modality's
+reader. Out: a ``Table`` of recordings. Errors: the extra ``eeg`` is not installed, the file cannot be read, the metadata lack
+ids, a window holds no sample, a channel does not exist; each is a ``BadInput``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from brainworth.design.common.messages import did_you_mean, listed, one_line, pr
 from brainworth.design.common.optional import need
 from brainworth.design.pilot.recordings.events import id_advice
 from brainworth.design.pilot.rules.losses import Loss
-from brainworth.design.pilot.tables.tables import MAX_CELLS, MAX_FILE_BYTES, Table, Wanted, from_columns, text_of
+from brainworth.design.pilot.tables.columns import Wanted
+from brainworth.design.pilot.tables.tables import MAX_CELLS, MAX_FILE_BYTES, Table, from_columns, text_of
 from brainworth.design.study_file.reader import Reader
 
 _KINDS = ("eeg", "mag", "grad", "seeg", "ecog", "dbs", "csd", "hbo", "hbr")

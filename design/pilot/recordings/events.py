@@ -1,8 +1,8 @@
 """Tables of events: when which stimulus was shown.
 
-In: a tsv or csv file with the columns onset, duration (seconds) and one with the stimulus id, or such columns in
-memory; the keys ``stimulus`` and ``where`` of the modality's reader. Out: ``Events``. What can go wrong: an unreadable
-table, missing columns, times that are no numbers, no event left; each is a ``BadInput`` with its row and column.
+In: a tsv or csv file with the columns onset, duration (seconds) and one with the stimulus id, or such columns in memory; the keys
+``stimulus`` and ``where`` of the modality's reader. Out: ``Events``. Errors: an unreadable table, missing columns, times that are
+no numbers, no event left; each is a ``BadInput`` with its row and column.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """fMRI of one run: from the series of its channels to one row per sample; and nilearn maskers in memory.
 
-In: a run (image, timing, events, confounds) with the series of its channels; or a nilearn masker with images and events.
-Out: ``Part``, whose samples are single-trial estimates (``single_trials``) or volumes; or a data frame of recordings. What
-can go wrong: see ``events`` and ``single_trials``; a run that is too short for its confounds. Each is a ``BadInput``.
-Channels that are constant in a run are left out.
+In: a run (image, timing, events, confounds) with the series of its channels; or a nilearn masker with images and events. Out:
+``Part``, whose samples are single-trial estimates (``single_trials``) or volumes; or a data frame of recordings. Errors: see
+``events`` and ``single_trials``; a run that is too short for its confounds. Each is a ``BadInput``. Channels that are constant in
+a run are left out.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from brainworth.design.pilot.recordings.single_trials import (
     without,
 )
 from brainworth.design.pilot.rules.losses import Loss
+from brainworth.design.pilot.tables.columns import Wanted
 from brainworth.design.pilot.tables.stack import Part, stacked
-from brainworth.design.pilot.tables.tables import Wanted
 from brainworth.design.study_file.reader import Reader, check_meaning, parse_reader
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """Images that a study file names: a 4D NIfTI image with its events, or a BIDS data set.
 
-In: the path of the image or the layout of the data set (raw, or its preprocessed derivatives), and the keys of the
-modality's reader. Out: a ``Table`` whose samples are single-trial estimates or volumes, and whose sessions are the
-runs. What can go wrong: see ``nifti``, ``events``, ``bids`` and ``fmri``; each is a ``BadInput``.
+In: the path of the image or the layout of the data set (raw, or its preprocessed derivatives), and the keys of the modality's
+reader. Out: a ``Table`` whose samples are single-trial estimates or volumes, and whose sessions are the runs. Errors: see
+``nifti``, ``events``, ``bids`` and ``fmri``; each is a ``BadInput``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from brainworth.design.pilot.recordings.bids import BidsFile, Layout, recordings
 from brainworth.design.pilot.recordings.events import Events, read_events
 from brainworth.design.pilot.recordings.fmri import Run, samples_of_run
 from brainworth.design.pilot.recordings.nifti import (
-    Channels,
+    VoxelChannels,
     channels_of,
     estimated_mask,
     open_image,
@@ -31,12 +31,13 @@ from brainworth.design.pilot.recordings.nifti import (
     require_one_tr,
 )
 from brainworth.design.pilot.recordings.single_trials import Timing
+from brainworth.design.pilot.tables.columns import Wanted
 from brainworth.design.pilot.tables.stack import stacked
-from brainworth.design.pilot.tables.tables import Table, Wanted
+from brainworth.design.pilot.tables.tables import Table
 from brainworth.design.study_file.reader import Reader, check_meaning
 
 
-def _table(runs: Sequence[tuple[Run, Channels]], reader: Reader, source: str, wanted: Wanted) -> Table:
+def _table(runs: Sequence[tuple[Run, VoxelChannels]], reader: Reader, source: str, wanted: Wanted) -> Table:
     parts = [samples_of_run(c.series(run.image, run.source), run, c.names, reader) for run, c in runs]
     return stacked(parts, source, wanted, runs=True)
 
@@ -123,7 +124,7 @@ class ImageReader:
             )
         return runs
 
-    def _channels(self, images: Sequence[Any], masks: Sequence[Any], source: str) -> Channels:
+    def _channels(self, images: Sequence[Any], masks: Sequence[Any], source: str) -> VoxelChannels:
         """Return the channels of one person."""
         name = self.reader.atlas or self.reader.mask
         smoothing = self.reader.smoothing
@@ -151,7 +152,7 @@ class ImageReader:
         people: dict[str, list[BidsFile]] = {}
         for file in files:
             people.setdefault(file.entities["sub"], []).append(file)
-        prepared: list[tuple[Run, Channels]] = []
+        prepared: list[tuple[Run, VoxelChannels]] = []
         for subject, mine in people.items():
             runs = [self._bids_run(subject, file, layout, raw) for file in mine]
             masks = [self._found(m.path, 3) for file in mine for m in self._brain_masks(layout, file)]

@@ -1,9 +1,9 @@
 """Images of one run as series of channels: voxels of a mask, or means of an atlas's regions.
 
-In: 4D NIfTI images, a mask or an atlas (NIfTI), tables of confounds; nilearn does the resampling and smoothing. Out:
-matrices (volume, channel) with their names and the repetition time. What can go wrong: the extra ``fmri`` is not
-installed; an image that cannot be read, has no fourth dimension or is too large; a mask without voxels, on no common
-ground with the image, or with too many voxels; confounds that do not fit. Each is a ``BadInput``.
+In: 4D NIfTI images, a mask or an atlas (NIfTI), tables of confounds; nilearn does the resampling and smoothing. Out: matrices
+(volume, channel) with their names and the repetition time. Errors: the extra ``fmri`` is not installed; an image that cannot be
+read, has no fourth dimension or is too large; a mask without voxels, on no common ground with the image, or with too many voxels;
+confounds that do not fit. Each is a ``BadInput``.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def require_one_tr(image: Any, stated: float | None, source: str) -> None:
 
 
 @dataclass(frozen=True)
-class Channels:
+class VoxelChannels:
     """Which voxels are used, and which of them are averaged."""
 
     masker: Any
@@ -175,7 +175,7 @@ def _like(image: Any, reference: Any) -> Float[np.ndarray, "x y z"]:
     return np.asarray(placed.dataobj, dtype=np.float64).reshape(goal.shape[:3])
 
 
-def channels_of(labels: Any, reference: Any, source: str, smoothing: float | None, *, regions: bool) -> Channels:
+def channels_of(labels: Any, reference: Any, source: str, smoothing: float | None, *, regions: bool) -> VoxelChannels:
     """Return the channels that a mask (non-zero voxels) or an atlas (regions by number) defines.
 
     Parameters
@@ -214,11 +214,11 @@ def channels_of(labels: Any, reference: Any, source: str, smoothing: float | Non
         if len(places) > MAX_VOXELS:
             right = f"At most {MAX_VOXELS} are read: give a smaller mask (reader.mask) or regions (reader.atlas)."
             raise problem(source, "", f"it holds {len(places)} voxels", right)
-        return Channels(masker, tuple(f"voxel_{x}_{y}_{z}" for x, y, z in places))
+        return VoxelChannels(masker, tuple(f"voxel_{x}_{y}_{z}" for x, y, z in places))
     numbers, region = np.unique(np.round(values[inside]).astype(np.int64), return_inverse=True)
     if numbers.size > MAX_VOXELS:
         raise problem(source, "", f"it holds {numbers.size} regions", f"At most {MAX_VOXELS} are read.")
-    return Channels(masker, tuple(f"region_{n}" for n in numbers), region.reshape(-1))
+    return VoxelChannels(masker, tuple(f"region_{n}" for n in numbers), region.reshape(-1))
 
 
 def estimated_mask(images: Sequence[Any], source: str) -> Any:

@@ -1,10 +1,10 @@
 """What every event left in the BOLD signal: one estimate per event and channel.
 
-In: the series of all channels of one run, the onsets and durations of its events, nuisance regressors. Out: one row per
-event, by least squares for all events at once (one regressor each) or separately (one regression per event: its own
-regressor and one of all the others together; Mumford et al. 2012, NeuroImage 59:2636). With ordinary least squares the noise's
-autocorrelation over time costs efficiency, not bias; with ``whitened`` channels and regressors (``autoregression``) it does not.
-What can go wrong: an event after the end of the run, events that cannot be told apart; each is a ``BadInput``.
+In: the series of all channels of one run, the onsets and durations of its events, nuisance regressors. Out: one row per event, by
+least squares for all events at once (one regressor each) or separately (one regression per event: its own regressor and one of
+all the others together; Mumford et al. 2012, NeuroImage 59:2636). With ordinary least squares the noise's autocorrelation over
+time costs efficiency, not bias; with ``whitened`` channels and regressors (``autoregression``) it does not. Errors: an event
+after the end of the run, events that cannot be told apart; each is a ``BadInput``.
 """
 
 from __future__ import annotations

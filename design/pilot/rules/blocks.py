@@ -1,7 +1,7 @@
 """Blocks of features that the study names: which feature belongs to which.
 
-In: the features' names and the blocks with their patterns. Out: a code for every feature. What can go wrong: a pattern that
-fits no feature, a feature in two blocks, two blocks of one name, a single block of everything; each is a ``BadInput``.
+In: the features' names and the blocks with their patterns. Out: a code for every feature. Errors: a pattern that fits no feature,
+a feature in two blocks, two blocks of one name, a single block of everything; each is a ``BadInput``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A table after its values were checked: codes for missing values, sizes, copies of rows.
 
 In: a ``Table`` in memory. Out: the table without the rows that the study file says to leave out, and with a ``Loss`` for each
-reason and person. What can go wrong: values that no one can compute with, and doubtful ones of which the study file says nothing;
-each is a ``BadInput`` that asks.
+reason and person. Errors: values that no one can compute with, and doubtful ones of which the study file says nothing; each is a
+``BadInput`` that asks.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How the cell of a numeric column is read, in every format.
 
-In: a cell: text, bytes, a number, a decimal. Out: a float, NaN for "no value". What can go wrong: anything else is a
-``ValueError``; numbers that no computation can square are refused where a table is complete (``plausible``).
+In: a cell: text, bytes, a number, a decimal. Out: a float, NaN for "no value". Anything else is a ``ValueError``; numbers that no
+computation can square are refused where a table is complete (``plausible``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Names that differ only in their spelling: S1 and s1, 1 and 01, sub-1 and 1, run_1 and run-1.
 
 In: a column of names and what the study file says of this kind of name. Out: the column, with one spelling each if the user says
-that they are one. What can go wrong: two spellings of which the user has not said whether they are one; a ``BadInput`` that asks.
+that they are one. Errors: two spellings of which the user has not said whether they are one; a ``BadInput`` that asks.
 """
 
 from __future__ import annotations

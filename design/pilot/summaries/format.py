@@ -1,7 +1,7 @@
 """A summary as a file: an npz of plain numbers with a header, read without executing anything in it.
 
-In: a header and the summaries of people. Out: the file; or, read back and checked, the same. What can go wrong: a file that is
-damaged, of another format, too large, or whose numbers contradict each other; each is a ``BadInput`` that names file and person.
+In: a header and the summaries of people. Out: the file; or, read back and checked, the same. Errors: a file that is damaged, of
+another format, too large, or whose numbers contradict each other; each is a ``BadInput`` that names file and person.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from brainworth.design.common.fields import Section, Text
 from brainworth.design.common.files import reading, stream_atomic
 from brainworth.design.common.messages import problem, quoted
 from brainworth.models.pilot.pilot import Recording
-from brainworth.models.pilot.summarised import FoldMoments, HeldOut, SummarisedChannels
+from brainworth.models.pilot.summarised import FoldMoments, HeldOutReadouts, SummarisedChannels
 
 FORMAT = "brainworth.summary/1"
 MAX_BYTES = 8 * 2**30
@@ -78,7 +78,7 @@ class Header(Section):
 
 
 @dataclass(frozen=True)
-class Summary:
+class SiteSummary:
     """The summary of one site."""
 
     source: str
@@ -152,7 +152,7 @@ def write_summary(path: Path, header: Header, recordings: tuple[Recording, ...])
     return stream_atomic(path, lambda stream: np.savez(stream, allow_pickle=False, **arrays))
 
 
-def read_summary(path: Path, source: str) -> Summary:
+def read_summary(path: Path, source: str) -> SiteSummary:
     """Return the summary in a file, after its numbers were checked.
 
     Parameters
@@ -179,7 +179,7 @@ def read_summary(path: Path, source: str) -> Summary:
             raise problem(source, "", f"it is no summary, or a damaged one ({error})", _AGAIN) from None
     header = _header(arrays, source)
     people = tuple(_person(arrays, number, header, source) for number in range(len(header.people)))
-    return Summary(source, header, people)
+    return SiteSummary(source, header, people)
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
@@ -237,7 +237,7 @@ def _person(arrays: Mapping[str, np.ndarray], number: int, header: Header, sourc
             raise wrong(f"the array {quoted(name)} holds a value that is not finite")
     _require_shapes(given, header.common.folds, wrong)
     moments = FoldMoments(given["cross"], given["gram"], given["total"])
-    held = HeldOut(given["raw"], given["filters"]) if header.together else None
+    held = HeldOutReadouts(given["raw"], given["filters"]) if header.together else None
     unknown = np.full(len(given["stimulus"]), -1)  # folds follow from the stimuli, which ``together`` knows
     subject, modality = person.subject, person.modality
     channels = CarriedChannels(

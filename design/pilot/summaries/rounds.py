@@ -1,7 +1,7 @@
 """The rounds of an exchange of summaries: moments first, read-outs with everyone's encoders second.
 
-In: a study with recordings, the summaries of all sites from the round before. Out: a file, and what it reveals. What can go wrong:
-a study without recordings, files that do not fit (``format``, ``together``); each is a ``BadInput``.
+In: a study with recordings, the summaries of all sites from the round before. Out: a file, and what it reveals. Errors: a study
+without recordings, files that do not fit (``format``, ``together``); each is a ``BadInput``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from brainworth.design.pilot.summaries.format import (
     Common,
     Header,
     Person,
-    Summary,
+    SiteSummary,
     channels_of,
     read_summary,
     write_summary,
@@ -31,17 +31,17 @@ from brainworth.models.pilot.pilot import Pilot, Recording
 from brainworth.models.pilot.summarised import is_summarised, summarised
 
 if TYPE_CHECKING:
-    from brainworth.design.pilot.study import Study
+    from brainworth.design.pilot.study import StudyData
 
 
 def summarise_study(
-    study: Study, out: Path, others: Sequence[Path] = (), *, pseudonyms: bool = False
+    study: StudyData, out: Path, others: Sequence[Path] = (), *, pseudonyms: bool = False
 ) -> WrittenSummary:
     """Write the summary of a study's recordings, and return what it reveals.
 
     Parameters
     ----------
-    study : Study
+    study : StudyData
         A study with recordings.
     out : Path
         The file to write.
@@ -61,7 +61,7 @@ def summarise_study(
     moments = tuple(summarised(recording, own, folds) for recording in own.recordings)
     header = Header(format=FORMAT, version=__version__, common=common, people=[_person(r) for r in moments])
     if others:
-        header, moments = _second(study, own, Summary(out.name, header, moments), others)
+        header, moments = _second(study, own, SiteSummary(out.name, header, moments), others)
     write_summary(out, header, moments)
     numbers, recorded = count_of(moments)
     people: dict[str, list[str]] = {}
@@ -78,7 +78,7 @@ def summarise_study(
     )
 
 
-def _recorded(study: Study, *, pseudonyms: bool) -> Pilot:
+def _recorded(study: StudyData, *, pseudonyms: bool) -> Pilot:
     """Return the pilot of a study, under pseudonyms if they are wanted."""
     pilot = study.pilot
     title = study.config.study.title
@@ -99,7 +99,7 @@ def _recorded(study: Study, *, pseudonyms: bool) -> Pilot:
     return replace(pilot, recordings=tuple(renamed(recording) for recording in pilot.recordings))
 
 
-def _inputs(study: Study) -> dict[str, str]:
+def _inputs(study: StudyData) -> dict[str, str]:
     """Return the hashes of the tables: pseudonyms must not change with prices or budget."""
     return {name: value for name, value in study.digest.items() if not name.endswith(".toml") and name != "config"}
 
@@ -108,7 +108,9 @@ def _person(recording: Recording, worth: float | None = None) -> Person:
     return Person(modality=recording.modality, subject=recording.subject, worth=worth)
 
 
-def _second(study: Study, own: Pilot, mine: Summary, others: Sequence[Path]) -> tuple[Header, tuple[Recording, ...]]:
+def _second(
+    study: StudyData, own: Pilot, mine: SiteSummary, others: Sequence[Path]
+) -> tuple[Header, tuple[Recording, ...]]:
     """Return header and recordings of this site's summary with read-outs by the encoders of everyone."""
     from brainworth.models.pilot.read_out import read_out
 
@@ -132,7 +134,7 @@ def _second(study: Study, own: Pilot, mine: Summary, others: Sequence[Path]) -> 
     return header, recordings
 
 
-def _foreign(summary: Summary, common: Common, own: set[str]) -> Summary | None:
+def _foreign(summary: SiteSummary, common: Common, own: set[str]) -> SiteSummary | None:
     """Return the summary of another site; ``None`` for this site's own, which is made again."""
     require_common(summary, common)
     marks = set(summary.marks)

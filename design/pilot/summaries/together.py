@@ -1,8 +1,8 @@
 """The summaries of several sites together: the recordings of a pilot, or why they do not fit together.
 
-In: the stimuli, labels and settings of a study, the summaries of the sites. Out: one ``Recording`` per person and modality, in the
-order of modalities and names, whatever the order of the files. What can go wrong: other stimuli, labels or settings, a person in
-two files, a modality that the study lacks, read-outs of another set of people; each is a ``BadInput`` that names the file.
+In: the stimuli, labels and settings of a study, the summaries of the sites. Out: one ``Recording`` per person and modality, in
+the order of modalities and names, whatever the order of the files. Errors: other stimuli, labels or settings, a person in two
+files, a modality that the study lacks, read-outs of another set of people; each is a ``BadInput`` that names the file.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Int
 
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
-from brainworth.design.pilot.build import MIN_GROUPS, MIN_PERSON, MIN_STIMULI, Names
-from brainworth.design.pilot.summaries.format import AGREES, Common, Summary, channels_of, read_summary
+from brainworth.design.pilot.build import MIN_GROUPS, MIN_PERSON, MIN_STIMULI, CodeNames
+from brainworth.design.pilot.summaries.format import AGREES, Common, SiteSummary, channels_of, read_summary
 from brainworth.models.pilot.folds import group_folds
 from brainworth.models.pilot.pilot import Pilot, Recording
 from brainworth.models.pilot.summarised import SummarisedChannels
@@ -49,7 +49,7 @@ def folds_of(pilot: Pilot, seed: int) -> Int[np.ndarray, " stimulus"]:
     return group_folds(pilot.group, N_FOLDS, seed)
 
 
-def common_of(pilot: Pilot, names: Names, config: StudyConfig) -> Common:
+def common_of(pilot: Pilot, names: CodeNames, config: StudyConfig) -> Common:
     """Return what the summaries of a study's sites must have in common."""
     order = np.lexsort((pilot.label, pilot.label_stimulus))
     labels = _hash(pilot.label_stimulus[order].astype("<i8"), pilot.label[order].astype("<f8"))
@@ -63,7 +63,7 @@ def common_of(pilot: Pilot, names: Names, config: StudyConfig) -> Common:
     )
 
 
-def require_common(summary: Summary, common: Common) -> None:
+def require_common(summary: SiteSummary, common: Common) -> None:
     """Raise ``BadInput`` if a summary is of other stimuli, labels or settings."""
     theirs, file = summary.header.common, summary.source
     if theirs.stimuli != common.stimuli:
@@ -79,13 +79,16 @@ def require_common(summary: Summary, common: Common) -> None:
 
 
 def pooled(
-    summaries: Sequence[Summary], pilot: Pilot, config: StudyConfig, named: Mapping[str, Sequence[str]] | None = None
+    summaries: Sequence[SiteSummary],
+    pilot: Pilot,
+    config: StudyConfig,
+    named: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[Recording, ...]:
     """Return everyone in the summaries, in the order of modalities and names.
 
     Parameters
     ----------
-    summaries : sequence of Summary
+    summaries : sequence of SiteSummary
         One or more, of the study's stimuli (``require_common``).
     pilot : Pilot
         Stimuli and groups.
@@ -128,7 +131,7 @@ def pooled(
 
 
 def all_recordings(
-    files: Mapping[str, Path], named: Mapping[str, Sequence[str]] | None, study: tuple[Pilot, Names, StudyConfig]
+    files: Mapping[str, Path], named: Mapping[str, Sequence[str]] | None, study: tuple[Pilot, CodeNames, StudyConfig]
 ) -> tuple[Recording, ...]:
     """Return the recordings that the files of all sites stand for, read out with the encoders of everyone.
 
@@ -203,7 +206,7 @@ def _require_stimuli(name: str, people: Sequence[Recording], pilot: Pilot) -> No
         raise problem("summaries", "", wrong, f"At least {MIN_STIMULI} in {MIN_GROUPS} groups are needed.")
 
 
-def require_read_out(summaries: Sequence[Summary], everyone: Sequence[Recording]) -> None:
+def require_read_out(summaries: Sequence[SiteSummary], everyone: Sequence[Recording]) -> None:
     """Raise ``BadInput`` unless every summary has read-outs by the encoders of everyone."""
     from brainworth.models.pilot.read_out import counted  # JAX, which reading files never needs
 

@@ -1,11 +1,10 @@
 """Arrays with or without named dimensions as tables: xarray objects, netCDF, HDF5 and zarr files.
 
-In: named arrays. Where their dimensions have names (xarray, netCDF, zarr written by xarray), the rows are all
-combinations of the dimensions of the keys (subject, stimulus, session, repeat), rows without a single number are left
-out, and every further dimension of a variable becomes columns named by its coordinate. Where dimensions have no names
-(plain HDF5 or zarr), arrays have one row per sample, as in npz: a matrix NAME becomes the columns NAME_1, NAME_2, ...
-Out: ``Table``. What can go wrong: damaged files, too many values, wrong shapes, links out of the file, codecs that could
-run code; each is a ``BadInput``. No pickle is ever loaded.
+In: named arrays. Where their dimensions have names (xarray, netCDF, zarr written by xarray), the rows are all combinations of the
+dimensions of the keys (subject, stimulus, session, repeat), rows without a single number are left out, and every further
+dimension of a variable becomes columns named by its coordinate. Where dimensions have no names (plain HDF5 or zarr), arrays have
+one row per sample, as in npz: a matrix NAME becomes the columns NAME_1, NAME_2, ... Out: ``Table``. Errors: damaged files, too
+many values, wrong shapes, links out of the file, codecs that could run code; each is a ``BadInput``. No pickle is ever loaded.
 """
 
 from __future__ import annotations
@@ -19,16 +18,8 @@ import numpy as np
 
 from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
 from brainworth.design.pilot.rules.identity import renamed
-from brainworth.design.pilot.tables.tables import (
-    MAX_CELLS,
-    MAX_COLUMNS,
-    MAX_FILE_BYTES,
-    Table,
-    Wanted,
-    check_columns,
-    check_size,
-    from_columns,
-)
+from brainworth.design.pilot.tables.columns import MAX_COLUMNS, Wanted, check_columns
+from brainworth.design.pilot.tables.tables import MAX_CELLS, MAX_FILE_BYTES, Table, check_size, from_columns
 
 
 @dataclass(frozen=True)

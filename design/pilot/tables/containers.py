@@ -1,8 +1,8 @@
 """Containers of arrays on disk: HDF5, netCDF (4), zarr.
 
-In: a path, the group within it, and which columns are wanted. Out: ``Table`` (see ``tables_arrays``). What can go wrong:
-a damaged file, a group that is not there, arrays that are too large, links and codecs that are not followed; each is a
-``BadInput``. Sizes are read before the arrays, no pickle is ever loaded, and nothing outside of the file is opened.
+In: a path, the group within it, and which columns are wanted. Out: ``Table`` (see ``tables_arrays``). Errors: a damaged file, a
+group that is not there, arrays that are too large, links and codecs that are not followed; each is a ``BadInput``. Sizes are read
+before the arrays, no pickle is ever loaded, and nothing outside of the file is opened.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from brainworth.design.common.errors import BadInput
 from brainworth.design.common.messages import did_you_mean, listed, one_line, problem, quoted
 from brainworth.design.common.optional import need
 from brainworth.design.pilot.tables.arrays import Named, arrays_table, check_bytes, labelled_table
+from brainworth.design.pilot.tables.columns import Wanted
 from brainworth.design.pilot.tables.probe import check_ends
-from brainworth.design.pilot.tables.tables import Table, Wanted
+from brainworth.design.pilot.tables.tables import Table
 
 CONTAINERS = (".h5", ".hdf5", ".nc", ".zarr")
 _CODECS = {

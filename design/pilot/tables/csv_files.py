@@ -1,8 +1,8 @@
 """Text tables: parsed by pyarrow with the types we state, so that nothing is guessed from the content.
 
-In: a csv or tsv file and which of its columns are text. Out: names, key columns, a float64 matrix. What can go wrong:
-rows of unequal length, cells that are not numbers, bytes that are not UTF-8; the message names line and column, which a
-second, slow pass looks up.
+In: a csv or tsv file and which of its columns are text. Out: names, key columns, a float64 matrix. Errors: rows of unequal
+length, cells that are not numbers, bytes that are not UTF-8; the message names line and column, which a second, slow pass looks
+up.
 """
 
 from __future__ import annotations

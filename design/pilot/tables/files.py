@@ -1,8 +1,8 @@
 """Tables in files: csv, tsv, parquet, npz.
 
-In: a path and which columns are wanted. Out: ``Table``. What can go wrong: a file that is missing, unreadable,
-damaged, too large, of an unknown format or not of the wanted form; each is a ``BadInput``. No pickle is ever loaded,
-and sizes are read from a file's own directory before anything is unpacked.
+In: a path and which columns are wanted. Out: ``Table``. Errors: a file that is missing, unreadable, damaged, too large, of an
+unknown format or not of the wanted form; each is a ``BadInput``. No pickle is ever loaded, and sizes are read from a file's own
+directory before anything is unpacked.
 """
 
 from __future__ import annotations
@@ -21,18 +21,10 @@ from brainworth.design.common.hints import conversion
 from brainworth.design.common.messages import one_line, problem, quoted
 from brainworth.design.pilot.rules.identity import renamed
 from brainworth.design.pilot.tables.arrays import matrix_columns
+from brainworth.design.pilot.tables.columns import Wanted, check_columns, split_columns
 from brainworth.design.pilot.tables.csv_files import CsvSource, record_line
 from brainworth.design.pilot.tables.csv_files import read as read_csv
-from brainworth.design.pilot.tables.tables import (
-    MAX_FILE_BYTES,
-    Table,
-    Wanted,
-    check_columns,
-    check_keys,
-    check_size,
-    from_columns,
-    split_columns,
-)
+from brainworth.design.pilot.tables.tables import MAX_FILE_BYTES, Table, check_keys, check_size, from_columns
 
 MAX_CSV_BYTES = 2**30
 FORMATS = ".csv, .tsv, .parquet, .npz, .h5, .nc, .zarr"

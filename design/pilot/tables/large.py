@@ -1,9 +1,9 @@
 """Tables of recordings that stay on disk: the ids are read, the numbers are left where they are.
 
 In: an HDF5, netCDF, zarr or parquet file, or a matrix (.npy) with its ids in a table beside it. Out: a ``Table`` with ``rows``
-instead of values, or nothing if the file is small enough to be read, or is laid out so that it can only be read as a whole
-(ids that are crossed dimensions). The columns and their names are those of the same file read into memory. What can go wrong:
-ids and numbers that do not fit together, too many samples, links and codecs that are not followed; each is a ``BadInput``.
+instead of values, or nothing if the file is small enough to be read, or is laid out so that it can only be read as a whole (ids
+that are crossed dimensions). The columns and their names are those of the same file read into memory. Errors: ids and numbers
+that do not fit together, too many samples, links and codecs that are not followed; each is a ``BadInput``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from brainworth.design.pilot.large import MAX_ROWS, STREAM_BYTES
 from brainworth.design.pilot.rules.answers import Answers
 from brainworth.design.pilot.rules.identity import measured, renamed, require_known
 from brainworth.design.pilot.tables.arrays import axis_labels
+from brainworth.design.pilot.tables.columns import MAX_COLUMNS, Wanted, check_columns, split_columns
 from brainworth.design.pilot.tables.containers import (
     hdf5_datasets,
     hdf5_group,
@@ -33,15 +34,7 @@ from brainworth.design.pilot.tables.containers import (
 from brainworth.design.pilot.tables.probe import check_ends
 from brainworth.design.pilot.tables.rows import NpyRows, RowSource
 from brainworth.design.pilot.tables.rows_stored import Hdf5Rows, ParquetRows, ZarrRows
-from brainworth.design.pilot.tables.tables import (
-    MAX_COLUMNS,
-    Table,
-    Wanted,
-    check_columns,
-    check_keys,
-    split_columns,
-    text_of,
-)
+from brainworth.design.pilot.tables.tables import Table, check_keys, text_of
 from brainworth.design.study_file.reader import Reader
 
 STREAMED = (".h5", ".hdf5", ".nc", ".zarr", ".parquet", ".pq", ".npy")

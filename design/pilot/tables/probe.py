@@ -1,9 +1,9 @@
 """Whether an HDF5 or netCDF file, or a zarr store, can be read at all, tried in a process of its own.
 
-In: a path. Out: nothing. What can go wrong: a damaged file whose heaps or indices lead back to themselves keeps the HDF5 library
-busy for ever, a damaged chunk makes a decompressor read beyond its end, and neither can be caught where it happens. The trial
-reads texts and small arrays whole and the corners of large ones; if it does not end in time, or dies, the file is a ``BadInput``.
-What merely cannot be read is left to the reader, which says what is wrong with it.
+In: a path. Out: nothing. A damaged file whose heaps or indices lead back to themselves keeps the HDF5 library busy for ever, a
+damaged chunk makes a decompressor read beyond its end, and neither can be caught where it happens. The trial reads texts and
+small arrays whole and the corners of large ones; if it does not end in time, or dies, the file is a ``BadInput``. What merely
+cannot be read is left to the reader, which says what is wrong with it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Rows of large arrays, read a slice at a time: npy files, zarr and HDF5 arrays, Dask arrays, arrays in memory.
 
-In: a path (npy, zarr), or an object with rows. Out: ``RowSource``: shape, type and ``read(start, stop)``, always a plain
-array. What can go wrong: a file that is no array of numbers, a slice that cannot be read; each is a ``BadInput``. No pickle is
-ever loaded, and no file is mapped into memory: mapped pages would count as memory in use.
+In: a path (npy, zarr), or an object with rows. Out: ``RowSource``: shape, type and ``read(start, stop)``, always a plain array.
+Errors: a file that is no array of numbers, a slice that cannot be read; each is a ``BadInput``. No pickle is ever loaded, and no
+file is mapped into memory: mapped pages would count as memory in use.
 """
 
 from __future__ import annotations

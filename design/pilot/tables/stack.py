@@ -16,7 +16,8 @@ from jaxtyping import Float
 
 from brainworth.design.common.messages import problem, quoted
 from brainworth.design.pilot.rules.losses import Loss
-from brainworth.design.pilot.tables.tables import MAX_COLUMNS, Table, Wanted, check_keys, check_size
+from brainworth.design.pilot.tables.columns import MAX_COLUMNS, Wanted
+from brainworth.design.pilot.tables.tables import Table, check_keys, check_size
 
 
 @dataclass(frozen=True)

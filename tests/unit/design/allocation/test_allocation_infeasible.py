@@ -12,8 +12,8 @@ import numpy as np
 from brainworth.design.allocation import (
     AllocationOptions,
     LinearConstraint,
-    Plan,
     Problem,
+    Purchased,
     SearchLimits,
     TaskLimits,
     allocate,
@@ -64,7 +64,7 @@ def known_names(problem: Problem) -> tuple[str, ...]:
     return ("min_labels", "max_labels", *own, *(f"EEG.{limit}" for limit in limits))
 
 
-def attempt(problem: Problem, surface: ToySurface) -> Plan | Infeasible:
+def attempt(problem: Problem, surface: ToySurface) -> Purchased | Infeasible:
     """Return the plan, or why there is none."""
     try:
         return allocate(problem, surface, QUICK).plan
@@ -77,7 +77,7 @@ def test_what_stands_in_the_way_is_named_and_the_nearest_value_is_feasible() -> 
     for seed in range(80):
         problem, surface = tight(np.random.default_rng(seed))
         found = attempt(problem, surface)
-        if isinstance(found, Plan):
+        if isinstance(found, Purchased):
             kinds["plan"] += 1
             bought = found.allocation
             assert bought.n_task > 0 or bought.holds_brain_data, "a plan that buys nothing"

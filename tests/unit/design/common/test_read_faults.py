@@ -153,7 +153,7 @@ print(json.dumps([total, found]))
 
 def test_an_archive_that_cannot_be_read_is_damaged_so_that_the_fit_is_repeated(shim: Path, tmp_path: Path) -> None:
     sites = {"scale": np.zeros((2, 50)) + np.arange(50)}
-    names = archive.Names(("EEG",), ("EEG:a",), 1)
+    names = archive.AxisNames(("EEG",), ("EEG:a",), 1)
     data = archive.to_arviz(Chains(sites, {"diverging": np.zeros((2, 50))}, {}, {}), names, {"samples": np.ones(2)})
     data["posterior"].attrs.update({"fingerprint": "mark", "notes": "{}"})
     path = tmp_path.resolve() / "posterior.nc"

@@ -15,7 +15,7 @@ from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, Tas
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.prices import schedule
 from brainworth.design.allocation.problem import Designs
-from brainworth.design.allocation.result import Plan
+from brainworth.design.allocation.result import Purchased
 from brainworth.design.decision.cheaper import LEAST_SAVED, cheaper
 from brainworth.design.decision.wording import cheaper_sentence
 from toy_surfaces import ToySurface
@@ -38,7 +38,7 @@ def problem(budget: int, per_sample: float = 0.5) -> Problem:
     return Problem(task=TaskCost(schedule(2)), modalities=(eeg,), budget=Decimal(budget))
 
 
-def solved(budget: int, many: float, per_sample: float = 0.5) -> tuple[Problem, ToySurface, Plan]:
+def solved(budget: int, many: float, per_sample: float = 0.5) -> tuple[Problem, ToySurface, Purchased]:
     asked, toy = problem(budget, per_sample), surface(many)
     return asked, toy, allocate(asked, toy, QUICK).plan
 

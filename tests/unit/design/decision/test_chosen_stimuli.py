@@ -29,7 +29,7 @@ from brainworth.design.decision.rehearse import RehearsalOptions, belief_of, reh
 from brainworth.design.decision.stimuli import choose
 from brainworth.design.decision.verdict import binding
 from brainworth.design.decision.wish import Wish, broken, wished
-from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.study import StudyData
 from brainworth.design.report.paragraphs import grant, registered
 from brainworth.design.report.saved import Saved
 from brainworth.models.forecast.forecast import Order
@@ -197,13 +197,13 @@ def test_without_the_option_nothing_changes() -> None:
     assert "chosen_stimuli" not in plan
 
 
-def _study(**given: Any) -> Study:
+def _study(**given: Any) -> StudyData:
     rng = np.random.default_rng(0)
     features = rng.standard_normal((60, 4))
     labels = np.arange(40), features[:40, 0] + rng.standard_normal(40)
     people = {"EEG": {"p1": (np.arange(60), rng.standard_normal((60, 3)))}}
     own = {name: given.pop(name) for name in ("candidates",) if name in given}
-    return Study.from_arrays(features, labels, people, case.CONFIG | given, **own)
+    return StudyData.from_arrays(features, labels, people, case.CONFIG | given, **own)
 
 
 def test_the_studys_own_unlabelled_stimuli_are_the_pool_unless_another_is_named() -> None:

@@ -18,7 +18,8 @@ from brainworth.design.common.records import plain
 from brainworth.design.decision.compare import FACTORS, compare, order_changes
 from brainworth.design.decision.sensitivity.parameters import repeated, replaced
 from brainworth.design.performance.purchase import PeopleSurface, Purchase
-from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 
 SYSTEM = """
 signal_variance = 1.0
@@ -69,7 +70,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def posterior(folder: Path) -> Posterior:
+def posterior(folder: Path) -> PosteriorDraws:
     """The known system, made uncertain."""
     known = fit_study(Study.from_file(folder / "study.toml"), seed=0)
     rng = np.random.default_rng(0)
@@ -79,7 +80,7 @@ def posterior(folder: Path) -> Posterior:
     return replace(known, draws=replace(draws, people=jnp.asarray(gains)))
 
 
-def test_a_part_is_the_whole_with_nothing_else_bought(posterior: Posterior) -> None:
+def test_a_part_is_the_whole_with_nothing_else_bought(posterior: PosteriorDraws) -> None:
     whole = posterior.surface()
     part = PartSurface(whole, (1,))
     bought = Purchase(np.array([100.0, 200.0]), np.array([[300.0], [0.0]]), np.array([[2.0], [1.0]]), np.ones((2, 1)))
@@ -94,7 +95,7 @@ def test_a_part_is_the_whole_with_nothing_else_bought(posterior: Posterior) -> N
     assert (bound >= part.explainable_r2(bought) - 1e-12).all()
 
 
-def test_a_restricted_problem_keeps_its_own_constraints(posterior: Posterior) -> None:
+def test_a_restricted_problem_keeps_its_own_constraints(posterior: PosteriorDraws) -> None:
     problem = problem_from_config(posterior.study.config, {})
     assert restricted(problem, (1,)).names == ("fMRI",)
     assert restricted(problem, (0, 1)) == problem
@@ -111,7 +112,7 @@ def test_where_the_order_changes() -> None:
     assert order_changes(budgets, close) == [], "leads below a thousandth are none"
 
 
-def test_comparison_agrees_with_the_surface(posterior: Posterior) -> None:
+def test_comparison_agrees_with_the_surface(posterior: PosteriorDraws) -> None:
     found = compare(posterior)
     record = plain(found)
     json.dumps(record, allow_nan=False)

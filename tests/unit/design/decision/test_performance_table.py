@@ -7,13 +7,7 @@ import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
 from brainworth.design.allocation.costs import ModalityLimits
-from brainworth.design.decision.performance_table import (
-    COMPONENT_UNIT,
-    WEIGHT_UNIT,
-    Fineness,
-    Reach,
-    performance_table,
-)
+from brainworth.design.decision.performance_table import COMPONENT_UNIT, WEIGHT_UNIT, Fineness, Reach, performance_table
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize

@@ -15,8 +15,9 @@ import pytest
 from brainworth.design.decision.learner import plan_learner
 from brainworth.design.decision.rehearse import LEARNER, RehearsalOptions, rehearse_purchases
 from brainworth.design.performance.purchase import Purchase
-from brainworth.design.pilot.study import Study
-from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.design.pilot.study import StudyData
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.theory.system import Spectrum, System
@@ -53,10 +54,10 @@ shift = 1.0
 """
 
 
-def _known(folder: Path, study: str = STUDY) -> Posterior:
+def _known(folder: Path, study: str = STUDY) -> PosteriorDraws:
     (folder / "system.toml").write_text(SYSTEM, encoding="utf-8")
     (folder / "study.toml").write_text(study, encoding="utf-8")
-    return fit_study(Study.from_file(folder / "study.toml"), 0)
+    return fit_study(StudyData.from_file(folder / "study.toml"), 0)
 
 
 def _purchases(*rows: tuple[int, int, int]) -> Purchase:
@@ -114,7 +115,7 @@ def test_the_studys_shift_is_rehearsed(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def pilot() -> tuple[Posterior, Pilot, Pilot, Truth]:
+def pilot() -> tuple[PosteriorDraws, Pilot, Pilot, Truth]:
     """A pilot of one person and 60 labels, what a belief around the truth says of it, and the new data of two more people."""
     spectrum = Spectrum.power_law(30, 0.6)
     system = System(
@@ -144,7 +145,7 @@ def pilot() -> tuple[Posterior, Pilot, Pilot, Truth]:
     features = pd.DataFrame(whole.features, columns=[f"f{i}" for i in range(30)])
     recording = old.recordings[0]
     channels = pd.DataFrame(recording.in_memory, columns=[f"c{i}" for i in range(12)])
-    study = Study.from_frames(
+    study = StudyData.from_frames(
         stimuli=features.assign(stimulus=ids),
         labels=pd.DataFrame({"stimulus": ids[old.label_stimulus], "label": old.label}),
         recordings={"EEG": channels.assign(stimulus=ids[recording.stimulus], subject="p1")},
@@ -175,7 +176,7 @@ def pilot() -> tuple[Posterior, Pilot, Pilot, Truth]:
     )
     a, z = jnp.ones(1), jnp.zeros(1)
     size = PilotSize(jnp.asarray([400.0]), a, a, z, jnp.asarray(60.0), a, z, a, z)
-    return Posterior(study, draws, size, scale), old, new, truth
+    return PosteriorDraws(study, draws, size, scale), old, new, truth
 
 
 def _score(coef: np.ndarray, intercept: float, truth: Truth) -> float:
@@ -183,7 +184,7 @@ def _score(coef: np.ndarray, intercept: float, truth: Truth) -> float:
     return 1.0 - (truth.excess_risk(coef / 10.0) + ((intercept - 100.0) / 10.0) ** 2) / truth.signal_variance
 
 
-def test_the_plans_learner_reaches_what_is_rehearsed(pilot: tuple[Posterior, Pilot, Pilot, Truth]) -> None:
+def test_the_plans_learner_reaches_what_is_rehearsed(pilot: tuple[PosteriorDraws, Pilot, Pilot, Truth]) -> None:
     posterior, _, new, truth = pilot
     rehearsed = rehearse_purchases(posterior, _purchases((80, 800, 2), (80, 0, 1)), RehearsalOptions(n=24, early=False))
     brain = [(new.features[r.stimulus], r.in_memory) for r in new.recordings]
@@ -216,7 +217,9 @@ def test_the_plans_learner_reaches_what_is_rehearsed(pilot: tuple[Posterior, Pil
         assert kept.explainable_r2.mean > dropped.explainable_r2.mean
 
 
-def test_pilot_labels_do_not_move_the_belief_that_they_formed(pilot: tuple[Posterior, Pilot, Pilot, Truth]) -> None:
+def test_pilot_labels_do_not_move_the_belief_that_they_formed(
+    pilot: tuple[PosteriorDraws, Pilot, Pilot, Truth],
+) -> None:
     posterior, old, new, _ = pilot
     few = plan_learner(posterior).fit(new.features[new.label_stimulus][:2], new.label[:2])
     assert few.draw_weight_.max() < 3.0 / 40
@@ -225,7 +228,7 @@ def test_pilot_labels_do_not_move_the_belief_that_they_formed(pilot: tuple[Poste
     assert twice.draw_weight_.max() > few.draw_weight_.max()
 
 
-def test_a_returning_person_keeps_the_patterns(pilot: tuple[Posterior, Pilot, Pilot, Truth]) -> None:
+def test_a_returning_person_keeps_the_patterns(pilot: tuple[PosteriorDraws, Pilot, Pilot, Truth]) -> None:
     posterior, old, new, _ = pilot
     x, y, recording = new.features[new.label_stimulus], new.label, new.recordings[0]
     brain = [(new.features[recording.stimulus], recording.in_memory)]

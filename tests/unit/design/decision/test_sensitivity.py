@@ -13,16 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from brainworth.design.allocation import Allocation, ModalityPurchase, Problem, TaskLimits
+from brainworth.design.allocation import ModalityPurchase, NewData, Problem, TaskLimits
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.prices import Price, schedule
 from brainworth.design.common.records import with_fields
 from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records.findings import PersonLeftOut, PowerScaled
-from brainworth.design.decision.records.plan import Verdict
-from brainworth.design.decision.sensitivity.decision import PAYS, Decision, Stakes, advantage, thinned
+from brainworth.design.decision.records.plan import ROUNDING, Verdict
+from brainworth.design.decision.sensitivity.decision import Decision, Stakes, advantage
 from brainworth.design.decision.sensitivity.local import elasticities
-from brainworth.design.decision.sensitivity.money import Money
+from brainworth.design.decision.sensitivity.money import UtilityOfMoney
 from brainworth.design.decision.sensitivity.parameters import between_people, columns, median_system, replaced, taken
 from brainworth.design.decision.sensitivity.pilots import Basis, LargerPilot, bought, experiment, larger_pilots
 from brainworth.design.decision.sensitivity.prices import session_price, unit_prices
@@ -88,7 +88,7 @@ def problem() -> Problem:
 @pytest.fixture(scope="module")
 def decision(problem: Problem, surface: PosteriorSurface) -> Decision:
     none = ModalityPurchase(0, 0, 0, 0, 1)
-    plan = Allocation(240, {"EEG": ModalityPurchase(1000, 2, 2, 1000, 1), "fMRI": none})
+    plan = NewData(240, {"EEG": ModalityPurchase(1000, 2, 2, 1000, 1), "fMRI": none})
     return Decision.of(problem, surface, plan)
 
 
@@ -216,7 +216,7 @@ def test_the_price_of_a_scan_hour_flips_the_decision(problem: Problem, surface: 
               surface.draws.people[:, 1:]),
         jax.tree.map(lambda leaf: leaf[1:] if leaf.ndim else leaf, surface.size),
     )  # fmt: skip
-    choice = Decision.of(only, alone, Allocation(350, {"fMRI": ModalityPurchase(200, 1, 2, 200, 1)}))
+    choice = Decision.of(only, alone, NewData(350, {"fMRI": ModalityPurchase(200, 1, 2, 200, 1)}))
     row = next(r for r in thresholds(choice, 0, {"fMRI": 2.0}) if r["parameter"] == "price_of_hour:fMRI")
     assert row["believed"]["q50"] == pytest.approx(100.0), "a session of two hours is charged 200"
     assert row["value"] is not None
@@ -389,7 +389,7 @@ def test_recordings_let_more_be_seen_of_the_alignment(decision: Decision) -> Non
 
 
 def test_a_gain_is_worth_the_money_that_buys_it(decision: Decision) -> None:
-    money = Money.of(decision)
+    money = UtilityOfMoney.of(decision)
     assert (np.diff(money.utilities) >= 0).all()
     assert money.worth(0.0) == 0.0
     at = np.flatnonzero(money.budgets == 2500.0)[0]
@@ -496,7 +496,7 @@ def test_who_works_changes_no_bit(decision: Decision, monkeypatch: pytest.Monkey
 
 def test_decisions_flip_in_the_currency_of_the_verdict(decision: Decision) -> None:
     """A gain below what is worthwhile does not pay, and what rehearsals took off the gain is taken off everywhere."""
-    rows = thinned(decision.surface.n_draws)
+    rows = decision.few
     formula = decision.advantage(decision.under(rows=rows))
     gain = Summary(mean=formula - 0.01, q05=-0.1, q95=0.1)
     verdict = Verdict(collect_brain_data=True, gain=gain, worthwhile=0.02, sentence="")
@@ -514,4 +514,4 @@ def test_decisions_flip_in_the_currency_of_the_verdict(decision: Decision) -> No
     assert "gain at least 0.02 in explainable R²" in found["alignment"].sentence
     price, any_price = (rows["price_of_a_brain_sample"].value for rows in (found, any_gain))
     assert price is None or price < (any_price or np.inf)
-    assert Stakes.of(Verdict(collect_brain_data=True, worthwhile=0.0, sentence=""), formula).least == PAYS
+    assert Stakes.of(Verdict(collect_brain_data=True, worthwhile=0.0, sentence=""), formula).least == ROUNDING

@@ -17,9 +17,9 @@ from brainworth.design.cli.app import main
 from brainworth.design.common.errors import BadInput
 from brainworth.design.decision.stimuli import ChoiceOptions, StimulusChoice, choose
 from brainworth.design.pilot.candidates import Candidates
-from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.study import StudyData
 from brainworth.design.posterior import fit
-from brainworth.design.posterior.fit import Posterior
+from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.stimulus_beliefs import Ground, label_beliefs, recording_beliefs, task_prior
 from brainworth.design.study_file.config import Stimuli
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
@@ -53,12 +53,12 @@ def _system(alignment: tuple[float, float] = (0.3, 0.2)) -> System:
     )
 
 
-def _simulated(seed: int) -> tuple[Posterior, Pilot, Truth]:
+def _simulated(seed: int) -> tuple[PosteriorDraws, Pilot, Truth]:
     """A simulated pilot, and a posterior that knows the parameters (but neither the latents nor the task)."""
     system = _system()
     size = StudySize((SourceSize("EEG", 240, people=2),), LABELS, STIMULI)
     pilot, truth = simulate_study(system, size, seed)
-    study = Study.from_arrays(
+    study = StudyData.from_arrays(
         pilot.features,
         (pilot.label_stimulus, pilot.label),
         {"EEG": {r.subject: (r.stimulus, r.in_memory) for r in pilot.recordings}},
@@ -74,15 +74,15 @@ def _simulated(seed: int) -> tuple[Posterior, Pilot, Truth]:
     )
     one, none = jnp.ones(1), jnp.zeros(1)
     amount = PilotSize(240.0 * one, 2.0 * one, one, none, jnp.asarray(float(LABELS)), one, none, one)
-    return Posterior(study, Draws(batch, jnp.ones((1, 1, MAX_PEOPLE))), amount, scale), pilot, truth
+    return PosteriorDraws(study, Draws(batch, jnp.ones((1, 1, MAX_PEOPLE))), amount, scale), pilot, truth
 
 
 @pytest.fixture(scope="module")
-def world() -> tuple[Posterior, Pilot, Truth]:
+def world() -> tuple[PosteriorDraws, Pilot, Truth]:
     return _simulated(0)
 
 
-def _frame(features: np.ndarray, study: Study) -> pd.DataFrame:
+def _frame(features: np.ndarray, study: StudyData) -> pd.DataFrame:
     table = pd.DataFrame(features, columns=list(study.names.features))
     table.insert(0, "stimulus", [f"new{i}" for i in range(len(table))])
     return table
@@ -122,7 +122,9 @@ def _gains_in_a_world(seed: int, pools: int) -> tuple[float, float]:
     return float(np.mean(executed)), float(np.mean(promised))
 
 
-def _risk_of_learner(posterior: Posterior, ground: Ground, truth: Truth, more: tuple[np.ndarray, np.ndarray]) -> float:
+def _risk_of_learner(
+    posterior: PosteriorDraws, ground: Ground, truth: Truth, more: tuple[np.ndarray, np.ndarray]
+) -> float:
     """Excess risk (with intercept) of the posterior mean from the pilot's labels and more of them."""
     pilot = posterior.study.pilot
     system, people = ground.thinned(1)[0]
@@ -136,7 +138,7 @@ def _risk_of_learner(posterior: Posterior, ground: Ground, truth: Truth, more: t
     return truth.excess_risk(raw) + float(intercept) ** 2
 
 
-def test_the_table_is_ranked_and_adds_up(world: tuple[Posterior, Pilot, Truth]) -> None:
+def test_the_table_is_ranked_and_adds_up(world: tuple[PosteriorDraws, Pilot, Truth]) -> None:
     posterior, _, truth = world
     found = choose(posterior, _frame(_new(600, truth, 1), posterior.study), 30)
     assert [row.rank for row in found.rows] == list(range(1, 31))
@@ -150,7 +152,7 @@ def test_the_table_is_ranked_and_adds_up(world: tuple[Posterior, Pilot, Truth]) 
     assert "30 chosen labels" in found.sentence
 
 
-def test_recordings_are_chosen_for_the_latents(world: tuple[Posterior, Pilot, Truth]) -> None:
+def test_recordings_are_chosen_for_the_latents(world: tuple[PosteriorDraws, Pilot, Truth]) -> None:
     posterior, _, truth = world
     pool = _frame(_new(300, truth, 2), posterior.study)
     found = choose(posterior, pool, 40, of="recordings")
@@ -160,7 +162,7 @@ def test_recordings_are_chosen_for_the_latents(world: tuple[Posterior, Pilot, Tr
     assert again.risk_after.mean <= found.risk_after.mean * (1 + 1e-9)
 
 
-def test_beliefs_about_recordings_are_those_of_the_theory(world: tuple[Posterior, Pilot, Truth]) -> None:
+def test_beliefs_about_recordings_are_those_of_the_theory(world: tuple[PosteriorDraws, Pilot, Truth]) -> None:
     """What the pilot leaves unknown of the latents is near M_a of the closed form, and falls as it says with more."""
     from brainworth.models.theory.encoding import encode
     from brainworth.models.theory.system import Design
@@ -176,7 +178,7 @@ def test_beliefs_about_recordings_are_those_of_the_theory(world: tuple[Posterior
     assert found == pytest.approx(theory, rel=0.15)
 
 
-def test_a_shift_moves_the_choice(world: tuple[Posterior, Pilot, Truth]) -> None:
+def test_a_shift_moves_the_choice(world: tuple[PosteriorDraws, Pilot, Truth]) -> None:
     posterior, _, truth = world
     pool = _new(500, truth, 3)
     far = _new(200, truth, 4) * 0.2 + 3.0 * pool[7]
@@ -189,7 +191,7 @@ def test_a_shift_moves_the_choice(world: tuple[Posterior, Pilot, Truth]) -> None
     assert strength[1] > strength[0]
 
 
-def test_pilot_stimuli_are_flagged(world: tuple[Posterior, Pilot, Truth]) -> None:
+def test_pilot_stimuli_are_flagged(world: tuple[PosteriorDraws, Pilot, Truth]) -> None:
     posterior, pilot, _ = world
     table = pd.DataFrame(pilot.features, columns=list(posterior.study.names.features))
     table.insert(0, "stimulus", list(posterior.study.names.stimuli))
@@ -207,7 +209,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_candidates(world: tuple[Posterior, Pilot, Truth], case: str) -> None:
+def test_bad_candidates(world: tuple[PosteriorDraws, Pilot, Truth], case: str) -> None:
     posterior, _, truth = world
     table = _frame(_new(30, truth, 5), posterior.study)
     change, message = BAD[case]
@@ -217,7 +219,7 @@ def test_bad_candidates(world: tuple[Posterior, Pilot, Truth], case: str) -> Non
         choose(posterior, change(table), 5)
 
 
-def test_bad_wishes(world: tuple[Posterior, Pilot, Truth]) -> None:
+def test_bad_wishes(world: tuple[PosteriorDraws, Pilot, Truth]) -> None:
     posterior, _, truth = world
     table = _frame(_new(30, truth, 5), posterior.study)
     with pytest.raises(BadInput, match="30 measurements, 31 are asked for"):
@@ -232,7 +234,7 @@ def test_bad_wishes(world: tuple[Posterior, Pilot, Truth]) -> None:
         choose(posterior, table.assign(money=-1.0), 5, options=ChoiceOptions(price_column="money"))
 
 
-def test_dear_stimuli_are_avoided(world: tuple[Posterior, Pilot, Truth]) -> None:
+def test_dear_stimuli_are_avoided(world: tuple[PosteriorDraws, Pilot, Truth]) -> None:
     posterior, _, truth = world
     table = _frame(_new(200, truth, 6), posterior.study)
     table["money"] = np.where(np.arange(200) % 2, 10.0, 1.0)
@@ -242,14 +244,14 @@ def test_dear_stimuli_are_avoided(world: tuple[Posterior, Pilot, Truth]) -> None
 
 
 def test_the_command_writes_table_and_figure(
-    world: tuple[Posterior, Pilot, Truth],
+    world: tuple[PosteriorDraws, Pilot, Truth],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     posterior, _, truth = world
     monkeypatch.setattr(fit, "fit_study", lambda *_, **__: posterior)
-    monkeypatch.setattr("brainworth.design.pilot.study.Study.from_file", lambda _: posterior.study)
+    monkeypatch.setattr("brainworth.design.pilot.study.StudyData.from_file", lambda _: posterior.study)
     _frame(_new(100, truth, 8), posterior.study).to_csv(tmp_path / "pool.csv", index=False)
     given = ["stimuli", "study.toml", "--candidates", str(tmp_path / "pool.csv"), "--n", "12"]
     assert main([*given, "--out", str(tmp_path / "chosen.csv"), "--json"]) == 0
@@ -267,7 +269,7 @@ def test_the_command_writes_table_and_figure(
     assert not (tmp_path / "own.csv").exists()
     own = Candidates.unlabelled(posterior.study.pilot, posterior.study.names)
     named = replace(posterior.study, candidates=own)
-    monkeypatch.setattr("brainworth.design.pilot.study.Study.from_file", lambda _: named)
+    monkeypatch.setattr("brainworth.design.pilot.study.StudyData.from_file", lambda _: named)
     assert main([*alone, "--quiet"]) == 0
     chosen = {row["stimulus"] for row in csv.DictReader((tmp_path / "own.csv").read_text().splitlines())}
     assert chosen <= set(own.stimulus)
@@ -277,14 +279,14 @@ def test_the_command_writes_table_and_figure(
     assert "random ones" in capsys.readouterr().out
 
 
-def _choice(posterior: Posterior, truth: Truth) -> StimulusChoice:
+def _choice(posterior: PosteriorDraws, truth: Truth) -> StimulusChoice:
     return choose(
         posterior, Candidates.from_frame(_frame(_new(50, truth, 9), posterior.study), posterior.study.names.features), 5
     )
 
 
 def test_keys_of_candidates_may_be_called_as_in_the_table_of_stimuli(
-    world: tuple[Posterior, Pilot, Truth], tmp_path: Path
+    world: tuple[PosteriorDraws, Pilot, Truth], tmp_path: Path
 ) -> None:
     """[stimuli] columns and missing count for candidates, too; a pool that calls its keys by their own names is read as well."""
     posterior, _, truth = world
@@ -318,8 +320,8 @@ def test_stimuli_are_chosen_where_recordings_are_known_by_summaries(tmp_path: Pa
     summaries = [path.name for path in exchanged(tmp_path / "plan", sites)]
     blocks = [{"name": name, "cost": {"per_sample": 0.5}, "summaries": summaries} for name in PEOPLE]
     studies = (
-        Study.from_file(write_study(tmp_path / "plan", data, blocks)),
-        Study.from_file(write_site(tmp_path / "pooled", data, PEOPLE)),
+        StudyData.from_file(write_study(tmp_path / "plan", data, blocks)),
+        StudyData.from_file(write_site(tmp_path / "pooled", data, PEOPLE)),
     )
     pool = data["stimuli"].assign(stimulus=[f"new {i}" for i in range(len(data["stimuli"]))])
     for of in ("labels", "recordings"):
@@ -338,7 +340,7 @@ def test_stimuli_are_chosen_where_recordings_are_known_by_summaries(tmp_path: Pa
     assert _two_modalities(studies[0]).study.pilot.recordings[0].stimulus.size > 0
 
 
-def _two_modalities(study: Study) -> Posterior:
+def _two_modalities(study: StudyData) -> PosteriorDraws:
     """A posterior of the sites' study that knows its parameters."""
     latents = study.config.priors.max_latents
     energy = np.zeros(latents)
@@ -355,4 +357,4 @@ def _two_modalities(study: Study) -> Posterior:
     )
     one, none = jnp.ones(2), jnp.zeros(2)
     size = PilotSize(400.0 * one, 3.0 * one, one, none, jnp.asarray(110.0), one, none, one)
-    return Posterior(study, Draws(system, jnp.ones((1, 2, MAX_PEOPLE))), size, 1.0)
+    return PosteriorDraws(study, Draws(system, jnp.ones((1, 2, MAX_PEOPLE))), size, 1.0)

@@ -8,11 +8,12 @@ from pathlib import Path
 import jax.numpy as jnp
 import pytest
 
-from brainworth.design.allocation import Allocation, ModalityPurchase
+from brainworth.design.allocation import ModalityPurchase, NewData
 from brainworth.design.api import Study
 from brainworth.design.common.checks import overall
 from brainworth.design.decision.theory_range import theory_range
-from brainworth.design.posterior.fit import Posterior, fit_study
+from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.posterior.fit import fit_study
 
 STUDY = """
 [system]
@@ -41,14 +42,14 @@ snr = [2.0, 1.0]
 """
 
 
-def _posterior(folder: Path, system: str = SYSTEM, shift: str = "shift = 1.0") -> Posterior:
+def _posterior(folder: Path, system: str = SYSTEM, shift: str = "shift = 1.0") -> PosteriorDraws:
     (folder / "system.toml").write_text(system, encoding="utf-8")
     (folder / "study.toml").write_text(STUDY.replace("SHIFT", shift), encoding="utf-8")
     return fit_study(Study.from_file(folder / "study.toml"), 0)
 
 
-def _plan(samples: int, people: int = 1) -> Allocation:
-    return Allocation(100, {"EEG": ModalityPurchase(samples, people, people, samples, 1)})
+def _plan(samples: int, people: int = 1) -> NewData:
+    return NewData(100, {"EEG": ModalityPurchase(samples, people, people, samples, 1)})
 
 
 def test_a_plan_inside_of_the_range_is_fine(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brainworth.design.allocation import Allocation, ModalityPurchase, Problem, TaskLimits
+from brainworth.design.allocation import ModalityPurchase, NewData, Problem, TaskLimits
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.prices import schedule
 from brainworth.design.allocation.problem import LinearConstraint
@@ -66,8 +66,8 @@ def test_the_three_decisions(mean: float, probability: float, decision: str) -> 
     assert decide(Gain(mean, -1.0, 1.0, probability), 0.01) == decision
 
 
-def bought(labels: int, samples: int, people: int) -> Allocation:
-    return Allocation(labels, {"EEG": ModalityPurchase(samples, people, people, samples, 1)})
+def bought(labels: int, samples: int, people: int) -> NewData:
+    return NewData(labels, {"EEG": ModalityPurchase(samples, people, people, samples, 1)})
 
 
 def problem() -> Problem:

@@ -11,7 +11,7 @@ import pytest
 from brainworth.design.api import Study
 from brainworth.design.cli.app import main
 from brainworth.design.common.errors import BadInput
-from brainworth.design.posterior.fit import fingerprint
+from brainworth.design.posterior.fingerprint import fingerprint
 from brainworth.design.study_file.scaffold import write_example
 
 CHOOSE = "\n[design]\nchosen_stimuli = true\n"

@@ -14,9 +14,9 @@ import pytest
 from brainworth.design.common.errors import BadInput
 from brainworth.design.pilot.tables import containers as tables_containers
 from brainworth.design.pilot.tables import probe as file_probe
+from brainworth.design.pilot.tables.columns import Wanted
 from brainworth.design.pilot.tables.containers import read_container
 from brainworth.design.pilot.tables.probe import check_ends
-from brainworth.design.pilot.tables.tables import Wanted
 
 LOOPS = Path(__file__).parent / "damaged" / "loops_netcdf"
 """Found by fuzzing: a heap of texts that leads back to itself."""

@@ -10,7 +10,7 @@ import pytest
 from brainworth.design.cli import main
 from brainworth.design.common.errors import BadInput
 from brainworth.design.pilot.folder import Folder
-from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.study import StudyData
 from brainworth.design.study_file.scaffold import write_example
 
 
@@ -37,10 +37,10 @@ def test_a_data_root_elsewhere_is_read_if_it_is_allowed(
     study, data = apart
     rooted(study, data.as_posix() if kind == "absolute" else "../data")
     with pytest.raises(BadInput, match=r"study > data_root: the path .* leaves the study's folder.*--allow-outside"):
-        Study.from_file(study)
+        StudyData.from_file(study)
     assert main(["check", str(study), "--quiet"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
-    read = Study.from_file(study, allow_outside=True)
+    read = StudyData.from_file(study, allow_outside=True)
     assert {"stimuli.csv", "labels.csv", "eeg.csv"} < set(read.digest)
     assert main(["check", "--allow-outside", str(study), "--quiet"]) == 0
     assert main(["check", str(study), "--quiet"]) == 2
@@ -52,8 +52,8 @@ def test_links_and_absolute_paths_are_followed_if_it_is_allowed(apart: tuple[Pat
         (study.parent / name).symlink_to(data / name)
     study.write_text(study.read_text().replace('"eeg.csv"', f'"{(data / "eeg.csv").as_posix()}"'))
     with pytest.raises(BadInput, match=r"leads out of the study's folder by a link|leaves the study's folder"):
-        Study.from_file(study)
-    read = Study.from_file(study, allow_outside=True)
+        StudyData.from_file(study)
+    read = StudyData.from_file(study, allow_outside=True)
     assert len(read.pilot.recordings) == 2
     assert any(name.endswith("data/eeg.csv") for name in read.digest)
 
@@ -62,7 +62,7 @@ def test_a_root_within_the_folder_needs_no_permission(tmp_path: Path) -> None:
     write_example(tmp_path / "tables")
     (tmp_path / "tables" / "study.toml").rename(tmp_path / "study.toml")
     rooted(tmp_path / "study.toml", "tables")
-    assert len(Study.from_file(tmp_path / "study.toml").pilot.recordings) == 2
+    assert len(StudyData.from_file(tmp_path / "study.toml").pilot.recordings) == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes are named on POSIX systems only")
@@ -78,7 +78,7 @@ def test_pipes_are_refused_at_once(tmp_path: Path) -> None:
     for name in ("pipe.csv", "store.zarr"):
         study.write_text(text.replace('"eeg.csv"', f'"{name}"'))
         with pytest.raises(BadInput, match=r"not a regular file|device or a pipe"):
-            Study.from_file(study)
+            StudyData.from_file(study)
 
 
 def test_an_option_without_a_value_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ from brainworth.design.pilot.folder import Folder
 from brainworth.design.pilot.readers import read_recordings
 from brainworth.design.pilot.recordings.events import Events, events_of, read_events
 from brainworth.design.pilot.tables.tables import Table
-from brainworth.design.posterior.fit import fingerprint
+from brainworth.design.posterior.fingerprint import fingerprint
 from brainworth.design.study_file.config import parse_study
 from brainworth.design.study_file.reader import Reader
 

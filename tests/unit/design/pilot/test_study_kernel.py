@@ -14,7 +14,7 @@ from sklearn.gaussian_process.kernels import RBF
 
 from brainworth.design.api import Study
 from brainworth.design.common.errors import BadInput
-from brainworth.design.posterior.fit import fingerprint
+from brainworth.design.posterior.fingerprint import fingerprint
 from brainworth.design.posterior.notes import pilot_notes
 from brainworth.models.pilot.summary import summarise
 

@@ -22,7 +22,7 @@ from brainworth.models.learner.learning_curve import Recorded, learned
 from brainworth.models.pilot.folds import group_folds
 from brainworth.models.pilot.sources import pilot_sources, streamed_moments
 from brainworth.models.pilot.statistics import FeatureBasis, SourceStatistics
-from brainworth.models.pilot.summary import Summary, summarise
+from brainworth.models.pilot.summary import SummarisedPilot, summarise
 from large_pilots import is_large
 
 PEOPLE, STIMULI, P, Q = 3, 150, 8, 12
@@ -124,7 +124,7 @@ def close(found: Any, expected: Any, tolerance: float = TOLERANCE) -> None:
     assert np.max(np.abs(found - expected), initial=0.0) <= tolerance * max(np.max(np.abs(expected), initial=0.0), 1.0)
 
 
-def same_summary(found: Summary, expected: Summary) -> None:
+def same_summary(found: SummarisedPilot, expected: SummarisedPilot) -> None:
     """Compare everything the posterior step conditions on."""
     assert found.encoder is not None
     assert expected.encoder is not None

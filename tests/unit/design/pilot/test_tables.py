@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brainworth.design.common.errors import BadInput
+from brainworth.design.pilot.tables import columns, tables
 from brainworth.design.pilot.tables import files as tables_files
-from brainworth.design.pilot.tables import tables
+from brainworth.design.pilot.tables.columns import Wanted
 from brainworth.design.pilot.tables.csv_files import is_number
 from brainworth.design.pilot.tables.files import read_table
-from brainworth.design.pilot.tables.tables import Wanted, from_columns
+from brainworth.design.pilot.tables.tables import from_columns
 
 WANTED = Wanted(("id",), ("group",))
 
@@ -52,7 +53,7 @@ def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables_files, "MAX_CSV_BYTES", 4)
     with pytest.raises(BadInput, match="larger than 4 bytes"):
         read_table(path, "t.csv", WANTED)
-    monkeypatch.setattr(tables, "MAX_COLUMNS", 1)
+    monkeypatch.setattr(columns, "MAX_COLUMNS", 1)
     with pytest.raises(BadInput, match="2 columns"):
         from_columns({"id": np.array(["a"]), "x": np.array([1.0])}, "t", WANTED)
 

@@ -31,7 +31,7 @@ def _chains(rng: np.random.Generator) -> Chains:
 def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Chains, Path]:
     rng = np.random.default_rng(0)
     chains = _chains(rng)
-    names = archive.Names(("fMRI", "EEG"), ("EEG:a", "EEG:b"), 3)
+    names = archive.AxisNames(("fMRI", "EEG"), ("EEG:a", "EEG:b"), 3)
     extras = archive.Extras(
         prior={"scale": rng.standard_normal((1, 50))},
         prior_predictive={"encoding_accuracy": rng.random((1, 50, 2, 3))},
@@ -72,7 +72,7 @@ def test_diagnostics_tell_mixed_chains_from_stuck_ones() -> None:
     """1,000 independent draws: an R-hat above 1.03 or an ESS below 500 has a false-alarm rate below 1e-3."""
     rng = np.random.default_rng(1)
     chains = _chains(rng)
-    names = archive.Names(("fMRI", "EEG"), ("EEG:a", "EEG:b"), 3)
+    names = archive.AxisNames(("fMRI", "EEG"), ("EEG:a", "EEG:b"), 3)
     good = archive.diagnostics(archive.to_arviz(chains, names, {}))
     assert good["rhat"] < 1.03
     assert min(good["ess_bulk"], good["ess_tail"]) > 500
@@ -114,7 +114,7 @@ def test_an_edited_archive_is_not_trusted(saved: tuple[Chains, Path], change: st
 
 
 def test_constants_of_earlier_versions_are_read_under_their_new_names(tmp_path: Path) -> None:
-    chains, names = _chains(np.random.default_rng(2)), archive.Names(("fMRI", "EEG"), ("EEG:a", "EEG:b"), 3)
+    chains, names = _chains(np.random.default_rng(2)), archive.AxisNames(("fMRI", "EEG"), ("EEG:a", "EEG:b"), 3)
     data = archive.to_arviz(chains, names, {"alike": np.ones(2), "alike_quantiles": np.ones((2, 7))})
     data["posterior"].attrs.update({"fingerprint": "mark", "notes": "{}"})
     archive.write_archive(data, tmp_path / "posterior.nc")
@@ -131,7 +131,7 @@ def test_an_archive_has_the_mode_of_other_files(saved: tuple[Chains, Path], tmp_
 
 
 def test_a_full_disk_leaves_no_half_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = archive.Names(("EEG",), ("EEG:a",), 1)
+    names = archive.AxisNames(("EEG",), ("EEG:a",), 1)
     sites = {"scale": np.zeros((2, 5)) + np.arange(5)}
     data = archive.to_arviz(Chains(sites, {"diverging": np.zeros((2, 5))}, {}, {}), names, {"samples": np.ones(2)})
     data["posterior"].attrs.update({"fingerprint": "mark", "notes": "{}"})

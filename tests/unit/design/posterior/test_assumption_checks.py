@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from brainworth.design.common.checks import Check
-from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.study import StudyData
 from brainworth.design.posterior.assumption_checks import assumption_checks
 from brainworth.design.posterior.assumptions import Assumptions, InCommon, seen_assumptions
 from brainworth.models.pilot.labels import standardised_labels
@@ -50,11 +50,11 @@ CONFIG = {
 }
 
 
-def _study(stimuli: pd.DataFrame, labels: pd.DataFrame, recordings: pd.DataFrame) -> Study:
-    return Study.from_frames(stimuli=stimuli, labels=labels, recordings={"EEG": recordings}, config=CONFIG)
+def _study(stimuli: pd.DataFrame, labels: pd.DataFrame, recordings: pd.DataFrame) -> StudyData:
+    return StudyData.from_frames(stimuli=stimuli, labels=labels, recordings={"EEG": recordings}, config=CONFIG)
 
 
-def _checks(study: Study) -> dict[str, Check]:
+def _checks(study: StudyData) -> dict[str, Check]:
     summary = summarise(study.pilot, ("EEG",), 2, 0)
     return {check.name: check for check in assumption_checks(seen_assumptions(study, summary))}
 

@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 
 from brainworth.design.decision.learner import plan_learner
-from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.study import StudyData
 from brainworth.design.posterior.fit import fit_study
 
 TYPES, TOKENS, SEEN = 40, 4, 12
 SHARE = 0.7
 
 
-def _study() -> Study:
+def _study() -> StudyData:
     """Return a study whose labels have .7 of their noise in common within types, and features that are alike there."""
     rng = np.random.default_rng(0)
     kind = np.repeat(np.arange(TYPES), TOKENS)
@@ -38,7 +38,7 @@ def _study() -> Study:
         "budget": {"total": 40},
         "priors": {"max_latents": 2},
     }
-    return Study.from_frames(stimuli=stimuli, labels=labels, recordings={"EEG": channels}, config=config)
+    return StudyData.from_frames(stimuli=stimuli, labels=labels, recordings={"EEG": channels}, config=config)
 
 
 @pytest.mark.slow

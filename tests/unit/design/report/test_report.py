@@ -20,7 +20,7 @@ import pytest
 import report_fixture as made_up
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.summaries import Summary
-from brainworth.design.decision.records.plan import Cost, Plan
+from brainworth.design.decision.records.plan import Plan, PlanCost
 from brainworth.design.report import draw_plan, write_report
 from brainworth.design.report.changes import others
 from brainworth.design.report.controls_figure import controls
@@ -291,7 +291,7 @@ def test_half_and_half_is_called_so_only_if_it_is() -> None:
         (50.0, "Half labels, half brain data"),
         (16.0, "As near to half and half as whole sessions come"),
     ):
-        cost = Cost(total=100.0, task=100.0 - brain, modalities={"EEG": brain})
+        cost = PlanCost(total=100.0, task=100.0 - brain, modalities={"EEG": brain})
         assert rule_name("half_and_half", other.model_copy(update={"cost": cost, "also": []})).startswith(said)
 
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brainworth.design.common.summaries import Summary
-from brainworth.design.decision.records.details import Objective
+from brainworth.design.decision.records.details import PlanObjective
 from brainworth.design.decision.records.findings import Regime, RegimeMap
 from brainworth.design.report import words
-from brainworth.design.report.figures import compact
+from brainworth.design.report.curves import compact
 from brainworth.design.report.regime_figure import gain_at, probability_worth
 from brainworth.design.report.style import CYCLE, INK, MUTED, PAPER, printable, shorten
 
@@ -152,8 +152,8 @@ def test_parameters_have_names_without_code() -> None:
 
 def test_the_objective_is_said() -> None:
     assert words.objective(None) == "expected explainable R²"
-    assert "10\u00a0%" in words.objective(Objective(utility="quantile", level=0.1))
-    assert "0.6" in words.objective(Objective(utility="probability", target=0.6))
+    assert "10\u00a0%" in words.objective(PlanObjective(utility="quantile", level=0.1))
+    assert "0.6" in words.objective(PlanObjective(utility="probability", target=0.6))
 
 
 def test_rounding_for_readers() -> None:

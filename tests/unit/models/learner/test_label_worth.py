@@ -5,13 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from brainworth.models.learner.choice import Beliefs
-from brainworth.models.learner.label_worth import (
-    WorthCurve,
-    knots,
-    like_the_study,
-    without_replacement,
-    worth_curve,
-)
+from brainworth.models.learner.label_worth import WorthCurve, knots, like_the_study, without_replacement, worth_curve
 
 P = 12
 VARIANCE = np.arange(1, P + 1.0) ** -0.5

@@ -22,7 +22,13 @@ from brainworth.models.pilot.representation import population_variance, represen
 from brainworth.models.pilot.within_types import WithinTypes
 from brainworth.models.theory.encoding import encode
 from brainworth.models.theory.system import Design, Spectrum, System
-from brainworth.models.worlds.gram import LabelStatistics, Shown, random_patterns, simulated_labels, simulated_recording
+from brainworth.models.worlds.gram import (
+    LabelStatistics,
+    SeenStimuli,
+    random_patterns,
+    simulated_labels,
+    simulated_recording,
+)
 from brainworth.models.worlds.simulate import SourceSize, StudySize, simulate_study
 
 
@@ -67,7 +73,7 @@ def test_stage_one_reaches_the_theory(exponent: float, samples: list[int], noise
         rng = np.random.default_rng(seed)
         maps = rng.standard_normal((100, 2)) * np.sqrt(h)[:, None]
         sources = [
-            simulated_recording(rng, Shown.drawn(rng, n, 100), maps, random_patterns(rng, q, row))
+            simulated_recording(rng, SeenStimuli.drawn(rng, n, 100), maps, random_patterns(rng, q, row))
             for n, q, row in zip(samples, channels, snr, strict=True)
         ]
         learned = fit_latents(
@@ -85,7 +91,7 @@ def test_nothing_is_learned_of_a_latent_that_is_not_there() -> None:
     h = np.full(50, 0.02)
     rng = np.random.default_rng(0)
     maps = rng.standard_normal((50, 1)) * np.sqrt(h)[:, None]
-    source = simulated_recording(rng, Shown.drawn(rng, 800, 50), maps, random_patterns(rng, 10, np.ones(1)))
+    source = simulated_recording(rng, SeenStimuli.drawn(rng, 800, 50), maps, random_patterns(rng, 10, np.ones(1)))
     learned = fit_latents([source], h, Strength(np.array([[1.0, 1e-4]]), np.zeros(1)))
     assert np.all(learned.maps[:, 1] == 0.0)
     np.testing.assert_array_equal(learned.variance[:, 1], h)
@@ -98,7 +104,7 @@ def test_a_persons_own_gain_is_found() -> None:
         rng = np.random.default_rng(seed)
         maps = rng.standard_normal((60, 1)) * np.sqrt(h)[:, None]
         sources = [
-            simulated_recording(rng, Shown.drawn(rng, 150, 60), maps, random_patterns(rng, 40, np.array([snr])))
+            simulated_recording(rng, SeenStimuli.drawn(rng, 150, 60), maps, random_patterns(rng, 40, np.array([snr])))
             for snr in (2.0, 0.02)
         ]
         for spread, found in errors.items():

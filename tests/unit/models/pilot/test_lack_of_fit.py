@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from brainworth.models.pilot.label_order import FALSE_ALARM, FEWEST, Order, label_order
+from brainworth.models.pilot.label_order import FALSE_ALARM, FEWEST, LabelOrder, label_order
 from brainworth.models.pilot.lack_of_fit import LackOfFit, held_out, lack_of_fit, some_groups
 
 
@@ -70,7 +70,7 @@ def test_of_many_stimuli_whole_groups_are_looked_at() -> None:
     assert not set(group[kept]) & set(group[~kept])
 
 
-def _order(seed: int, kind: str) -> Order:
+def _order(seed: int, kind: str) -> LabelOrder:
     """Return what 150 residuals say, with heavy tails and runs of three that have something in common."""
     rng = np.random.default_rng(seed)
     run = np.arange(150) // 3
@@ -82,7 +82,7 @@ def _order(seed: int, kind: str) -> Order:
     return found
 
 
-def _alarm(found: Order) -> bool:
+def _alarm(found: LabelOrder) -> bool:
     return found.mean.stands_out or found.noise.stands_out
 
 

@@ -20,7 +20,7 @@ from brainworth.models.pilot.beyond import Place, smoothed
 from brainworth.models.pilot.evidence import UNKNOWN_NOISE
 from brainworth.models.pilot.pilot import Pilot, Recording
 from brainworth.models.pilot.sources import pilot_sources
-from brainworth.models.pilot.summary import Summary, summarise
+from brainworth.models.pilot.summary import SummarisedPilot, summarise
 from brainworth.models.posterior.likelihoods import as_whitened, pilot_design, task_log_likelihood
 from brainworth.models.theory.encoding import encode
 from brainworth.models.theory.system import System
@@ -56,11 +56,11 @@ def pilot(seed: int, *, elsewhere: bool = False) -> tuple[Pilot, NDArray[np.floa
 
 
 @cache
-def summary(seed: int, *, elsewhere: bool = False) -> Summary:
+def summary(seed: int, *, elsewhere: bool = False) -> SummarisedPilot:
     return summarise(pilot(seed, elsewhere=elsewhere)[0], ("EEG",), 1, 0)
 
 
-def likeliest(found: Summary, *, beyond: bool) -> tuple[float, float]:
+def likeliest(found: SummarisedPilot, *, beyond: bool) -> tuple[float, float]:
     """Return the explained share of largest likelihood, the rest of the parameters as they are, and the ratio of the residual."""
     evidence = found.evidence
 

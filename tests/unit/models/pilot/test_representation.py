@@ -15,11 +15,7 @@ from scipy.special import logsumexp
 from brainworth.models.pilot.evidence import EXPONENTS, Rows, readout_table
 from brainworth.models.pilot.labels import standardised_labels
 from brainworth.models.pilot.pilot import Pilot, Recording
-from brainworth.models.pilot.representation import (
-    candidates,
-    population_variance,
-    representation_of,
-)
+from brainworth.models.pilot.representation import candidates, population_variance, representation_of
 from brainworth.models.pilot.sources import main_rows, pilot_sources
 from brainworth.models.pilot.statistics import FeatureBasis
 

@@ -23,7 +23,7 @@ from brainworth.models.pilot.evidence import Rows
 from brainworth.models.pilot.pilot import Recording
 from brainworth.models.pilot.readouts import aligned_to, cross_fitted_readouts
 from brainworth.models.pilot.statistics import CentredSource, FeatureBasis, SourceStatistics, centred_source
-from brainworth.models.pilot.streamed_readouts import Reader, channel_accuracy, main_channels
+from brainworth.models.pilot.streamed_readouts import SampleReader, channel_accuracy, main_channels
 from brainworth.models.pilot.streaming import Moments
 
 N, P, Q, FOLDS = 3000, 12, 9, 4
@@ -188,7 +188,7 @@ def test_read_outs_need_only_a_second_pass() -> None:
         total += part.statistics
     fitted = [fit_encoder([total - part.statistics], variance, shares, 2, None, encoder) for part in folds]
     aligned = [aligned_to(part, encoder, variance, expected.confirmed) for part in fitted]
-    reader = Reader(0, aligned, basis, moments.session_means())
+    reader = SampleReader(0, aligned, basis, moments.session_means())
     readings = reader.read_all(recording.chunk(start, stop) for start, stop in recording.slices())
     np.testing.assert_allclose(readings.raw / expected.noise_scale[0], expected.latents[0], atol=1e-6)
     np.testing.assert_allclose(readings.predicted, expected.predictions[0], atol=1e-6)

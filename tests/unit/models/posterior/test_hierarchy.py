@@ -13,9 +13,9 @@ from scipy.stats import multivariate_normal
 
 from brainworth.design.common.program_folder import ProgramFolder
 from brainworth.models.pilot.evidence import EXPONENTS
-from brainworth.models.pilot.summary import Summary, summarise
+from brainworth.models.pilot.summary import SummarisedPilot, summarise
 from brainworth.models.pilot.typed_labels import SHARES
-from brainworth.models.posterior.hierarchy import SCALE_SPREAD, Priors, shared_ratio
+from brainworth.models.posterior.hierarchy import SCALE_SPREAD, PriorScales, shared_ratio
 from brainworth.models.posterior.inference import SamplerOptions, compiled_chain, drawn_from_grid, sample_posterior
 from brainworth.models.posterior.likelihoods import SLOPE_LEVEL, UNKNOWN_SLOPE, slope_log_likelihood
 from brainworth.models.posterior.prior_draws import sample_prior
@@ -23,11 +23,11 @@ from brainworth.models.programs import program
 from brainworth.models.theory.system import Spectrum, System
 from brainworth.models.worlds.simulate import SourceSize, StudySize, simulate_study
 
-PRIORS = Priors(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([0.6]), jnp.array([0.5, 0.75]))
+PRIORS = PriorScales(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([0.6]), jnp.array([0.5, 0.75]))
 
 
 @pytest.fixture(scope="module")
-def summary() -> Summary:
+def summary() -> SummarisedPilot:
     system = System(
         spectrum=Spectrum.power_law(30, 0.5),
         signal_variance=jnp.asarray(0.6),
@@ -54,7 +54,7 @@ def _by_hand(brain: object, gain: np.ndarray, people: int) -> np.ndarray:
     return np.array(found)
 
 
-def test_level_of_slopes_is_integrated_out(summary: Summary) -> None:
+def test_level_of_slopes_is_integrated_out(summary: SummarisedPilot) -> None:
     brain, gain = summary.evidence.brain, np.array([0.3, -0.4, 0.6])
     found = slope_log_likelihood(brain, jnp.asarray(gain), jnp.asarray(summary.modality_of))
     assert np.asarray(found)[0] == pytest.approx(_by_hand(brain, gain, 3), rel=1e-9)
@@ -64,7 +64,7 @@ def test_level_of_slopes_is_integrated_out(summary: Summary) -> None:
     assert not np.allclose(np.asarray(other), np.asarray(found))
 
 
-def test_people_of_whom_nothing_is_known_change_nothing(summary: Summary) -> None:
+def test_people_of_whom_nothing_is_known_change_nothing(summary: SummarisedPilot) -> None:
     brain, gain = summary.evidence.brain, jnp.asarray([0.3, -0.4, 0.6])
     known = slope_log_likelihood(brain, gain, jnp.asarray(summary.modality_of))
     padded = replace(
@@ -76,7 +76,7 @@ def test_people_of_whom_nothing_is_known_change_nothing(summary: Summary) -> Non
     assert np.asarray(more) == pytest.approx(np.asarray(known), rel=1e-4)
 
 
-def test_log_densities_come_with_the_draws(summary: Summary) -> None:
+def test_log_densities_come_with_the_draws(summary: SummarisedPilot) -> None:
     options = SamplerOptions(n_warmup=100, n_draws=50, n_chains=2)
     chains = sample_posterior(summary.evidence, PRIORS, summary.modality_of, 2, 0, options)
     assert {name: value.shape for name, value in chains.log_likelihood.items()} == {
@@ -97,7 +97,7 @@ def test_log_densities_come_with_the_draws(summary: Summary) -> None:
 
 
 def test_chains_are_the_same_bit_for_bit_with_a_stored_program(
-    summary: Summary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    summary: SummarisedPilot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Compiled as usual, and traced and stored."""
     options, found = SamplerOptions(n_warmup=40, n_draws=20, n_chains=2), []
@@ -109,7 +109,7 @@ def test_chains_are_the_same_bit_for_bit_with_a_stored_program(
     assert all(np.array_equal(value, found[1].sites[name]) for name, value in found[0].sites.items())
 
 
-def test_prior_draws_follow_the_prior(summary: Summary) -> None:
+def test_prior_draws_follow_the_prior(summary: SummarisedPilot) -> None:
     """4,000 draws: standard errors of 0.016 of a mean and 0.011 of a spread; limits are five of them."""
     draws = sample_prior(PRIORS, summary.modality_of, 2, 0, n_draws=4000)
     first = (draws["log_snr"][:, 0, 0] - np.log(0.5)) / 1.65

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from brainworth.models.posterior.hierarchy import Priors
+from brainworth.models.posterior.hierarchy import PriorScales
 from brainworth.models.posterior.prior_draws import sample_prior
 from brainworth.models.posterior.total_snr import prior_of_total
 
@@ -20,7 +20,7 @@ def test_prior_draws_have_the_stated_total(
     """4,000 draws: the share below a quantile is within four standard errors of its level (false alarms: 0.05 %)."""
     level, scale = prior_of_total(ends, levels, n_latents)
     one = jnp.ones(1)
-    priors = Priors(level * one, scale * one, 0.6 * one, jnp.array([0.5, 0.75]))
+    priors = PriorScales(level * one, scale * one, 0.6 * one, jnp.array([0.5, 0.75]))
     total = np.exp(sample_prior(priors, np.zeros(0, dtype=int), n_latents, 3, 4000)["log_snr"]).sum(axis=(1, 2))
     for end, probability in zip(ends, levels, strict=True):
         error = np.sqrt(probability * (1.0 - probability) / total.size)

@@ -15,7 +15,8 @@ import pytest
 from jax import Array
 
 from brainworth.models.theory.encoding import encode
-from brainworth.models.theory.spread import risk_and_spread, task_only_risk_and_spread
+from brainworth.models.theory.spread import risk_and_spread
+from brainworth.models.theory.stage_two import plain_prior, trace_and_squared_trace
 from brainworth.models.theory.system import Design, Spectrum, System
 
 P, K, SYSTEMS = 300, 12, 60
@@ -106,7 +107,13 @@ def test_ends_of_brain_data() -> None:
     both = jax.jit(
         lambda system, count: risk_and_spread(system, encode(system, Design.simple(count[1:], count[0])), count[0])
     )
-    alone = jax.jit(task_only_risk_and_spread)
+
+    @jax.jit
+    def alone(system: System, labels: Array) -> tuple[Array, Array]:
+        prior, count = plain_prior(system), system.spectrum.count
+        risk, squared = trace_and_squared_trace(prior, count, system.noise_variance, labels)
+        return risk, 2.0 * squared
+
     for _ in range(10):
         system = replace(random_system(rng), snr=jnp.full((2, K), 1.0))
         labels = jnp.asarray(10 ** rng.uniform(0, 3))

@@ -9,7 +9,7 @@ import pytest
 
 from brainworth.models.theory.performance import excess_risk
 from brainworth.models.theory.quadrature import compress
-from brainworth.models.theory.regime import WORTH, Budget, best_share, highest_price, regime_map, scaled
+from brainworth.models.theory.regime import WORTH, Budget, best_share, regime_map, scaled
 from brainworth.models.theory.system import Design, Spectrum, System
 
 SYSTEM = System(
@@ -78,16 +78,6 @@ def test_one_point_equals_the_map(area: dict[str, np.ndarray]) -> None:
     one = jax.jit(best_share)(scaled(SYSTEM, ALIGNMENT[4], SNR[2]), BUDGET, PRICE[1])
     assert float(one.excess_risk) == pytest.approx(area["excess_risk"][4, 2, 1], rel=1e-9)
     assert float(one.share) == pytest.approx(area["share"][4, 2, 1], abs=1e-6)
-
-
-def test_highest_price_separates_worthwhile_from_not() -> None:
-    limit = float(highest_price(SYSTEM, BUDGET))
-    best = jax.jit(best_share)
-    below, above = (best(SYSTEM, BUDGET, jnp.asarray(factor * limit)) for factor in (0.98, 1.02))
-    assert bool(below.worthwhile)
-    assert not bool(above.worthwhile)
-    assert float(highest_price(scaled(SYSTEM, 0.0, 1.0), BUDGET)) == pytest.approx(1e-4)
-    assert float(highest_price(SYSTEM, BUDGET, 1e-3, 0.1)) == pytest.approx(0.1)
 
 
 def test_scaling_keeps_proportions() -> None:

@@ -11,7 +11,7 @@ from scipy import stats
 from brainworth.models.pilot.statistics import SourceStatistics
 from brainworth.models.worlds.gram import (
     LabelStatistics,
-    Shown,
+    SeenStimuli,
     random_patterns,
     root_of_gram,
     simulated_labels,
@@ -39,7 +39,7 @@ def test_recordings_have_the_distribution_of_rows(n: int) -> None:
         return SourceStatistics.from_arrays(x, x @ maps @ patterns + rng.standard_normal((n, 5)))
 
     def drawn() -> SourceStatistics:
-        return simulated_recording(rng, Shown.drawn(rng, n, 6), maps, patterns)
+        return simulated_recording(rng, SeenStimuli.drawn(rng, n, 6), maps, patterns)
 
     seen: list[list[tuple[float, ...]]] = [[], []]
     for kind, source in enumerate((rows, drawn)):
@@ -88,7 +88,9 @@ def test_a_wrong_distribution_is_noticed() -> None:
 
 def test_many_samples_cost_what_few_cost() -> None:
     rng = np.random.default_rng(3)
-    found = simulated_recording(rng, Shown.drawn(rng, 10**9, 5), np.eye(5)[:, :1], random_patterns(rng, 4, np.ones(1)))
+    found = simulated_recording(
+        rng, SeenStimuli.drawn(rng, 10**9, 5), np.eye(5)[:, :1], random_patterns(rng, 4, np.ones(1))
+    )
     np.testing.assert_allclose(found.gram / 1e9, np.eye(5), atol=5e-4)
     np.testing.assert_allclose(np.trace(found.channel_gram) / 1e9, 5.0, atol=5e-4)
 

@@ -9,7 +9,7 @@ import pytest
 import brainworth as bw
 from brainworth.design.common.errors import BadInput
 from brainworth.design.pilot.rules.blocks import FeatureBlock, block_codes
-from brainworth.design.posterior.fit import fingerprint
+from brainworth.design.posterior.fingerprint import fingerprint
 
 COLUMNS = ("frequency", "length", "glove_0", "glove_1")
 

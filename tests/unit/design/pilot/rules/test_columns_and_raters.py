@@ -13,7 +13,7 @@ import tomli_w
 import xarray as xr
 
 from brainworth.design.common.errors import BadInput
-from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.study import StudyData
 
 N = 30
 IDS = [f"w{i:03d}" for i in range(N)]
@@ -42,10 +42,10 @@ def recordings(**names: str) -> pd.DataFrame:
     return pd.DataFrame({names.get(k, k): v for k, v in keys.items()} | {f"E{i}": CHANNELS[:, i] for i in range(4)})
 
 
-def study(labels: pd.DataFrame, **sections: Any) -> Study:
+def study(labels: pd.DataFrame, **sections: Any) -> StudyData:
     given = {"EEG": sections.pop("recordings", recordings())}
     table = sections.pop("table", stimuli())
-    return Study.from_frames(stimuli=table, labels=labels, recordings=given, config=config(**sections))
+    return StudyData.from_frames(stimuli=table, labels=labels, recordings=given, config=config(**sections))
 
 
 def long(*order: str) -> pd.DataFrame:
@@ -53,7 +53,7 @@ def long(*order: str) -> pd.DataFrame:
     return frame.loc[:, list(order)] if order else frame
 
 
-def mean_labels(found: Study) -> np.ndarray:
+def mean_labels(found: StudyData) -> np.ndarray:
     pilot = found.pilot
     return np.bincount(pilot.label_stimulus, pilot.label) / np.bincount(pilot.label_stimulus)
 
@@ -102,7 +102,7 @@ def test_columns_are_mapped_in_every_format(kind: str, stream: bool | None, tmp_
     names = {key: name for name, key in COLUMNS.items()}
     data["modality"][0]["recordings"] = write(tmp_path, kind, recordings(**names))
     (tmp_path / "study.toml").write_text(tomli_w.dumps(data), encoding="utf-8")
-    found = Study.from_file(tmp_path / "study.toml")
+    found = StudyData.from_file(tmp_path / "study.toml")
     assert [r.subject for r in found.pilot.recordings] == ["p1", "p2"]
     assert found.names.stimuli == tuple(IDS)
     np.testing.assert_array_equal(found.pilot.label, RATINGS[:, 0])

@@ -16,7 +16,7 @@ import tomli_w
 import xarray as xr
 
 from brainworth.design.common.errors import BadInput
-from brainworth.design.pilot.study import Study
+from brainworth.design.pilot.study import StudyData
 
 N = 30
 IDS = [f"w{i:03d}" for i in range(N)]
@@ -43,9 +43,11 @@ def config(**sections: Any) -> dict[str, Any]:
     return found
 
 
-def frames(given: Tables, **sections: Any) -> Study:
+def frames(given: Tables, **sections: Any) -> StudyData:
     stimuli, labels, recordings = given
-    return Study.from_frames(stimuli=stimuli, labels=labels, recordings={"EEG": recordings}, config=config(**sections))
+    return StudyData.from_frames(
+        stimuli=stimuli, labels=labels, recordings={"EEG": recordings}, config=config(**sections)
+    )
 
 
 def _csv(path: Path, table: pd.DataFrame) -> str:
@@ -83,7 +85,7 @@ def _netcdf(path: Path, table: pd.DataFrame) -> str:
 FORMATS: list[Callable[[Path, pd.DataFrame], str]] = [_csv, _parquet, _npz, _hdf5, _netcdf]
 
 
-def from_files(path: Path, given: Tables, write: Callable[[Path, pd.DataFrame], str], **sections: Any) -> Study:
+def from_files(path: Path, given: Tables, write: Callable[[Path, pd.DataFrame], str], **sections: Any) -> StudyData:
     stimuli, labels, recordings = given
     stimuli.to_csv(path / "stimuli.csv", index=False)
     labels.to_csv(path / "labels.csv", index=False)
@@ -92,7 +94,7 @@ def from_files(path: Path, given: Tables, write: Callable[[Path, pd.DataFrame], 
     found["task"]["labels"] = "labels.csv"
     found["modality"][0]["recordings"] = write(path, recordings)
     (path / "study.toml").write_text(tomli_w.dumps(found))
-    return Study.from_file(path / "study.toml")
+    return StudyData.from_file(path / "study.toml")
 
 
 # ------------------------------------------------------------ columns
@@ -336,7 +338,7 @@ def test_what_spreadsheets_do_to_numbers_is_undone(change: Callable[[str], str],
     expected = from_files(tmp_path, tables(), _csv).pilot
     path = tmp_path / "labels.csv"
     path.write_text(change(path.read_text()), encoding="utf-8")
-    study = Study.from_file(tmp_path / "study.toml")
+    study = StudyData.from_file(tmp_path / "study.toml")
     np.testing.assert_allclose(study.pilot.label, expected.label)
 
 
@@ -373,8 +375,8 @@ def arrays() -> tuple[np.ndarray, np.ndarray, dict[Any, Any]]:
 def test_arrays_are_checked_like_files() -> None:
     features, label, people = arrays()
 
-    def study(labels: Any, recorded: Any = None, **sections: Any) -> Study:
-        return Study.from_arrays(features, labels, {"EEG": recorded or people}, config(**sections))
+    def study(labels: Any, recorded: Any = None, **sections: Any) -> StudyData:
+        return StudyData.from_arrays(features, labels, {"EEG": recorded or people}, config(**sections))
 
     rows = np.arange(5, N)
     expected = study((rows, label[5:]))

@@ -14,7 +14,7 @@ from brainworth.design.common.errors import BadInput
 from brainworth.design.pilot.large import StoredChannels
 from brainworth.design.pilot.summaries.format import channels_of, read_summary
 from brainworth.models.pilot.evidence import PilotEvidence
-from brainworth.models.pilot.summary import Summary, summarise
+from brainworth.models.pilot.summary import SummarisedPilot, summarise
 from sites import PEOPLE, exchanged, tables, write_site, write_study
 
 TOLERANCE = 1e-6
@@ -49,7 +49,7 @@ def largest_difference(found: PilotEvidence, expected: PilotEvidence) -> float:
     return worst
 
 
-def summed(study: Study) -> Summary:
+def summed(study: Study) -> SummarisedPilot:
     """Return the summary of a study's pilot."""
     return summarise(study.pilot, study.config.modality_names, study.config.priors.max_latents, study.config.study.seed)
 

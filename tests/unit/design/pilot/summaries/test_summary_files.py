@@ -12,7 +12,7 @@ import pytest
 from brainworth.design.api import Study
 from brainworth.design.cli.app import main
 from brainworth.design.common.errors import BadInput
-from brainworth.design.pilot.summaries.format import Summary, channels_of, read_summary, write_summary
+from brainworth.design.pilot.summaries.format import SiteSummary, channels_of, read_summary, write_summary
 from sites import FEATURES, PEOPLE, exchanged, tables, write_site, write_study
 
 _HELD = [{"EEG": ("p1", "p2"), "fMRI": ("p1",)}, {"EEG": ("p3", "p4"), "fMRI": ("p3", "q1")}]
@@ -185,6 +185,6 @@ def test_a_file_is_read_back_as_it_was_written(folder: Path, tmp_path: Path) -> 
     first = read_summary(folder / "a_2.npz", "a")
     write_summary(tmp_path / "again.npz", first.header, first.recordings)
     again = read_summary(tmp_path / "again.npz", "a")
-    assert isinstance(again, Summary)
+    assert isinstance(again, SiteSummary)
     assert again.header == first.header
     assert again.marks == first.marks

@@ -1,0 +1,41 @@
+"""What a plan's records are written from: the solved problem, and what was computed around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from brainworth.design.allocation import AllocationResult, Problem
+from brainworth.design.common.checks import Check
+from brainworth.design.decision.cheaper import Saving
+from brainworth.design.decision.exchange_rates import ExchangeRates
+from brainworth.design.decision.rehearsed_plan import Tried
+from brainworth.design.posterior.draws import PosteriorDraws
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A problem and its solution: everything that a plan says comes from here and from the posterior."""
+
+    posterior: PosteriorDraws
+    problem: Problem
+    tried: Tried
+    cheaper: Saving | None
+    """Nearly as good for less money."""
+    rates: ExchangeRates
+    checks: Sequence[Check]
+    forced: bool
+    """Planned although the health check refuses."""
+    seconds: Mapping[str, float]
+    """By stage."""
+
+    @property
+    def result(self) -> AllocationResult:
+        """The allocation that is planned."""
+        return self.tried.result
+
+    @property
+    def budget(self) -> float:
+        """The money there is; where a target is given instead, what the plan costs."""
+        total = self.result.plan.bill.total if self.problem.budget is None else self.problem.budget
+        return float(total)
