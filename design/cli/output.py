@@ -14,7 +14,6 @@ from typing import Annotated, Any
 import typer
 
 from brainworth.design.common.messages import one_line
-from brainworth.design.common.records import Record, plain
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -32,6 +31,8 @@ def one_paragraph(message: object) -> str:
 
 def plain_json(value: Any) -> Any:
     """Return a value with NaN and infinities as null, which is what JSON can say."""
+    from brainworth.design.common.records import Record, plain  # pydantic, which --help never needs
+
     if isinstance(value, Record):
         return plain_json(plain(value))
     if isinstance(value, Mapping):

@@ -12,7 +12,6 @@ import typer
 
 from brainworth.design.cli.output import AsJson, Quiet, number, print_json, print_table, show_progress
 from brainworth.design.cli.predict import counts
-from brainworth.design.common.records import plain
 
 if TYPE_CHECKING:
     from brainworth.design.api import Study
@@ -155,6 +154,7 @@ def demo(
     Example: brainworth demo --out brainworth-demo
     """
     from brainworth.design.api import Study
+    from brainworth.design.common.records import plain
     from brainworth.design.common.runtime import use_compilation_cache
     from brainworth.design.pilot.synthesis import demo_system, truth_covered, write_demo
 

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from brainworth.design.common.messages import quoted, value_problem
+from brainworth.design.common.messages import quoted
+from brainworth.design.common.validation import value_problem
 
 MAX_NAME = 64
 """Longest name of a modality, in characters."""

@@ -25,10 +25,11 @@ from threadpoolctl import threadpool_limits
 
 from brainworth.design.common.errors import BadInput, BrainworthError
 from brainworth.design.common.fields import Count, Positive, Section, Text
-from brainworth.design.common.messages import explain, problem, quoted
+from brainworth.design.common.messages import problem, quoted
 from brainworth.design.common.optional import need
 from brainworth.design.common.runtime import cache_from_the_start, keep_programs_once_imported, release_programs
 from brainworth.design.common.toml_files import read_toml
+from brainworth.design.common.validation import explain
 
 WAIT_SECONDS = 20.0
 """How long a scheduler may take to answer."""

@@ -17,6 +17,7 @@ from brainworth.design.allocation.from_config import problem_of_study
 from brainworth.design.allocation.frontier import BudgetSearch
 from brainworth.design.allocation.problem import Designs, Problem
 from brainworth.design.allocation.result import NewData, Purchased
+from brainworth.design.common.messages import amount
 from brainworth.design.common.records import Number, plain, with_fields
 from brainworth.design.common.summaries import interval
 from brainworth.design.decision.purchase_records import (
@@ -99,7 +100,7 @@ class Evaluation:
 
     def __repr__(self) -> str:
         lines = [
-            f"Evaluation: {describe(self.allocation)} for {self.bill.total:,.2f} {self.currency}",
+            f"Evaluation: {describe(self.allocation)} for {amount(self.bill.total, self.currency)}",
             f"  explainable R²  {interval(self.performance.explainable_r2)}",
             f"  today           {interval(self.today.explainable_r2)}",
             f"  labels alone    {interval(self.labels_alone_performance.explainable_r2)} "
@@ -116,7 +117,9 @@ class Evaluation:
     def _unspent(self) -> str:
         """Return what labels alone leave of the money where the study allows no more of them."""
         left = self.bill.total - self.labels_alone_bill.total
-        return f", all that the study allows; {left:,.2f} {self.currency} left" if 100 * left > self.bill.total else ""
+        return (
+            f", all that the study allows; {amount(left, self.currency)} left" if 100 * left > self.bill.total else ""
+        )
 
 
 @dataclass(frozen=True)

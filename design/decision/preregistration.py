@@ -19,7 +19,8 @@ from pydantic import BaseModel, ValidationError
 
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.files import write_atomic
-from brainworth.design.common.messages import explain, problem, quoted
+from brainworth.design.common.messages import problem, quoted
+from brainworth.design.common.validation import explain
 from brainworth.design.common.version import __version__
 from brainworth.design.decision.preregistration_records import (
     DecisionRule,

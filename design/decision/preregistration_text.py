@@ -9,6 +9,7 @@ import html
 from collections.abc import Sequence
 from itertools import starmap
 
+from brainworth.design.common.messages import amount
 from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.preregistration_records import (
     PlannedInterval,
@@ -46,7 +47,7 @@ def sample_size(plan: planned.Plan, details: Details) -> str:
         seen += [f"{entry.n_samples or 0.0:,.0f} {name} samples" for name, entry in pilot.modalities.items()]
     source = f"a pilot of {', '.join(seen)}" if seen else "known or assumed parameters"
     text = (
-        f"We will collect {what}, at a cost of {plan.cost.total:,.2f} {plan.cost.currency}. These numbers maximise the expected "
+        f"We will collect {what}, at a cost of {amount(plan.cost.total, plan.cost.currency)}. These numbers maximise the expected "
         f"performance of the learner for this money, given the posterior from {source}. "
         f"Together with the pilot they are expected to reach an explainable R2 of {_interval(plan.performance.explainable_r2)}"
     )
@@ -97,7 +98,7 @@ def _sections(record: Preregistration) -> list[Section]:
     chance = "not stated" if rule.probability is None else f"{rule.probability:.0%}"
     bought = [("kind", "amount"), ("labels", f"{record.purchase.n_task:,}")]
     bought += [(name, _amount(name, entry)) for name, entry in record.purchase.modalities.items()]
-    bought += [("cost", f"{record.cost.total:,.2f} {record.cost.currency}")]
+    bought += [("cost", amount(record.cost.total, record.cost.currency))]
     forecast = [("quantity", "forecast"), ("explainable R2", _interval(record.forecast.explainable_r2, 3))]
     if record.forecast.r2 is not None:
         forecast.append(("R2 on held-out labels", _interval(record.forecast.r2, 3)))

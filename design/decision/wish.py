@@ -17,7 +17,7 @@ from brainworth.design.allocation.problem import Designs, Problem
 from brainworth.design.allocation.result import NewData
 from brainworth.design.allocation.space import ModalitySpace
 from brainworth.design.common.errors import BadInput
-from brainworth.design.common.messages import did_you_mean
+from brainworth.design.common.messages import amount, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def broken(problem: Problem, design: Designs) -> tuple[str, ...]:
     said: list[str] = []
     if problem.budget is not None and int(problem.cents(design)[0]) > problem.budget_cents:
         total = Decimal(int(problem.cents(design)[0])) * problem.cent
-        said.append(f"budget.total = {problem.budget:,.2f} {problem.currency}: the design costs {total:,.2f}")
+        said.append(f"budget.total = {amount(problem.budget, problem.currency)}: the design costs {amount(total)}")
     labels, limits = int(design.n_task[0]), problem.task_limits
     if limits.most is not None and labels > limits.most:
         said.append(f"{limits.upper_limit}: the design has {labels:,} labels")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from brainworth.design.allocation import AllocationResult, NewData, Problem
 from brainworth.design.allocation.costs import Bill
+from brainworth.design.common.messages import amount
 from brainworth.design.decision.cheaper import Saving
 from brainworth.design.decision.chosen_stimuli import assumption, chosen_record
 from brainworth.design.decision.records.details import Assumption
@@ -95,7 +96,7 @@ def verdict_sentence(result: AllocationResult, judged: Judged) -> str:
     judged : Judged
         The decision and the gain it follows from.
     """
-    plan, money = result.plan, f"{float(result.plan.bill.total):,.2f} {judged.currency}"
+    plan, money = result.plan, amount(float(result.plan.bill.total), judged.currency)
     what, where = bought_in_words(plan.allocation), f" on {judged.stimuli}" if judged.stimuli else ""
     gain = judged.gain
     gains = (
@@ -108,7 +109,7 @@ def verdict_sentence(result: AllocationResult, judged: Judged) -> str:
     against = f"Against labels alone for the same money that gains {gains}."
     if judged.decision == "collect":
         return f"Collect brain data: buy {what} for {money}. {against}{held}"
-    brain = f"{float(sum(plan.bill.modalities.values())):,.2f} {judged.currency}"
+    brain = amount(float(sum(plan.bill.modalities.values())), judged.currency)
     if judged.decision == "toss_up":
         return f"Toss-up: the plan buys {what} for {money}, {brain} of it for recordings. {against} {_leaning(judged)}{held}"
     return f"Labels alone do as well or better: the plan buys {what} for {money}, {brain} of it for recordings. {against}{held}"
@@ -120,7 +121,7 @@ def cheaper_sentence(found: Saving, bill: Bill, currency: str) -> str:
     share = total / float(bill.total)
     lost = f"{found.loss:.3f}" if round(found.loss, 3) > 0 else "less than 0.001"
     return (
-        f"Nearly as good for {share:.0%} of the money: {bought_in_words(found.purchase.allocation)} for {total:,.2f} {currency} "
+        f"Nearly as good for {share:.0%} of the money: {bought_in_words(found.purchase.allocation)} for {amount(total, currency)} "
         f"give up {lost} of expected explainable R²."
     )
 
@@ -280,7 +281,7 @@ def _proof(result: AllocationResult, *, budgeted: bool) -> str:
     certificate = result.certificate
     if budgeted:
         return f"No feasible design exceeds {certificate.bound:.4f} (plan: {certificate.objective:.4f})."
-    return f"No design that reaches it costs less than {certificate.bound:,.2f} (plan: {certificate.objective:,.2f})."
+    return f"No design that reaches it costs less than {amount(certificate.bound)} (plan: {amount(certificate.objective)})."
 
 
 def citations(posterior: PosteriorDraws) -> list[str]:

@@ -245,9 +245,13 @@ def _contents(page: str) -> _Contents:
 
 
 _SECTION = re.compile(r'<section id="([\w-]+)"[^>]*>\s*<h2[^>]*>(.*?)</h2>')
+_MINUS = re.compile(r"(?<![\w.)\]-])-(?=\.?\d)")
+"""A hyphen that begins a number, not one within a word, a range or a date."""
 _PART = re.compile(r'<details id="([\w-]+)" class="part">\s*<summary><h2>(.*?)</h2>')
 
 
 def _printable(value: Any) -> Any:
-    """Replace characters that HTML forbids in any plain text that reaches the page."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    """Replace characters that HTML forbids in any plain text that reaches the page; a hyphen before a number is a minus sign."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return _MINUS.sub("−", printable(value))

@@ -10,7 +10,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from brainworth.design.common.fields import OpenShare, Positive, Section, ShareBelowOne, plain_text
-from brainworth.design.common.messages import quoted, value_problem
+from brainworth.design.common.messages import quoted
+from brainworth.design.common.validation import value_problem
 
 
 def _currency(text: str) -> str:

@@ -21,7 +21,8 @@ from brainworth.design.common.fields import (
     StimulusColumns,
     Text,
 )
-from brainworth.design.common.messages import did_you_mean, explain, problem, quoted, value_problem
+from brainworth.design.common.messages import did_you_mean, problem, quoted
+from brainworth.design.common.validation import explain, value_problem
 from brainworth.design.study_file.aim import Budget, Objective
 from brainworth.design.study_file.constraint import Constraint, check_constraints
 from brainworth.design.study_file.design import StudyDesign

@@ -13,7 +13,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from brainworth.design.common.fields import Section, Text
-from brainworth.design.common.messages import did_you_mean, quoted, value_problem
+from brainworth.design.common.messages import did_you_mean, quoted
+from brainworth.design.common.validation import value_problem
 
 QUANTITIES = ("samples", "subjects", "sessions", "stimuli")
 """What a constraint can name of a modality, as in ``EEG.samples``; labels are ``n_task``."""

@@ -11,7 +11,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from brainworth.design.common.fields import Count, CountOrZero, Name, Positive, RelativePath, Section, ShareBelowOne
-from brainworth.design.common.messages import quoted, value_problem
+from brainworth.design.common.messages import quoted
+from brainworth.design.common.validation import value_problem
 from brainworth.design.study_file.money import Money, Price
 from brainworth.design.study_file.reader import Reader
 

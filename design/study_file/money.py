@@ -13,7 +13,8 @@ from typing import Annotated, Any, cast
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from brainworth.design.common.hints import number_hint
-from brainworth.design.common.messages import quoted, value_problem
+from brainworth.design.common.messages import quoted
+from brainworth.design.common.validation import value_problem
 
 _MAX_PRICE = 1e30
 

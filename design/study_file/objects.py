@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from brainworth.design.common.messages import explain
+from brainworth.design.common.validation import explain
 from brainworth.design.study_file import aim, config, modality
 
 

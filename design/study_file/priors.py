@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from brainworth.design.common.fields import Count, Interval, Section
-from brainworth.design.common.messages import value_problem
+from brainworth.design.common.validation import value_problem
 
 Kind = Literal["fmri_3t", "fmri_7t", "eeg", "meg", "ecog", "fnirs", "eyetracking", "behaviour"]
 """Kinds of recordings with literature defaults."""

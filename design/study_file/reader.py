@@ -22,7 +22,8 @@ from brainworth.design.common.fields import (
     Section,
     Text,
 )
-from brainworth.design.common.messages import explain, listed, problem, quoted, value_problem
+from brainworth.design.common.messages import listed, problem, quoted
+from brainworth.design.common.validation import explain, value_problem
 
 
 def _window(value: object) -> object:

@@ -16,8 +16,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.fields import Name, Section
-from brainworth.design.common.messages import did_you_mean, explain, listed, one_line, problem, quoted, value_problem
+from brainworth.design.common.messages import did_you_mean, listed, one_line, problem, quoted
 from brainworth.design.common.toml_files import read_toml
+from brainworth.design.common.validation import explain, value_problem
 
 if TYPE_CHECKING:
     from brainworth.models.theory.system import System

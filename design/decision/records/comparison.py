@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from brainworth.design.common.cards import Card, HasCard
+from brainworth.design.common.messages import amount
 from brainworth.design.common.records import Number, Record
 from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records import details as detail
@@ -91,7 +92,7 @@ class Comparison(HasCard, Record):
             for name, entry in self.entries.items()
         ]
         enough = f"gains at least {self.worthwhile:g}" if self.worthwhile else "beats labels alone"
-        title = f"What each modality buys for {self.budget:,.2f} {self.currency}"
+        title = f"What each modality buys for {amount(self.budget, self.currency)}"
         return Card(title, "", ("", "best purchase", "explainable R²", enough), rows)
 
     def rows(self) -> list[detail.Compared]:

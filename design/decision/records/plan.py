@@ -8,6 +8,7 @@ from pydantic import Field
 
 from brainworth.design.common.cards import Card, HasCard, several
 from brainworth.design.common.checks import Check
+from brainworth.design.common.messages import amount
 from brainworth.design.common.records import Number, Record
 from brainworth.design.common.summaries import Summary, interval
 from brainworth.design.decision.records.details import Details
@@ -280,7 +281,7 @@ class Plan(HasCard, Record):
 
 def _title(plan: Plan) -> str:
     name = plan.details.title if plan.details is not None else ""
-    return f"Plan for {plan.cost.total:,.2f} {plan.cost.currency}" + (f" · {name}" if name else "")
+    return f"Plan for {amount(plan.cost.total, plan.cost.currency)}" + (f" · {name}" if name else "")
 
 
 def _notes(plan: Plan) -> list[str]:

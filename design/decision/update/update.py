@@ -18,7 +18,7 @@ import numpy as np
 
 from brainworth.design.allocation.problem import Problem
 from brainworth.design.common.errors import BadInput, Infeasible
-from brainworth.design.common.messages import listed
+from brainworth.design.common.messages import amount, listed
 from brainworth.design.common.messages import problem as bad
 from brainworth.design.common.progress import silent
 from brainworth.design.common.summaries import interval
@@ -277,7 +277,7 @@ def said(decision: str, plan: Plan, found: Update) -> str:
     if found.remaining is not None:
         about = "about " if found.spent_is_estimated else ""
         parts.append(
-            f"Of the budget, {found.remaining:,.2f} {found.currency} are left after {about}{found.spent:,.2f} spent."
+            f"Of the budget, {amount(found.remaining, found.currency)} are left after {about}{amount(found.spent)} spent."
         )
     if decision not in {"finished", "stop"}:
         parts.append(plan.verdict.sentence)

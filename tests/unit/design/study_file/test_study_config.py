@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from brainworth.design.common.errors import BadInput
-from brainworth.design.common.messages import did_you_mean, known_keys
+from brainworth.design.common.messages import did_you_mean
+from brainworth.design.common.validation import known_keys
 from brainworth.design.study_file.config import StudyConfig, parse_study
 from brainworth.design.study_file.money import Money, parse_money
 
