@@ -488,7 +488,7 @@ def _update(names: tuple[str, ...]) -> dict[str, Any]:
     return {
         "schema": "brainworth.update/1",
         "decision": "go_on",
-        "sentence": f"Go on with brain data of {names[0]}. Of the budget, 9,000.00 USD are left.",
+        "sentence": f"Go on with brain data of {names[0]}. Of the budget, 9,000 USD are left.",
         "then": held[1], "now": held[2], "spent": 4_200.0, "spent_is_estimated": True, "remaining": 9_000.0, "currency": "USD",
         "beliefs": {
             name: {"then": summary(np.linspace(0.2, 0.8, 50)), "now": summary(np.linspace(0.3, 0.6, 50))}

@@ -92,6 +92,6 @@ def test_the_sentence_says_what_it_buys_costs_and_gives_up() -> None:
     bill: Any = SimpleNamespace(total=5_000)
     said = cheaper_sentence(found, bill, "EUR")
     assert said == (
-        "Nearly as good for 25% of the money: 600 EEG samples (2 people, 4 sessions) and 50 labels for 1,250.00 EUR give up 0.006 "
+        "Nearly as good for 25% of the money: 600 EEG samples (2 people, 4 sessions) and 50 labels for 1,250 EUR give up 0.006 "
         "of expected explainable R²."
     )

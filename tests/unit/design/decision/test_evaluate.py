@@ -80,7 +80,7 @@ def test_a_design_beyond_the_limits_is_evaluated_and_says_so(posterior: Posterio
     assert any("budget.total" in limit for limit in found.broken)
     assert "left" not in repr(found)
     beyond = posterior.evaluate(labels=600, people={"EEG": 40})
-    assert "(600 labels, all that the study allows; 4,800.00 EUR left)" in repr(beyond)
+    assert "(600 labels, all that the study allows; 4,800 EUR left)" in repr(beyond)
     assert np.isfinite(found.gain.mean)
 
 

@@ -77,7 +77,7 @@ def test_every_limit_that_breaks_is_named_with_its_number() -> None:
     design = wished(held, Wish(3000, people={"EEG": 40}, sessions={"EEG": 3}, samples={"fMRI": 1000}))
     said = broken(held, design)
     for expected in (
-        "budget.total = 5,000.00 USD: the design costs 15,500.00",
+        "budget.total = 5,000 USD: the design costs 15,500",
         "task.max_labels = 2,000: the design has 3,000 labels",
         "EEG: max_subjects = 30: the design has 40",
         "EEG: max_sessions_per_subject = 2: the design has 3",

@@ -69,15 +69,15 @@ def judged(decision: Decision, mean: float, probability: float, **more: Any) -> 
         (
             "collect",
             True,
-            "Collect brain data: buy 600 EEG samples (2 people, 4 sessions) and 50 labels for 100.00 EUR.",
+            "Collect brain data: buy 600 EEG samples (2 people, 4 sessions) and 50 labels for 100 EUR.",
             "+0.050",
         ),
-        ("toss_up", True, "Toss-up: the plan buys 600 EEG samples", "60.00 EUR of it for recordings"),
+        ("toss_up", True, "Toss-up: the plan buys 600 EEG samples", "60 EUR of it for recordings"),
         ("labels_only", True, "Labels alone do as well or better: the plan buys", "Against labels alone"),
         (
             "labels_only",
             False,
-            "Do not collect brain data: buy 50 labels for 100.00 EUR.",
+            "Do not collect brain data: buy 50 labels for 100 EUR.",
             "300 EEG samples (1 person, 1 session)",
         ),
         ("toss_up", False, "Toss-up: the plan buys 50 labels", "would gain +0.050"),
