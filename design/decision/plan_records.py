@@ -29,6 +29,7 @@ from brainworth.design.decision.purchase_records import (
 )
 from brainworth.design.decision.records import details as detail
 from brainworth.design.decision.records import plan as record
+from brainworth.design.decision.records.performance_table import PerformanceTable
 from brainworth.design.decision.rehearse import Rehearsal
 from brainworth.design.decision.rehearsed_plan import Tried
 from brainworth.design.decision.wording import (
@@ -265,7 +266,7 @@ def _details(solved: Solved) -> detail.Details:
     )
 
 
-def _table(solved: Solved) -> detail.PerformanceTable:
+def _table(solved: Solved) -> PerformanceTable:
     alone = solved.result.alternatives.get("task_only")
     labels = max(solved.result.plan.allocation.n_task, 0 if alone is None else alone.plan.allocation.n_task)
     return performance_table(solved.posterior.surface(), reach(solved.problem, labels=labels, money=solved.budget))

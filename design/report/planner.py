@@ -11,13 +11,16 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from brainworth.design.decision.records.details import ModalityPrices, ModalityTable, PerformanceTable, Price, Prices
+from brainworth.design.decision.records.details import ModalityPrices, Price, Prices
+from brainworth.design.decision.records.performance_table import ModalityTable, PerformanceTable
 from brainworth.design.decision.records.plan import Bought
 from brainworth.design.report import front, paragraphs, words
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.style import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
+SCRIPTS = ("planner_table.js", "planner.js", "planner_page.js")
+"""Scripts of a planner, each of which needs those before it."""
 _ONE_SESSION = Bought(n_samples=0, subjects=1, sessions=1)
 _BLOCKS = 200
 """Without sessions of a known size, samples are bought in blocks of this part of the table's largest amount."""
@@ -89,12 +92,13 @@ def _modality(own: ModalityTable, prices: ModalityPrices, bought: Bought | None)
     sessions = (bought.sessions or 0) if bought is not None else 0
     return {
         "session": round(session, 2),
-        "person": round(_upper(prices.per_subject) / (1 - (prices.attrition or 0.0)), 2),
+        "person": round(_upper(prices.per_subject) / (1 - (prices.attrition or 0.0)), 2)
+        if own.returning is None
+        else 0.0,
         "setup": _upper(prices.setup),
         "size": size,
         "people": people,
         "each": max(1, round(sessions / max(people, 1))),
-        "bought": bought is not None and bought.n_samples > 0,
         "most_each": own.most_sessions_each,
         "most_people": own.most_people,
         "fixed": own.returning,
@@ -113,8 +117,8 @@ def fragment(presets: dict[str, dict[str, Any]], likely: float, unlikely: float,
     Parameters
     ----------
     presets
-        By name, data as of ``inputs`` with one modality each, and the text of a study file (``study``) in which words in
-        braces stand for the inputs.
+        By name, data as of ``inputs``, and the text of a study file (``study``) in which words in braces stand for the inputs
+        (``label``, ``session_0`` for the first modality).
     likely, unlikely
         Thresholds of the verdict (``decision.verdict``).
     version
@@ -129,8 +133,9 @@ def fragment(presets: dict[str, dict[str, Any]], likely: float, unlikely: float,
     )
     environment.filters["count"] = words.count
     first = next(iter(presets.values()))
+    kinds = list(max((given["prices"] for given in presets.values()), key=len).items())
     section = environment.get_template("planner.html.j2").render(
-        planner=first, currency=first["currency"], site={"presets": list(presets)}
+        planner=first, currency=first["currency"], site={"presets": list(presets), "kinds": kinds}
     )
     said = {
         "headings": {kind: look.heading for kind, look in front.LOOKS.items()},
@@ -141,7 +146,8 @@ def fragment(presets: dict[str, dict[str, Any]], likely: float, unlikely: float,
         **paragraphs.in_a_page(version),
     }
     data = script_json({"presets": list(presets.values()), "words": said})
-    script = "\n".join(text(name) for name in ("planner.js", "planner_site.js", "planner_page.js"))
+    *before, page = SCRIPTS
+    script = "\n".join(text(name) for name in (*before, "planner_site.js", page))
     return (
         f"<style>\n{text('planner.css')}</style>\n{section}\n"
         f'<script type="application/json" id="brainworth-data">{data}</script>\n<script>\n{script}</script>\n'
