@@ -144,6 +144,8 @@ def _modality(own: Axes, found: Reached, fineness: Fineness, equivalent: np.ndar
         repeats=limits.repeats[0],
         most_people=limits.max_subjects,
         most_sessions_each=limits.max_sessions_per_subject,
+        most_sessions=limits.max_sessions,
+        most_samples=limits.max_samples,
         returning=None if limits.new_subjects else limits.pilot_subjects,
         equivalent=None if equivalent is None else _cube(equivalent, 3),
         **_cubes(found, _COMPONENTS if fineness.components else 0),

@@ -84,22 +84,27 @@ def inputs(
 
 
 def _modality(own: ModalityTable, prices: ModalityPrices, bought: Bought | None) -> dict[str, Any]:
-    """Return prices of whole sessions and of people: late cancellations and people who drop out are paid for, too."""
+    """Return prices of whole sessions and of people: late cancellations and people who drop out are paid for, too.
+
+    People of the pilot who return have no price of their own.
+    """
     size = int(_upper(prices.samples_per_session)) or max(1, own.samples[-1] // _BLOCKS)
     session = _upper(prices.per_session) + _upper(prices.per_hour) * (prices.hours_per_session or 0.0)
     session = session / (1 - (prices.cancellation or 0.0)) + size * _upper(prices.per_sample)
     people = (bought.subjects or 0) if bought is not None else 0
     sessions = (bought.sessions or 0) if bought is not None else 0
+    person = _upper(prices.per_subject) / (1 - (prices.attrition or 0.0)) if own.returning is None else 0.0
+    limits = [] if own.most_sessions is None else [own.most_sessions]
+    limits += [] if own.most_samples is None else [own.most_samples // size]
     return {
         "session": round(session, 2),
-        "person": round(_upper(prices.per_subject) / (1 - (prices.attrition or 0.0)), 2)
-        if own.returning is None
-        else 0.0,
+        "person": round(person, 2),
         "setup": _upper(prices.setup),
         "size": size,
         "people": people,
         "each": max(1, round(sessions / max(people, 1))),
         "most_each": own.most_sessions_each,
+        "most_sessions": min(limits, default=None),
         "most_people": own.most_people,
         "fixed": own.returning,
     }

@@ -152,6 +152,7 @@ def _vectors(known: Posterior, n: int) -> Iterator[dict[str, Any]]:
                 "size": int(rng.choice([modality.cost.samples_per_session or 1, 150])),
                 "mostEach": int(rng.choice([2, 4])),
                 "mostPeople": int(rng.choice([5, 30])),
+                "mostSessions": int(rng.choice([3, 1_000])),
                 "fixed": None,
             }
             for modality in config.modality
@@ -176,7 +177,11 @@ def _asked_of_the_command_line(study: dict[str, Any], asked: dict[str, Any]) -> 
             "setup": own["setup"],
             "samples_per_session": own["size"],
         }
-        modality["design"] |= {"max_subjects": own["mostPeople"], "max_sessions_per_subject": own["mostEach"]}
+        modality["design"] |= {
+            "max_subjects": own["mostPeople"],
+            "max_sessions_per_subject": own["mostEach"],
+            "max_samples": own["mostSessions"] * own["size"],
+        }
     return written
 
 
@@ -224,7 +229,7 @@ def test_a_mix_is_found_billed_and_worded(browser: Browser) -> None:
     plan = browser.js("JSON.parse(document.getElementById('planner-form').dataset.plan)")
     assert {part["name"] for part in plan["brain"]} == {"EEG", "fMRI"}
     said = _text(browser, "said")
-    assert re.search(r"It records two kinds, which gains \+0\.\d+ over the best plan with (EEG|fMRI) only\.", said)
+    assert re.search(r"Recording two kinds gains \+0\.\d+ over the best plan with (EEG|fMRI) only\.", said)
     rows, paragraph = _text(browser, "rows"), _text(browser, "paragraph")
     for part in plan["brain"]:
         people, sessions = part["people"], part["sessions"]

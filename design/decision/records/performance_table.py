@@ -18,6 +18,8 @@ class ModalityTable(Record):
     """Presentations of each stimulus."""
     most_people: int | None = None
     most_sessions_each: int | None = None
+    most_sessions: int | None = None
+    most_samples: int | None = None
     returning: int | None = None
     """People of the pilot, where only they may be recorded."""
     mean: list[list[list[float]]]

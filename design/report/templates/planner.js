@@ -42,10 +42,10 @@ var brainworthPlanner = (function () {
     if (found.length && found[found.length - 1] !== most) { found.push(most); }
     return found;
   }
-  /* The most sessions of a kind that the table holds and the budget pays for. */
+  /* The most sessions of a kind that the table holds, the study allows and the budget pays for. */
   function mostSessions(asked, name) {
     var price = asked.prices.modalities[name], grid = asked.table.modalities[name].samples;
-    var cap = Math.ceil(grid[grid.length - 1] / price.size);
+    var cap = Math.min(Math.ceil(grid[grid.length - 1] / price.size), price.mostSessions);
     return price.session > 0 ? Math.min(cap, Math.floor((asked.budget - price.setup) / price.session)) : cap;
   }
   /* Numbers of people, and of sessions for each, to begin with. */

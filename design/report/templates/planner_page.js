@@ -29,7 +29,7 @@
       var own = data.prices[name];
       found.modalities[name] = {
         session: value("planner-session-" + i), person: value("planner-person-" + i), setup: stated("planner-setup-" + i, own.setup),
-        size: sizes(name),
+        size: sizes(name), mostSessions: own.most_sessions === null ? Infinity : own.most_sessions,
         mostEach: own.most_each === null ? Infinity : own.most_each, mostPeople: own.most_people === null ? 1000 : own.most_people,
         fixed: own.fixed
       };
@@ -116,7 +116,7 @@
         " that make recording worth the trouble." : ".");
     }
     if (best.brain.length > 1 && found.one) {
-      text += " It records two kinds, which gains " + signed(best.mean - found.one.mean) + " over the best plan with " +
+      text += " Recording two kinds gains " + signed(best.mean - found.one.mean) + " over the best plan with " +
         found.one.brain[0].name + " only.";
     }
     var cost = brainworthPlanner.cost(p, mine), reached = brainworthTable.reached(table, "mean", mine.labels, mine.brain);
