@@ -180,7 +180,9 @@ def _pair(reader: Reader, fineness: Fineness, both: list[tuple[str, Axes, Reache
         ]
         none = getattr(both[0][2], what)[0, 0][labels]
         rest = together - cubes[0][:, None] - cubes[1][None] + none
-        return np.pad(rest, [(1, 0), (1, 0), *[(0, 0)] * (rest.ndim - 2)])
+        whole = np.zeros((rest.shape[0] + 1, rest.shape[1] + 1, *rest.shape[2:]))
+        whole[1:, 1:] = rest
+        return whole
 
     return PairTable(
         names=(both[0][0], both[1][0]),
