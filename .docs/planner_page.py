@@ -52,34 +52,21 @@ PRESETS = {
         "2 hours at 800 USD (our guess: we found no public price list), a participant for 2 hours at 30 USD",
     ),
 }  # fmt: skip
+CHOICES = {**{name: (name,) for name in PRESETS}, "fMRI and EEG": ("fMRI", "EEG")}
+"""What a reader can begin with: kinds of recording, in the order of the page."""
 STUDY = """\
 # Made by the planner page of brainworth's documentation. There is no pilot: every number rests on priors from the literature.
 # Check it with: brainworth check study.toml      Plan with: brainworth plan study.toml --out plan
 
 [study]
-title = "{name} beside labels, without a pilot"
+title = "{names} beside labels, without a pilot"
 seed = 0
 
 [task]
 kind = "regression"
 cost_per_label = {label}
 
-[[modality]]
-name = "{name}"
-new_subjects = true
-
-[modality.cost]
-per_session = {session}
-samples_per_session = {size}
-per_subject = {person}
-setup = {setup}
-usable_fraction = {usable}
-
-[modality.design]
-max_subjects = 40
-max_sessions_per_subject = 10
-
-[budget]
+{modalities}[budget]
 total = {budget}
 currency = "{currency}"
 
@@ -91,26 +78,46 @@ dimension = 300
 spectrum_exponent = 1.0
 explainable = [0.2, 0.6]
 """
-_INPUTS = ("label", "session", "size", "person", "setup", "budget", "currency")
+MODALITY = """\
+[[modality]]
+name = "{name}"
+new_subjects = true
+
+[modality.cost]
+per_session = {{session_{i}}}
+samples_per_session = {{size_{i}}}
+per_subject = {{person_{i}}}
+setup = {{setup_{i}}}
+usable_fraction = {usable}
+
+[modality.design]
+max_subjects = 40
+max_sessions_per_subject = 10
+
+"""
 
 
-def study_text(name: str) -> str:
-    """Return the study file of a preset in which words in braces stand for the page's inputs."""
-    preset = PRESETS[name]
-    kept = {key: "{" + key + "}" for key in _INPUTS}
-    return STUDY.format(name=name, usable=preset.usable, worthwhile=WORTHWHILE, **kept)
+def study_text(choice: str) -> str:
+    """Return the study file of a choice in which words in braces stand for the page's inputs."""
+    kinds = CHOICES[choice]
+    modalities = "".join(MODALITY.format(name=name, usable=PRESETS[name].usable, i=i) for i, name in enumerate(kinds))
+    kept = {key: "{" + key + "}" for key in ("label", "budget", "currency")}
+    return STUDY.format(names=choice, modalities=modalities, worthwhile=WORTHWHILE, **kept)
 
 
-def defaults(name: str) -> dict[str, Any]:
-    """Return the inputs that a preset begins with."""
-    preset = PRESETS[name]
-    prices = {"session": preset.session, "size": preset.size, "person": preset.person, "setup": preset.setup}
-    return {"label": LABEL, "budget": BUDGET, "currency": "USD", **prices}
+def defaults(choice: str) -> dict[str, Any]:
+    """Return the inputs that a choice begins with."""
+    found: dict[str, Any] = {"label": LABEL, "budget": BUDGET, "currency": "USD"}
+    for i, name in enumerate(CHOICES[choice]):
+        given = PRESETS[name]
+        own = {"session": given.session, "size": given.size, "person": given.person, "setup": given.setup}
+        found |= {f"{key}_{i}": value for key, value in own.items()}
+    return found
 
 
 @cache
-def belief(name: str) -> PosteriorDraws:
-    """Return what is believed of a preset's study: the prior, in the form of a posterior."""
+def belief(choice: str) -> PosteriorDraws:
+    """Return what is believed of a choice's study: the prior, in the form of a posterior."""
     from brainworth.design.common.runtime import use_compilation_cache
     from brainworth.design.pilot.study import StudyData
     from brainworth.design.posterior.fit import fit_study
@@ -118,30 +125,33 @@ def belief(name: str) -> PosteriorDraws:
     use_compilation_cache()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "study.toml"
-        path.write_text(study_text(name).format(**defaults(name)), encoding="utf-8")
+        path.write_text(study_text(choice).format(**defaults(choice)), encoding="utf-8")
         return fit_study(StudyData.from_file(path), 0)
 
 
 @cache
-def preset(name: str) -> dict[str, Any]:
-    """Return the planner's data of a preset."""
+def preset(choice: str) -> dict[str, Any]:
+    """Return the planner's data of a choice."""
     from brainworth.design.allocation.from_config import problem_from_config
     from brainworth.design.decision.performance_table import Fineness, Reach, performance_table
     from brainworth.design.decision.records.details import ModalityPrices, Prices
     from brainworth.design.report.planner import Beginning, inputs
 
-    given, known = PRESETS[name], belief(name)
+    known, kinds = belief(choice), CHOICES[choice]
     problem = problem_from_config(known.study.config, known.people)
-    reach = Reach(_LABELS, {name: _SAMPLES}, {cost.name: limits for cost, limits in problem.modalities})
-    fineness = Fineness(labels=20, samples=13, draws=500, cubic=True, components=True)
+    reach = Reach(_LABELS, dict.fromkeys(kinds, _SAMPLES), {cost.name: limits for cost, limits in problem.modalities})
+    fineness = Fineness(labels=20, samples=13, pair_labels=11, pair_samples=8, draws=500, components=True)
     table = performance_table(known.surface(), reach, fineness)
-    price = ModalityPrices(
-        per_session=given.session, samples_per_session=given.size, per_subject=given.person, setup=given.setup
-    )
-    prices = Prices(task=LABEL, modalities={name: price})
-    found = inputs(table, prices, Beginning("USD", BUDGET, LABELS, WORTHWHILE))
-    found["prices"][name] |= {"people": 2, "each": 2}
-    return found | {"study": study_text(name)}
+    prices = {
+        name: ModalityPrices(
+            per_session=given.session, samples_per_session=given.size, per_subject=given.person, setup=given.setup
+        )
+        for name, given in ((name, PRESETS[name]) for name in kinds)
+    }
+    found = inputs(table, Prices(task=LABEL, modalities=prices), Beginning("USD", BUDGET, LABELS, WORTHWHILE))
+    for name in kinds:
+        found["prices"][name] |= {"people": 2, "each": 2}
+    return found | {"study": study_text(choice)}
 
 
 @cache
@@ -151,7 +161,7 @@ def planner() -> str:
     from brainworth.design.decision.verdict import LIKELY, UNLIKELY
     from brainworth.design.report.planner import fragment
 
-    return fragment({name: preset(name) for name in PRESETS}, LIKELY, UNLIKELY, __version__)
+    return fragment({choice: preset(choice) for choice in CHOICES}, LIKELY, UNLIKELY, __version__)
 
 
 def page(text: str) -> str:

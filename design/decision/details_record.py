@@ -8,6 +8,7 @@ from brainworth.design.common.summaries import Summary, spread
 from brainworth.design.decision.learning import learning
 from brainworth.design.decision.performance_table import performance_table, reach
 from brainworth.design.decision.records import details as detail
+from brainworth.design.decision.records.performance_table import PerformanceTable
 from brainworth.design.decision.solved import Solved
 from brainworth.design.decision.wording import assumptions, citations, label_count, methods, stimuli_planned_for
 from brainworth.design.posterior.draws import PosteriorDraws
@@ -68,7 +69,7 @@ def plan_details(solved: Solved) -> detail.Details:
     )
 
 
-def _table(solved: Solved) -> detail.PerformanceTable:
+def _table(solved: Solved) -> PerformanceTable:
     alone = solved.result.alternatives.get("task_only")
     labels = max(solved.result.plan.allocation.n_task, 0 if alone is None else alone.plan.allocation.n_task)
     return performance_table(solved.posterior.surface(), reach(solved.problem, labels=labels, money=solved.budget))

@@ -11,13 +11,16 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from brainworth.design.decision.records.details import ModalityPrices, ModalityTable, PerformanceTable, Price, Prices
+from brainworth.design.decision.records.details import ModalityPrices, Price, Prices
+from brainworth.design.decision.records.performance_table import ModalityTable, PerformanceTable
 from brainworth.design.decision.records.plan import Bought
 from brainworth.design.report import front, paragraphs, words
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.style import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
+SCRIPTS = ("planner_table.js", "planner.js", "planner_page.js")
+"""Scripts of a planner, each of which needs those before it."""
 _ONE_SESSION = Bought(n_samples=0, subjects=1, sessions=1)
 _BLOCKS = 200
 """Without sessions of a known size, samples are bought in blocks of this part of the table's largest amount."""
@@ -81,21 +84,27 @@ def inputs(
 
 
 def _modality(own: ModalityTable, prices: ModalityPrices, bought: Bought | None) -> dict[str, Any]:
-    """Return prices of whole sessions and of people: late cancellations and people who drop out are paid for, too."""
+    """Return prices of whole sessions and of people: late cancellations and people who drop out are paid for, too.
+
+    People of the pilot who return have no price of their own.
+    """
     size = int(_upper(prices.samples_per_session)) or max(1, own.samples[-1] // _BLOCKS)
     session = _upper(prices.per_session) + _upper(prices.per_hour) * (prices.hours_per_session or 0.0)
     session = session / (1 - (prices.cancellation or 0.0)) + size * _upper(prices.per_sample)
     people = (bought.subjects or 0) if bought is not None else 0
     sessions = (bought.sessions or 0) if bought is not None else 0
+    person = _upper(prices.per_subject) / (1 - (prices.attrition or 0.0)) if own.returning is None else 0.0
+    limits = [] if own.most_sessions is None else [own.most_sessions]
+    limits += [] if own.most_samples is None else [own.most_samples // size]
     return {
         "session": round(session, 2),
-        "person": round(_upper(prices.per_subject) / (1 - (prices.attrition or 0.0)), 2),
+        "person": round(person, 2),
         "setup": _upper(prices.setup),
         "size": size,
         "people": people,
         "each": max(1, round(sessions / max(people, 1))),
-        "bought": bought is not None and bought.n_samples > 0,
         "most_each": own.most_sessions_each,
+        "most_sessions": min(limits, default=None),
         "most_people": own.most_people,
         "fixed": own.returning,
     }
@@ -113,8 +122,8 @@ def fragment(presets: dict[str, dict[str, Any]], likely: float, unlikely: float,
     Parameters
     ----------
     presets
-        By name, data as of ``inputs`` with one modality each, and the text of a study file (``study``) in which words in
-        braces stand for the inputs.
+        By name, data as of ``inputs``, and the text of a study file (``study``) in which words in braces stand for the inputs
+        (``label``, ``session_0`` for the first modality).
     likely, unlikely
         Thresholds of the verdict (``decision.verdict``).
     version
@@ -129,8 +138,9 @@ def fragment(presets: dict[str, dict[str, Any]], likely: float, unlikely: float,
     )
     environment.filters["count"] = words.count
     first = next(iter(presets.values()))
+    kinds = list(max((given["prices"] for given in presets.values()), key=len).items())
     section = environment.get_template("planner.html.j2").render(
-        planner=first, currency=first["currency"], site={"presets": list(presets)}
+        planner=first, currency=first["currency"], site={"presets": list(presets), "kinds": kinds}
     )
     said = {
         "headings": {kind: look.heading for kind, look in front.LOOKS.items()},
@@ -141,7 +151,8 @@ def fragment(presets: dict[str, dict[str, Any]], likely: float, unlikely: float,
         **paragraphs.in_a_page(version),
     }
     data = script_json({"presets": list(presets.values()), "words": said})
-    script = "\n".join(text(name) for name in ("planner.js", "planner_site.js", "planner_page.js"))
+    *before, page = SCRIPTS
+    script = "\n".join(text(name) for name in (*before, "planner_site.js", page))
     return (
         f"<style>\n{text('planner.css')}</style>\n{section}\n"
         f'<script type="application/json" id="brainworth-data">{data}</script>\n<script>\n{script}</script>\n'

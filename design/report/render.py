@@ -161,7 +161,7 @@ def page(saved: Saved, plots: dict[str, Plot]) -> str:
         "money": money,
     }
     plannable = planner.planner(saved)
-    files = ["report.js", *(["planner.js", "planner_page.js"] if plannable else [])]
+    files = ["report.js", *(planner.SCRIPTS if plannable else [])]
     script = "\n".join(planner.text(name) for name in files)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     heads, rows = decision_tables.compared(saved)

@@ -1,7 +1,7 @@
 """The planner page of the site in a real browser: its plans against the command line's, what it saves, keys, phone, no request.
 
 The truth is the library's own search on all draws of the same belief. Without ``--run-slow`` a few random prices of each preset are
-tried, with it 201 in all. Without Chromium the tests are skipped, unless BRAINWORTH_BROWSER is "required".
+tried, with it 268 in all. Without Chromium the tests are skipped, unless BRAINWORTH_BROWSER is "required".
 """
 
 from __future__ import annotations
@@ -21,20 +21,16 @@ import numpy as np
 import pytest
 
 import chromium
-from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.from_config import problem_from_config
-from brainworth.design.allocation.frontier import best_at
-from brainworth.design.allocation.problem import Designs, Problem
-from brainworth.design.allocation.regret import task_only
 from brainworth.design.cli import main
 from brainworth.design.decision.evaluate import believed, evaluate
 from brainworth.design.decision.wish import Wish
 from brainworth.design.pilot.study import StudyData
-from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.fit import fit_study
 from brainworth.design.report.front import LOOKS
 from brainworth.design.study_file.config import parse_study
 from chromium import Browser
+from planned_in_page import loss
 
 DOCS = Path(__file__).parents[2] / ".docs"
 REQUIRED = os.environ.get("BRAINWORTH_BROWSER") == "required"
@@ -42,7 +38,7 @@ pytestmark = [
     pytest.mark.skipif(chromium.CHROMIUM is None and not REQUIRED, reason="Chromium is not on the PATH."),
     pytest.mark.skipif(not DOCS.is_dir(), reason="the documentation is not part of the package"),
 ]
-PRESETS = ("fMRI", "EEG", "MEG")
+PRESETS = ("fMRI", "EEG", "MEG", "fMRI and EEG")
 LOG = logging.getLogger(__name__)
 CLOSE = 0.002
 """Largest loss of explainable R²."""
@@ -98,55 +94,38 @@ def _state(browser: Browser, values: dict[str, Any]) -> tuple[dict[str, Any], st
     return plan, browser.js("document.getElementById('planner-study').textContent")
 
 
-def _vectors(n: int, seed: int) -> Iterator[dict[str, Any]]:
+def _vectors(n: int, preset: str) -> Iterator[dict[str, Any]]:
     """Yield random prices and budgets, from cheap labels and sessions to dear ones."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(PRESETS.index(preset))
     for _ in range(n):
-        yield {
+        found: dict[str, Any] = {
             "budget": round(float(np.exp(rng.uniform(np.log(3e3), np.log(2e5)))), 2),
             "label": round(float(np.exp(rng.uniform(np.log(0.5), np.log(100)))), 2),
-            "session-0": round(float(np.exp(rng.uniform(np.log(40), np.log(2_000)))), 2),
-            "person-0": round(float(rng.uniform(0, 300)), 2),
-            "setup-0": int(rng.choice([0, 1_500, 5_000])),
-            "size-0": int(rng.choice([200, 600, 1_000])),
         }
-
-
-def _problem(text: str, known: PosteriorDraws) -> Problem:
-    return problem_from_config(parse_study(tomllib.loads(text)), known.people)
-
-
-def _value(problem: Problem, evaluator: Evaluator, designs: Designs) -> float:
-    assert bool(problem.feasible(designs)[0]), "the command line could not buy the page's plan"
-    return float(evaluator.utilities(problem.purchase(designs))[0])
-
-
-def _loss(known: PosteriorDraws, plan: dict[str, Any], text: str, size: int) -> float:
-    """Return by how much the command line's search beats the page's plan, on all draws."""
-    problem = _problem(text, known)
-    evaluator = Evaluator(known.surface(), problem.utility)
-    own = Designs.build(
-        np.array([plan["labels"]]), np.array([[plan["sessions"] * size]]), np.array([[plan["people"]]]), np.array([[1]])
-    )
-    found = best_at(problem, evaluator, [])
-    rivals = [task_only(problem), *([] if found is None else [found])]
-    return max(_value(problem, evaluator, design) for design in rivals) - _value(problem, evaluator, own)
+        for i, _kind in enumerate(preset.split(" and ")):
+            found |= {
+                f"session-{i}": round(float(np.exp(rng.uniform(np.log(40), np.log(2_000)))), 2),
+                f"person-{i}": round(float(rng.uniform(0, 300)), 2),
+                f"setup-{i}": int(rng.choice([0, 1_500, 5_000])),
+                f"size-{i}": int(rng.choice([200, 600, 1_000])),
+            }
+        yield found
 
 
 @pytest.mark.parametrize("n", [2, pytest.param(67, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("preset", PRESETS)
 def test_its_plans_are_as_good_as_the_command_lines(browser: Browser, made: ModuleType, preset: str, n: int) -> None:
     _choose(browser, preset)
-    known = made.belief(preset)
-    losses, recorded = [], 0
-    for asked in _vectors(n, PRESETS.index(preset)):
+    surface, people = made.belief(preset).surface(), made.belief(preset).people
+    losses, kinds = [], []
+    for asked in _vectors(n, preset):
         plan, text = _state(browser, asked)
-        losses.append(_loss(known, plan, text, asked["size-0"]))
-        recorded += plan["sessions"] > 0
-    said = (preset, n, recorded, max(losses), np.mean(losses))
-    LOG.info("%s: %d plans, %d with recordings; the largest loss is %.5f, the mean %.5f", *said)
+        losses.append(loss(problem_from_config(parse_study(tomllib.loads(text)), people), surface, plan))
+        kinds.append(len(plan["brain"]))
+    said = (preset, n, np.bincount(kinds).tolist(), max(losses), np.mean(losses))
+    LOG.info("%s: %d plans by number of kinds %s; the largest loss is %.5f, the mean %.5f", *said)
     assert max(losses) <= CLOSE
-    assert n < 10 or 0 < recorded < n
+    assert n < 10 or {0, 1} <= set(kinds)
 
 
 def test_the_saved_study_is_checked_and_planned_alike(browser: Browser, made: ModuleType, tmp_path: Path) -> None:
@@ -158,17 +137,23 @@ def test_the_saved_study_is_checked_and_planned_alike(browser: Browser, made: Mo
     config = tomllib.loads(text)
     assert (config["budget"]["total"], config["budget"]["currency"]) == (30_000, "EUR")
     known = fit_study(StudyData.from_file(path), 0)
-    assert _loss(known, plan, text, 1_000) <= CLOSE
+    assert loss(problem_from_config(parse_study(config), known.people), known.surface(), plan) <= CLOSE
 
 
-def test_gain_and_verdict_are_those_of_an_evaluation(browser: Browser, tmp_path: Path) -> None:
+@pytest.mark.parametrize("preset", ["fMRI", "fMRI and EEG"])
+def test_gain_and_verdict_are_those_of_an_evaluation(browser: Browser, tmp_path: Path, preset: str) -> None:
     """Mean, limits and probability of the gain of the reader's own design, as ``brainworth evaluate`` gives them."""
-    _choose(browser, "fMRI")
-    _, text = _state(browser, {"people": 4, "each": 3, "labels": 700, "budget": 60_000})
+    _choose(browser, preset)
+    typed: dict[str, Any] = {"people-0": 4, "each-0": 3, "labels": 700, "budget": 60_000}
+    wish = Wish(labels=700, samples={"fMRI": 7_200}, people={"fMRI": 4}, sessions={"fMRI": 3})
+    if preset != "fMRI":
+        typed |= {"people-1": 5, "each-1": 2}
+        both = ({"EEG": 10_000}, {"EEG": 5}, {"EEG": 2})
+        wish = Wish(700, *({**a, **b} for a, b in zip((wish.samples, wish.people, wish.sessions), both, strict=True)))
+    _, text = _state(browser, typed)
     path = tmp_path / "study.toml"
     path.write_text(text, encoding="utf-8")
-    known = believed(fit_study(StudyData.from_file(path), 0))
-    truth = evaluate(known, Wish(labels=700, samples={"fMRI": 7_200}, people={"fMRI": 4}, sessions={"fMRI": 3})).gain
+    truth = evaluate(believed(fit_study(StudyData.from_file(path), 0)), wish).gain
     lines = browser.js("[...document.querySelectorAll('#planner-sure li')].map(e => e.textContent)")
     said = next(line for line in lines if line.startswith("Gain of your design")).replace("\u2212", "-")
     mean, low, high, chance = (float(x) for x in re.findall(r"[+-]\d\.\d+|\d+(?=\u00a0%\.)", said))
@@ -202,6 +187,7 @@ def test_keys_on_a_phone_reach_everything(browser: Browser, address: str) -> Non
     browser.js("document.getElementById('planner-preset').focus()")
     browser.key("ArrowDown", 40)
     browser.until(lambda: browser.js(read) != before)
+    assert not browser.js("document.getElementById('planner-size-1').checkVisibility()")
     assert "of EEG with" in browser.js(read)
     assert browser.js("document.getElementById('planner-size-0').value") == "1000"
     browser.js("document.getElementById('planner-target').focus()")
@@ -225,7 +211,7 @@ def test_it_answers_at_once(browser: Browser) -> None:
 
 def test_it_is_small_and_the_same_every_time(made: ModuleType) -> None:
     page = made.planner()
-    assert len(page.encode()) < 900_000
+    assert len(page.encode()) < 1_200_000
     table = made.preset("EEG")["table"]
     made.preset.cache_clear()
     assert made.preset("EEG")["table"] == table

@@ -8,9 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from brainworth.design.performance.purchase import Purchase
+    from brainworth.design.performance.surface import PosteriorSurface
 
 HOSTILE = "<script>alert(1)</script>"
 NASTY_NAMES = (
@@ -62,7 +67,7 @@ class _Toy:
         shares = np.linspace(0, 0.8, 33) if pays else np.zeros(1)
         self.best_share = float(max(shares, key=lambda share: self.r2(*self.buy(BUDGET, share)).mean()))
 
-    def r2(self, n_task: float, brain: Mapping[str, float]) -> np.ndarray:
+    def r2(self, n_task: float | np.ndarray, brain: Mapping[str, float | np.ndarray]) -> np.ndarray:
         seen = sum((self.snr[name] * n for name, n in brain.items()), np.zeros(400))
         learned = self.alignment * seen / (seen + 300.0)
         rest = (1 - learned) * n_task / (n_task + 900.0 * self.noise)
@@ -292,27 +297,31 @@ def _learning(toy: _Toy, grid: list[int], curves: list[dict[str, Any]]) -> dict[
 
 
 def _table(toy: _Toy) -> dict[str, Any]:
-    """Make the table that the planner searches; more people are a little better, up to a point."""
-    labels = np.unique((180 * np.expm1(np.linspace(0, np.log1p(16_000 / 180), 16))).round().astype(int))
-    samples = np.unique((600 * np.expm1(np.linspace(0, np.log1p(80_000 / 600), 12))).round().astype(int))
-    people = [1, 3, 10, 40]
-    found: dict[str, Any] = {}
-    for name in toy.names:
-        cells = [
-            [[summary(toy.r2(n + 20, {name: s * (0.5 + 0.1 * np.log(p))})) for n in labels] for s in samples]
-            for p in people
-        ]
-        cubes = {
-            key: [[[round(c[key], 4) for c in row] for row in rows] for rows in cells] for key in ("mean", "q05", "q95")
-        }
-        found[name] = {
-            "samples": samples.tolist(),
-            "sample_scale": 600.0,
-            "people": people,
-            "most_sessions_each": 6,
-            **cubes,
-        }
-    return {"labels": labels.tolist(), "label_scale": 180.0, "modalities": found}
+    """Make the table that the planner searches."""
+    from brainworth.design.allocation.costs import ModalityLimits  # conftest imports this module before it sets JAX up
+    from brainworth.design.decision.performance_table import Reach, performance_table
+
+    limits = dict.fromkeys(toy.names, ModalityLimits(max_sessions_per_subject=6))
+    extent = Reach(16_000, dict.fromkeys(toy.names, 80_000), limits)
+    return performance_table(cast("PosteriorSurface", _ToySurface(toy)), extent).model_dump()
+
+
+class _ToySurface:
+    """The toy as a surface; more people are a little better, up to a point, and 20 labels are known already."""
+
+    studies = 1
+
+    def __init__(self, toy: _Toy) -> None:
+        self.toy, self.modalities = toy, toy.names
+        self.size = SimpleNamespace(labels=180.0, samples=[600.0] * len(toy.names))
+        self.draws = SimpleNamespace(people=np.zeros((400, 1)))
+
+    def expected(self, purchase: Purchase, draws: slice) -> np.ndarray:
+        counted = purchase.samples * (0.5 + 0.1 * np.log(purchase.subjects))
+        brain = dict(zip(self.toy.names, counted.T[..., None], strict=True))
+        return self.toy.r2(purchase.n_task[:, None] + 20, brain)[:, draws]
+
+    outcomes = expected
 
 
 def _prices(toy: _Toy) -> dict[str, Any]:

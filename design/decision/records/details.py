@@ -10,6 +10,7 @@ from brainworth.design.common.records import Number, Record
 from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records.controls import Controls
 from brainworth.design.decision.records.findings import InformationValue, Regime, Sensitivity
+from brainworth.design.decision.records.performance_table import PerformanceTable
 from brainworth.design.decision.records.update import Update
 
 Price = float | list[float] | None
@@ -203,45 +204,6 @@ class RoundsGain(Record):
     gain: Number = None
     standard_error: Number = None
     perfect_information: Number = None
-
-
-class ModalityTable(Record):
-    """Explainable R² with recordings of one modality, ``[people][samples][labels]``."""
-
-    samples: list[int]
-    """New recorded samples."""
-    sample_scale: float
-    """Between its points the table is linear in ``log(1 + samples / sample_scale)``."""
-    people: list[int]
-    """New people; between its points the table is linear in their logarithm."""
-    repeats: int = 1
-    """Presentations of each stimulus."""
-    most_people: int | None = None
-    most_sessions_each: int | None = None
-    returning: int | None = None
-    """People of the pilot, where only they may be recorded."""
-    mean: list[list[list[float]]]
-    """On average over studies."""
-    q05: list[list[list[float]]]
-    """5 % quantile of single studies."""
-    q95: list[list[list[float]]]
-    components: list[list[list[list[int]]]] | None = None
-    """``[component]`` before the other axes, in units of 1e-5."""
-    weights: list[list[int]] | None = None
-    """``[component][draw]``, in units of 0.01. What a draw of the belief reaches on average over studies is about the sum of
-    components times its weights."""
-
-
-class PerformanceTable(Record):
-    """What every amount of new data reaches, with one modality at a time; prices play no part in it."""
-
-    labels: list[int]
-    label_scale: float
-    """Between its points the table is linear in ``log(1 + labels / label_scale)``."""
-    cubic: bool = False
-    """Between its points the table is a cubic polynomial of its axes instead of linear in them."""
-    most_labels: int | None = None
-    modalities: dict[str, ModalityTable]
 
 
 class Details(Record):

@@ -14,7 +14,9 @@
   function counts(number) { return Math.round(number).toLocaleString("en-US"); }
   function currency() { return (find("planner-currency") && find("planner-currency").value.trim()) || data.currency; }
   function money(number) { return counts(number) + " " + currency(); }
+  function price(number) { return number.toLocaleString("en-US", { maximumFractionDigits: 2 }); }
   function counted(n, one, many) { return counts(n) + " " + (n === 1 ? one : many); }
+  function listed(parts) { return parts.length < 2 ? parts.join("") : parts.slice(0, -1).join(", ") + " and " + parts[parts.length - 1]; }
   function fixed(number) { return number.toFixed(number > 0.99 ? 4 : 3).replace("-", "\u2212"); }
   function signed(number) { return (number < 0 ? "" : "+") + fixed(number); }
 
@@ -27,31 +29,28 @@
       var own = data.prices[name];
       found.modalities[name] = {
         session: value("planner-session-" + i), person: value("planner-person-" + i), setup: stated("planner-setup-" + i, own.setup),
-        size: sizes(name),
+        size: sizes(name), mostSessions: own.most_sessions === null ? Infinity : own.most_sessions,
         mostEach: own.most_each === null ? Infinity : own.most_each, mostPeople: own.most_people === null ? 1000 : own.most_people,
         fixed: own.fixed
       };
     });
     return found;
   }
-  function interval(plan, size) {
-    var samples = plan.sessions * size, people = Math.max(plan.people, 1);
-    return ["mean", "q05", "q95"].map(function (what) {
-      return brainworthPlanner.reached(table, plan.name, what, plan.labels, samples, people);
-    });
+  function interval(plan) {
+    var found = ["mean", "q05", "q95"].map(function (what) { return brainworthTable.reached(table, what, plan.labels, plan.brain); });
+    return found[0] === null ? null : found;
   }
   function said(plan) {
-    var text = counted(plan.labels, "label", "labels");
-    if (!plan.sessions) { return text + ", no recordings"; }
-    return text + " and " + counted(plan.sessions, "session", "sessions") + " of " + plan.name + " with " +
-      counted(plan.people, "person", "people") + " (" + counts(plan.sessions * sizes(plan.name)) + " samples)";
+    var parts = plan.brain.map(function (part) {
+      return counted(part.sessions, "session", "sessions") + " of " + part.name + " with " + counted(part.people, "person", "people") +
+        " (" + counts(part.samples) + " samples)";
+    });
+    var labels = counted(plan.labels, "label", "labels");
+    return parts.length ? listed([labels].concat(parts)) : labels + ", no recordings";
   }
-  function cost(p, plan) {
-    return plan.labels * p.label + brainworthPlanner.recordings(p.modalities[plan.name], plan.sessions, plan.people);
-  }
-  function row(title, plan, p) {
-    var r2 = interval(plan, p.modalities[plan.name].size), tr = document.createElement("tr");
-    [title, said(plan), money(cost(p, plan)), fixed(r2[0]) + " (" + fixed(r2[1]) + " to " + fixed(r2[2]) + ")"].forEach(function (text, i) {
+  function cells(titles) {
+    var tr = document.createElement("tr");
+    titles.forEach(function (text, i) {
       var cell = document.createElement(i ? "td" : "th");
       if (!i) { cell.scope = "row"; }
       if (i > 1) { cell.className = "num"; }
@@ -60,10 +59,30 @@
     });
     return tr;
   }
+  function row(title, plan, p) {
+    var r2 = interval(plan), reached = r2 ? fixed(r2[0]) + " (" + fixed(r2[1]) + " to " + fixed(r2[2]) + ")" : "not in this table";
+    return cells([title, said(plan), money(brainworthPlanner.cost(p, plan)), reached]);
+  }
+  /* A purchase line by line. */
+  function bill(p, plan) {
+    var lines = [["Labels", counts(plan.labels) + " × " + price(p.label), plan.labels * p.label]];
+    plan.brain.forEach(function (part) {
+      var own = p.modalities[part.name], amounts = brainworthPlanner.charges(own, part);
+      [["setting up", "once"], ["people", counts(part.people) + " × " + price(own.person)],
+        ["sessions", counts(part.sessions) + " × " + price(own.session)]].forEach(function (line, i) {
+        if (amounts[i]) { lines.push([part.name + ", " + line[0], line[1], amounts[i]]); }
+      });
+    });
+    lines.push(["Total", "", brainworthPlanner.cost(p, plan)]);
+    return lines.map(function (line) { return cells([line[0], line[1], money(line[2])]); });
+  }
   function own(p) {
-    var name = find("planner-modality").value, people = Math.round(value("planner-people"));
-    var sessions = people * Math.round(value("planner-each"));
-    return { name: name, sessions: sessions, people: people, labels: Math.round(value("planner-labels")) };
+    var brain = [];
+    names.forEach(function (name, i) {
+      var people = Math.round(value("planner-people-" + i)), sessions = people * Math.round(value("planner-each-" + i));
+      if (sessions) { brain.push(brainworthPlanner.recorded(p.modalities[name], name, people, sessions)); }
+    });
+    return { brain: brain, labels: Math.round(value("planner-labels")) };
   }
 
   /* The curve: the best plan and labels alone from a quarter of the budget to twice as much. */
@@ -88,28 +107,39 @@
     svg.querySelector(".to").textContent = money(2 * budget);
   }
 
+  /* What the best plan gains, and what the reader's own design costs and gains. */
+  function verdict(p, budget, found, mine) {
+    var best = found.best, gain = best.mean - found.alone.mean, text = "At these prices labels alone are best.";
+    if (best.brain.length) {
+      text = "At these prices the best plan gains " + signed(gain) + " in explainable R² over labels alone" +
+        (data.worthwhile ? (gain >= data.worthwhile ? ", more than the " : ", less than the ") + data.worthwhile +
+        " that make recording worth the trouble." : ".");
+    }
+    if (best.brain.length > 1 && found.one) {
+      text += " Recording two kinds gains " + signed(best.mean - found.one.mean) + " over the best plan with " +
+        found.one.brain[0].name + " only.";
+    }
+    var cost = brainworthPlanner.cost(p, mine), reached = brainworthTable.reached(table, "mean", mine.labels, mine.brain);
+    text += " Your design costs " + money(cost) + (cost > budget ? ", more than the budget," : "");
+    if (reached === null) { return text + " and records a mix that this table does not hold."; }
+    var same = brainworthTable.reached(table, "mean", brainworthPlanner.labelsFor(p, cost), []);
+    return text + " and gains " + signed(reached - same) + " over labels alone for the same money.";
+  }
+
   function draw() {
     var p = prices(), budget = value("planner-budget");
-    var found = brainworthPlanner.search(table, p, budget), best = found.best, alone = found.alone, mine = own(p);
-    var gain = best.mean - alone.mean, body = find("planner-rows");
-    var brain = extra && !best.sessions && found.brain;
-    body.replaceChildren(row(brain ? "Best plan: labels alone" : "Labels alone", alone, p),
+    var found = brainworthPlanner.search(table, p, budget), best = found.best, mine = own(p);
+    var brain = extra && !best.brain.length && found.brain;
+    find("planner-rows").replaceChildren(row(brain ? "Best plan: labels alone" : "Labels alone", found.alone, p),
       row(brain ? "Best plan with recordings" : "Best plan", brain || best, p), row("Your design", mine, p));
-    var same = brainworthPlanner.labelsFor(p, cost(p, mine));
-    var lead = brainworthPlanner.reached(table, mine.name, "mean", mine.labels, mine.sessions * p.modalities[mine.name].size,
-      Math.max(mine.people, 1)) - brainworthPlanner.reached(table, mine.name, "mean", same, 0, 1);
-    var text = best.sessions === 0 ? "At these prices labels alone are best." : "At these prices the best plan gains " + signed(gain) +
-      " in explainable R² over labels alone" + (data.worthwhile ? (gain >= data.worthwhile ? ", more than the " : ", less than the ") +
-      data.worthwhile + " that make recording worth the trouble." : ".");
-    text += " Your design costs " + money(cost(p, mine)) + (cost(p, mine) > budget ? ", more than the budget," : "") +
-      " and gains " + signed(lead) + " over labels alone for the same money.";
-    find("planner-said").textContent = text;
+    find("planner-bill").replaceChildren.apply(find("planner-bill"), bill(p, best));
+    find("planner-said").textContent = verdict(p, budget, found, mine);
     curve(p, budget);
     form.dataset.plan = JSON.stringify(best);
     if (extra) {
       extra.draw({
         data: data, table: table, prices: p, budget: budget, found: found, mine: mine, words: whole.words, counts: counts, money: money,
-        currency: currency(), counted: counted, signed: signed, said: said, interval: interval, cost: cost
+        currency: currency(), counted: counted, listed: listed, signed: signed, interval: interval
       });
     }
   }

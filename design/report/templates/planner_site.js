@@ -8,17 +8,18 @@ var brainworthPlannerSite = (function () {
   function percent(share) { return Math.round(100 * share) + "\u00a0%"; }
   function r2(value) { return value.toFixed(1 - value >= 0.01 || value >= 1 ? 2 : 4).replace("-", "\u2212"); }
 
-  /* Inputs begin with a preset's numbers. */
+  /* Inputs begin with a preset's numbers; those of kinds that it does not hold are hidden. */
   function fill(preset) {
-    var own = preset.prices[Object.keys(preset.prices)[0]];
-    var values = {
-      size: own.size, session: own.session, person: own.person, setup: own.setup
-    };
-    Object.keys(values).forEach(function (key) { find("planner-" + key + "-0").value = values[key]; });
-    find("planner-people").value = own.people;
-    find("planner-each").value = own.each;
-    var option = find("planner-modality").options[0];
-    option.textContent = Object.keys(preset.prices)[0];
+    document.querySelectorAll("#planner [data-kind]").forEach(function (part) {
+      var name = Object.keys(preset.prices)[Number(part.dataset.kind)];
+      part.hidden = !name;
+      part.querySelectorAll(".kind").forEach(function (word) { word.textContent = name || ""; });
+    });
+    Object.keys(preset.prices).forEach(function (name, i) {
+      var own = preset.prices[name];
+      var values = { size: own.size, session: own.session, person: own.person, setup: own.setup, people: own.people, each: own.each };
+      Object.keys(values).forEach(function (key) { find("planner-" + key + "-" + i).value = values[key]; });
+    });
   }
   function begin(whole, take) {
     var chosen = find("planner-preset");
@@ -39,38 +40,46 @@ var brainworthPlannerSite = (function () {
     return gain.mean >= worthwhile && gain.probability >= words.likely ? "collect" : "toss_up";
   }
 
-  function bought(plan, size, now) {
-    var labels = now.counted(plan.labels, "label", "labels");
-    if (!plan.sessions) { return labels; }
-    var even = plan.sessions % plan.people === 0, people = now.counted(plan.people, "person", "people");
-    var sessions = even ? people + " \u00d7 " + now.counted(plan.sessions / plan.people, "session", "sessions") :
-      people + ", " + now.counted(plan.sessions, "session", "sessions") + " in all";
-    var recordings = plan.name + " recordings (" + sessions + ", " + now.counted(plan.sessions * size, "sample", "samples") + ")";
-    return plan.labels ? recordings + " and " + labels : recordings;
+  function recordings(part, now) {
+    var people = now.counted(part.people, "person", "people");
+    var sessions = part.sessions % part.people === 0 ? people + " \u00d7 " + now.counted(part.sessions / part.people, "session", "sessions") :
+      people + ", " + now.counted(part.sessions, "session", "sessions") + " in all";
+    return part.name + " recordings (" + sessions + ", " + now.counted(part.samples, "sample", "samples") + ")";
   }
-  function reached(plan, size, now) {
-    var found = now.interval(plan, size);
+  function bought(plan, now) {
+    var labels = plan.labels || !plan.brain.length ? [now.counted(plan.labels, "label", "labels")] : [];
+    return now.listed(plan.brain.map(function (part) { return recordings(part, now); }).concat(labels));
+  }
+  function people(plan, now) {
+    if (!plan.brain.length) { return now.counted(plan.labels, "label", "labels") + " and no recordings"; }
+    return now.listed(plan.brain.map(function (part) {
+      return now.counted(part.people, "person", "people") + (plan.brain.length > 1 ? " with " + part.name : "");
+    }));
+  }
+  function reached(plan, now) {
+    var found = now.interval(plan);
     return r2(found[0]) + " (" + r2(found[1]) + " to " + r2(found[2]) + ")";
   }
   function paragraph(now, plan, overruled) {
-    var words = now.words, size = now.prices.modalities[plan.name].size, alone = now.found.alone;
-    var said = [filled(words.request, { cost: now.money(now.cost(now.prices, plan)), bought: bought(plan, size, now) })];
+    var words = now.words, alone = now.found.alone;
+    var said = [filled(words.request, { cost: now.money(brainworthPlanner.cost(now.prices, plan)), bought: bought(plan, now) })];
     said.push(filled(words.because, {
-      people: plan.sessions ? now.counted(plan.people, "person", "people") : now.counted(plan.labels, "label", "labels") + " and no recordings",
-      reason: overruled ? words.not_worthwhile : filled(words.reason, { limit: now.money(now.budget) })
+      people: people(plan, now), reason: overruled ? words.not_worthwhile : filled(words.reason, { limit: now.money(now.budget) })
     }));
-    said.push(filled(words.expect, { reached: reached(plan, size, now) }));
-    if (plan.sessions) { said.push(filled(words.alone, { labels: now.counts(alone.labels), reached: reached(alone, size, now) })); }
+    said.push(filled(words.expect, { reached: reached(plan, now) }));
+    if (plan.brain.length) { said.push(filled(words.alone, { labels: now.counts(alone.labels), reached: reached(alone, now) })); }
     return said.concat([words.basis, words.measure]).join(" ");
   }
 
   function number(value) { return String(Number(value.toPrecision(12))); }
   function study(now) {
-    var price = now.prices.modalities[now.found.alone.name];
-    return filled(now.data.study, {
-      label: number(now.prices.label), session: number(price.session), size: String(price.size), person: number(price.person),
-      setup: number(price.setup), budget: number(now.budget), currency: now.currency.replace(/["\\\u0000-\u001f\u007f]/g, "")
+    var values = {
+      label: number(now.prices.label), budget: number(now.budget), currency: now.currency.replace(/["\\\u0000-\u001f\u007f]/g, "")
+    };
+    Object.keys(now.prices.modalities).forEach(function (name, i) {
+      ["session", "size", "person", "setup"].forEach(function (key) { values[key + "_" + i] = number(now.prices.modalities[name][key]); });
     });
+    return filled(now.data.study, values);
   }
 
   function sure(gain, worthwhile, now) {
@@ -78,8 +87,8 @@ var brainworthPlannerSite = (function () {
       "); a gain of at least " + worthwhile + " has a probability of " + percent(gain.probability);
   }
   function gainOf(plan, labels, now) {
-    var sorted = brainworthPlanner.gains(now.table, plan.name, plan, now.prices.modalities[plan.name].size, labels);
-    return sorted && brainworthPlanner.summary(sorted, now.data.worthwhile);
+    var sorted = brainworthTable.gains(now.table, plan.labels, plan.brain, labels);
+    return sorted && brainworthTable.summary(sorted, now.data.worthwhile);
   }
   function target(now) {
     var wanted = Number(find("planner-target").value);
@@ -102,10 +111,10 @@ var brainworthPlannerSite = (function () {
       lines.push(words.why[kind]);
       lines.push("Gain of the best plan with recordings over labels alone: " + sure(gain, worthwhile, now) + ".");
     }
-    var overruled = kind === "labels_only" && best.sessions > 0;
+    var overruled = kind === "labels_only" && best.brain.length > 0;
     if (overruled) { lines.push(filled(words.instead, { labels: now.counts(alone.labels) })); }
-    if (now.mine.sessions) {
-      var same = brainworthPlanner.labelsFor(now.prices, now.cost(now.prices, now.mine));
+    if (now.mine.brain.length) {
+      var same = brainworthPlanner.labelsFor(now.prices, brainworthPlanner.cost(now.prices, now.mine));
       lines.push("Gain of your design over labels alone for the same money: " + sure(gainOf(now.mine, same, now), worthwhile, now) + ".");
     }
     find("planner-sure").replaceChildren.apply(find("planner-sure"), lines.concat(target(now)).map(function (text) {

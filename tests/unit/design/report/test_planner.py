@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from brainworth.design.decision.records.details import ModalityPrices, ModalityTable, PerformanceTable, Prices
+from brainworth.design.decision.records.details import ModalityPrices, Prices
+from brainworth.design.decision.records.performance_table import ModalityTable, PerformanceTable
 from brainworth.design.report.planner import Beginning, fragment, inputs
 
 
@@ -41,4 +42,16 @@ def test_late_cancellations_and_dropouts_are_paid_for(table: PerformanceTable) -
     )
     own = inputs(table, Prices(modalities={"EEG": price}), Beginning("USD", 1_000.0, 10, None))["prices"]["EEG"]
     assert (own["session"], own["person"], own["size"]) == (250.0, 40.0, 5)
-    assert (own["people"], own["each"], own["bought"]) == (1, 1, False)
+    assert (own["people"], own["each"]) == (1, 1)
+
+
+def test_the_page_knows_the_limits_of_the_study(table: PerformanceTable) -> None:
+    limits = {"most_people": 9, "most_sessions_each": 3, "most_sessions": 8, "most_samples": 3_900}
+    limited = table.model_copy(update={"modalities": {"EEG": table.modalities["EEG"].model_copy(update=limits)}})
+    prices = Prices(modalities={"EEG": ModalityPrices(per_subject=30, samples_per_session=500)})
+    own = inputs(limited, prices, Beginning("USD", 1_000.0, 10, None))["prices"]["EEG"]
+    assert (own["most_people"], own["most_each"], own["most_sessions"], own["person"]) == (9, 3, 7, 30.0)
+    returning = limited.modalities["EEG"].model_copy(update={"returning": 5})
+    returned = limited.model_copy(update={"modalities": {"EEG": returning}})
+    own = inputs(returned, prices, Beginning("USD", 1_000.0, 10, None))["prices"]["EEG"]
+    assert (own["fixed"], own["person"]) == (5, 0.0), "people who come back are not paid as new ones"
