@@ -13,6 +13,10 @@ from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.theory.system import Spectrum, System
 
 
+_SENSITIVITY = np.array([[1.0, 0.2], [0.3, 1.5], [0.01, 0.01], [0.5, 0.5]])
+"""Of each modality to each latent."""
+
+
 def _surface(names: tuple[str, ...] = ("EEG",)) -> PosteriorSurface:
     draws, rng, m = 8, np.random.default_rng(5), len(names)
     one = jnp.ones(m)
@@ -21,7 +25,7 @@ def _surface(names: tuple[str, ...] = ("EEG",)) -> PosteriorSurface:
         signal_variance=jnp.ones(draws),
         noise_variance=jnp.full(draws, 1.5),
         alignment=jnp.asarray(np.clip(rng.normal(0.35, 0.05, (draws, 2)), 0.02, 0.45)),
-        snr=jnp.asarray(rng.lognormal(-0.5, 0.4, (draws, m, 2))) * jnp.asarray([[1.0, 0.2], [0.3, 1.5]])[:m],
+        snr=jnp.asarray(rng.lognormal(-0.5, 0.4, (draws, m, 2))) * jnp.asarray(_SENSITIVITY[:m]),
         channels=jnp.full(m, 20.0),
         brain_exponent=jnp.ones(draws),
         task_exponent=jnp.ones(draws),
@@ -129,3 +133,11 @@ def test_components_and_weights_are_what_every_draw_reaches() -> None:
     wide = Purchase(labels, *(np.full((labels.size, 1), float(n)) for n in (own.samples[3], own.people[2], 1)))
     np.testing.assert_allclose(made[2, 3, 2:], surface.expected(wide)[2:], atol=0.005)
     np.testing.assert_allclose(made.mean(axis=-1)[:, :, 2:], np.array(own.mean)[:, :, 2:], atol=0.005)
+
+
+def test_of_many_modalities_the_best_three_are_mixed() -> None:
+    """The third of four, which hardly sees anything, is in no pair."""
+    names = ("A", "B", "C", "D")
+    extent = Reach(2_000, dict.fromkeys(names, 20_000), dict.fromkeys(names, ModalityLimits()))
+    table = performance_table(_surface(names), extent, Fineness(pair_labels=3, pair_samples=3))
+    assert [pair.names for pair in table.pairs or []] == [("A", "B"), ("A", "D"), ("B", "D")]
