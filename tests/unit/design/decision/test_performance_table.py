@@ -12,7 +12,6 @@ from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.theory.system import Spectrum, System
 
-
 _SENSITIVITY = np.array([[1.0, 0.2], [0.3, 1.5], [0.01, 0.01], [0.5, 0.5]])
 """Of each modality to each latent."""
 
