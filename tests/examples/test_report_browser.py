@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 
 import chromium
 import report_fixture as made_up
+from brainworth.design.report import write_report
 from chromium import Browser
 
 TESTS = Path(__file__).parents[1]
@@ -319,16 +321,22 @@ def test_nothing_sticks_out(browser: Browser, addresses: dict[str, str], case: s
 
 
 def test_a_plan_without_pairs_says_that_kinds_are_searched_one_at_a_time(
-    browser: Browser, addresses: dict[str, str]
+    browser: Browser, addresses: dict[str, str], tmp_path: Path
 ) -> None:
     """As plans that an earlier version saved; a new one says that it mixes them."""
+    old = tmp_path / "old"
+    shutil.copytree(TESTS / "saved_reports" / "demo", old)
+    earlier = json.loads((old / "details.json").read_text())
+    earlier["performance_table"]["pairs"] = None
+    (old / "details.json").write_text(json.dumps(earlier))
+    write_report(old)
     folder = Path(addresses["two"].removeprefix("file://")).parent
     details = json.loads((folder / "details.json").read_text())
     assert len(json.dumps(details["performance_table"])) < 100_000
     said = "document.querySelector('#planner .note').textContent"
     browser.open(addresses["two"])
     assert browser.js(said).startswith("Labels with one kind of recording or with two.")
-    browser.open(addresses["demo"])
+    browser.open((old / "report.html").as_uri())
     assert "one kind of recording is searched at a time. Plan again to mix." in browser.js(said)
     assert len(browser.js("JSON.parse(document.getElementById('planner-form').dataset.plan)")["brain"]) < 2
     assert "NaN" not in browser.js("document.getElementById('planner').innerText")
