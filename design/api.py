@@ -197,13 +197,13 @@ class Study(StudyData):
             return backtest(self, splits=splits, progress=say, workers=workers)
 
     def controls(
-        self, out: Path | str, splits: int = 3, *, progress: Progress = False, workers: Team | None = None
+        self, out: Path | str | None = None, splits: int = 3, *, progress: Progress = False, workers: Team | None = None
     ) -> Controls:
         """Return the recordings against shuffled ones, surrogates and the stimuli alone; a plan in the folder gets them, too.
 
         Parameters
         ----------
-        out : Path or str
+        out : Path or str, optional
             Folder whose posterior is used again, or that keeps it.
         splits : int
             Random divisions of the pilot into folds.
@@ -218,8 +218,10 @@ class Study(StudyData):
         from brainworth.design.decision.controls import controls_study
 
         with shown(progress) as say:
-            found = controls_study(self, Path(out), splits=splits, progress=say, workers=workers)
-            self._report_again(Path(out), say)
+            found = controls_study(
+                self, None if out is None else Path(out), splits=splits, progress=say, workers=workers
+            )
+            self._report_again(out, say)
         return found
 
     def plan(
@@ -326,7 +328,7 @@ class Study(StudyData):
             write_report(Path(out))
         return Plan.of(finished)
 
-    def compare(self, out: Path | str, *, force: bool = False, progress: Progress = False) -> Comparison:
+    def compare(self, out: Path | str | None = None, *, force: bool = False, progress: Progress = False) -> Comparison:
         """Return what each modality buys for the same money; a plan in the folder gets the comparison into its report.
 
         Raises
@@ -337,8 +339,8 @@ class Study(StudyData):
         from brainworth.design.decision.compare import compare_study
 
         with shown(progress) as say:
-            found = compare_study(self, Path(out), force=force, progress=say)
-            self._report_again(Path(out), say)
+            found = compare_study(self, None if out is None else Path(out), force=force, progress=say)
+            self._report_again(out, say)
         return found
 
     def sensitivity(
@@ -373,14 +375,14 @@ class Study(StudyData):
             write_report(folder)
         return found
 
-    def _report_again(self, folder: Path, say: Callable[[str], None]) -> None:
+    def _report_again(self, folder: Path | str | None, say: Callable[[str], None]) -> None:
         """Write the report of a folder again if it holds a plan of this study."""
         from brainworth.design.decision.sensitivity.store import saved_plan
         from brainworth.design.report import write_report
 
-        if saved_plan(self, folder) is not None:
+        if folder is not None and saved_plan(self, Path(folder)) is not None:
             say("report")
-            write_report(folder)
+            write_report(Path(folder))
 
 
 @dataclass(frozen=True, repr=False)

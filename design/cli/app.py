@@ -31,6 +31,7 @@ from brainworth.design.cli.summarise import summarise
 from brainworth.design.cli.update import update
 from brainworth.design.common.errors import BadInput, BrainworthError
 from brainworth.design.common.outside import outside_allowed
+from brainworth.design.common.remembered import forgotten_at_the_end
 from brainworth.design.common.version import __version__
 
 _ANYWHERE = ("--debug", "--allow-outside")
@@ -166,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in given
     try:
         _refuse_empty(given)
-        with _no_interruption_lost(), outside_allowed(allowed="--allow-outside" in given):
+        with _no_interruption_lost(), outside_allowed(allowed="--allow-outside" in given), forgotten_at_the_end():
             result = app(args=[a for a in given if a not in _ANYWHERE], prog_name="brainworth", standalone_mode=False)
         sys.stdout.flush()
     except BrainworthError as error:

@@ -5,7 +5,6 @@ In: a study. Out: tables on the terminal, JSON, a plan folder with its report. `
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +24,11 @@ def compare(
     study: StudyPath,
     *,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder whose posterior is reused and that keeps the comparison.")
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Folder whose posterior is reused and that keeps the comparison; if not given, that of this study's last plan.",
+        ),
     ] = None,
     force: Force = False,
     quiet: Quiet = False,
@@ -36,8 +39,7 @@ def compare(
     Example: brainworth compare study.toml --out plan
     """
     loaded = opened(study, out)
-    with tempfile.TemporaryDirectory() as temporary:
-        found = loaded.compare(out or Path(temporary), force=force, progress=show_progress(quiet=quiet or as_json))
+    found = loaded.compare(out, force=force, progress=show_progress(quiet=quiet or as_json))
     if as_json:
         print_json(found)
     elif not quiet:
@@ -63,9 +65,9 @@ def controls(  # noqa: PLR0913  (one parameter per option of the command)
     loaded = opened(study, out)
     from brainworth.design.common.workers import team
 
-    with team(workers, scheduler) as people, tempfile.TemporaryDirectory() as temporary:
+    with team(workers, scheduler) as people:
         visible = show_progress(quiet=quiet or as_json)
-        found = loaded.controls(out or Path(temporary), splits, progress=visible, workers=people)
+        found = loaded.controls(out, splits, progress=visible, workers=people)
     if as_json:
         print_json(found)
     elif not quiet:

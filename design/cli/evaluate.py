@@ -114,7 +114,11 @@ def evaluate(  # noqa: PLR0913  (one parameter per option of the command)
         list[str] | None, typer.Option("--repeats", metavar="NAME=N", help="Presentations of each stimulus.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder whose posterior is used again, or is kept in.")
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Folder whose posterior is used again, or is kept in; if not given, that of this study's last plan.",
+        ),
     ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,

@@ -105,12 +105,13 @@ def plan(  # noqa: PLR0913  (one parameter per option of the command)
 def opened(study: Path, out: Path | None = None) -> Study:
     """Return a study that is computed with; ``BadInput`` before anything is, if results cannot be written to the folder."""
     from brainworth.design.api import Study
-    from brainworth.design.common.runtime import use_compilation_cache
+    from brainworth.design.common.runtime import remember_posteriors, use_compilation_cache
 
     loaded = Study.from_file(study)
     if out is not None:
         check_folder(out)
     use_compilation_cache()
+    remember_posteriors()
     return loaded
 
 

@@ -78,7 +78,7 @@ def stimuli(  # noqa: PLR0913  (one parameter per option of the command)
     Example: brainworth stimuli study.toml --candidates pool.csv --n 100 --for labels --out chosen.csv
     """
     from brainworth.design.common.messages import problem
-    from brainworth.design.common.runtime import use_compilation_cache
+    from brainworth.design.common.runtime import remember_posteriors, use_compilation_cache
     from brainworth.design.pilot.candidates import Candidates
     from brainworth.design.pilot.study import StudyData
 
@@ -103,6 +103,7 @@ def stimuli(  # noqa: PLR0913  (one parameter per option of the command)
         )
     target = None if test is None else Candidates.from_file(test, features, given=given).features
     use_compilation_cache()
+    remember_posteriors()
     from brainworth.design.decision.stimuli import ChoiceOptions, check_size, choose
     from brainworth.design.posterior.fit import fit_study
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import platformdirs
 
 from brainworth.design.common.program_folder import ProgramFolder
+from brainworth.design.common.remembered import remember_in
 
 SECONDS = 0.0
 """Compilations that take longer are kept: all. A command runs a hundred small ones, which take longer to compile than to read."""
@@ -46,6 +47,11 @@ def use_compilation_cache() -> None:
     if folder is not None:
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", SECONDS)
+
+
+def remember_posteriors() -> None:
+    """Remember in the same cache folder where posteriors lie, until ``remember_in(None)``."""
+    remember_in(_folder("posteriors"))
 
 
 def keep_programs() -> None:

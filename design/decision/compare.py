@@ -191,7 +191,7 @@ def order_changes(
 
 
 def compare_study(
-    study: StudyData, folder: Path, *, force: bool = False, progress: Callable[[str], None] | None = None
+    study: StudyData, folder: Path | None, *, force: bool = False, progress: Callable[[str], None] | None = None
 ) -> Comparison:
     """Fit a study, or reuse the posterior in a folder, and compare its modalities; a plan there gets the comparison.
 
@@ -202,13 +202,13 @@ def compare_study(
     """
     if progress is not None:
         progress("posterior")
-    posterior = fit_study(study, study.config.study.seed, folder / "posterior.nc")
+    posterior = fit_study(study, study.config.study.seed, None if folder is None else folder / "posterior.nc")
     checks = pilot_checks(posterior)
     if overall(checks) == "refuse" and not force:
         reasons = " ".join(check.sentence for check in checks if check.status == "refuse")
         raise HealthRefusal(f"The pilot's health check refuses a comparison. {reasons} Use --force to compare anyway.")
     found = compare(posterior, progress)
-    plan = saved_plan(study, folder)
-    if plan is not None:
+    plan = None if folder is None else saved_plan(study, folder)
+    if folder is not None and plan is not None:
         merge_details(folder, plan, {"compare": found.rows(), "comparison": found.details()})
     return found

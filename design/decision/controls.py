@@ -144,7 +144,7 @@ def _alignment(posterior: PosteriorDraws) -> Summary:
 
 def controls_study(
     study: StudyData,
-    folder: Path,
+    folder: Path | None,
     *,
     splits: int = 3,
     progress: Callable[[str], None] | None = None,
@@ -162,10 +162,10 @@ def controls_study(
     say = progress or silent
     found = controls(study, splits=splits, progress=say, workers=workers)
     say("posterior")
-    posterior = fit_study(study, study.config.study.seed, folder / "posterior.nc")
+    posterior = fit_study(study, study.config.study.seed, None if folder is None else folder / "posterior.nc")
     say("posterior of shuffled recordings")
     found = with_alignment(found, posterior)
-    plan = saved_plan(study, folder)
-    if plan is not None:
+    plan = None if folder is None else saved_plan(study, folder)
+    if folder is not None and plan is not None:
         merge_details(folder, plan, {"controls": found})
     return found

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from brainworth.design.common.files import require_writable
 from brainworth.design.common.records import Number, with_fields
+from brainworth.design.common.remembered import remember, remembered
 from brainworth.design.common.runtime import release_programs
 from brainworth.design.common.version import __version__
 from brainworth.design.pilot.large import forget, resumable
@@ -51,6 +52,7 @@ def fit_study(
 ) -> PosteriorDraws:
     """Return the posterior of a study; with a path, reuse the one saved there if nothing it depends on has changed.
 
+    Without a path, the command line reuses the one that it last saved or reused of the same study, wherever that was.
     Passes over recordings that do not fit into memory go on where an interrupted run left them, and are told to ``tell``.
     """
     require_seed(study, seed)
@@ -60,16 +62,10 @@ def fit_study(
     if isinstance(study.material, PriorsOnly):
         return _prior_only(study, study.material.variance, seed)
     mark = fingerprint(study, seed)
-    if archive_path is not None:
-        require_writable(archive_path.parent, (archive_path.name, *_RESULTS))
-        try:
-            saved = archive.read_archive(archive_path, mark)
-        except archive.DamagedArchive as error:
-            told = f"{archive_path.name} was damaged or edited ({error}); the posterior was computed again."
-            study, saved = replace(study, remarks=(*study.remarks, told)), None
-        if saved is not None:
-            notes = Notes.model_validate(saved.notes)
-            return assembled(study, saved.chains, saved.constants, notes, seed=seed, seconds={"reused": 0.0})
+    study, saved = _saved(study, mark, archive_path)
+    if saved is not None:
+        notes = Notes.model_validate(saved.notes)
+        return assembled(study, saved.chains, saved.constants, notes, seed=seed, seconds={"reused": 0.0})
     unfinished = None if archive_path is None else archive_path.parent / "unfinished"
     fit = _reduced(study if unfinished is None else resumable(study, unfinished, tell), seed)
     with ThreadPoolExecutor(1) as beside:
@@ -99,9 +95,27 @@ def fit_study(
     data["posterior"].attrs.update({"fingerprint": mark, "notes": written, "version": __version__})
     if archive_path is not None:
         archive.write_archive(data, archive_path)
+        remember(mark, archive_path)
     if unfinished is not None:
         forget(unfinished)
     return replace(posterior, data=data, notes=notes)
+
+
+def _saved(study: StudyData, mark: str, path: Path | None) -> tuple[StudyData, archive.SavedChains | None]:
+    """Return the study, with a remark if what was saved is damaged, and the posterior saved there or where one is remembered."""
+    place = path or remembered(mark)
+    if place is None:
+        return study, None
+    if path is not None:
+        require_writable(path.parent, (path.name, *_RESULTS))
+    try:
+        saved = archive.read_archive(place, mark)
+    except archive.DamagedArchive as error:
+        told = f"{place.name} was damaged or edited ({error}); the posterior was computed again."
+        return (study if path is None else replace(study, remarks=(*study.remarks, told))), None
+    if saved is not None:
+        remember(mark, place)
+    return study, saved
 
 
 def fit_for_forecast(study: StudyData, seed: int) -> PosteriorDraws:

@@ -1,0 +1,40 @@
+"""A command without a folder uses the posterior that another command saved, if nothing that it depends on has changed."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from brainworth.design.cli import main
+from brainworth.design.posterior import fit
+
+DESIGN = ("--labels", "30", "--brain", "EEG=500", "--json", "--quiet")
+
+
+def test_evaluate_reuses_the_posterior_of_a_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Same numbers as with the folder; a change of price needs no fit; without the file it is computed again."""
+    study, out = tmp_path / "study" / "study.toml", tmp_path / "out"
+    assert main(["init", str(study.parent), "--quiet"]) == 0
+    study.write_text(re.sub(r"(?m)^seed = \d+", "seed = 4711", study.read_text()))  # nobody else fits this study
+    fitted: list[str] = []
+    sampled = fit.sample_mixed
+    monkeypatch.setattr(fit, "sample_mixed", lambda *given: fitted.append("fit") or sampled(*given))
+    assert main(["plan", str(study), "--out", str(out), "--rehearsals", "0", "--quiet"]) == 0
+    assert fitted == ["fit"]
+    capsys.readouterr()
+    assert main(["evaluate", str(study), *DESIGN, "--out", str(out)]) == 0
+    expected = json.loads(capsys.readouterr().out)
+    assert main(["evaluate", str(study), *DESIGN]) == 0
+    assert json.loads(capsys.readouterr().out) == expected
+    assert main(["compare", str(study), "--quiet"]) == 0
+    study.write_text(study.read_text().replace("total = ", "total = 1"))
+    assert main(["evaluate", str(study), *DESIGN]) == 0
+    assert fitted == ["fit"]
+    (out / "posterior.nc").unlink()
+    monkeypatch.setattr(fit, "sample_mixed", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert main(["evaluate", str(study), *DESIGN]) == 130
