@@ -27,7 +27,8 @@ def compare(
         Path | None,
         typer.Option(
             "--out",
-            help="Folder whose posterior is reused and that keeps the comparison; if not given, that of this study's last plan.",
+            help="Folder whose posterior is reused and that keeps the comparison; "
+            "if not given, that of this study's last plan.",
         ),
     ] = None,
     force: Force = False,
