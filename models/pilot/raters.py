@@ -104,53 +104,79 @@ def raters(label: NDArray[np.float64], stimulus: NDArray[np.int64], rater: NDArr
 
 @dataclass(frozen=True)
 class _Fit:
+    """A mixed model."""
+
     offset: NDArray[np.float64]
     noise: NDArray[np.float64]
     offset_variance: float
     stimulus_variance: float
 
+    @property
+    def variances(self) -> NDArray[np.float64]:
+        """Variances of stimuli, of offsets, and of every rater's noise."""
+        return np.array([self.stimulus_variance, self.offset_variance, *self.noise])
+
+
+@dataclass(frozen=True)
+class _Ratings:
+    """Labels, whose stimuli and raters are numbered from 0."""
+
+    y: NDArray[np.float64]
+    item: NDArray[np.int64]
+    rater: NDArray[np.int64]
+    seen: NDArray[np.float64]
+    """Labels of every stimulus by every rater, (stimulus, rater)."""
+
 
 def _fitted(y: NDArray[np.float64], item: NDArray[np.int64], rater: NDArray[np.int64], *, crossed: bool) -> _Fit:
-    """Return the mixed model by EM; stimuli are eliminated, so that a step solves for mean and raters alone."""
-    people, items, per = int(rater.max()) + 1, int(item.max()) + 1, np.bincount(rater)
-    total = float(y.var())
-    noise, offset_variance = np.full(people, total * (0.5 if crossed else 0.9)), 0.1 * total
-    stimulus_variance = 0.4 * total if crossed else 0.0
-    seen = np.zeros((items, people))
+    """Return the mixed model by EM."""
+    people = int(rater.max()) + 1
+    seen = np.zeros((int(item.max()) + 1, people))
     np.add.at(seen, (item, rater), 1.0)
-    offset = np.zeros(people)
+    given, total = _Ratings(y, item, rater, seen), float(y.var())
+    noise = np.full(people, total * (0.5 if crossed else 0.9))
+    fit = _Fit(np.zeros(people), noise, 0.1 * total, 0.4 * total if crossed else 0.0)
     for _ in range(_STEPS):
-        before = np.array([stimulus_variance, offset_variance, *noise])
-        weight = 1.0 / noise
-        mass = seen * weight
-        kept = np.zeros(items) if stimulus_variance == 0.0 else 1.0 / (mass.sum(axis=1) + 1.0 / stimulus_variance)
-        design = np.column_stack([mass.sum(axis=1), mass])
-        by_item = np.bincount(item, weights=weight[rater] * y, minlength=items)
-        by_rater = np.bincount(rater, weights=weight[rater] * y, minlength=people)
-        precision = np.zeros((people + 1, people + 1))
-        precision[0, 0], precision[0, 1:], precision[1:, 0] = mass.sum(), mass.sum(axis=0), mass.sum(axis=0)
-        precision[1:, 1:] = np.diag(mass.sum(axis=0) + 1.0 / offset_variance)
-        precision -= design.T @ (kept[:, None] * design)
-        right = np.append(by_rater.sum(), by_rater) - design.T @ (kept * by_item)
-        covariance = np.linalg.inv(precision)
-        effect = covariance @ right
-        offset = effect[1:]
-        stimulus = kept * (by_item - design @ effect)
-        spread = kept + np.einsum("ia,ab,ib->i", kept[:, None] * design, covariance, kept[:, None] * design)
-        # Variance of mean + offset + stimulus of a label: those of both parts and twice their covariance.
-        cross = -(kept[:, None] * design) @ covariance
-        pair = covariance[0, 0] + 2.0 * covariance[0, 1:] + np.diag(covariance)[1:]
-        doubt = pair[rater] + spread[item] + 2.0 * (cross[item, 0] + cross[item, rater + 1])
-        squares = (y - effect[0] - offset[rater] - stimulus[item]) ** 2 + doubt
-        mean_noise = float(squares.mean())
-        summed = np.bincount(rater, weights=squares, minlength=people)
-        noise = (summed + PRIOR_LABELS * mean_noise) / (per + PRIOR_LABELS)
-        offset_variance = max(float(np.mean(offset**2 + np.diag(covariance)[1:])), 1e-9 * total)
-        stimulus_variance = float(np.mean(stimulus**2 + spread)) if crossed else 0.0
-        after = np.array([stimulus_variance, offset_variance, *noise])
-        if np.max(np.abs(after - before)) < _TOLERANCE * total:
+        better = _improved(given, fit, 1e-9 * total, crossed=crossed)
+        moved = float(np.max(np.abs(better.variances - fit.variances)))
+        fit = better
+        if moved < _TOLERANCE * total:
             break
-    return _Fit(offset, noise, offset_variance, stimulus_variance)
+    return fit
+
+
+def _improved(given: _Ratings, fit: _Fit, least: float, *, crossed: bool) -> _Fit:
+    """Return the model after a step of EM; stimuli are eliminated, so that a step solves for mean and raters alone."""
+    y, item, rater, seen = given.y, given.item, given.rater, given.seen
+    items, people = seen.shape
+    weight = 1.0 / fit.noise
+    mass = seen * weight
+    kept = np.zeros(items) if fit.stimulus_variance == 0.0 else 1.0 / (mass.sum(axis=1) + 1.0 / fit.stimulus_variance)
+    design = np.column_stack([mass.sum(axis=1), mass])
+    by_item = np.bincount(item, weights=weight[rater] * y, minlength=items)
+    by_rater = np.bincount(rater, weights=weight[rater] * y, minlength=people)
+    precision = np.zeros((people + 1, people + 1))
+    precision[0, 0], precision[0, 1:], precision[1:, 0] = mass.sum(), mass.sum(axis=0), mass.sum(axis=0)
+    precision[1:, 1:] = np.diag(mass.sum(axis=0) + 1.0 / fit.offset_variance)
+    precision -= design.T @ (kept[:, None] * design)
+    right = np.append(by_rater.sum(), by_rater) - design.T @ (kept * by_item)
+    covariance = np.linalg.inv(precision)
+    effect = covariance @ right
+    offset = effect[1:]
+    stimulus = kept * (by_item - design @ effect)
+    spread = kept + np.einsum("ia,ab,ib->i", kept[:, None] * design, covariance, kept[:, None] * design)
+    # Variance of mean + offset + stimulus of a label: those of both parts and twice their covariance.
+    cross = -(kept[:, None] * design) @ covariance
+    pair = covariance[0, 0] + 2.0 * covariance[0, 1:] + np.diag(covariance)[1:]
+    doubt = pair[rater] + spread[item] + 2.0 * (cross[item, 0] + cross[item, rater + 1])
+    squares = (y - effect[0] - offset[rater] - stimulus[item]) ** 2 + doubt
+    summed = np.bincount(rater, weights=squares, minlength=people)
+    return _Fit(
+        offset=offset,
+        noise=(summed + PRIOR_LABELS * float(squares.mean())) / (seen.sum(axis=0) + PRIOR_LABELS),
+        offset_variance=max(float(np.mean(offset**2 + np.diag(covariance)[1:])), least),
+        stimulus_variance=float(np.mean(stimulus**2 + spread)) if crossed else 0.0,
+    )
 
 
 def _tested(
