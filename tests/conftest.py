@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import chromium
 import report_fixture
 
 CACHE = Path(os.environ.get("BRAINWORTH_TEST_CACHE", Path(tempfile.gettempdir()) / "brainworth-test-cache"))
@@ -83,3 +84,12 @@ def written_report(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], 
         return folder / "report.html"
 
     return page
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Browser]:
+    """One tab of a headless Chromium for the tests of a module."""
+    assert chromium.CHROMIUM is not None, "BRAINWORTH_BROWSER is required, and there is no Chromium on the PATH."
+    browser = chromium.Browser(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()

@@ -208,7 +208,6 @@ def compare_study(
         reasons = " ".join(check.sentence for check in checks if check.status == "refuse")
         raise HealthRefusal(f"The pilot's health check refuses a comparison. {reasons} Use --force to compare anyway.")
     found = compare(posterior, progress)
-    plan = None if folder is None else saved_plan(study, folder)
-    if folder is not None and plan is not None:
+    if folder is not None and (plan := saved_plan(study, folder)) is not None:
         merge_details(folder, plan, {"compare": found.rows(), "comparison": found.details()})
     return found

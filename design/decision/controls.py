@@ -165,7 +165,6 @@ def controls_study(
     posterior = fit_study(study, study.config.study.seed, None if folder is None else folder / "posterior.nc")
     say("posterior of shuffled recordings")
     found = with_alignment(found, posterior)
-    plan = None if folder is None else saved_plan(study, folder)
-    if folder is not None and plan is not None:
+    if folder is not None and (plan := saved_plan(study, folder)) is not None:
         merge_details(folder, plan, {"controls": found})
     return found

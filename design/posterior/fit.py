@@ -113,8 +113,8 @@ def _saved(study: StudyData, mark: str, path: Path | None) -> tuple[StudyData, a
     except archive.DamagedArchive as error:
         told = f"{place.name} was damaged or edited ({error}); the posterior was computed again."
         return (study if path is None else replace(study, remarks=(*study.remarks, told))), None
-    if saved is not None:
-        remember(mark, place)
+    if saved is not None and path is not None:
+        remember(mark, path)
     return study, saved
 
 

@@ -63,19 +63,11 @@ def address(made: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> str:
     return path.as_uri()
 
 
-@pytest.fixture(scope="module")
-def _tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    assert chromium.CHROMIUM is not None, "BRAINWORTH_BROWSER is required, and there is no Chromium on the PATH."
-    browser = chromium.Browser(tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
-
-
 @pytest.fixture
-def browser(_tab: Browser, address: str) -> Browser:
-    _tab.width(1200)
-    _tab.open(address)
-    return _tab
+def browser(tab: Browser, address: str) -> Browser:
+    tab.width(1200)
+    tab.open(address)
+    return tab
 
 
 def _choose(browser: Browser, preset: str) -> None:

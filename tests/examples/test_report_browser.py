@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,20 +40,12 @@ def addresses(written_report: Callable[[str], Path]) -> dict[str, str]:
     return {case: written_report(case).as_uri() for case in CASES}
 
 
-@pytest.fixture(scope="module")
-def _chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    assert chromium.CHROMIUM is not None, "BRAINWORTH_BROWSER is required, and there is no Chromium on the PATH."
-    browser = chromium.Browser(tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
-
-
 @pytest.fixture
-def browser(_chromium: Browser) -> Browser:
-    _chromium.scheme("light")
-    _chromium.width(1200)
-    _chromium.call("Emulation.setScriptExecutionDisabled", value=False)
-    return _chromium
+def browser(tab: Browser) -> Browser:
+    tab.scheme("light")
+    tab.width(1200)
+    tab.call("Emulation.setScriptExecutionDisabled", value=False)
+    return tab
 
 
 UNFOLD = "document.querySelectorAll('details').forEach(e => e.open = true)"
