@@ -25,11 +25,11 @@ from brainworth.models.pilot.pilot import Pilot, Recording
 from brainworth.models.theory.system import Spectrum, System
 from brainworth.models.worlds.simulate import World, draw_world, record
 
-KINDS = {"null": 0.0, "alignment 0.6": 0.6, "alignment 0.9": 0.9}
+KINDS = {"null": 0.0, "alignment 0.3": 0.3, "alignment 0.6": 0.6, "alignment 0.9": 0.9}
 """Share of the explainable variance that the brain's latent carries."""
-SESSIONS, LABELS, SAMPLES, FIRST, TEST = 8, 40, 150, 60, 4_000
+SESSIONS, LABELS, SAMPLES, FIRST, TEST = 8, 40, 100, 60, 4_000
 """Sessions; labels and samples of each person in each; both in the pilot; labels that tell the truth."""
-FEATURES, CHANNELS, PEOPLE, LEVEL = 120, 12, 2, 0.05
+FEATURES, CHANNELS, PEOPLE, LEVEL = 60, 12, 2, 0.05
 WORTHWHILE = 0.01
 """In R² of all label variance."""
 
@@ -142,7 +142,7 @@ def table(lines: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Run all kinds of studies."""
-    given = command_line(__doc__, "studies", 100)
+    given = command_line(__doc__, "studies", 500)
     tasks = [(kind, index) for index in range(given.count) for kind in KINDS]
     carry_out("looks", one_study, tasks, ("kind", "index"), table, given)
 

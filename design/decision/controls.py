@@ -2,8 +2,8 @@
 
 In: a study with a pilot, or its posterior. Out: ``Controls``: R² on held-out labels of a learner that was trained with the
 recordings and of others with a control in their place, paired label by label; and, from a posterior, what the fit makes of
-shuffled recordings. Errors: a study without recordings or too small to be divided (``BadInput``). Recordings that do not fit into
-memory have no surrogate; the arm is left out.
+shuffled recordings. A plan whose verdict is to collect asks the same of what it buys. Errors: a study without recordings or too
+small to be divided (``BadInput``). Recordings that do not fit into memory have no surrogate; the arm is left out.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import numpy as np
 from jaxtyping import Int
 from scipy.stats import t as student
 
+from brainworth.design.allocation.result import NewData
+from brainworth.design.common.checks import Check
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.progress import silent
 from brainworth.design.common.summaries import Summary, spread
@@ -26,7 +28,10 @@ from brainworth.design.pilot.summaries.limits import require_recordings
 from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.fit import fit_for_forecast, fit_study
 from brainworth.models.learner.controlled import CONTROLS, RECORDINGS, Errors, controlled_errors, mean_errors, paired_r2
+from brainworth.models.learner.learning_curve import MAX_SIZE
 from brainworth.models.pilot.controls import shuffled
+from brainworth.models.pilot.pilot import Pilot
+from brainworth.models.pilot.summarised import is_summarised
 
 MINIMUM = 40
 """Labelled stimuli below which a comparison says nothing."""
@@ -64,9 +69,8 @@ def controls(
     """
     require_recordings(study, "controls")
     pilot, title = study.pilot, study.config.study.title
-    names = [name for name in study.config.modality_names if any(r.modality == name for r in pilot.recordings)]
-    group = pilot.group[pilot.label_stimulus]
-    labelled, groups = np.unique(pilot.label_stimulus).size, np.unique(group).size
+    names = _recorded(study)
+    labelled, groups = _labels_and_groups(pilot)
     if not names:
         raise BadInput(f"{title}: no modality has recordings, so there is nothing to compare with controls.")
     if labelled < MINIMUM or groups < FEWEST_GROUPS:
@@ -74,10 +78,61 @@ def controls(
             f"{title}: the pilot has labels of {labelled} stimuli in {groups} groups, too few to hold some of them out. "
             f"Controls need at least {MINIMUM} labelled stimuli in {FEWEST_GROUPS} groups."
         )
-    say = count_in_words(progress, "divisions")
+    return _compared(study, names, splits, count_in_words(progress, "divisions"), workers)
+
+
+def controls_of_plan(study: StudyData, bought: NewData, workers: Team | None = None) -> Controls | None:
+    """Return the controls of the modalities that a plan buys, from one division into folds.
+
+    None where the pilot cannot say: no recordings of what is bought or only summaries of them, too few labels or groups, or
+    recordings so large (``learning_curve.MAX_SIZE``) that fitting learners again and again takes too long.
+    """
+    if not study.has_pilot or is_summarised(study.pilot):
+        return None
+    pilot = study.pilot
+    names = [name for name in _recorded(study) if bought.modalities[name].n_samples > 0]
+    size = sum(r.channels.size for r in pilot.recordings if r.modality in names)
+    labelled, groups = _labels_and_groups(pilot)
+    if not names or labelled < MINIMUM or groups < FEWEST_GROUPS or size > MAX_SIZE:
+        return None
+    return _compared(study, names, 1, None, workers)
+
+
+def control_checks(found: Controls | None) -> list[Check]:
+    """Return for every modality whether its pilot can be told from its controls; nothing if that was not asked."""
+    return [
+        Check(
+            name=f"controls ({name})",
+            status="ok" if own.exceeds else "warn",
+            value=own.best.gain,
+            threshold=found.level * own.best.gain_se,
+            side="at least",
+            unit="R² over the best control",
+            sentence=own.sentence,
+        )
+        for name, own in (found.modalities.items() if found is not None else ())
+    ]
+
+
+def _recorded(study: StudyData) -> list[str]:
+    recorded = {recording.modality for recording in study.pilot.recordings}
+    return [name for name in study.config.modality_names if name in recorded]
+
+
+def _labels_and_groups(pilot: Pilot) -> tuple[int, int]:
+    return np.unique(pilot.label_stimulus).size, np.unique(pilot.group[pilot.label_stimulus]).size
+
+
+def _compared(
+    study: StudyData, names: list[str], splits: int, say: Callable[[int, int], None] | None, workers: Team | None
+) -> Controls:
+    pilot = study.pilot
+    group = pilot.group[pilot.label_stimulus]
+    groups = np.unique(group).size
     tasks = [(name, [study.config.study.seed, split]) for name in names for split in range(splits)]
-    say(0, len(tasks))
-    found = (workers or ThisProcess()).results(_errors, tasks, (study,), say)
+    if say is not None:
+        say(0, len(tasks))
+    found = list((workers or ThisProcess()).results(_errors, tasks, (study,), say))
     by_name = {name: [e for (task, _), e in zip(tasks, found, strict=True) if task == name] for name in names}
     return Controls(
         modalities={name: judged(name, mean_errors(passes), group) for name, passes in by_name.items()},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from brainworth.design.allocation import NewData
-from brainworth.design.common.records import Number
+from brainworth.design.common.records import Number, with_fields
 from brainworth.design.common.summaries import Summary, spread
 from brainworth.design.decision.learning import learning
 from brainworth.design.decision.performance_table import performance_table, reach
@@ -23,7 +23,7 @@ def plan_details(solved: Solved) -> detail.Details:
     posterior, result = solved.posterior, solved.result
     config = posterior.study.config
     aim = config.objective
-    return detail.Details(
+    found = detail.Details(
         schema_="brainworth.details/1",
         title=config.study.title,
         forced=solved.forced,
@@ -67,6 +67,7 @@ def plan_details(solved: Solved) -> detail.Details:
         cost_spread=Summary(**result.cost_spread),
         performance_table=_table(solved),
     )
+    return found if solved.controls is None else with_fields(found, controls=solved.controls)
 
 
 def _table(solved: Solved) -> PerformanceTable:

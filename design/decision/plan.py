@@ -27,14 +27,16 @@ from brainworth.design.common.records import plain, with_fields
 from brainworth.design.common.workers import Team, with_progress
 from brainworth.design.decision import health
 from brainworth.design.decision.cheaper import cheaper
+from brainworth.design.decision.controls import control_checks, controls_of_plan
 from brainworth.design.decision.exchange_rates import exchange_rates
 from brainworth.design.decision.plan_records import plan_record
+from brainworth.design.decision.records.controls import Controls
 from brainworth.design.decision.records.details import Details
 from brainworth.design.decision.records.files import load, save
 from brainworth.design.decision.records.findings import Sensitivity
 from brainworth.design.decision.records.plan import Plan
 from brainworth.design.decision.rehearse import REHEARSALS
-from brainworth.design.decision.rehearsed_plan import Effort, tried
+from brainworth.design.decision.rehearsed_plan import Effort, Tried, tried
 from brainworth.design.decision.round_plan import rounds_record
 from brainworth.design.decision.solved import Solved
 from brainworth.design.decision.theory_range import theory_range
@@ -109,16 +111,26 @@ def make_plan(
     watch.lap("exchange")
     bought = {name: entry.n_samples for name, entry in result.plan.allocation.modalities.items()}
     checks += health.plan_checks(posterior, result.plan.allocation.n_task, bought)
-    checks += [theory_range(posterior, result.plan.allocation), *found.checks()]
+    controlled = _controlled(posterior, found, how)
+    watch.lap("controls")
+    checks += [theory_range(posterior, result.plan.allocation), *found.checks(), *control_checks(controlled)]
     forced = how.force and overall(checks) == "refuse"
     seconds = {**posterior.seconds, **watch.seconds}
-    plan = plan_record(Solved(posterior, problem, found, less, rates, checks, forced, seconds))
+    plan = plan_record(Solved(posterior, problem, found, less, rates, controlled, checks, forced, seconds))
     wanted = config.budget.rounds if how.rounds is None else how.rounds
     if wanted > 1:
         say("rounds")
         team = with_progress(how.workers, how.progress, "first rounds")
         plan = with_details(plan, rounds=rounds_record(problem, posterior, wanted, team))
     return plan
+
+
+def _controlled(posterior: PosteriorDraws, found: Tried, how: How) -> Controls | None:
+    """Return the controls of the recordings that are bought, if the verdict is to collect and the pilot can say."""
+    if found.decision != "collect":
+        return None
+    (how.progress or silent)("controls")
+    return controls_of_plan(posterior.study, found.result.plan.allocation, how.workers)
 
 
 def with_details(plan: Plan, **update: Any) -> Plan:

@@ -24,7 +24,13 @@ from brainworth.design.decision.purchase_records import (
 from brainworth.design.decision.records import plan as record
 from brainworth.design.decision.rehearse import RehearsedPurchase
 from brainworth.design.decision.solved import Solved
-from brainworth.design.decision.wording import Judged, cheaper_sentence, stimuli_planned_for, verdict_sentence
+from brainworth.design.decision.wording import (
+    Judged,
+    beyond_controls,
+    cheaper_sentence,
+    stimuli_planned_for,
+    verdict_sentence,
+)
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.pilot.rules import losses
 from brainworth.design.posterior.draws import PosteriorDraws
@@ -97,6 +103,7 @@ def _verdict(solved: Solved) -> record.Verdict:
         tried.binding,
         solved.problem.currency,
         stimuli_planned_for(aim),
+        "" if solved.controls is None else beyond_controls(solved.controls),
     )
     return record.Verdict(
         decision=tried.decision,

@@ -9,6 +9,7 @@ from brainworth.design.allocation import AllocationResult, Problem
 from brainworth.design.common.checks import Check
 from brainworth.design.decision.cheaper import Saving
 from brainworth.design.decision.exchange_rates import ExchangeRates
+from brainworth.design.decision.records.controls import Controls
 from brainworth.design.decision.rehearsed_plan import Tried
 from brainworth.design.posterior.draws import PosteriorDraws
 
@@ -23,6 +24,8 @@ class Solved:
     cheaper: Saving | None
     """Nearly as good for less money."""
     rates: ExchangeRates
+    controls: Controls | None
+    """Of the recordings that a plan to collect buys; None for other verdicts, and where the pilot cannot say."""
     checks: Sequence[Check]
     forced: bool
     """Planned although the health check refuses."""

@@ -13,6 +13,7 @@ from brainworth.design.allocation.costs import Bill
 from brainworth.design.common.messages import amount
 from brainworth.design.decision.cheaper import Saving
 from brainworth.design.decision.chosen_stimuli import assumption, chosen_record
+from brainworth.design.decision.records.controls import Controls
 from brainworth.design.decision.records.details import Assumption
 from brainworth.design.decision.verdict import Decision, Gain
 from brainworth.design.pilot.study import PriorsOnly
@@ -70,6 +71,8 @@ class Judged:
     currency: str
     stimuli: str = ""
     """Test stimuli the performance is for (``stimuli_planned_for``), if they are not of the pilot's kind."""
+    controls: str = ""
+    """What the pilot says of its recordings beyond their controls, if it was asked."""
 
 
 def bought_in_words(allocation: NewData) -> str:
@@ -108,7 +111,8 @@ def verdict_sentence(result: AllocationResult, judged: Judged) -> str:
         return f"{_without_recordings(result, judged, f'{what} for {money}', gains)}{held}"
     against = f"Against labels alone for the same money that gains {gains}."
     if judged.decision == "collect":
-        return f"Collect brain data: buy {what} for {money}. {against}{held}"
+        shown = f" {judged.controls}" if judged.controls else ""
+        return f"Collect brain data: buy {what} for {money}. {against}{shown}{held}"
     brain = amount(float(sum(plan.bill.modalities.values())), judged.currency)
     if judged.decision == "toss_up":
         return f"Toss-up: the plan buys {what} for {money}, {brain} of it for recordings. {against} {_leaning(judged)}{held}"
@@ -124,6 +128,24 @@ def cheaper_sentence(found: Saving, bill: Bill, currency: str) -> str:
         f"Nearly as good for {share:.0%} of the money: {bought_in_words(found.purchase.allocation)} for {amount(total, currency)} "
         f"give up {lost} of expected explainable R²."
     )
+
+
+def beyond_controls(found: Controls) -> str:
+    """Return in a sentence or two whether the pilot's recordings can be told from their controls."""
+    shown = [name for name, own in found.modalities.items() if own.exceeds]
+    rest = [name for name in found.modalities if name not in shown]
+    said: list[str] = []
+    if shown:
+        said.append(
+            f"In the pilot, {' and '.join(shown)} {'teaches' if len(shown) == 1 else 'teach'} a learner more than shuffled "
+            "recordings, surrogates and the stimuli alone."
+        )
+    if rest:
+        controls = "them" if shown else "shuffled recordings, surrogates or the stimuli alone"
+        said.append(
+            f"In the pilot, {' and '.join(rest)} cannot be told from {controls} yet: that gain rests on the model."
+        )
+    return " ".join(said)
 
 
 def _without_recordings(result: AllocationResult, judged: Judged, what: str, gains: str) -> str:

@@ -120,6 +120,18 @@ def checked_set(given: BrainSet, n_features: int) -> CheckedSet:
     return CheckedSet(features, np.ones(len(features)), channels)
 
 
+def checked_stimuli(given: ArrayLike | None, n_features: int) -> Float[np.ndarray, "row feature"]:
+    """Return features of stimuli without labels and recordings; ``ValueError`` if they are not those of the labelled stimuli."""
+    if given is None:
+        return np.zeros((0, n_features))
+    features = _checked_array(given, dtype=np.float64, input_name="stimuli")
+    if features.shape[1] != n_features:
+        raise ValueError(
+            f"'stimuli' must have the features of the labelled stimuli ({n_features}). Got {features.shape[1]} instead."
+        )
+    return features
+
+
 def common_basis(
     features: Float[np.ndarray, "row feature"],
     count: Float[np.ndarray, " row"],

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from brainworth.models.learner.learning_curve import Recorded, feature_scale, trained
+from brainworth.models.learner.learning_curve import Recorded, feature_scale, trained, trained_without
 from brainworth.models.pilot.controls import of_modality, shuffled, stimulus_only, surrogate
 from brainworth.models.pilot.folds import group_folds
 from brainworth.models.pilot.pilot import Pilot
@@ -63,8 +63,9 @@ def controlled_errors(pilot: Pilot, modality: str, seed: int) -> Errors:
 
     Notes
     -----
-    All arms of a fold have the representation of the features that the recordings prefer, so that they differ by their recordings
-    only. The stimulus-only arm has as many directions as the recordings confirmed latents.
+    All arms of a fold have the representation of the features that the recordings prefer, and know the features of all stimuli
+    that were recorded, so that they differ by their recordings only. The stimulus-only arm has as many directions as the recordings
+    confirmed latents.
     """
     alone = of_modality(pilot, modality)
     folds = group_folds(pilot.group, N_FOLDS, seed)
@@ -83,10 +84,11 @@ def controlled_errors(pilot: Pilot, modality: str, seed: int) -> Errors:
         encoder = with_brain.encoder_
         confirmed = 0 if encoder is None else encoder.maps.shape[1]
         directions = stimulus_only(part, confirmed, scale)
-        others = {LABELS: None, STIMULUS: Recorded.of(directions)}
+        others = {STIMULUS: Recorded.of(directions)}
         others |= {arm: Recorded.of(control.restricted(train, train)) for arm, control in controls.items()}
-        models = {arm: trained(part, given, scale) for arm, given in others.items()}
-        for arm, model in {RECORDINGS: with_brain, **models}.items():
+        models = {RECORDINGS: with_brain, LABELS: trained_without(part, known, scale)}
+        models |= {arm: trained(part, given, scale) for arm, given in others.items()}
+        for arm, model in models.items():
             predicted = model.predict(features)
             found.setdefault(arm, np.zeros(len(pilot.label)))[test] = (predicted - label) ** 2
         plain[test] = (float(part.label.mean()) - label) ** 2

@@ -10,6 +10,7 @@ labelled stimuli or with as few as one sample (``ValueError``).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -21,7 +22,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from brainworth.models.learner.averaging import fit_second_stage
-from brainworth.models.learner.brain_sets import BrainSet, checked_set, common_basis, first_stage
+from brainworth.models.learner.brain_sets import BrainSet, checked_set, checked_stimuli, common_basis, first_stage
 from brainworth.models.learner.probability import ProbitLink, probit_link
 from brainworth.models.learner.second_stage import LabelledDesign, SecondStage
 from brainworth.models.pilot.encoder import Encoder
@@ -31,6 +32,16 @@ Matrix = NDArray[np.float64]
 
 # scikit-learn's annotations are narrower than what it accepts.
 _validated: Callable[..., Any] = validate_data
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What a learner is given beside features and labels."""
+
+    brain: Sequence[BrainSet] | None
+    groups: ArrayLike | None
+    worth: ArrayLike | None
+    stimuli: ArrayLike | None
 
 
 class _TwoStageLinear(BaseEstimator):
@@ -50,14 +61,13 @@ class _TwoStageLinear(BaseEstimator):
         self,
         features: Matrix,
         targets: Matrix,
-        brain: Sequence[BrainSet] | None,
-        groups: ArrayLike | None,
-        worth: ArrayLike | None = None,
+        given: _Given,
     ) -> LabelledDesign:
         """Fit both stages and return the labelled stimuli as stage 2 sees them; ``targets`` has one column per target."""
-        sets = [checked_set(given, features.shape[1]) for given in brain or []]
-        stacked = np.vstack([features, *(given.features for given in sets)])
-        count = np.concatenate([np.ones(len(features)), *(given.count for given in sets)])
+        sets = [checked_set(one, features.shape[1]) for one in given.brain or []]
+        more = checked_stimuli(given.stimuli, features.shape[1])
+        stacked = np.vstack([features, more, *(one.features for one in sets)])
+        count = np.concatenate([np.ones(len(features) + len(more)), *(one.count for one in sets)])
         scale = None if self.scale is None else np.asarray(self.scale, dtype=np.float64)
         if scale is not None and (scale.shape != (features.shape[1],) or not np.all(scale > 0.0)):
             raise ValueError(
@@ -71,9 +81,10 @@ class _TwoStageLinear(BaseEstimator):
         latents = None if learned is None else learned.latents(self.basis_, features)
         empty = np.zeros((len(variance), 0))
         codes = None
-        if groups is not None:
-            check_consistent_length(features, groups)
-            codes = np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1)
+        if given.groups is not None:
+            check_consistent_length(features, given.groups)
+            codes = np.unique(np.asarray(given.groups), return_inverse=True)[1].reshape(-1)
+        worth = given.worth
         weight = np.ones(len(features)) if worth is None else np.asarray(worth, dtype=np.float64)
         check_consistent_length(features, weight)
         root, means = np.sqrt(weight)[:, None], np.average(targets, axis=0, weights=weight)
@@ -151,6 +162,8 @@ class BrainInformedRegressor(RegressorMixin, _TwoStageLinear):
         brain: Sequence[BrainSet] | None = None,
         groups: ArrayLike | None = None,
         worth: ArrayLike | None = None,
+        *,
+        stimuli: ArrayLike | None = None,
     ) -> Self:
         """Fit both stages.
 
@@ -167,10 +180,13 @@ class BrainInformedRegressor(RegressorMixin, _TwoStageLinear):
             Labels of a group (rater, session) share an offset, whose variance is estimated.
         worth : array-like of shape (n_labels,), optional
             Labels of average noise that each label is worth: mean noise variance over its own. 1 if not given.
+        stimuli : array-like of shape (n_stimuli, n_features), optional
+            Features of stimuli without a label or a recording. They teach how features vary, which is all that features of
+            recorded stimuli teach without the recordings; a fair twin that does without recordings is given these.
         """
         features, label = _validated(self, X, y, dtype=np.float64, y_numeric=True, multi_output=True)
         targets = np.asarray(label, dtype=np.float64)
-        self._fit_targets(features, targets.reshape(len(targets), -1), brain, groups, worth)
+        self._fit_targets(features, targets.reshape(len(targets), -1), _Given(brain, groups, worth, stimuli))
         if targets.ndim == 1:
             self.coef_ = self.coef_[0]
             self.intercept_ = self.intercept_[0]
@@ -211,6 +227,8 @@ class BrainInformedClassifier(ClassifierMixin, _TwoStageLinear):
         y: ArrayLike,
         brain: Sequence[BrainSet] | None = None,
         groups: ArrayLike | None = None,
+        *,
+        stimuli: ArrayLike | None = None,
     ) -> Self:
         """Fit both stages; ``y`` holds class labels, the rest is as in ``BrainInformedRegressor.fit``."""
         features, label = _validated(self, X, y, dtype=np.float64)
@@ -221,7 +239,7 @@ class BrainInformedClassifier(ClassifierMixin, _TwoStageLinear):
         targets = np.where(codes.reshape(-1, 1) == np.arange(self.classes_.size), 1.0, -1.0)
         if self.classes_.size == 2:
             targets = targets[:, 1:]
-        design = self._fit_targets(features, targets, brain, groups)
+        design = self._fit_targets(features, targets, _Given(brain, groups, None, stimuli))
         means = targets.mean(axis=0)
         self.links_ = [
             probit_link(design, stage, float(mean)) for stage, mean in zip(self.second_stages_, means, strict=True)

@@ -75,6 +75,12 @@ class Recorded:
                 brain.append(LargeSet(pilot.features[rows], code.reshape(-1), recording.channels, found))
         return cls(fold, moments, tuple(brain))
 
+    @property
+    def stimuli(self) -> Float[np.ndarray, "row feature"] | None:
+        """Features of what was recorded, without the recordings; None if nothing was."""
+        shown = [one.features if isinstance(one, LargeSet) else np.asarray(one[0]) for one in self.brain]
+        return np.vstack(shown) if shown else None
+
 
 def learned(pilot: Pilot, test: NDArray[np.float64], recorded: Recorded | None = None) -> NDArray[np.float64]:
     """Return the predictions of the brain-informed learner, trained on a pilot, for rows of raw features.
@@ -91,16 +97,29 @@ def feature_scale(pilot: Pilot, recorded: Recorded) -> Float[np.ndarray, " featu
     return representation_of(pilot, labels, recorded.fold, recorded.moments, EXPONENTS[1::2]).basis.scale
 
 
-def trained(pilot: Pilot, recorded: Recorded | None, scale: Float[np.ndarray, " feature"]) -> BrainInformedRegressor:
-    """Return the brain-informed learner of a pilot's labels and of some recordings; of labels alone without.
+def trained(pilot: Pilot, recorded: Recorded, scale: Float[np.ndarray, " feature"]) -> BrainInformedRegressor:
+    """Return the brain-informed learner of a pilot's labels and of some recordings.
 
     Labels of one type share an offset, whose variance the learner estimates; labels of noisy raters count less.
     """
+    return _trained(pilot, scale, recorded.brain, None)
+
+
+def trained_without(pilot: Pilot, recorded: Recorded, scale: Float[np.ndarray, " feature"]) -> BrainInformedRegressor:
+    """Return the learner of labels alone. It knows the features of the stimuli that were recorded, but not the recordings."""
+    return _trained(pilot, scale, (), recorded.stimuli)
+
+
+def _trained(
+    pilot: Pilot,
+    scale: Float[np.ndarray, " feature"],
+    brain: Sequence[BrainSet],
+    stimuli: Float[np.ndarray, "row feature"] | None,
+) -> BrainInformedRegressor:
     model = BrainInformedRegressor(scale=scale)
-    brain = None if recorded is None else recorded.brain
     types = types_in_common(pilot, pilot.label_stimulus)
     features = pilot.features[pilot.label_stimulus]
-    return model.fit(features, pilot.label, brain=brain, groups=types, worth=pilot.weight)
+    return model.fit(features, pilot.label, brain=brain, groups=types, worth=pilot.weight, stimuli=stimuli)
 
 
 def tested_r2(

@@ -157,7 +157,7 @@ def _pilot(labels: int, *, useful: bool, seed: int) -> Pilot:
 
 
 def test_gains_are_paired_new_and_of_the_recordings() -> None:
-    """Over 300 new labels and two worlds: useful recordings gain by more than five standard errors, useless ones by less."""
+    """Over 300 new labels and two worlds: useful recordings gain, by more than five standard errors, and useless ones nothing."""
     gains = {}
     for useful in (True, False):
         found = [
@@ -166,9 +166,8 @@ def test_gains_are_paired_new_and_of_the_recordings() -> None:
         assert all(len(own) == 300 for own in found)
         assert all(np.abs(own).max() <= 1.0 for own in found)
         gains[useful] = np.concatenate(found)
-    error = {useful: own.std() / np.sqrt(len(own)) for useful, own in gains.items()}
-    assert gains[True].mean() > 5.0 * error[True]
-    assert abs(gains[False].mean()) < 5.0 * error[False]
+    assert gains[True].mean() > 5.0 * gains[True].std() / np.sqrt(len(gains[True]))
+    assert not gains[False].any(), "no latent is confirmed, and the learner of labels alone knows the same stimuli"
     same = _pilot(25, useful=True, seed=1)
     assert paired_gains(same, same).size == 0, "a stimulus that had a label before is not new"
     fewer = replace(same, features=same.features[:, :-1])
@@ -295,3 +294,28 @@ def test_a_record_that_was_changed_or_is_of_another_plan_is_refused(
     )
     with pytest.raises(bw.BadInput, match="another purchase than that of the plan"):
         record_of(planned / "promised", other)
+
+
+def test_a_verdict_to_collect_asks_by_itself_whether_it_is_the_brain(
+    updated: bw.Plan, planned: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert updated.health.checks
+    posterior = bw.Study.from_file(planned / "more" / "study.toml").fit(out=planned / "next")
+
+    def plan() -> bw.Plan:
+        return posterior.plan(constraints=lambda v: [v.samples["EEG"] >= 600], rehearsals=0, force=True)
+
+    usual = plan()
+    assert posterior.fitted.seconds == {"reused": 0.0}
+    monkeypatch.setattr("brainworth.design.decision.rehearsed_plan.decide", lambda *_: "collect")
+    collects = plan()
+    assert usual.verdict.decision != "collect"
+    assert usual.details is not None
+    assert collects.details is not None
+    assert "controls" not in usual.details.model_fields_set
+    assert collects.details.controls is not None
+    own = collects.details.controls.modalities["EEG"]
+    check = next(check for check in collects.health.checks if check.name == "controls (EEG)")
+    assert check.sentence == own.sentence
+    assert check.status == ("ok" if own.exceeds else "warn")
+    assert ("teaches a learner more" if own.exceeds else "cannot be told from") in collects.verdict.sentence

@@ -19,7 +19,7 @@ from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.models.forecast.luck import stratified_normals
 from brainworth.models.forecast.monitoring import advise, within
 from brainworth.models.forecast.predictive import predictive
-from brainworth.models.learner.learning_curve import Recorded, feature_scale, trained
+from brainworth.models.learner.learning_curve import Recorded, feature_scale, trained, trained_without
 from brainworth.models.pilot.pilot import Pilot
 
 CAP = 1.0
@@ -74,7 +74,7 @@ def paired_gains(before: Pilot, after: Pilot) -> NDArray[np.float64]:
     scale = feature_scale(before, recorded)
     errors = [
         (after.label[new] - np.asarray(model.predict(features[new]))) ** 2 / np.var(before.label)
-        for model in (trained(before, None, scale), trained(before, recorded, scale))
+        for model in (trained_without(before, recorded, scale), trained(before, recorded, scale))
     ]
     return np.clip(errors[0] - errors[1], -CAP, CAP) / CAP
 

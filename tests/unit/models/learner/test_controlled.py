@@ -17,6 +17,9 @@ from brainworth.models.learner.controlled import (
     mean_errors,
     paired_r2,
 )
+from brainworth.models.learner.learner import BrainInformedRegressor
+from brainworth.models.learner.learning_curve import Recorded, trained, trained_without
+from brainworth.models.pilot.pilot import Pilot, Recording
 from brainworth.models.theory.system import Spectrum, System
 from brainworth.models.worlds.simulate import Realism, SourceSize, StudySize, simulate_study
 
@@ -51,6 +54,22 @@ def test_recordings_of_another_task_exceed_none(seed: int) -> None:
     found = _found(0.0, seed)
     assert not found.exceeds
     assert abs(found.best.gain) < 0.05
+
+
+def test_labels_alone_know_the_stimuli_that_shuffled_recordings_know() -> None:
+    """Recordings that confirm no latent teach nothing but how features vary, and the twin without recordings is told that."""
+    rng = np.random.default_rng(5)
+    features = rng.standard_normal((300, 20)) * np.linspace(3.0, 0.3, 20)
+    label = features @ rng.standard_normal(20) + 2.0 * rng.standard_normal(300)
+    chance = Recording("EEG", "p", np.arange(300), rng.standard_normal((300, 4)))
+    pilot = Pilot(features, np.arange(300), (chance,), np.arange(25), label[:25])
+    known = Recorded.of(pilot)
+    scale = np.ones(20)
+    recordings, without = trained(pilot, known, scale), trained_without(pilot, known, scale)
+    assert recordings.encoder_ is None
+    np.testing.assert_allclose(without.coef_, recordings.coef_, rtol=1e-10)
+    unaware = BrainInformedRegressor(scale=scale).fit(features[:25], label[:25])
+    assert np.abs(unaware.coef_ - recordings.coef_).max() > 1e-3, "the twin that is not told the stimuli"
 
 
 def test_a_difference_of_r2_is_that_of_two_r2() -> None:

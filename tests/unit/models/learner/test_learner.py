@@ -134,6 +134,21 @@ def test_bad_brain_sets_are_refused() -> None:
         BrainInformedRegressor().fit(x, y, brain=[(x, x[:5])])
 
 
+def test_stimuli_without_labels_teach_how_features_vary() -> None:
+    """Ten labels show nine directions in which features vary; other stimuli show all, and how strong each is."""
+    rng = np.random.default_rng(3)
+    variance = np.arange(1, 31) ** -1.0
+    features = rng.standard_normal((2010, 30)) * np.sqrt(variance)
+    label = features[:10] @ rng.standard_normal(30)
+    alone = BrainInformedRegressor().fit(features[:10], label)
+    told = BrainInformedRegressor().fit(features[:10], label, stimuli=features[10:])
+    assert len(alone.basis_.variance) < 10
+    shares = told.basis_.variance / told.basis_.variance.sum()
+    np.testing.assert_allclose(shares, variance / variance.sum(), rtol=0.15)
+    with pytest.raises(ValueError, match="'stimuli' must have the features of the labelled stimuli"):
+        BrainInformedRegressor().fit(features[:10], label, stimuli=features[:, :3])
+
+
 def test_labels_count_by_what_they_are_worth() -> None:
     """Weights of noisy raters lower the error in the mean of 20 worlds by 3 standard errors; equal ones change nothing."""
     gained: list[float] = []
