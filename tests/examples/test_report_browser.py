@@ -371,6 +371,9 @@ def test_prints_two_pages_and_an_appendix(browser: Browser, addresses: dict[str,
     assert 4 <= _pages(browser) <= 12
     browser.js("document.getElementById('appendix').remove()")
     assert _pages(browser) <= 2
+    third = "<div style='height: 88mm; break-inside: avoid'></div>"
+    browser.js(f'document.querySelector("main").insertAdjacentHTML("beforeend", "{third}")')
+    assert _pages(browser) == 3, "a third of the second page is empty"
     browser.open(addresses[case])
     browser.call("Emulation.setEmulatedMedia", media="print")
     browser.width(A4)
