@@ -100,6 +100,8 @@ def controls_of_plan(study: StudyData, bought: NewData, workers: Team | None = N
 
 def control_checks(found: Controls | None) -> list[Check]:
     """Return for every modality whether its pilot can be told from its controls; nothing if that was not asked."""
+    if found is None:
+        return []
     return [
         Check(
             name=f"controls ({name})",
@@ -110,7 +112,7 @@ def control_checks(found: Controls | None) -> list[Check]:
             unit="R² over the best control",
             sentence=own.sentence,
         )
-        for name, own in (found.modalities.items() if found is not None else ())
+        for name, own in found.modalities.items()
     ]
 
 
