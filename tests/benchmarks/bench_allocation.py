@@ -4,8 +4,9 @@ Run ``uv run --group benchmarks python tests/benchmarks/bench_allocation.py``; i
 times after compilation. Every method gets the same surfaces (the performance function under a made-up posterior of 1,000
 draws), prices and budgets, and is scored by the whole-number plan it ends with. A miss is a plan more than 0.1 % worse than
 the best any method found. SLSQP from one start at an equal split of the budget is what budget optimisers of marketing-mix
-packages do (PyMC-Marketing); Nevergrad is a general optimiser from PyPI. Seconds are those of the wall and of the
-processor: on a machine that others use, only the latter can be compared.
+packages do (PyMC-Marketing); Nevergrad is a general optimiser from PyPI; the additive table is a mixed-integer program (HiGHS):
+what each level of money for a modality adds to half of the budget in labels, as if modalities did not matter to each other.
+Seconds are those of the wall and of the processor: on a machine that others use, only the latter can be compared.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.optimize import LinearConstraint, minimize
+from scipy.optimize import Bounds, LinearConstraint, milp, minimize
 
 from brainworth.design.allocation import AllocationOptions, Problem, SearchLimits
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
@@ -38,7 +39,9 @@ from brainworth.models.forecast.forecast import MAX_PEOPLE, SYSTEM_AXES, Draws, 
 from brainworth.models.theory.quadrature import compress
 from brainworth.models.theory.system import Spectrum, System
 
-N_DRAWS, N_LATENTS, MISS, LIMIT = 1000, 4, 1e-3, 30.0
+N_DRAWS, N_LATENTS, MISS, LIMIT = 1000, 4, 1e-3, 60.0
+LEVELS = 24
+"""Levels of money of the additive table."""
 HEADER = """# Allocation: objective, time and misses
 
 Written by `uv run --group benchmarks python tests/benchmarks/bench_allocation.py {arguments}`:
@@ -135,6 +138,13 @@ def certified(problem: Problem, surface: PosteriorSurface) -> Outcome:
 
 
 @jax.jit
+def mean_only(draws: Draws, size: PilotSize, order: Order) -> jax.Array:
+    """Return expected explainable R^2 of an order."""
+    each = jax.vmap(order_r2, in_axes=(SYSTEM_AXES, 0, None, None))
+    return jnp.mean(each(draws.system, draws.people, size, order))
+
+
+@jax.jit
 def mean_and_slope(draws: Draws, size: PilotSize, order: Order) -> tuple[jax.Array, Order]:
     """Return expected explainable R^2 of an order and its derivatives, by JAX through the fixed points."""
 
@@ -187,6 +197,34 @@ def slsqp(problem: Problem, surface: PosteriorSurface, starts: int) -> Outcome:
     return watch.outcome(float(scores.max()))
 
 
+def additive_table(problem: Problem, surface: PosteriorSurface) -> Outcome:
+    """One level of money for every modality and for labels, whose tabulated gains are added; chosen by HiGHS."""
+    watch = Watch.start()
+    search = Search(problem, Evaluator(surface, problem.utility))
+    count, budget = len(search.menus), search.problem.budget_cents
+    levels = np.concatenate([[0.0], np.geomspace(1e-3, 1.0, LEVELS - 1)]) * budget
+    tables = [search.spending(m, 0) for m in range(count)]
+
+    def value(labels_money: float, modality: int | None = None, money: float = 0.0) -> float:
+        samples, people = np.zeros(count), np.ones(count)
+        if modality is not None:
+            samples[modality] = np.interp(money, *tables[modality][:2])
+            people[modality] = max(1.0, np.interp(money, tables[modality][0], tables[modality][2]))
+        labels = np.interp(labels_money, *search.label_spending)
+        order = Order(*map(jnp.asarray, (labels, samples, people, np.ones(count))))
+        return float(mean_only(surface.draws, surface.size, order))
+
+    middle = value(0.5 * budget)
+    gains = [[value(money) - middle for money in levels]]
+    gains += [[value(0.5 * budget, m, money) - middle for money in levels] for m in range(count)]
+    one_each = LinearConstraint(np.kron(np.eye(count + 1), np.ones((1, LEVELS))), 1.0, 1.0)
+    within = LinearConstraint(np.tile(levels, count + 1)[None], -np.inf, budget)
+    found = milp(-np.concatenate(gains), integrality=1, bounds=Bounds(0.0, 1.0), constraints=[one_each, within])
+    chosen = found.x.reshape(count + 1, LEVELS).argmax(axis=1)
+    shares = levels[chosen[1:]] / budget
+    return watch.outcome(float(search.evaluate(shares[None], np.zeros((1, count), dtype=np.int64))[0]))
+
+
 def nevergrad(problem: Problem, surface: PosteriorSurface) -> Outcome:
     """Nevergrad's differential evolution over money shares, 300 evaluations."""
     import nevergrad as ng
@@ -215,6 +253,7 @@ def warm_up(problem: Problem, surface: PosteriorSurface) -> None:
         surface.explainable_r2(Purchase(one[:, 0], one, one, one), draws)
     order = Order(jnp.asarray(np.ones(())), *(jnp.asarray(one[0]) for _ in range(3)))
     jax.block_until_ready(mean_and_slope(surface.draws, surface.size, order))
+    jax.block_until_ready(mean_only(surface.draws, surface.size, order))
     extremes(problem)
 
 
@@ -245,6 +284,7 @@ def main() -> None:
         "brainworth, certified": certified,
         "SLSQP, equal split": lambda p, s: slsqp(p, s, 1),
         "SLSQP, 10 starts": lambda p, s: slsqp(p, s, 10),
+        "additive table, HiGHS": additive_table,
     }
     if importlib.util.find_spec("nevergrad"):
         methods["Nevergrad TwoPointsDE, 300"] = nevergrad
