@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from resumed import carry_out, command_line
 
-from brainworth.design.decision.controls import judged, level
+from brainworth.design.decision.controls import against_controls, level
 from brainworth.models.learner.controlled import LABELS, controlled_errors
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.theory.system import Spectrum, System
@@ -76,7 +76,7 @@ def one_world(kind: str, index: int, seed: int) -> dict[str, Any]:
     """Return what controls make of one pilot."""
     pilot, code = pilot_of(kind, seed, index), _code(kind, seed, index)
     group = pilot.group[pilot.label_stimulus]
-    found = judged("EEG", controlled_errors(pilot, "EEG", code), group)
+    found = against_controls("EEG", controlled_errors(pilot, "EEG", code), group)
     gains = {arm.name: [arm.gain, arm.gain_se] for arm in found.arms}
     limit = level(np.unique(group).size)
     return {"kind": kind, "index": index, "exceeds": found.exceeds, "r2": found.r2, "gains": gains, "level": limit}

@@ -28,7 +28,7 @@ def quoted(value: object) -> str:
     return f"'{one_line(value, MAX_SHOWN)}'"
 
 
-def listed(values: Iterable[object], limit: int = 8) -> str:
+def quoted_list(values: Iterable[object], limit: int = 8) -> str:
     """Return ``'a', 'b' and 3 more``: the first ``limit`` values, quoted."""
     items = list(values)
     shown = ", ".join(quoted(v) for v in items[:limit])

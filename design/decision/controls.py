@@ -137,7 +137,7 @@ def _compared(
     found = list((workers or ThisProcess()).results(_errors, tasks, (study,), say))
     by_name = {name: [e for (task, _), e in zip(tasks, found, strict=True) if task == name] for name in names}
     return Controls(
-        modalities={name: judged(name, mean_errors(passes), group) for name, passes in by_name.items()},
+        modalities={name: against_controls(name, mean_errors(passes), group) for name, passes in by_name.items()},
         labels=len(pilot.label),
         groups=groups,
         splits=splits,
@@ -154,7 +154,7 @@ def _errors(study: StudyData, modality: str, seed: list[int]) -> Errors:
     return controlled_errors(study.pilot, modality, int(np.random.default_rng(seed).integers(2**31)))
 
 
-def judged(name: str, errors: Errors, group: Int[np.ndarray, " label"]) -> Controlled:
+def against_controls(name: str, errors: Errors, group: Int[np.ndarray, " label"]) -> Controlled:
     """Return one modality against its controls, from squared errors and the group of each label."""
     ours, plain = errors.by_arm[RECORDINGS], errors.plain
     arms: list[Arm] = []

@@ -20,7 +20,7 @@ from brainworth.design.allocation.solve import Stopwatch
 from brainworth.design.common.checks import overall
 from brainworth.design.common.errors import BadInput, HealthRefusal
 from brainworth.design.common.files import remove_leftovers
-from brainworth.design.common.messages import did_you_mean, listed, quoted
+from brainworth.design.common.messages import did_you_mean, quoted, quoted_list
 from brainworth.design.common.messages import problem as bad
 from brainworth.design.common.progress import silent
 from brainworth.design.common.records import plain, with_fields
@@ -173,7 +173,9 @@ def problem_of(posterior: PosteriorDraws, budget: float | None = None, constrain
         name = str(error.args[0] if isinstance(error, KeyError) else error.name)
         known = [*problem.names, "n_task", *QUANTITIES]
         hint = did_you_mean(name, known)
-        raise bad("plan", "constraints", f"there is no {quoted(name)}", f"Known are {listed(known)}.{hint}") from error
+        raise bad(
+            "plan", "constraints", f"there is no {quoted(name)}", f"Known are {quoted_list(known)}.{hint}"
+        ) from error
 
 
 def _conditions(constraints: object) -> bool:

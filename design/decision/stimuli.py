@@ -16,7 +16,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from brainworth.design.common.errors import BadInput
-from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
+from brainworth.design.common.messages import did_you_mean, problem, quoted, quoted_list
 from brainworth.design.pilot.build import codes
 from brainworth.design.pilot.candidates import Candidates
 from brainworth.design.posterior.stimulus_beliefs import Ground, label_beliefs, recording_beliefs
@@ -202,10 +202,10 @@ def modality_of(posterior: PosteriorDraws, wanted: str | None) -> str:
     if wanted is None and len(names) == 1:
         return names[0]
     if wanted is None:
-        raise BadInput(f"modality: the study has the modalities {listed(names)}. Say which one will be recorded.")
+        raise BadInput(f"modality: the study has the modalities {quoted_list(names)}. Say which one will be recorded.")
     if wanted not in names:
         raise BadInput(
-            f"modality: the study has no modality {quoted(wanted)}, only {listed(names)}.{did_you_mean(wanted, names)}"
+            f"modality: the study has no modality {quoted(wanted)}, only {quoted_list(names)}.{did_you_mean(wanted, names)}"
         )
     return wanted
 
@@ -300,7 +300,7 @@ def _remarks(candidates: Candidates, rows: list[ChosenStimulus], of: str) -> tup
     again = sorted({row.stimulus for row in rows if word in row.in_pilot})
     told: list[str] = []
     if again:
-        told.append(f"{len(again)} of the chosen stimuli were {word} in the pilot already: {listed(again)}.")
+        told.append(f"{len(again)} of the chosen stimuli were {word} in the pilot already: {quoted_list(again)}.")
     if candidates.ignored:
-        told.append(f"{candidates.source}: not used: {listed(candidates.ignored)}.")
+        told.append(f"{candidates.source}: not used: {quoted_list(candidates.ignored)}.")
     return (*told, *candidates.notes)

@@ -25,7 +25,7 @@ from brainworth.design.study_file.system_file import NamedSystem
 THEORY = "Lewis, Wang, Schwab & Pitkow, How Much is Brain Data Worth for Machine Learning? arXiv:2605.09243"
 
 
-def chance(probability: float) -> str:
+def probability_in_words(probability: float) -> str:
     """Return a probability in words that never claim certainty: draws can only say so much."""
     if probability < 0.01:
         return "under 1%"
@@ -104,7 +104,7 @@ def verdict_sentence(result: AllocationResult, judged: Judged) -> str:
     gain = judged.gain
     gains = (
         f"{gain.mean:+.3f} in explainable R²{where} on average (90 % interval {gain.q05:+.3f} to {gain.q95:+.3f}), and at least "
-        f"{judged.worthwhile:g} with probability {chance(gain.probability)}"
+        f"{judged.worthwhile:g} with probability {probability_in_words(gain.probability)}"
     )
     held = f" These conditions of the study bind: {'; '.join(judged.binding)}." if judged.binding else ""
     if not plan.allocation.holds_brain_data:

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
-from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
+from brainworth.design.common.messages import did_you_mean, problem, quoted, quoted_list
 from brainworth.design.study_file.system_file import NamedSystem
 from brainworth.models.theory.encoding import encode
 from brainworth.models.theory.estimators import ESTIMATORS, Estimator
@@ -48,7 +48,9 @@ def _counts(sources: tuple[str, ...], brain: Mapping[str, float]) -> list[float]
     for name, count in brain.items():
         if name not in sources:
             hint = did_you_mean(name, sources)
-            raise problem("--brain", name, "the system has no such source", f"Its sources are {listed(sources)}.{hint}")
+            raise problem(
+                "--brain", name, "the system has no such source", f"Its sources are {quoted_list(sources)}.{hint}"
+            )
         if not (math.isfinite(count) and count >= 0):
             raise problem("--brain", name, f"got {count}", "The number of samples must be at least 0.")
     return [float(brain.get(name, 0.0)) for name in sources]
@@ -122,7 +124,10 @@ def predict(named: NamedSystem, question: Question) -> dict[str, Any]:
     if question.estimator not in ESTIMATORS:
         hint = did_you_mean(question.estimator, ESTIMATORS)
         raise problem(
-            "--estimator", "", f"got {quoted(question.estimator)}", f"It must be one of {listed(ESTIMATORS)}.{hint}"
+            "--estimator",
+            "",
+            f"got {quoted(question.estimator)}",
+            f"It must be one of {quoted_list(ESTIMATORS)}.{hint}",
         )
     for option, value in (("--task", question.n_task), ("--shift", question.shift)):
         if not (math.isfinite(value) and value >= 0):

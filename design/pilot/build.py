@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
-from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
+from brainworth.design.common.messages import did_you_mean, problem, quoted, quoted_list
 from brainworth.design.pilot.gram import Gram
 from brainworth.design.pilot.kernel import described
 from brainworth.design.pilot.large import require_room, stored_person
@@ -22,7 +22,7 @@ from brainworth.design.pilot.new_stimuli import New, grouped
 from brainworth.design.pilot.prepare import PilotTables, prepared
 from brainworth.design.pilot.rules.answers import either
 from brainworth.design.pilot.rules.blocks import FeatureBlock
-from brainworth.design.pilot.rules.channel_copies import copies_of, said_copies
+from brainworth.design.pilot.rules.channel_copies import copied_channels, said_copies
 from brainworth.design.pilot.rules.losses import Loss, kept_out, sentences
 from brainworth.design.pilot.rules.raters import known_raters, rater_corrected
 from brainworth.design.pilot.rules.spelling import options, unknown_spelling
@@ -107,7 +107,7 @@ def _check_stimuli(table: Table) -> None:
             table.source,
             f"column {quoted(names[0])}",
             f"the feature is constant ({table.values[0, flat[0]]:g} in every row)"
-            + (f", and so are {listed(names[1:])}" if len(names) > 1 else ""),
+            + (f", and so are {quoted_list(names[1:])}" if len(names) > 1 else ""),
             "A feature must differ between stimuli; leave the column out.",
         )
 
@@ -141,7 +141,7 @@ def _check_groups(source: str, what: str, group: np.ndarray, names: tuple[str, .
         raise problem(
             source,
             "",
-            f"the number of groups among the {what} stimuli is {present.size} ({listed(names[g] for g in present)})",
+            f"the number of groups among the {what} stimuli is {present.size} ({quoted_list(names[g] for g in present)})",
             f"At least {MIN_GROUPS} groups are needed, because a group is never split between fitting and testing.",
         )
 
@@ -215,12 +215,12 @@ def _recordings(
             )
         if table.rows is None:
             values, names = _person(table, subject, mask)
-            own, copied[subject] = copies_of(values, names)
+            own, copied[subject] = copied_channels(values, names)
             values = values[:, own] if copied[subject] else values
         else:
             values = stored_person(table, np.flatnonzero(mask), subject)
             names = values.names
-            own, copied[subject] = copies_of(values.some(), names)
+            own, copied[subject] = copied_channels(values.some(), names)
             values = values.with_channels(own) if copied[subject] else values
         lacking = len(table.columns) - len(names)
         names = tuple(names[i] for i in own)
@@ -249,7 +249,7 @@ def _binary(table: Table) -> tuple[Float[np.ndarray, " label"], tuple[str, str]]
         raise problem(
             table.source,
             "column 'label'",
-            f"the labels of a binary task {verb} ({listed(names)})",
+            f"the labels of a binary task {verb} ({quoted_list(names)})",
             "They must take exactly two values, or set task.kind = 'regression'.",
         )
     return np.where(values == found[1], 1.0, -1.0), (names[0], names[1])

@@ -26,7 +26,7 @@ import numpy as np
 
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.files import write_atomic
-from brainworth.design.common.messages import did_you_mean, listed, one_line, problem, quoted
+from brainworth.design.common.messages import did_you_mean, one_line, problem, quoted, quoted_list
 
 MIRROR = "BRAINWORTH_DATA"
 CACHE = "BRAINWORTH_CACHE"
@@ -128,7 +128,7 @@ def find(name: str) -> Dataset:
     known = {d.name: d for d in registry()}
     if name not in known:
         hint = did_you_mean(name, known)
-        raise problem("datasets", "", f"no data set is called {quoted(name)}", f"Known: {listed(known)}.{hint}")
+        raise problem("datasets", "", f"no data set is called {quoted(name)}", f"Known: {quoted_list(known)}.{hint}")
     return known[name]
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from brainworth.design.common.errors import BadInput
-from brainworth.design.common.messages import listed, one_line, problem, quoted
+from brainworth.design.common.messages import one_line, problem, quoted, quoted_list
 from brainworth.design.pilot.rules.identity import is_missing
 from brainworth.design.pilot.tables.files import opened_npz
 from brainworth.design.pilot.tables.tables import Table, text_of
@@ -86,7 +86,7 @@ def gram_from_file(path: Path, source: str) -> Gram:
         raise problem(source, "", wrong, f"{_FORM} Python objects are never loaded.") from None
     for name in ("stimulus", "gram"):
         if name not in arrays:
-            right = f"There are {listed(names)}. {_FORM}"
+            right = f"There are {quoted_list(names)}. {_FORM}"
             raise problem(source, f"array {quoted(name)}", "the array is missing", right)
     return _checked(arrays["gram"], arrays["stimulus"], arrays.get("group"), source)
 

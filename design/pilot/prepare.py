@@ -13,11 +13,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from brainworth.design.common.errors import BadInput
-from brainworth.design.common.messages import listed, problem, quoted
+from brainworth.design.common.messages import problem, quoted, quoted_list
 from brainworth.design.pilot.rules.answers import either
 from brainworth.design.pilot.rules.cleaning import cleaned, without, without_copies
 from brainworth.design.pilot.rules.duplicates import first_equal, labels_twice
-from brainworth.design.pilot.rules.plausible import copies_of, counters, gross_outliers
+from brainworth.design.pilot.rules.plausible import columns_that_copy, counters, gross_outliers
 from brainworth.design.pilot.rules.raters import one_label_a_row, rater_codes
 from brainworth.design.pilot.rules.spelling import one_spelling, unknown_spelling
 from brainworth.design.pilot.tables.tables import Table
@@ -275,7 +275,7 @@ def _refuse_label(table: Table, target: Mapping[str, float], word: str) -> None:
     goal = np.array([target[str(table.keys["stimulus"][i])] for i in rows.tolist()])
     if np.unique(goal).size < 2:
         return
-    found = whole[copies_of(goal, table.values[rows][:, whole])]
+    found = whole[columns_that_copy(goal, table.values[rows][:, whole])]
     names = [table.columns[int(i)] for i in found if table.columns[i] not in table.answers.keep]
     if names:
         options = [
@@ -287,5 +287,5 @@ def _refuse_label(table: Table, target: Mapping[str, float], word: str) -> None:
             table.source,
             f"column {quoted(names[0])}",
             wrong,
-            either(f"{listed(names)} would tell the answer.", options),
+            either(f"{quoted_list(names)} would tell the answer.", options),
         )

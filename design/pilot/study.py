@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from jaxtyping import Float
 
-from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
+from brainworth.design.common.messages import did_you_mean, problem, quoted, quoted_list
 from brainworth.design.common.toml_files import read_toml
 from brainworth.design.pilot.arrays import digest_of
 from brainworth.design.pilot.build import CodeNames, PilotTables, build_pilot
@@ -202,7 +202,9 @@ class StudyData:
                 *(m.recordings for m in config.modality if m.recordings),
                 *dict.fromkeys(name for m in config.modality for name in m.summaries),
             ]
-            remarks = (f"{path.name}: [system] is given, so no pilot is read: {listed(skipped)}.",) if skipped else ()
+            remarks = (
+                (f"{path.name}: [system] is given, so no pilot is read: {quoted_list(skipped)}.",) if skipped else ()
+            )
             return cls(config, folder.digest, system, path.parent, remarks)
         if without_pilot:
             return cls._from_priors(config, folder, path)

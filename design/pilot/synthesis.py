@@ -16,7 +16,7 @@ import numpy as np
 import tomli_w
 
 from brainworth.design.common.files import write_atomic
-from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
+from brainworth.design.common.messages import did_you_mean, problem, quoted, quoted_list
 from brainworth.design.study_file.system_file import NamedSystem, read_system
 from brainworth.models.pilot.pilot import Pilot, Recording
 from brainworth.models.worlds.simulate import SourceSize, StudySize, simulate_study
@@ -103,7 +103,7 @@ def write_simulation(named: NamedSystem, brain: Mapping[str, int], n_task: int, 
         if name not in named.sources:
             hint = did_you_mean(name, named.sources)
             raise problem(
-                "--brain", name, "the system has no such source", f"Its sources are {listed(named.sources)}.{hint}"
+                "--brain", name, "the system has no such source", f"Its sources are {quoted_list(named.sources)}.{hint}"
             )
         if count < 20:
             raise problem("--brain", name, f"got {count}", "A pilot needs at least 20 samples of a source.")
@@ -135,7 +135,7 @@ def _write(named: NamedSystem, size: StudySize, folder: Path, seed: int, config:
     taken = sorted({name for name in (m["name"] for m in config["modality"]) if name.casefold() in _FILES})
     if taken:
         right = "Call the source of the system file something else."
-        raise problem("source", "name", f"{listed(taken)} is the name of another file of the study", right)
+        raise problem("source", "name", f"{quoted_list(taken)} is the name of another file of the study", right)
     write_atomic(folder / "stimuli.csv", _stimuli(pilot))
     write_atomic(folder / "labels.csv", _labels(pilot))
     for index in kept:

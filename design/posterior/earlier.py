@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from brainworth.design.common.messages import listed, problem
+from brainworth.design.common.messages import problem, quoted_list
 from brainworth.design.pilot.study import StudyData
 from brainworth.design.posterior import archive
 from brainworth.design.posterior.draws import PosteriorDraws, assembled
@@ -42,7 +42,7 @@ def earlier_posterior(study: StudyData, path: Path) -> PosteriorDraws:
         raise problem(
             path,
             "",
-            f"the plan was made for {known} modalities, the study has {len(names)}: {listed(names)}",
+            f"the plan was made for {known} modalities, the study has {len(names)}: {quoted_list(names)}",
             "An update needs the same [[modality]] blocks in the same order; a modality that is new needs a new plan.",
         )
     notes = Notes.model_validate(saved.notes)

@@ -93,7 +93,7 @@ Judgement = Literal["shown", "weaker", "prior", "contradicted"]
 """What recordings say of the posterior's signal-to-noise ratio: they show it, show a weaker one, show nothing, speak against it."""
 
 
-def judged(evidence: EncodingEvidence) -> Judgement:
+def encoding_judgement(evidence: EncodingEvidence) -> Judgement:
     """Return whether the recordings support the posterior's signal-to-noise ratio, leave it to the prior, or contradict it."""
     missed = evidence.expected - evidence.accuracy > CONTRADICTED * evidence.error
     if evidence.accuracy > evidence.chance:
@@ -125,7 +125,7 @@ def encoding_checks(posterior: PosteriorDraws) -> Iterator[Check]:
     """Say for every modality where its signal-to-noise ratio comes from; value and threshold are correlations."""
     for evidence in encoding_evidence(posterior):
         low, middle, high = evidence.snr
-        status, text = _VERDICTS[judged(evidence)]
+        status, text = _VERDICTS[encoding_judgement(evidence)]
         verdict = text.format(name=evidence.name, expected=evidence.expected)
         yield Check(
             name=f"source of the signal-to-noise ratio ({evidence.name})",

@@ -58,7 +58,7 @@ def _upper(price: Price) -> float:
     return price or 0.0
 
 
-def without(saved: Saved, name: str) -> str:
+def without_modality(saved: Saved, name: str) -> str:
     """Say why a plan holds nothing of a modality: too dear for the budget, not worth its price, or both."""
     if can_be_bought(saved, name):
         return "not worth its price in this plan"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records.details import Assumption, ModalityPrices
 from brainworth.design.decision.records.plan import Alternative
-from brainworth.design.report.affordable import without
+from brainworth.design.report.affordable import without_modality
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.words import (
     TINY,
@@ -119,7 +119,7 @@ def not_bought(saved: Saved) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for name, bought in saved.plan.allocation.modalities.items():
         if bought.n_samples <= 0:
-            reasons.setdefault(without(saved, name), []).append(name)
+            reasons.setdefault(without_modality(saved, name), []).append(name)
     return [f"{listed(names)}: {reason}." for reason, names in reasons.items()]
 
 

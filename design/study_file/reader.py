@@ -22,7 +22,7 @@ from brainworth.design.common.fields import (
     Section,
     Text,
 )
-from brainworth.design.common.messages import listed, problem, quoted
+from brainworth.design.common.messages import problem, quoted, quoted_list
 from brainworth.design.common.validation import explain, value_problem
 
 
@@ -188,7 +188,7 @@ def check_meaning(reader: Reader, kind: str, source: str) -> None:
         raise problem(
             source,
             f"reader > {strange[0]}",
-            f"{listed(strange)} mean{'s' if len(strange) == 1 else ''} nothing for {kind}",
+            f"{quoted_list(strange)} mean{'s' if len(strange) == 1 else ''} nothing for {kind}",
             f"Keys for {kind}: {known}.",
         )
 

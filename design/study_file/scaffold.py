@@ -14,7 +14,7 @@ import numpy as np
 
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.files import write_atomic
-from brainworth.design.common.messages import listed, problem
+from brainworth.design.common.messages import problem, quoted_list
 
 _STUDY = """\
 # A brainworth study. Every key is explained by `brainworth schema`; replace the example tables by your own
@@ -125,7 +125,7 @@ def write_example(folder: Path) -> list[Path]:
     except OSError as error:
         raise problem(folder, "", f"the folder cannot be read ({error.strerror})", right) from None
     if there:
-        wrong = f"the folder is not empty: it holds {listed(there)}, and nothing is overwritten"
+        wrong = f"the folder is not empty: it holds {quoted_list(there)}, and nothing is overwritten"
         raise problem(folder, "", wrong, right)
     written: list[Path] = []
     try:

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.fields import Name, Section
-from brainworth.design.common.messages import did_you_mean, listed, one_line, problem, quoted
+from brainworth.design.common.messages import did_you_mean, one_line, problem, quoted, quoted_list
 from brainworth.design.common.toml_files import read_toml
 from brainworth.design.common.validation import explain, value_problem
 
@@ -110,7 +110,7 @@ class NamedSystem:
                     file,
                     "source",
                     f"no source is called {quoted(name)}",
-                    f"The sources are {listed(self.sources)}.{hint}",
+                    f"The sources are {quoted_list(self.sources)}.{hint}",
                 )
         rows = np.array([self.sources.index(name) for name in names])
         chosen = replace(self.system, snr=self.system.snr[rows, :], channels=self.system.channels[rows])

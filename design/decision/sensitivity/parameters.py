@@ -89,7 +89,7 @@ def _rescaled(
     return shares * total[:, None]
 
 
-def taken(draws: Draws, rows: NDArray[np.int64]) -> Draws:
+def draws_at(draws: Draws, rows: NDArray[np.int64]) -> Draws:
     """Return some draws, in any order and as often as named."""
     system = draws.system
     return Draws(
@@ -118,7 +118,7 @@ def between_people(draws: Draws, m: int) -> float:
 def median_system(draws: Draws, modalities: tuple[str, ...]) -> Draws:
     """Return one draw: the medians of all columns, profiles and new people's gains at their own medians."""
     middle = {name: float(np.median(column)) for name, column in columns(draws, modalities).items()}
-    first = taken(draws, np.zeros(1, dtype=np.int64))
+    first = draws_at(draws, np.zeros(1, dtype=np.int64))
     system = draws.system
     profile = replace(
         first.system,
@@ -132,4 +132,4 @@ def median_system(draws: Draws, modalities: tuple[str, ...]) -> Draws:
 
 def repeated(draws: Draws, count: int) -> Draws:
     """Return one draw so many times, to be told apart by ``replaced``."""
-    return taken(draws, np.zeros(count, dtype=np.int64))
+    return draws_at(draws, np.zeros(count, dtype=np.int64))

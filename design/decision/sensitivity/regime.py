@@ -19,7 +19,7 @@ from brainworth.design.common.workers import Team, ThisProcess
 from brainworth.design.decision.records.findings import Regime, RegimeMap
 from brainworth.design.decision.records.plan import ROUNDING
 from brainworth.design.decision.sensitivity.decision import Decision
-from brainworth.design.decision.sensitivity.parameters import replaced, taken
+from brainworth.design.decision.sensitivity.parameters import draws_at, replaced
 from brainworth.design.decision.sensitivity.prices import unit_prices
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.performance.surface import PosteriorSurface
@@ -51,7 +51,7 @@ def regime(decision: Decision, seed: int, workers: Team | None = None) -> Regime
     surface = decision.surface
     factors = np.geomspace(1 / SPAN, SPAN, RATIOS)
     choices = [decision.at_prices(float(factor)) for factor in factors]
-    draws = taken(surface.draws, np.arange(surface.n_draws)[thinned_above(surface.n_draws, _DRAWS)])
+    draws = draws_at(surface.draws, np.arange(surface.n_draws)[thinned_above(surface.n_draws, _DRAWS)])
     noise = decision.believed["label_noise"]
     middle = float(np.median(noise))
     team = workers or ThisProcess()

@@ -16,7 +16,7 @@ from brainworth.design.allocation.problem import Designs
 from brainworth.design.common.workers import Team, ThisProcess
 from brainworth.design.decision.records.findings import SobolBar
 from brainworth.design.decision.sensitivity.decision import Decision
-from brainworth.design.decision.sensitivity.parameters import REST, Column, replaced, taken, uncertain
+from brainworth.design.decision.sensitivity.parameters import REST, Column, draws_at, replaced, uncertain
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.performance.surface import PosteriorSurface
 
@@ -100,7 +100,7 @@ def forecast_points(
     surface: PosteriorSurface, bought: Purchase, rows: np.ndarray, moved: dict[str, np.ndarray]
 ) -> Float[np.ndarray, "design point"]:
     """Return explainable R^2 of purchases under draws (``rows``) some of whose columns are moved."""
-    draws = replaced(taken(surface.draws, rows), surface.modalities, moved)
+    draws = replaced(draws_at(surface.draws, rows), surface.modalities, moved)
     return replace(surface, draws=draws).explainable_r2(bought)
 
 

@@ -20,7 +20,7 @@ from brainworth.design.common.summaries import spread
 from brainworth.design.decision.records.findings import Threshold
 from brainworth.design.decision.records.plan import ROUNDING
 from brainworth.design.decision.sensitivity.decision import Decision
-from brainworth.design.decision.sensitivity.parameters import replaced, taken
+from brainworth.design.decision.sensitivity.parameters import draws_at, replaced
 from brainworth.design.decision.sensitivity.prices import session_price, unit_prices
 
 POINTS = 13
@@ -82,7 +82,7 @@ def _scales(decision: Decision) -> list[Scale]:
 def _moved(decision: Decision, name: str) -> Callable[[float], float]:
     """Return the advantage of brain data as a function of one parameter."""
     surface = decision.surface
-    draws = taken(surface.draws, np.arange(surface.n_draws)[decision.few])
+    draws = draws_at(surface.draws, np.arange(surface.n_draws)[decision.few])
 
     def gain(value: float) -> float:
         return decision.advantage(decision.under(replaced(draws, surface.modalities, {name: value})))

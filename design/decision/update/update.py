@@ -18,7 +18,7 @@ import numpy as np
 
 from brainworth.design.allocation.problem import Problem
 from brainworth.design.common.errors import BadInput, Infeasible
-from brainworth.design.common.messages import amount, listed
+from brainworth.design.common.messages import amount, quoted_list
 from brainworth.design.common.messages import problem as bad
 from brainworth.design.common.progress import silent
 from brainworth.design.common.summaries import interval
@@ -173,7 +173,7 @@ def _earlier(folder: Path, study: StudyData) -> _Old:
         )
     names, planned = study.config.modality_names, tuple(plan.allocation.modalities)
     if names != planned:
-        wrong = f"the plan is of {listed(planned)}, the study of {listed(names)}"
+        wrong = f"the plan is of {quoted_list(planned)}, the study of {quoted_list(names)}"
         right = "An update needs the same modalities in the same order; for another one, plan again."
         raise bad(study.config.study.title, "modality", wrong, right)
     if not study.config.budget.reuse_pilot:

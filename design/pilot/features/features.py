@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from brainworth.design.common.messages import listed, problem, quoted
+from brainworth.design.common.messages import problem, quoted, quoted_list
 from brainworth.design.common.optional import need
 from brainworth.design.pilot.features.columns import feature_matrix, rows_by_run, with_features
 from brainworth.design.pilot.features.lexicon import Joined, join_words, read_vectors
@@ -202,7 +202,9 @@ def volume_features(
     run = events["run"].astype(str).to_numpy() if "run" in events.columns else np.full(len(events), next(iter(volumes)))
     unknown = sorted(set(run.tolist()) - set(volumes))
     if unknown:
-        raise problem("events", "column 'run'", f"{listed(unknown)} are no runs", f"The runs are {listed(volumes)}.")
+        raise problem(
+            "events", "column 'run'", f"{quoted_list(unknown)} are no runs", f"The runs are {quoted_list(volumes)}."
+        )
     parts: list[pd.DataFrame] = []
     for name, count in volumes.items():
         rows = np.flatnonzero(run == name)

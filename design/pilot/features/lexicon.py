@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brainworth.design.common.messages import did_you_mean, listed, one_line, problem, quoted
+from brainworth.design.common.messages import did_you_mean, one_line, problem, quoted, quoted_list
 from brainworth.design.pilot.features.columns import feature_matrix
 from brainworth.design.pilot.tables.tables import MAX_FILE_BYTES
 
@@ -37,9 +37,7 @@ class Joined:
             return "Every word has features."
         done = "they have the mean of the others" if self.filled else "they were left out"
         count = sum(self.missing.values())
-        return (
-            f"{count} stimuli have one of {len(self.missing)} words without features ({listed(self.missing)}); {done}."
-        )
+        return f"{count} stimuli have one of {len(self.missing)} words without features ({quoted_list(self.missing)}); {done}."
 
 
 def join_words(
@@ -101,7 +99,7 @@ def join_words(
     rows = np.array([_place(str(text), place, lower=lower) for text in stimuli[word]], dtype=np.int64)
     found = rows >= 0
     if not found.any():
-        right = f"The lexicon holds {len(place)} words: {listed(list(place)[:3])}."
+        right = f"The lexicon holds {len(place)} words: {quoted_list(list(place)[:3])}."
         raise problem("stimuli", f"column {quoted(word)}", "no word has features", right)
     lost = pd.Series(stimuli[word].to_numpy()[~found], dtype=object).astype(str).value_counts(sort=True)
     features = values[rows]

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
+from brainworth.design.common.messages import did_you_mean, problem, quoted, quoted_list
 from brainworth.design.pilot.folder import Folder
 from brainworth.design.pilot.rules.answers import either, lines
 from brainworth.design.study_file.reader import Reader
@@ -124,7 +124,11 @@ def choose_datatype(layout: Layout, reader: Reader, source: str) -> str:
         return reader.datatype
     if reader.datatype is None and len(present) == 1:
         return present[0]
-    wrong = f"the data set holds recordings of the kinds {listed(present)}" if present else "it holds no BIDS recording"
+    wrong = (
+        f"the data set holds recordings of the kinds {quoted_list(present)}"
+        if present
+        else "it holds no BIDS recording"
+    )
     right = (
         "Name the kind in reader.datatype." if present else "Recordings are sub-*/[ses-*/](func|eeg|meg|ieeg)/sub-*."
     )
@@ -136,7 +140,7 @@ def _checked(values: Sequence[str] | None, present: Iterable[str], key: str, sou
     known = sorted(set(present))
     for value in values or ():
         if value not in known:
-            right = f"There are {listed(known)}.{did_you_mean(value, known)}"
+            right = f"There are {quoted_list(known)}.{did_you_mean(value, known)}"
             raise problem(source, f"reader > {key}", f"the data set holds no {quoted(value)}", right)
     return set(values or known)
 
@@ -158,7 +162,9 @@ def recordings(layout: Layout, datatype: str, reader: Reader, source: str) -> li
     files = [f for f in files if f.entities.get("split", "01").lstrip("0") in {"", "1"}]
     tasks = sorted({f.entities.get("task", "") for f in files})
     if reader.task is None and len(tasks) > 1:
-        raise problem(source, "reader > task", f"the data set holds the tasks {listed(tasks)}", "Name one of them.")
+        raise problem(
+            source, "reader > task", f"the data set holds the tasks {quoted_list(tasks)}", "Name one of them."
+        )
     task = _checked([reader.task] if reader.task else None, tasks, "task", source)
     people = _checked(reader.subjects, (f.entities["sub"] for f in files), "subjects", source)
     sessions = _checked(reader.sessions, (f.entities.get("ses", "") for f in files), "sessions", source)
@@ -180,7 +186,7 @@ def _require_distinct(files: Sequence[BidsFile], source: str, word: str) -> None
     for file in files:
         key = (file.entities["sub"], file.run_name)
         if key in seen:
-            wrong = f"{listed([seen[key].path.name, file.path.name])} are {word} of the same run"
+            wrong = f"{quoted_list([seen[key].path.name, file.path.name])} are {word} of the same run"
             raise problem(source, "", wrong, either("A run is read once.", _choices(seen[key], file)))
         seen[key] = file
 

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from brainworth.design.common.errors import BadInput
-from brainworth.design.common.messages import did_you_mean, listed, one_line, problem, quoted
+from brainworth.design.common.messages import did_you_mean, one_line, problem, quoted, quoted_list
 from brainworth.design.common.optional import need
 from brainworth.design.pilot.recordings.events import id_advice
 from brainworth.design.pilot.rules.losses import Loss
@@ -58,7 +58,7 @@ def _picked(info: Any, picks: Sequence[str] | None, source: str) -> list[int]:
             found = {names[pick]} if pick in names else set(kinds.get(pick, ()))
             if not found:
                 known = [*names, *(kind for kind, where in kinds.items() if len(where))]
-                right = f"Channels: {listed(names)}. Kinds: {listed(k for k, where in kinds.items() if len(where))}."
+                right = f"Channels: {quoted_list(names)}. Kinds: {quoted_list(k for k, where in kinds.items() if len(where))}."
                 raise problem(
                     source,
                     "reader > picks",
@@ -123,7 +123,7 @@ def _keys(epochs: Any, reader: Reader, source: str, wanted: Wanted) -> tuple[dic
                 source,
                 "metadata",
                 f"they have no column {quoted(name)}",
-                f"The columns are {listed(names)}.{hint}",
+                f"The columns are {quoted_list(names)}.{hint}",
             )
     used = np.ones(len(metadata), dtype=bool)
     for name, allowed in reader.where.items():

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from brainworth.design.common.errors import BadInput
-from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
+from brainworth.design.common.messages import did_you_mean, problem, quoted, quoted_list
 from brainworth.design.pilot.rules.losses import Loss
 from brainworth.design.pilot.tables.tables import text_of
 from brainworth.design.study_file.reader import Reader
@@ -115,7 +115,7 @@ def events_of(columns: Mapping[str, Sequence[object]], source: str, reader: Read
     stimulus = reader.stimulus or next((c for c in ("stimulus", "trial_type") if c in texts), "stimulus")
     for name in ("onset", stimulus, *reader.where):
         if name not in texts:
-            right = f"The columns are {listed(texts)}.{did_you_mean(name, texts)}"
+            right = f"The columns are {quoted_list(texts)}.{did_you_mean(name, texts)}"
             raise problem(source, f"column {quoted(name)}", "the column is missing", right)
     used = np.ones(len(texts["onset"]), dtype=bool)
     for name, allowed in reader.where.items():
@@ -168,7 +168,7 @@ def _no_stimulus(
     if rows.size > 1 and all(texts[stimulus][i] in _NONE for i in rows):
         others = [name for name in texts if name not in {stimulus, "onset", "duration"}]
         wrong += ", and so are all others of this column"
-        right = f"name another column by stimulus in [modality.reader] (there are {listed(others)}), or {right}"
+        right = f"name another column by stimulus in [modality.reader] (there are {quoted_list(others)}), or {right}"
     return problem(
         source, f"row {row + 1}, column {quoted(stimulus)}", wrong, f"Every event needs a stimulus id; {right}"
     )

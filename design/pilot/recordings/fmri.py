@@ -27,8 +27,8 @@ from brainworth.design.pilot.recordings.single_trials import (
     least_squares_all,
     least_squares_separate,
     nuisance_regressors,
+    projected_out,
     whitened,
-    without,
 )
 from brainworth.design.pilot.rules.losses import Loss
 from brainworth.design.pilot.tables.columns import Wanted
@@ -85,7 +85,7 @@ def samples_of_run(series: Float[np.ndarray, "volume channel"], run: Run, names:
             f"{run.timing.volumes} volumes, {nuisance.shape[1]} nuisance regressors and {len(kept)} channels that vary"
         )
         raise problem(run.source, "", f"it has {wrong}", "Use fewer confounds, a lower high_pass or longer runs.")
-    clean = without(series[:, varies], nuisance)
+    clean = projected_out(series[:, varies], nuisance)
     if reader.standardise:
         clean = clean / np.maximum(clean.std(axis=0), 1e-290)
     if run.events is None:
@@ -135,14 +135,14 @@ def _amplitudes(
     responses = event_regressors(events, timing, reader)
     estimate = least_squares_all if reader.estimate == "lsa" else least_squares_separate
     if reader.noise_model == "ols":
-        return estimate(clean, without(responses, nuisance), events.source)
+        return estimate(clean, projected_out(responses, nuisance), events.source)
     task = responses.reshape(len(clean), -1) if reader.estimate == "lsa" else responses.sum(axis=1)
     coefficient = autoregression(clean, np.hstack([task, nuisance]))
     found = np.empty((len(events), clean.shape[1], responses.shape[2]))
     for value in np.unique(coefficient):
         alike = coefficient == value
         basis = np.linalg.qr(whitened(nuisance, value))[0]
-        series, regressors = (without(whitened(x, value), basis) for x in (clean[:, alike], responses))
+        series, regressors = (projected_out(whitened(x, value), basis) for x in (clean[:, alike], responses))
         found[:, alike] = estimate(series, regressors, events.source)
     return found
 

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from brainworth.design.common.errors import BadInput
-from brainworth.design.common.messages import listed, one_line, problem, quoted
+from brainworth.design.common.messages import one_line, problem, quoted, quoted_list
 from brainworth.design.common.optional import need
 from brainworth.design.pilot.recordings.events import text_columns
 from brainworth.design.pilot.rules.answers import either, lines
@@ -255,7 +255,7 @@ def read_confounds(path: Path, source: str, wanted: Sequence[str], volumes: int)
     for pattern in wanted:
         found = fnmatch.filter(columns, pattern)
         if not found:
-            right = f"The columns are {listed(columns)}."
+            right = f"The columns are {quoted_list(columns)}."
             raise problem(source, "reader > confounds", f"no column fits {quoted(pattern)}", right)
         chosen += [name for name in found if name not in chosen]
     values = np.empty((volumes, len(chosen)))

@@ -122,7 +122,9 @@ def nuisance_regressors(
     return left[:, size > 1e-10 * size[0]]
 
 
-def without(values: Float[np.ndarray, "volume *rest"], basis: Float[np.ndarray, "volume regressor"]) -> np.ndarray:
+def projected_out(
+    values: Float[np.ndarray, "volume *rest"], basis: Float[np.ndarray, "volume regressor"]
+) -> np.ndarray:
     """Return what an orthonormal basis does not explain."""
     flat = values.reshape(len(values), -1)
     return (flat - basis @ (basis.T @ flat)).reshape(values.shape)
@@ -136,7 +138,7 @@ def autoregression(
     Channels of one coefficient share a regression; to two digits there are few.
     """
     left, size, _ = np.linalg.svd(regressors, full_matrices=False)
-    residuals = without(series, left[:, size > 1e-10 * size[0]])
+    residuals = projected_out(series, left[:, size > 1e-10 * size[0]])
     power = np.sum(residuals**2, axis=0)
     lagged = np.sum(residuals[1:] * residuals[:-1], axis=0)
     found = lagged / np.where(power > 0.0, power, 1.0) * len(residuals) / (len(residuals) - 1)

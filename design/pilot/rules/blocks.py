@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 from jaxtyping import Int
 
-from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
+from brainworth.design.common.messages import did_you_mean, problem, quoted, quoted_list
 
 REST = "other features"
 """Name of the block of features that are in no block."""
@@ -63,7 +63,7 @@ def block_codes(
             fits = np.array([fnmatchcase(name, _literal(pattern)) for name in columns], dtype=bool)
             if not fits.any():
                 hint = did_you_mean(pattern, columns)
-                right = f"Its features are {listed(columns)}; * stands for any characters.{hint}"
+                right = f"Its features are {quoted_list(columns)}; * stands for any characters.{hint}"
                 raise problem(
                     "stimuli > block", quoted(block.name), f"{quoted(pattern)} is no feature of {source}", right
                 )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float, Int
 
-from brainworth.design.common.messages import listed, quoted
+from brainworth.design.common.messages import quoted, quoted_list
 
 _SEED = 20_240_229
 _BLOCK = 2**22
@@ -22,7 +22,7 @@ _SAME = 1e-11
 _FEWEST = 10
 
 
-def copies_of(
+def copied_channels(
     values: Float[np.ndarray, "sample channel"], names: tuple[str, ...]
 ) -> tuple[Int[np.ndarray, " channel"], tuple[tuple[str, str], ...]]:
     """Return the numbers of the channels that are of their own, and (copy, original) of each that is not.
@@ -46,7 +46,7 @@ def said_copies(source: str, copied: Mapping[str, tuple[tuple[str, str], ...]]) 
     most = max(len(pairs) for pairs in found.values())
     return [
         f"{source}: channels that equal another one but for unit and offset are left out: {quoted(copy)} is {quoted(original)}"
-        f" (up to {most} of a person; {len(found)} people: {listed(found, 4)})."
+        f" (up to {most} of a person; {len(found)} people: {quoted_list(found, 4)})."
     ]
 
 

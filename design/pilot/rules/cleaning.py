@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from brainworth.design.common.errors import BadInput
-from brainworth.design.common.messages import listed, problem, quoted
+from brainworth.design.common.messages import problem, quoted, quoted_list
 from brainworth.design.pilot.rules.answers import either
 from brainworth.design.pilot.rules.duplicates import equal_rows
 from brainworth.design.pilot.rules.identity import is_missing
@@ -168,7 +168,7 @@ def _copied(table: Table, first: np.ndarray, copied: np.ndarray) -> BadInput:
     total = int(copied.sum())
     if same[0] < total:
         people = sorted({str(p) for p in (*subject[copied], *subject[first[copied]])})
-        what = f"recordings of {listed(people)} are copies of each other"
+        what = f"recordings of {quoted_list(people)} are copies of each other"
     elif same[1] < total:
         what = "one sample is given to different stimuli"
     else:

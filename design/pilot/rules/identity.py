@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from brainworth.design.common.errors import BadInput
-from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
+from brainworth.design.common.messages import did_you_mean, problem, quoted, quoted_list
 from brainworth.design.pilot.rules.answers import Answers, either
 
 MISSING_WORDS = frozenset(
@@ -110,7 +110,7 @@ def renamed(names: Iterable[str], answers: Answers, source: str) -> list[str]:
     names, place = list(names), f"{answers.section} columns"
     for name in answers.columns:
         if name not in names and not answers.may_lack:
-            right = f"The columns are {listed(names)}.{did_you_mean(name, names)}"
+            right = f"The columns are {quoted_list(names)}.{did_you_mean(name, names)}"
             raise problem(source, place, f"there is no column {quoted(name)}", right)
     keys = list(answers.columns.values())
     new = {name: key for name, key in answers.columns.items() if keys.count(key) == 1}
@@ -130,7 +130,7 @@ def require_known(names: Iterable[str], answers: Answers, source: str) -> None:
         for name in getattr(answers, key):
             if name not in names:
                 place = f"{answers.section} {key}"
-                right = f"The columns are {listed(names)}.{did_you_mean(name, names)}"
+                right = f"The columns are {quoted_list(names)}.{did_you_mean(name, names)}"
                 raise problem(source, place, f"there is no column {quoted(name)}", right)
 
 
@@ -162,7 +162,7 @@ def measured(names: Sequence[str], answers: Answers, source: str, word: str) -> 
 
 
 def _ask(doubtful: list[str], answers: Answers, source: str, word: str) -> BadInput:
-    what = f"{listed(doubtful)} {'is' if len(doubtful) == 1 else 'are'} called like bookkeeping, not like a {word}"
+    what = f"{quoted_list(doubtful)} {'is' if len(doubtful) == 1 else 'are'} called like bookkeeping, not like a {word}"
     options = [
         (answers.lines("ignore", doubtful), "leave out"),
         (answers.lines("keep", doubtful), f"use as a {word}"),

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from brainworth.design.common.messages import listed, quoted
+from brainworth.design.common.messages import quoted, quoted_list
 
 
 @dataclass(frozen=True)
@@ -57,4 +57,4 @@ def record(losses: Iterable[Loss]) -> list[dict[str, Any]]:
 
 def kept_out(source: str, names: Iterable[str]) -> str:
     """Return the sentence about columns that are not used."""
-    return f"{source}: not used: {listed(names)}."
+    return f"{source}: not used: {quoted_list(names)}."

@@ -116,7 +116,9 @@ def counters(values: Float[np.ndarray, "row column"], person: Sequence[object]) 
     return np.array([], dtype=np.int64)
 
 
-def copies_of(target: Float[np.ndarray, " row"], values: Float[np.ndarray, "row column"]) -> Int[np.ndarray, " column"]:
+def columns_that_copy(
+    target: Float[np.ndarray, " row"], values: Float[np.ndarray, "row column"]
+) -> Int[np.ndarray, " column"]:
     """Return the columns that are the target itself, in whatever unit: their squared correlation with it is 1."""
     if len(target) < _MIN_ROWS:
         return np.array([], dtype=np.int64)

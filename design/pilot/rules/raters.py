@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int
 
-from brainworth.design.common.messages import listed
+from brainworth.design.common.messages import quoted_list
 from brainworth.design.pilot.rules.answers import Answers
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.raters import raters
@@ -74,7 +74,7 @@ def _stacked(table: Table, raters: tuple[str, ...]) -> Table:
         origin=lambda i: table.place(int(row[i]), raters[int(who[i])]),
     )
     gaps = f", {empty} cells are empty" if empty else ""
-    return _noted(stacked, f"its columns {listed(raters)} are the labels of {len(raters)} raters{gaps}")
+    return _noted(stacked, f"its columns {quoted_list(raters)} are the labels of {len(raters)} raters{gaps}")
 
 
 def _noted(table: Table, what: str) -> Table:

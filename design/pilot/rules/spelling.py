@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from brainworth.design.common.messages import listed, problem, quoted
+from brainworth.design.common.messages import problem, quoted, quoted_list
 from brainworth.design.pilot.rules.answers import either, lines
 from brainworth.design.pilot.rules.identity import folded
 
@@ -68,7 +68,7 @@ def one_spelling(
         raise problem(source, f"{place(row)}, column {quoted(kind)}", wrong, either("Write them alike.", options(kind)))
     first = {name: group[0] for group in found for name in group}
     merged = np.array([first.get(name, name) for name in names.tolist()], dtype=object)
-    told = "; ".join(f"{listed(group[1:])} as {quoted(group[0])}" for group in found[:8])
+    told = "; ".join(f"{quoted_list(group[1:])} as {quoted(group[0])}" for group in found[:8])
     return merged, [f"{source}: spellings of one {WORDS[kind]} are read as one: {told}."]
 
 

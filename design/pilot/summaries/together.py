@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int
 
-from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
+from brainworth.design.common.messages import did_you_mean, problem, quoted, quoted_list
 from brainworth.design.pilot.build import MIN_GROUPS, MIN_PERSON, MIN_STIMULI, CodeNames
 from brainworth.design.pilot.summaries.format import AGREES, Common, SiteSummary, channels_of, read_summary
 from brainworth.models.pilot.folds import group_folds
@@ -157,7 +157,7 @@ def all_recordings(
         held = list(dict.fromkeys(person.modality for person in summary.header.people))
         for modality, sources in (named or {}).items():
             if summary.source in sources and modality not in held:
-                right = f"It holds {listed(held)}; name it there."
+                right = f"It holds {quoted_list(held)}; name it there."
                 raise problem(summary.source, "", f"it holds no recordings of {quoted(modality)}", right)
     recordings = pooled(summaries, pilot, config, named)
     require_read_out(summaries, recordings)
@@ -230,5 +230,7 @@ def require_read_out(summaries: Sequence[SiteSummary], everyone: Sequence[Record
             raise problem(file, "", wrong, f"Every site runs {_ROUND} with the first files of exactly these sites.")
         if not np.allclose(header.used, needed, rtol=AGREES, atol=0.0):
             few = [f"{r.subject} ({r.modality})" for r, w in zip(everyone, needed, strict=True) if w < 1.0]
-            wrong = f"its read-outs do not reckon with the autocorrelation of {listed(few, 3)}, which is known since this round"
+            wrong = (
+                f"its read-outs do not reckon with the autocorrelation of {quoted_list(few, 3)}, known since this round"
+            )
             raise problem(file, "", wrong, f"One more round: every site runs {_ROUND} with these files.")

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
+from brainworth.design.common.messages import did_you_mean, problem, quoted, quoted_list
 from brainworth.design.pilot.rules.identity import renamed
 from brainworth.design.pilot.tables.columns import MAX_COLUMNS, Wanted, check_columns
 from brainworth.design.pilot.tables.tables import MAX_CELLS, MAX_FILE_BYTES, Table, check_size, from_columns
@@ -117,10 +117,10 @@ def _rows(arrays: Mapping[str, Named], keys: Mapping[str, Named], source: str, w
     for name in wanted.required:
         if name not in keys:
             hint = did_you_mean(name, arrays)
-            right = f"Add it as a coordinate; there are {listed(arrays)}.{hint}"
+            right = f"Add it as a coordinate; there are {quoted_list(arrays)}.{hint}"
             raise problem(source, f"variable {quoted(name)}", "the variable is missing", right)
     if not numbers:
-        right = f"A variable of numbers has the dimensions {listed(rows)} and further ones."
+        right = f"A variable of numbers has the dimensions {quoted_list(rows)} and further ones."
         raise problem(source, "", "no variable has the dimensions of the keys", right)
     for name, array in numbers:
         columns |= _number_columns(name if len(numbers) > 1 else "", array, rows, arrays, source)
@@ -149,7 +149,9 @@ def _number_columns(
         names = ["value"]
     if len(set(names)) < len(names):
         right = "Give every entry of a dimension its own label."
-        raise problem(source, f"variable {quoted(prefix)}", f"two columns have one name among {listed(names)}", right)
+        raise problem(
+            source, f"variable {quoted(prefix)}", f"two columns have one name among {quoted_list(names)}", right
+        )
     return dict(zip(names, matrix.T, strict=True))
 
 

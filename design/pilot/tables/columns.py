@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from brainworth.design.common.messages import did_you_mean, listed, problem, quoted
+from brainworth.design.common.messages import did_you_mean, problem, quoted, quoted_list
 from brainworth.design.pilot.rules.answers import Answers
 from brainworth.design.pilot.rules.identity import measured, require_known
 from brainworth.design.pilot.rules.raters import rater_columns
@@ -69,7 +69,7 @@ def check_columns(names: Sequence[str], wanted: Wanted, source: str) -> None:
     needed = (*wanted.required, *(wanted.numbers or ()))
     for name in needed:
         if name not in seen:
-            right = f"The table has the columns {listed(names)}; it needs {', '.join(needed)}.{_mapping(name, names, wanted)}"
+            right = f"The table has the columns {quoted_list(names)}; it needs {', '.join(needed)}.{_mapping(name, names, wanted)}"
             raise problem(source, f"column {quoted(name)}", "the column is missing", right)
     lacks = wanted.numbers is None and not seen - {*wanted.required, *wanted.optional}
     if lacks and not wanted.may_lack_numbers:
@@ -119,6 +119,6 @@ def split_columns(names: Iterable[str], wanted: Wanted, source: str) -> tuple[li
     require_known(others, wanted.answers, source)
     numbers, ignored = measured(others, wanted.answers, source, wanted.number_word)
     if others and not numbers and not wanted.may_lack_numbers:
-        right = f"Of its columns, {listed(ignored)} are left out; add at least one."
+        right = f"Of its columns, {quoted_list(ignored)} are left out; add at least one."
         raise problem(source, "", f"the table has no {wanted.number_word} column", right)
     return keys, numbers, ignored

@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from brainworth.design.common.errors import BadInput
-from brainworth.design.common.messages import did_you_mean, listed, one_line, problem, quoted
+from brainworth.design.common.messages import did_you_mean, one_line, problem, quoted, quoted_list
 from brainworth.design.common.optional import need
 from brainworth.design.pilot.tables.arrays import Named, arrays_table, check_bytes, labelled_table
 from brainworth.design.pilot.tables.columns import Wanted
@@ -79,7 +79,7 @@ def read_container(path: Path, source: str, wanted: Wanted, node: str | None = N
 
 def no_group(source: str, name: str, known: Mapping[str, object] | list[str]) -> BadInput:
     """Return the error for a group that does not exist."""
-    right = f"There are {listed(known)}.{did_you_mean(name, known)}"
+    right = f"There are {quoted_list(known)}.{did_you_mean(name, known)}"
     return problem(source, "reader > node", f"there is no group {quoted(name)}", right)
 
 
@@ -216,7 +216,7 @@ def check_zarr(path: Path, source: str) -> None:
             strange = sorted({c for c in _codecs(metadata) if c.lower() not in _CODECS})
             if strange or metadata.get("storage_transformers"):
                 right = "Compress by blosc, zstd or gzip, and store plain numbers or text."
-                wrong = f"its codec {listed(strange or ['storage_transformers'])} is not used: it could run code"
+                wrong = f"its codec {quoted_list(strange or ['storage_transformers'])} is not used: it could run code"
                 raise problem(source, f"array {quoted(place)}", wrong, right)
             if _by_blosc(metadata):
                 _check_blosc(file.parent, source, place)

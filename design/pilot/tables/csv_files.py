@@ -21,7 +21,7 @@ from jaxtyping import Float
 
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.hints import number_hint
-from brainworth.design.common.messages import listed, one_line, problem, quoted
+from brainworth.design.common.messages import one_line, problem, quoted, quoted_list
 from brainworth.design.pilot.rules.identity import EMPTY_CELLS, MISSING_WORDS, clean_text
 from brainworth.design.pilot.rules.numbers import number_of_text
 
@@ -203,5 +203,5 @@ def read(
         except ValueError as error:
             raise _explain(source, names, numbers, str(error)) from None
         odd += [name] * mended
-    told = f"{source.name}: typographic signs or blanks in {listed(odd)} were read as the numbers they look like."
+    told = f"{source.name}: typographic signs or blanks in {quoted_list(odd)} were read as the numbers they look like."
     return names, texts, values, (told,) if odd else ()

@@ -23,7 +23,7 @@ from brainworth.design.decision.records.plan import ROUNDING, Verdict
 from brainworth.design.decision.sensitivity.decision import Decision, Stakes, advantage
 from brainworth.design.decision.sensitivity.local import elasticities
 from brainworth.design.decision.sensitivity.money import UtilityOfMoney
-from brainworth.design.decision.sensitivity.parameters import between_people, columns, median_system, replaced, taken
+from brainworth.design.decision.sensitivity.parameters import between_people, columns, draws_at, median_system, replaced
 from brainworth.design.decision.sensitivity.pilots import Basis, LargerPilot, bought, experiment, larger_pilots
 from brainworth.design.decision.sensitivity.prices import session_price, unit_prices
 from brainworth.design.decision.sensitivity.regime import LEAST, regime
@@ -157,7 +157,7 @@ def test_elasticities_are_finite_differences(decision: Decision, shifts: tuple[f
 def test_sobol_indices_of_one_doubt_are_one(decision: Decision) -> None:
     """Where only the label noise is uncertain, it explains all of the forecast's variance."""
     surface = decision.surface
-    same = taken(surface.draws, np.zeros(N_DRAWS, dtype=np.int64))
+    same = draws_at(surface.draws, np.zeros(N_DRAWS, dtype=np.int64))
     noise = columns(surface.draws, NAMES)["label_noise"]
     one = replace(decision, surface=replace(surface, draws=replaced(same, NAMES, {"label_noise": noise})))
     bars = {bar["parameter"]: bar for bar in sobol(one, seed=0, samples=256)}
@@ -179,7 +179,7 @@ def test_the_decision_flips_at_its_thresholds(decision: Decision) -> None:
     found = {row["parameter"]: row for row in thresholds(decision, seed=0)}
     flips = {name for name, row in found.items() if row["value"] is not None}
     assert {"alignment", "price_of_a_brain_sample", "price_of_a_label"} <= flips
-    draws = taken(decision.surface.draws, np.arange(N_DRAWS)[slice(0, N_DRAWS, 1)])
+    draws = draws_at(decision.surface.draws, np.arange(N_DRAWS)[slice(0, N_DRAWS, 1)])
     for name in flips & {"alignment", "snr:EEG", "snr:fMRI", "label_noise"}:
         value = found[name]["value"]
         sides = [decision.advantage(decision.under(replaced(draws, NAMES, {name: value * f}))) for f in (0.97, 1.03)]
@@ -202,7 +202,7 @@ def test_thresholds_where_only_what_brains_respond_to_counts(decision: Decision)
     blind = replace(decision, surface=replace(decision.surface, shift=0.0))
     found = {row["parameter"]: row for row in thresholds(blind, 0)}
     assert found["alignment"].believed is not None
-    none = replaced(taken(blind.surface.draws, np.arange(4)), NAMES, {"alignment": 0.0})
+    none = replaced(draws_at(blind.surface.draws, np.arange(4)), NAMES, {"alignment": 0.0})
     with pytest.raises(FloatingPointError):
         blind.under(none)
 
@@ -505,7 +505,7 @@ def test_decisions_flip_in_the_currency_of_the_verdict(decision: Decision) -> No
     judged = replace(decision, stakes=stakes)
     assert judged.advantage(judged.under(rows=rows)) == pytest.approx(formula - 0.01)
     found, any_gain = ({row.parameter: row for row in thresholds(choice, seed=0)} for choice in (judged, decision))
-    draws = taken(decision.surface.draws, np.arange(N_DRAWS)[rows])
+    draws = draws_at(decision.surface.draws, np.arange(N_DRAWS)[rows])
     value = found["alignment"].value
     assert value is not None
     there = judged.under(replaced(draws, NAMES, {"alignment": value}))

@@ -42,7 +42,7 @@ from brainworth.design.pilot.recordings.single_trials import (  # noqa: E402
     least_squares_all,
     least_squares_separate,
     nuisance_regressors,
-    without,
+    projected_out,
 )
 
 TR, VOLUMES = 2.0, 90
@@ -99,7 +99,7 @@ def test_shortcuts_equal_explicit_regressions(reader: Reader) -> None:
     shapes = event_regressors(happened, TIMING, reader)
     delays = shapes.shape[2]
     series = rng.standard_normal((VOLUMES, 5))
-    clean, responses = without(series, nuisance), without(shapes, nuisance)
+    clean, responses = projected_out(series, nuisance), projected_out(shapes, nuisance)
     together = least_squares_all(clean, responses, "x")
     explicit = regression([shapes.reshape(VOLUMES, -1), nuisance], series)[: 12 * delays]
     np.testing.assert_allclose(together, np.moveaxis(explicit.reshape(12, delays, 5), 1, 2), atol=1e-9)

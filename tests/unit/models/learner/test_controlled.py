@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from brainworth.design.decision.controls import judged
+from brainworth.design.decision.controls import against_controls
 from brainworth.design.decision.records.controls import Controlled
 from brainworth.models.learner.controlled import (
     CONTROLS,
@@ -37,7 +37,7 @@ def _found(alignment: float, seed: int) -> Controlled:
         task_exponent=jnp.asarray(1.0),
     )
     pilot, _ = simulate_study(system, StudySize((SourceSize("EEG", 500, people=2),), 70, 600), seed, Realism())
-    return judged("EEG", controlled_errors(pilot, "EEG", seed), pilot.group[pilot.label_stimulus])
+    return against_controls("EEG", controlled_errors(pilot, "EEG", seed), pilot.group[pilot.label_stimulus])
 
 
 def test_aligned_recordings_exceed_every_control() -> None:
@@ -103,4 +103,4 @@ def test_passes_are_averaged_label_by_label_and_an_arm_may_be_missing() -> None:
     mean = mean_errors([one, two])
     np.testing.assert_allclose(mean.by_arm[RECORDINGS], arms[RECORDINGS] + 0.5)
     assert mean.latents == 2.5
-    assert SURROGATE not in {arm.name for arm in judged("EEG", mean, np.arange(60)).arms}
+    assert SURROGATE not in {arm.name for arm in against_controls("EEG", mean, np.arange(60)).arms}
