@@ -130,20 +130,29 @@ def cheaper_sentence(found: Saving, bill: Bill, currency: str) -> str:
     )
 
 
+_CONTROLS = {
+    "shuffled": "shuffled recordings",
+    "surrogate": "random data with their spectra",
+    "stimulus only": "the stimuli alone",
+}
+
+
 def beyond_controls(found: Controls) -> str:
     """Return in a sentence or two whether the pilot's recordings can be told from their controls."""
     shown = [name for name, own in found.modalities.items() if own.exceeds]
     rest = [name for name in found.modalities if name not in shown]
+    arms = {arm.name for own in found.modalities.values() for arm in own.arms}
+    *others, last = [words for name, words in _CONTROLS.items() if name in arms]
+    controls = f"{', '.join(others)} or {last}"
     said: list[str] = []
     if shown:
         said.append(
-            f"In the pilot, {' and '.join(shown)} {'teaches' if len(shown) == 1 else 'teach'} a learner more than shuffled "
-            "recordings, surrogates and the stimuli alone."
+            f"In the pilot, {' and '.join(shown)} {'teaches' if len(shown) == 1 else 'teach'} a learner more than {controls}."
         )
     if rest:
-        controls = "them" if shown else "shuffled recordings, surrogates or the stimuli alone"
         said.append(
-            f"In the pilot, {' and '.join(rest)} cannot be told from {controls} yet: that gain rests on the model."
+            f"In the pilot, {' and '.join(rest)} cannot be told from {'them' if shown else controls} yet: that gain rests on the "
+            "model."
         )
     return " ".join(said)
 
