@@ -363,7 +363,7 @@ class Study(StudyData):
         force, progress, workers
             As for ``plan``.
         """
-        from brainworth.design.decision.sensitivity import sensitivity_study
+        from brainworth.design.decision.sensitivity.analysis import sensitivity_study
         from brainworth.design.report import write_report
 
         folder = Path(out)
@@ -597,7 +597,8 @@ class Plan(PlanRecord):
 
     def sensitivity(self, *, progress: Progress = False, workers: Team | None = None) -> Findings:
         """Return what would change the decision, and what is worth finding out first."""
-        from brainworth.design.decision.sensitivity.analysis import analyse, decision_of
+        from brainworth.design.decision.sensitivity.analysis import analyse
+        from brainworth.design.decision.sensitivity.flips import decision_of
 
         posterior, solved = self._origin("sensitivity")
         with shown(progress) as say:

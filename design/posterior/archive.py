@@ -22,7 +22,7 @@ from jaxtyping import Float
 
 from brainworth.design.common.files import write_atomic
 from brainworth.design.common.messages import one_line
-from brainworth.models.posterior.inference import Chains
+from brainworth.models.posterior.chains import Chains
 
 if TYPE_CHECKING:
     import xarray as xr

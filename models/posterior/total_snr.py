@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import logsumexp, ndtri
-from scipy.stats import qmc
 
 LATENT_DECAY = 0.5
 """Prior decay of log phi from one latent to the next."""
@@ -25,6 +24,8 @@ _WIDEST = 8.0
 @cache
 def _normal(n_latents: int) -> NDArray[np.float64]:
     """Return quasi-random standard normal points, (point, latent)."""
+    from scipy.stats import qmc
+
     points = qmc.Sobol(n_latents, scramble=True, rng=np.random.default_rng(0)).random_base2(_LOG2_POINTS)
     return ndtri(np.clip(points, 1e-12, 1.0 - 1e-12))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from brainworth.design.cli import main
-from brainworth.design.posterior import fit
+from brainworth.design.posterior import sampled
 
 DESIGN = ("--labels", "30", "--brain", "EEG=500", "--json", "--quiet")
 
@@ -22,8 +22,8 @@ def test_evaluate_reuses_the_posterior_of_a_plan(
     assert main(["init", str(study.parent), "--quiet"]) == 0
     study.write_text(re.sub(r"(?m)^seed = \d+", "seed = 4711", study.read_text()))  # nobody else fits this study
     fitted: list[str] = []
-    sampled = fit.sample_mixed
-    monkeypatch.setattr(fit, "sample_mixed", lambda *given: fitted.append("fit") or sampled(*given))
+    sample = sampled.sample_mixed
+    monkeypatch.setattr(sampled, "sample_mixed", lambda *given: fitted.append("fit") or sample(*given))
     assert main(["plan", str(study), "--out", str(out), "--rehearsals", "0", "--quiet"]) == 0
     assert fitted == ["fit"]
     capsys.readouterr()
@@ -36,5 +36,5 @@ def test_evaluate_reuses_the_posterior_of_a_plan(
     assert main(["evaluate", str(study), *DESIGN]) == 0
     assert fitted == ["fit"]
     (out / "posterior.nc").unlink()
-    monkeypatch.setattr(fit, "sample_mixed", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(sampled, "sample_mixed", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     assert main(["evaluate", str(study), *DESIGN]) == 130
