@@ -377,10 +377,13 @@ class Study(StudyData):
 
     def _report_again(self, folder: Path | str | None, say: Callable[[str], None]) -> None:
         """Write the report of a folder again if it holds a plan of this study."""
+        if folder is None:
+            return
         from brainworth.design.decision.sensitivity.store import saved_plan
-        from brainworth.design.report import write_report
 
-        if folder is not None and saved_plan(self, Path(folder)) is not None:
+        if saved_plan(self, Path(folder)) is not None:
+            from brainworth.design.report import write_report
+
             say("report")
             write_report(Path(folder))
 
