@@ -6,6 +6,7 @@ bug, told in one paragraph that asks for ``--debug``.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import signal
@@ -147,6 +148,8 @@ def _no_interruption_lost() -> Generator[None]:
 def _garbage_collected_rarely() -> Generator[None]:
     before = gc.get_threshold()
     gc.set_threshold(*_COLLECTED)
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)  # when the process ends, nothing is worth the second that a last look at all modules takes
     try:
         yield
     finally:
