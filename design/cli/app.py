@@ -149,7 +149,9 @@ def _garbage_collected_rarely() -> Generator[None]:
     before = gc.get_threshold()
     gc.set_threshold(*_COLLECTED)
     atexit.unregister(gc.freeze)
-    atexit.register(gc.freeze)  # when the process ends, nothing is worth the second that a last look at all modules takes
+    atexit.register(
+        gc.freeze
+    )  # when the process ends, nothing is worth the second that a last look at all modules takes
     try:
         yield
     finally:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,9 @@ import pytest
 from brainworth.design.cli import main
 from brainworth.design.posterior import sampled
 
+EVALUATE = (
+    "import sys, brainworth.design.cli as c; c.main(['evaluate', *sys.argv[1:]]); print(*sys.modules, file=sys.stderr)"
+)
 DESIGN = ("--labels", "30", "--brain", "EEG=500", "--json", "--quiet")
 
 
@@ -35,6 +40,13 @@ def test_evaluate_reuses_the_posterior_of_a_plan(
     study.write_text(study.read_text().replace("total = ", "total = 1"))
     assert main(["evaluate", str(study), *DESIGN]) == 0
     assert fitted == ["fit"]
+    assert not _imported_by_evaluate(study) & {"arviz", "matplotlib", "numpyro", "scipy.stats", "sklearn", "xarray"}
     (out / "posterior.nc").unlink()
     monkeypatch.setattr(sampled, "sample_mixed", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     assert main(["evaluate", str(study), *DESIGN]) == 130
+
+
+def _imported_by_evaluate(study: Path) -> set[str]:
+    """Return what a new process imports that finds the posterior: nothing that samples one, which takes a second."""
+    command = [sys.executable, "-c", EVALUATE, str(study), *DESIGN]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stderr.split())
