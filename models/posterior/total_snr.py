@@ -43,7 +43,7 @@ def log_total_quantiles(scale: float, n_latents: int, levels: tuple[float, ...])
         Probabilities.
     """
     terms = scale * _normal(n_latents) - LATENT_DECAY * np.arange(n_latents)
-    return np.quantile(logsumexp(terms, axis=1), levels)
+    return np.quantile(np.asarray(logsumexp(terms, axis=1)), levels)
 
 
 @cache

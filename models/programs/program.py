@@ -98,7 +98,7 @@ class Program:
         self.name = name
         self._compile: Callable[..., Any] = lambda run: jax.jit(run, compiler_options=options)
         self._plain = self._compile(function)
-        self._ready: dict[Any, Callable[..., Any]] = {}
+        self._ready: dict[Any, Any] = {}
         self._one_at_a_time = Lock()
 
     def __call__(self, *arguments: Any) -> Any:
@@ -115,8 +115,8 @@ class Program:
         return ready(*arrays)
 
     def shapes(self) -> int:
-        """Return how many different shapes of arguments this process has compiled the function for."""
-        return self._plain._cache_size() + len(self._ready)
+        """Return how many different kinds of arguments this process has compiled the function for."""
+        return sum(ready._cache_size() for ready in (self._plain, *self._ready.values()))
 
     def _traced(self, tree: Any, arrays: list[AnyArray]) -> export.Exported:
         """Return the program for arguments like these, from the store if it is there."""
