@@ -6,7 +6,6 @@ with a distribution that is not known here (``TypeError`` names it).
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from functools import partial
 from typing import Any
 
@@ -52,13 +51,11 @@ def _prior_draws(
         sampled = site["type"] == "sample"
         return biject_to(site["fn"].support)(jnp.zeros(site["fn"].shape())) if sampled else None
 
-    @jax.jit  # otherwise every step of the model is compiled by itself
-    def distributions(priors: PriorScales) -> OrderedDict[str, dist.Distribution]:
-        known = handlers.substitute(pilot_prior, substitute_fn=middle)
-        trace = handlers.trace(known).get_trace(priors, people, n_latents)
-        return OrderedDict((name, site["fn"]) for name, site in trace.items() if site["type"] == "sample")
-
-    values = {name: jnp.asarray(_drawn(wanted, n_draws, rng)) for name, wanted in distributions(priors).items()}
+    known = handlers.substitute(pilot_prior, substitute_fn=middle)
+    trace = handlers.trace(known).get_trace(priors, people, n_latents)
+    values = {
+        name: jnp.asarray(_drawn(site["fn"], n_draws, rng)) for name, site in trace.items() if site["type"] == "sample"
+    }
     return {**values, **_derived(n_latents, values, priors, people)}
 
 
