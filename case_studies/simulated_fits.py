@@ -22,9 +22,10 @@ from brainworth.models.forecast.forecast import MAX_PEOPLE, SYSTEM_AXES, Order, 
 from brainworth.models.forecast.people import new_people
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.summary import SummarisedPilot, summarise
-from brainworth.models.posterior.hierarchy import PriorScales, systems_of_draws
 from brainworth.models.posterior.inference import SamplerOptions, sample_posterior
 from brainworth.models.posterior.likelihoods import PRESENCE
+from brainworth.models.posterior.prior_scales import PriorScales
+from brainworth.models.posterior.this_world import systems_of_draws
 from brainworth.models.posterior.total_snr import LATENT_DECAY
 from brainworth.models.theory.performance import explainable_r2
 from brainworth.models.theory.system import Design, Spectrum, System

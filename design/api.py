@@ -363,7 +363,7 @@ class Study(StudyData):
         force, progress, workers
             As for ``plan``.
         """
-        from brainworth.design.decision.sensitivity import sensitivity_study
+        from brainworth.design.decision.sensitivity.analysis import sensitivity_study
         from brainworth.design.report import write_report
 
         folder = Path(out)
@@ -377,10 +377,13 @@ class Study(StudyData):
 
     def _report_again(self, folder: Path | str | None, say: Callable[[str], None]) -> None:
         """Write the report of a folder again if it holds a plan of this study."""
+        if folder is None:
+            return
         from brainworth.design.decision.sensitivity.store import saved_plan
-        from brainworth.design.report import write_report
 
-        if folder is not None and saved_plan(self, Path(folder)) is not None:
+        if saved_plan(self, Path(folder)) is not None:
+            from brainworth.design.report import write_report
+
             say("report")
             write_report(Path(folder))
 
@@ -597,7 +600,8 @@ class Plan(PlanRecord):
 
     def sensitivity(self, *, progress: Progress = False, workers: Team | None = None) -> Findings:
         """Return what would change the decision, and what is worth finding out first."""
-        from brainworth.design.decision.sensitivity.analysis import analyse, decision_of
+        from brainworth.design.decision.sensitivity.analysis import analyse
+        from brainworth.design.decision.sensitivity.flips import decision_of
 
         posterior, solved = self._origin("sensitivity")
         with shown(progress) as say:

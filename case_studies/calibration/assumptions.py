@@ -31,7 +31,7 @@ from brainworth.design.pilot.rules.raters import rater_corrected
 from brainworth.design.posterior.assumption_checks import assumption_checks
 from brainworth.design.posterior.assumptions import seen_assumptions
 from brainworth.design.posterior.draws import PosteriorDraws
-from brainworth.design.posterior.fit import fit_for_forecast
+from brainworth.design.posterior.sampled import fit_for_forecast
 from brainworth.models.learner.learning_curve import learned
 from brainworth.models.pilot.pilot import Pilot, Recording
 from brainworth.models.pilot.summary import summarise

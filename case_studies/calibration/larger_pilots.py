@@ -41,16 +41,17 @@ from brainworth.design.decision.sensitivity.pilots import Basis
 from brainworth.design.decision.sensitivity.prior import shares_left
 from brainworth.design.decision.sensitivity.voi import Choices, Offer, choices_of, payoff_of
 from brainworth.design.performance.surface import PosteriorSurface
-from brainworth.design.posterior.fit import PRIOR_DRAWS
 from brainworth.design.posterior.literature import study_priors
+from brainworth.design.posterior.sampled import PRIOR_DRAWS
 from brainworth.design.study_file.config import parse_study
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.forecast.people import new_people
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.summary import SummarisedPilot, summarise
-from brainworth.models.posterior.hierarchy import PriorScales, systems_of_draws
 from brainworth.models.posterior.inference import SamplerOptions, sample_posterior
 from brainworth.models.posterior.prior_draws import sample_prior
+from brainworth.models.posterior.prior_scales import PriorScales
+from brainworth.models.posterior.this_world import systems_of_draws
 from brainworth.models.theory.quadrature import compress
 from brainworth.models.theory.system import System
 from brainworth.models.worlds.simulate import Realism, SourceSize, StudySize, simulate_study

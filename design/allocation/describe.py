@@ -43,7 +43,8 @@ def design_of(problem: Problem, bought: NewData) -> Designs:
 def plans(problem: Problem, evaluator: Evaluator, designs: Designs) -> list[Purchased]:
     """Return designs with their bills and their performance under every draw of the evaluator."""
     purchase = problem.purchase(designs)
-    values, expected, outcomes = evaluator.values(purchase), evaluator.expected(purchase), evaluator.outcomes(purchase)
+    expected, outcomes = evaluator.expected(purchase), evaluator.outcomes(purchase)
+    values = outcomes if evaluator.luck_matters else expected  # those that the utility is taken of
     utilities = evaluator.utility(values)
     return [
         Purchased(

@@ -6,13 +6,15 @@ bug, told in one paragraph that asks for ``--debug``.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from typing import Annotated
 
@@ -38,6 +40,9 @@ _ANYWHERE = ("--debug", "--allow-outside")
 INTERRUPTED = 130
 USAGE = 2
 BUG = 1
+_COLLECTED = (10_000, 20, 20)
+"""When Python looks for garbage that refers to itself (``gc.set_threshold``): rarely. By default it takes a fifteenth of a command,
+most of it among modules while they are imported."""
 
 _CLICK_FAILURE: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 """Base of all usage errors; typer carries its own copy of click and does not name this class publicly."""
@@ -139,6 +144,20 @@ def _no_interruption_lost() -> Generator[None]:
         sys.unraisablehook = before
 
 
+@contextmanager
+def _garbage_collected_rarely() -> Generator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(*_COLLECTED)
+    atexit.unregister(gc.freeze)
+    atexit.register(
+        gc.freeze
+    )  # when the process ends, nothing is worth the second that a last look at all modules takes
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 def _refuse_empty(given: Sequence[str]) -> None:
     """Raise ``BadInput`` for an option that was given nothing, as a variable of a script that is not set does."""
     for option, value in pairwise([*given, "-"]):
@@ -167,7 +186,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in given
     try:
         _refuse_empty(given)
-        with _no_interruption_lost(), outside_allowed(allowed="--allow-outside" in given), forgotten_at_the_end():
+        with ExitStack() as during:
+            during.enter_context(_no_interruption_lost())
+            during.enter_context(_garbage_collected_rarely())
+            during.enter_context(outside_allowed(allowed="--allow-outside" in given))
+            during.enter_context(forgotten_at_the_end())
             result = app(args=[a for a in given if a not in _ANYWHERE], prog_name="brainworth", standalone_mode=False)
         sys.stdout.flush()
     except BrainworthError as error:

@@ -6,15 +6,24 @@ kind or out of range; the message says what it must be.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import math
-from collections.abc import Callable
-from typing import Annotated, Any, Literal, cast, get_args
+import textwrap
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from brainworth.design.common.messages import quoted
 from brainworth.design.common.validation import value_problem
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
 MAX_NAME = 64
 """Longest name of a modality, in characters."""
@@ -110,4 +119,26 @@ OpenShare = Annotated[float, Field(gt=0, lt=1)]
 class Section(BaseModel):
     """A table of the study file: unknown keys are errors, values are not converted."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Add what the source says of each key: read for the schema alone, since pydantic would read it for every command."""
+        found = handler(core_schema)
+        names = {field.alias or name: name for name, field in cls.model_fields.items()}
+        said = {name: text for base in reversed(cls.__mro__) if issubclass(base, Section) for name, text in _said(base)}
+        for key, entry in handler.resolve_ref_schema(found)["properties"].items():
+            if names[key] in said:
+                entry.setdefault("description", said[names[key]])
+        return found
+
+
+def _said(section: type[Section]) -> Iterator[tuple[str, str]]:
+    """Yield each key of a table and the text under it in the source."""
+    (table,) = ast.parse(textwrap.dedent(inspect.getsource(section))).body
+    for entry, below in pairwise(cast("ast.ClassDef", table).body):
+        match entry, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                yield name, inspect.cleandoc(text)
+            case _:
+                pass

@@ -34,7 +34,7 @@ def _short(value: object) -> str:
 class Record(BaseModel):
     """A frozen result. ``record["name"]`` is ``record.name``; what a newer version has added is kept."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
 
     def __getitem__(self, key: str) -> Any:
         names = {field.serialization_alias or name: name for name, field in type(self).model_fields.items()}

@@ -26,7 +26,8 @@ from brainworth.design.decision.sensitivity.store import merge_details, saved_pl
 from brainworth.design.pilot.study import StudyData
 from brainworth.design.pilot.summaries.limits import require_recordings
 from brainworth.design.posterior.draws import PosteriorDraws
-from brainworth.design.posterior.fit import fit_for_forecast, fit_study
+from brainworth.design.posterior.fit import fit_study
+from brainworth.design.posterior.sampled import fit_for_forecast
 from brainworth.models.learner.controlled import CONTROLS, RECORDINGS, Errors, controlled_errors, mean_errors, paired_r2
 from brainworth.models.learner.learning_curve import MAX_SIZE
 from brainworth.models.pilot.controls import shuffled

@@ -19,7 +19,6 @@ from brainworth.design.pilot.study import PriorsOnly
 from brainworth.design.posterior.assumption_checks import assumption_checks
 from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.encoding_check import encoding_checks, representation_checks
-from brainworth.design.posterior.literature import study_priors
 from brainworth.models.forecast.predictive import predictive
 from brainworth.models.pilot.likeness import precision_of_mean
 
@@ -134,13 +133,13 @@ def _likeness(posterior: PosteriorDraws) -> Iterator[Check]:
 
 
 def _conflict(posterior: PosteriorDraws) -> Iterator[Check]:
-    priors, _ = study_priors(posterior.study.config)
     snr = np.log(np.asarray(posterior.draws.system.snr)).max(axis=2)
-    samples, middle, scale = (np.asarray(v) for v in (posterior.pilot.samples, priors.log_snr, priors.log_snr_scale))
+    samples = np.asarray(posterior.pilot.samples)
     for m, name in enumerate(posterior.study.config.modality_names):
         if samples[m] == 0:
             continue
-        score = abs(float(snr[:, m].mean() - middle[m])) / float(scale[m])
+        before = posterior.snr_before[name]
+        score = abs(float(snr[:, m].mean() - before.level)) / before.spread
         yield CheckLimits(3.0).at_most(
             f"prior and data ({name})",
             score,
@@ -151,9 +150,9 @@ def _conflict(posterior: PosteriorDraws) -> Iterator[Check]:
 
 def _encoding(posterior: PosteriorDraws) -> Iterator[Check]:
     """Posterior predictive check of encoding accuracy, and the noise ceiling, for the strongest latent."""
-    draws, kept = posterior.draws, jnp.asarray(posterior.notes.fold_efficiency)
-    expected = predictive(draws.system, draws.people, posterior.pilot, kept)
-    accuracy, ceiling = np.asarray(expected.encoding_accuracy), np.asarray(expected.noise_ceiling)
+    accuracy, ceiling = (
+        np.asarray(v) for v in (posterior.expected.encoding_accuracy, posterior.expected.noise_ceiling)
+    )
     samples = np.asarray(posterior.pilot.samples)
     for m, name in enumerate(posterior.study.config.modality_names):
         seen = posterior.notes.readout_accuracy.get(name)

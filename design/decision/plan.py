@@ -198,7 +198,7 @@ def plan_study(study: StudyData, out: Path, how: How | None = None) -> Plan:
     A posterior already in the folder is reused if neither inputs nor seed nor priors have changed. Workers share rehearsals and
     simulated first rounds; the plan is the same whoever works.
     """
-    from brainworth.design.decision.sensitivity import flips
+    from brainworth.design.decision.sensitivity.flips import flips
 
     how = how or How()
     say = how.progress or silent

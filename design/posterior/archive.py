@@ -22,13 +22,14 @@ from jaxtyping import Float
 
 from brainworth.design.common.files import write_atomic
 from brainworth.design.common.messages import one_line
-from brainworth.models.posterior.inference import Chains
+from brainworth.models.posterior.chains import Chains
 
 if TYPE_CHECKING:
     import xarray as xr
 
 _KEPT = ("posterior", "sample_stats", "constant_data")
 """Groups that are read again."""
+_Arrays = dict[str, np.ndarray]
 _OF_PEOPLE = ("gain", "gain_raw")
 """Sites with an entry for every person."""
 _FORMER = {"alike": "shared_noise", "alike_quantiles": "shared_noise_quantiles"}
@@ -182,7 +183,8 @@ def write_archive(data: Any, path: Path) -> None:
         The folder cannot be written, or the disk is full.
     """
     groups = _groups(data)
-    data["posterior"].attrs["content"] = _content({name: groups[name] for name in _KEPT}, data["posterior"].attrs)
+    kept = {name: {str(n): value.values for n, value in groups[name].items()} for name in _KEPT}
+    data["posterior"].attrs["content"] = _content(kept, data["posterior"].attrs)
     write_atomic(path, _image(_groups(data)))
 
 
@@ -207,12 +209,11 @@ def _image(groups: Mapping[str, xr.Dataset]) -> bytes:
     return image.getvalue()
 
 
-def _content(groups: Mapping[str, xr.Dataset], attrs: Mapping[str, Any]) -> str:
+def _content(groups: Mapping[str, _Arrays], attrs: Mapping[str, Any]) -> str:
     """Return a hash of everything that is read from an archive."""
     state = hashlib.sha256(f"{attrs['fingerprint']}:{attrs['notes']}".encode())
     for group in _KEPT:
-        for name in sorted(str(n) for n in groups[group].data_vars):
-            values = groups[group][name].values
+        for name, values in sorted(groups[group].items()):
             state.update(f"{group}/{name}:{values.shape}".encode())
             text = values.dtype.kind in "OUS"
             state.update("\x1f".join(map(str, values.ravel())).encode() if text else values.astype("<f8").tobytes())
@@ -252,26 +253,46 @@ def read_archive(path: Path, fingerprint: str | None) -> SavedChains | None:
     DamagedArchive
         The file was damaged or edited: it cannot be read, lacks a part, or its content has another hash.
     """
-    import xarray as xr
-
     if not path.is_file():
         return None
     try:
-        groups = {name: xr.load_dataset(path, group=name, engine="h5netcdf") for name in _KEPT}
-        attrs = groups["posterior"].attrs
+        groups, attrs = _stored(path)
         if fingerprint is not None and attrs["fingerprint"] != fingerprint:
             return None
         notes = json.loads(attrs["notes"])
         whole = attrs.get("content") == _content(groups, attrs) and isinstance(notes, dict)
-    except Exception as error:  # damaged files make h5py and xarray raise a dozen types of errors
+    except Exception as error:  # damaged files make h5py raise a dozen types of errors
         raise DamagedArchive(one_line(error, 200)) from error
-    sites = {str(name): value.values for name, value in groups["posterior"].items()}
+    sites = groups["posterior"]
     if not whole or not all(np.all(np.isfinite(value)) for value in sites.values()):
         raise DamagedArchive("its content is not what was written")
     # A file holds no empty array: nobody has a gain of their own where a modality has one person.
     for name in _OF_PEOPLE:
         sites.setdefault(name, np.zeros((*sites["scale"].shape, 0)))
-    statistics = {str(name): value.values.astype(float) for name, value in groups["sample_stats"].items()}
-    constants = {_FORMER.get(str(name), str(name)): value.values for name, value in groups["constant_data"].items()}
+    statistics = {name: value.astype(float) for name, value in groups["sample_stats"].items()}
+    constants = {_FORMER.get(name, name): value for name, value in groups["constant_data"].items()}
     constants.setdefault("person_modality", np.zeros(0))
     return SavedChains(Chains(sites=sites, statistics=statistics), constants, notes)
+
+
+def _stored(path: Path) -> tuple[dict[str, _Arrays], dict[str, Any]]:
+    """Return the variables of the groups that are read again, and what is written at the posterior.
+
+    With h5py: xarray looks up a name for every axis, and takes longer to import than the rest of this takes.
+    """
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        groups: dict[str, Any] = {name: file[name] for name in _KEPT}
+        values = {
+            name: {str(n): _values(v) for n, v in part.items() if not _is_axis(v)} for name, part in groups.items()
+        }
+        return values, dict(groups["posterior"].attrs)
+
+
+def _is_axis(variable: Any) -> bool:
+    return variable.attrs.get("CLASS") == b"DIMENSION_SCALE"
+
+
+def _values(variable: Any) -> np.ndarray:
+    return np.asarray(variable.asstr()[()] if variable.dtype.kind == "O" else variable[()])

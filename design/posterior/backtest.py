@@ -26,7 +26,7 @@ from brainworth.design.performance.purchase import Purchase
 from brainworth.design.pilot.study import StudyData
 from brainworth.design.pilot.summaries.limits import require_recordings
 from brainworth.design.posterior.draws import PosteriorDraws
-from brainworth.design.posterior.fit import fit_for_forecast
+from brainworth.design.posterior.sampled import fit_for_forecast
 from brainworth.models.learner.learning_curve import Recorded, learned, tested_r2
 from brainworth.models.pilot.folds import group_folds
 from brainworth.models.pilot.pilot import Pilot

@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.design.pilot.study import StudyData
 from brainworth.design.posterior.chosen_labels import ChosenLabels
-from brainworth.design.posterior.notes import Notes
+from brainworth.design.posterior.literature import snr_before
+from brainworth.design.posterior.notes import Notes, SnrBefore
 from brainworth.models.forecast.forecast import Draws, PilotSize
 from brainworth.models.forecast.label_variance import LabelVariance
 from brainworth.models.forecast.people import new_people
+from brainworth.models.forecast.predictive import Predictive, predictive
 from brainworth.models.pilot.likeness import draws_of_quantiles
 from brainworth.models.pilot.typed_labels import labels_in_all
-from brainworth.models.posterior.hierarchy import systems_of_draws
-from brainworth.models.posterior.inference import Chains
+from brainworth.models.posterior.chains import Chains
 from brainworth.models.posterior.likelihoods import PRESENCE
+from brainworth.models.posterior.this_world import systems_of_draws
 from brainworth.models.theory.quadrature import compress
 from brainworth.models.theory.system import Spectrum
 
@@ -80,6 +82,17 @@ class PosteriorDraws:
         """
         candidates = self.study.candidates
         return None if candidates is None else ChosenLabels.of(cast("Any", self), candidates)
+
+    @cached_property
+    def expected(self) -> Predictive:
+        """What the pilot is expected to show, by draw."""
+        kept = jnp.asarray(self.notes.fold_efficiency)
+        return predictive(self.draws.system, self.draws.people, self.pilot, kept)
+
+    @property
+    def snr_before(self) -> Mapping[str, SnrBefore]:
+        """What was believed of each modality's signal-to-noise ratio before the pilot."""
+        return self.notes.snr_before or snr_before(self.study.config)
 
     @property
     def people(self) -> dict[str, int]:
@@ -182,3 +195,10 @@ def pilot_size(study: StudyData, constants: Mapping[str, np.ndarray], labels: fl
         usable=jnp.asarray(constants["independent"] * [m.cost.usable_fraction for m in modalities]),
         shared_noise=jnp.asarray(constants["shared_noise"]),
     )
+
+
+def no_recordings(modalities: int) -> dict[str, np.ndarray]:
+    """Return what is known of the recordings where there are none."""
+    nothing, one = np.zeros(modalities), np.ones(modalities)
+    by_name = {"samples": nothing, "shared": nothing, "shared_noise": nothing}
+    return by_name | {"independent": one, "subjects": one, "repeats": one}

@@ -17,13 +17,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import jax.numpy as jnp
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from brainworth.design.common.checks import Check, Status
-from brainworth.design.posterior.literature import total_snr
-from brainworth.models.forecast.predictive import predictive
 
 if TYPE_CHECKING:
     from brainworth.design.posterior.draws import PosteriorDraws
@@ -66,8 +63,7 @@ def encoding_evidence(posterior: PosteriorDraws) -> list[EncodingEvidence]:
     accuracy = notes.readout_accuracy
     if not accuracy:
         return []
-    kept = jnp.asarray(notes.fold_efficiency)
-    expected = np.asarray(predictive(draws.system, draws.people, posterior.pilot, kept).encoding_accuracy)
+    expected = np.asarray(posterior.expected.encoding_accuracy)
     total = np.asarray(draws.system.snr).sum(axis=2)
     found: list[EncodingEvidence] = []
     for m, name in enumerate(config.modality_names):
@@ -80,10 +76,10 @@ def encoding_evidence(posterior: PosteriorDraws) -> list[EncodingEvidence]:
                 name=name,
                 accuracy=float(np.max(accuracy[name])),
                 error=error,
-                chance=error * float(norm.ppf((1.0 - FALSE_ALARM) ** (1.0 / len(accuracy[name])))),
+                chance=error * float(ndtri((1.0 - FALSE_ALARM) ** (1.0 / len(accuracy[name])))),
                 expected=float(np.median(expected[:, m].max(axis=1))),
                 snr=(low, middle, high),
-                prior_snr=total_snr(config, name).median(config.priors.max_latents),
+                prior_snr=posterior.snr_before[name].total,
             )
         )
     return found

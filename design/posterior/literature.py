@@ -14,8 +14,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from brainworth.design.posterior.notes import SnrBefore
 from brainworth.design.study_file.config import StudyConfig
-from brainworth.models.posterior.hierarchy import PriorScales
+from brainworth.models.posterior.prior_scales import PriorScales
 from brainworth.models.posterior.total_snr import log_total_quantiles, prior_of_total
 
 Z95 = 1.6448536269514722
@@ -93,6 +94,17 @@ def total_snr(config: StudyConfig, name: str) -> TotalSnr:
         return TotalSnr((max(override.snr[0], 1e-4), override.snr[1]), (0.05, 0.95))
     entry = literature()[kind_of(config, name)]
     return TotalSnr((entry["snr"], entry["snr"] * entry["factor"]), (0.5, 0.95))
+
+
+def snr_before(config: StudyConfig) -> dict[str, SnrBefore]:
+    """Return what is believed of each modality's signal-to-noise ratio before its pilot."""
+    n_latents = config.priors.max_latents
+    stated = {name: total_snr(config, name) for name in config.modality_names}
+    level_and_spread = {name: prior_of_total(own.ends, own.levels, n_latents) for name, own in stated.items()}
+    return {
+        name: SnrBefore(level=level, spread=spread, total=stated[name].median(n_latents))
+        for name, (level, spread) in level_and_spread.items()
+    }
 
 
 def study_priors(config: StudyConfig) -> tuple[PriorScales, np.ndarray]:

@@ -46,6 +46,17 @@ class Learned(Record):
     """Its standard error."""
 
 
+class SnrBefore(Record):
+    """What was believed of a modality's signal-to-noise ratio before its pilot."""
+
+    level: float
+    """Mean of the log of the first latent's, in one sample."""
+    spread: float
+    """Standard deviation of that log."""
+    total: float
+    """Median of that of all latents together."""
+
+
 class Notes(Record):
     """What the health checks read; all empty where there is no pilot."""
 
@@ -79,6 +90,8 @@ class Notes(Record):
     """Tests inside the pilot, the smallest part first."""
     prior: dict[str, list[Number]] = Field(default_factory=dict)
     """Draws of what was plausible before the pilot, by column of the posterior."""
+    snr_before: dict[str, SnrBefore] = Field(default_factory=dict)
+    """By modality; empty in posteriors that an earlier version has kept."""
     sampler: Sampler | None = None
     """None without a pilot."""
 

@@ -68,7 +68,7 @@ def in_blocks(draws: Draws, rows: Int[np.ndarray, " draw"], luck: Float[np.ndarr
 
     def cut(leaf: Array) -> Array:
         chosen = np.asarray(leaf)[padded]
-        return jnp.asarray(chosen.reshape(-1, BLOCK, *chosen.shape[1:]))
+        return jax.device_put(chosen.reshape(-1, BLOCK, *chosen.shape[1:]))
 
     old = draws.system
     system = System(
@@ -82,7 +82,7 @@ def in_blocks(draws: Draws, rows: Int[np.ndarray, " draw"], luck: Float[np.ndarr
         task_exponent=cut(old.task_exponent),
         shared_noise=None if old.shared_noise is None else cut(old.shared_noise),
     )
-    lucky = None if luck is None else jnp.asarray(luck[position].reshape(-1, BLOCK))
+    lucky = None if luck is None else jax.device_put(luck[position].reshape(-1, BLOCK))
     return Blocks(Draws(system, cut(draws.people)), jnp.asarray(-(-rows.size // BLOCK)), lucky)
 
 
@@ -189,12 +189,12 @@ def batch_r2(
         Variance factors of test stimuli along brain-insensitive directions (THEORY section 5): the worst of them counts.
     """
     total = int(asked.orders.n_task.shape[0])
-    factors = None if shifts == (1.0,) else jnp.asarray(shifts)
+    factors = None if shifts == (1.0,) else np.asarray(shifts)
     parts: list[np.ndarray] = []
     for start in range(0, total, BATCH):
         rows = np.minimum(np.arange(start, start + BATCH), total - 1)
-        here = jax.tree.map(lambda leaf, rows=rows: jnp.asarray(np.asarray(leaf)[rows]), asked)
+        here = jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf)[rows], asked)
         count = min(BATCH, total - start)
-        values = np.asarray(solve_blocks(blocks, size, here, jnp.asarray(count), factors))
+        values = np.asarray(solve_blocks(blocks, size, here, np.asarray(count), factors))
         parts.append(np.moveaxis(values[:, :count], 0, 1).reshape(count, -1)[:, :n_draws])
     return np.concatenate(parts) if parts else np.zeros((0, n_draws))

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import gamma
+from scipy.special import gammaincinv
 
 from brainworth.models.forecast.luck import stratified
 from brainworth.models.theory.system import System
@@ -69,7 +69,7 @@ class LabelVariance:
             return plain.reshape(-1)
         luck = stratified(many.size, many.size).reshape(many.shape)[open_]
         mean, part = learned[open_, None], variance[open_, None]
-        drawn = gamma.ppf(luck, mean**2 / part, scale=part / mean)
+        drawn = gammaincinv(mean**2 / part, luck) * (part / mean)  # quantiles of the gamma distribution
         noise = (self.noise / self.signal)[open_, None]
         plain[open_] = drawn / (drawn + left[open_] + noise)
         return plain.reshape(-1)

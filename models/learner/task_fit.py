@@ -82,24 +82,42 @@ class _Centred:
         )
 
 
-def _posterior(labels: _Centred, learned: LearnedLatents, belief: TaskBelief, draw: int) -> tuple[Matrix, float]:
-    """Return posterior mean and log evidence of the centred labels under one draw, up to a constant of the labels."""
-    scale, noise = belief.signal_variance[draw], belief.noise_variance[draw]
-    share = belief.alignment[draw]
-    rest = max(1.0 - float(share.sum()), 0.0) * belief.task_shares[draw] + learned.variance @ share
-    root = np.sqrt(scale * np.maximum(rest, _FLOOR))
-    known = (share > 0.0) & np.any(learned.maps != 0.0, axis=0)
-    latents = learned.maps[:, known] * np.sqrt(scale * share[known]) / root[:, None]
-    inner = np.eye(latents.shape[1]) + latents.T @ latents
-    precision = labels.gram * (root[:, None] * root / noise)
-    precision[np.diag_indices(len(root))] += 1.0
-    precision -= latents @ linalg.solve(inner, latents.T, assume_a="pos")
-    factor = linalg.cho_factor(precision, lower=True, overwrite_a=True, check_finite=False)
-    pull = root * labels.cross / noise
-    mean = linalg.cho_solve(factor, pull, check_finite=False)
-    logdet = 2.0 * float(np.sum(np.log(np.diagonal(factor[0])))) + float(np.linalg.slogdet(inner)[1])
-    quadratic = labels.power / noise - float(mean @ pull)
-    return root * mean, -0.5 * ((labels.n - 1.0) * np.log(noise) + logdet + quadratic)
+@dataclass(frozen=True)
+class _Prior:
+    """What is known of the task's weights before its labels, under one draw."""
+
+    root: NDArray[np.float64]
+    """Standard deviation of each weight, apart from what the latents explain."""
+    explained: Matrix
+    """What the latents take off the precision, relative to ``root``."""
+    logdet: float
+    """Log determinant of the covariance, relative to ``root``."""
+    noise: float
+    """Variance of the labels' noise."""
+
+    @classmethod
+    def of(cls, learned: LearnedLatents, belief: TaskBelief, draw: int) -> _Prior:
+        scale, share = belief.signal_variance[draw], belief.alignment[draw]
+        rest = max(1.0 - float(share.sum()), 0.0) * belief.task_shares[draw] + learned.variance @ share
+        root = np.sqrt(scale * np.maximum(rest, _FLOOR))
+        known = (share > 0.0) & np.any(learned.maps != 0.0, axis=0)
+        latents = learned.maps[:, known] * np.sqrt(scale * share[known]) / root[:, None]
+        inner = np.eye(latents.shape[1]) + latents.T @ latents
+        explained = latents @ linalg.solve(inner, latents.T, assume_a="pos")
+        return cls(root, explained, float(np.linalg.slogdet(inner)[1]), belief.noise_variance[draw])
+
+    def posterior(self, labels: _Centred) -> tuple[Matrix, float]:
+        """Return posterior mean and log evidence of the centred labels, up to a constant of the labels."""
+        root, noise = self.root, self.noise
+        precision = labels.gram * (root[:, None] * root / noise)
+        precision[np.diag_indices(len(root))] += 1.0
+        precision -= self.explained
+        factor = linalg.cho_factor(precision, lower=True, overwrite_a=True, check_finite=False)
+        pull = root * labels.cross / noise
+        mean = linalg.cho_solve(factor, pull, check_finite=False)
+        logdet = 2.0 * float(np.sum(np.log(np.diagonal(factor[0])))) + self.logdet
+        quadratic = labels.power / noise - float(mean @ pull)
+        return root * mean, -0.5 * ((labels.n - 1.0) * np.log(noise) + logdet + quadratic)
 
 
 def fit_task(
@@ -121,15 +139,18 @@ def fit_task(
     uniform = np.full(belief.n_draws, 1.0 / belief.n_draws)
     if labels.n < 1.0:
         return TaskFit(np.zeros(len(learned.maps)), np.nan, uniform)
-    found = [_posterior(_Centred.of(labels), learned, belief, draw) for draw in range(belief.n_draws)]
-    share = uniform
-    if belief.n_draws > 1:
-        evidence = np.array([value for _, value in found])
-        if seen is not None and seen.n >= 1.0:
-            old = _Centred.of(seen)
-            evidence = evidence - [_posterior(old, learned, belief, draw)[1] for draw in range(belief.n_draws)]
-        share = softmax(evidence)
-    weights = share @ np.stack([mean for mean, _ in found])
+    centred = _Centred.of(labels)
+    old = None if seen is None or seen.n < 1.0 or belief.n_draws < 2 else _Centred.of(seen)
+    means: list[Matrix] = []
+    evidence = np.zeros(belief.n_draws)
+    for draw in range(belief.n_draws):
+        prior = _Prior.of(learned, belief, draw)
+        mean, evidence[draw] = prior.posterior(centred)
+        means.append(mean)
+        if old is not None:
+            evidence[draw] -= prior.posterior(old)[1]
+    share = softmax(evidence) if belief.n_draws > 1 else uniform
+    weights = share @ np.stack(means)
     return TaskFit(weights, float(labels.label - labels.features @ weights) / labels.n, share)
 
 

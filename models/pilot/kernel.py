@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from scipy import linalg
-from sklearn.isotonic import IsotonicRegression
 
 from brainworth.models.pilot.statistics import signed
 from brainworth.models.theory.kernel_ridge import centred_gram, check_varies
@@ -120,6 +119,8 @@ def new_variance(
     that those before them have. The first eight tenths of the directions are within 15 % or so of what new stimuli show
     (``tests/unit/models/pilot/test_kernel.py``).
     """
+    from sklearn.isotonic import IsotonicRegression
+
     n = len(gram)
     fold = np.random.default_rng(0).permutation(n) % min(FOLDS, n)
     total = np.zeros(n)

@@ -25,7 +25,6 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
-from sklearn.covariance import ledoit_wolf_shrinkage
 
 from brainworth.models.pilot.evidence import EXPONENTS, Rows, readout_table
 from brainworth.models.pilot.labels import Labels
@@ -85,6 +84,10 @@ def population_variance(
         sample = np.var(features[:, given], axis=0)
         part = (basis.rotation[given] / basis.scale[given, None]) ** 2
         return np.maximum(basis.variance + part.T @ (kernel[given] - sample), 1e-12 * basis.variance[0])
+    from sklearn.covariance import (
+        ledoit_wolf_shrinkage,  # takes half a second, and a plan that is made again does without
+    )
+
     coordinates = basis.transform(features)
     intensity = float(ledoit_wolf_shrinkage(coordinates, assume_centered=True))
     return (1.0 - intensity) * basis.variance + intensity * basis.variance.mean()

@@ -33,16 +33,14 @@ latents beyond the second order of the theory (health gate: backtest).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import cast
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from jax.scipy.special import gammainc
-from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
 from brainworth.models.pilot.evidence import EXPONENTS, PilotEvidence
@@ -57,39 +55,14 @@ from brainworth.models.posterior.likelihoods import (
     presence,
     slope_log_likelihood,
 )
+from brainworth.models.posterior.prior_scales import PriorScales
 from brainworth.models.posterior.stretched import StretchedNormal, from_coordinate
-from brainworth.models.posterior.total_snr import LATENT_DECAY
-from brainworth.models.theory.system import Spectrum, System
+from brainworth.models.theory.system import System
 
 EXPONENT_SCALE = 0.5
 """Prior standard deviation of the misaligned part's source exponent around 1."""
 SCALE_SPREAD = 0.5
 """Prior standard deviation of the log of the label variance around that of the pilot's labels."""
-
-
-@register_dataclass
-@dataclass(frozen=True)
-class PriorScales:
-    """Prior locations and scales; defaults by kind of modality come from the literature."""
-
-    log_snr: Float[Array, " modality"]
-    """Mean of log phi of the first latent in one sample (``total_snr.prior_of_total`` gives it from the total)."""
-    log_snr_scale: Float[Array, " modality"]
-    """Standard deviation of log phi."""
-    gain_spread: Float[Array, " modality"]
-    """Scale of the half-normal prior of the spread over people."""
-    alignment: Float[Array, " two"]
-    """Parameters (a, b) of the alignment: rho^2/(1 - rho^2) is s/(1 - s), s ~ Beta(a, b), times a mean of squared normal
-    variables over the latents, so that with several latents rho^2 is about Beta(a, b)."""
-    explainable: Float[Array, " two"] = field(default_factory=lambda: jnp.ones(2))
-    """Parameters of the Beta prior of the explainable share of the label variance; uniform by default."""
-    knee: Float[Array, "*modality"] = field(default_factory=lambda: jnp.asarray(-3.0))
-    """log phi below which a pilot sees nothing: where the sampler's coordinate changes (``stretched``). No part of the prior."""
-
-    def log_snr_of(self, n_latents: int) -> tuple[Float[Array, "modality latent"], Float[Array, "modality latent"]]:
-        """Return mean and standard deviation of log phi by modality and latent."""
-        middle = self.log_snr[:, None] - LATENT_DECAY * jnp.arange(n_latents)
-        return middle, jnp.broadcast_to(self.log_snr_scale[:, None], middle.shape)
 
 
 def system_of(
@@ -106,46 +79,6 @@ def system_of(
         channels=evidence.brain.channels,
         brain_exponent=sites["brain_exponent"],
         task_exponent=sites["brain_exponent"],
-    )
-
-
-def systems_of_draws(
-    sites: Mapping[str, np.ndarray], spectrum: Spectrum, channels: Float[Array, " modality"], unit: float = 1.0
-) -> System:
-    """Return draws of the sites (leading axis) as a batch of systems of the world that the pilot is of.
-
-    The sites ``loading`` and ``explainable`` are of the average over worlds. In one world latent j has the variance P_j
-    (``latent_power``), which the labels' likelihood puts before its weight: it contributes tau^2 e_j P_j. A forecast is about
-    that same world, so it has the explainable variance tau^2 (1 - rho^2 + sum_l e_l P_l), of which latent j carries
-    e_j P_j / (1 - rho^2 + sum_l e_l P_l). The read-outs measure the latents as they are in that world: ``log_snr`` stays.
-
-    Parameters
-    ----------
-    sites : mapping
-        Draws by name of the site, draw axis first; ``shared_noise`` (draw, modality), if known, is kappa of ``likeness``.
-    spectrum : Spectrum
-        Spectrum of the features.
-    channels : (modality,)
-        Channels of one sample.
-    unit : float
-        Squared unit of a label, by which variances are multiplied.
-    """
-    total, loading = jnp.asarray(np.exp(sites["scale"]) * unit), jnp.asarray(sites["loading"])
-    exponent, explainable = jnp.asarray(sites["brain_exponent"]), jnp.asarray(sites["explainable"])
-    average = jax.vmap(alignment_of)(loading)
-    power = jax.vmap(latent_power, in_axes=(None, 0, 0))(spectrum, exponent, jnp.asarray(sites["latent_power_raw"]))
-    carried = average * power
-    here = 1.0 - jnp.sum(average, axis=1) + jnp.sum(carried, axis=1)
-    return System(
-        spectrum=spectrum,
-        signal_variance=total * explainable * here,
-        noise_variance=total * (1.0 - explainable),
-        alignment=carried / here[:, None],
-        snr=jnp.asarray(np.exp(sites["log_snr"])),
-        channels=channels,
-        brain_exponent=exponent,
-        task_exponent=jnp.asarray(sites["task_exponent"]),
-        shared_noise=None if "shared_noise" not in sites else jnp.asarray(sites["shared_noise"]),
     )
 
 

@@ -6,10 +6,9 @@ gives the same draws on the same machine. Whether chains mixed is decided by the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
@@ -24,8 +23,10 @@ from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
 
 from brainworth.models.pilot.evidence import EXPONENTS, PilotEvidence
 from brainworth.models.pilot.typed_labels import SHARES
-from brainworth.models.posterior.hierarchy import PriorScales, pilot_model, pilot_prior
+from brainworth.models.posterior.chains import Chains
+from brainworth.models.posterior.hierarchy import pilot_model, pilot_prior
 from brainworth.models.posterior.jumps import JumpingNUTS, at_start, mixture
+from brainworth.models.posterior.prior_scales import PriorScales
 from brainworth.models.posterior.stretched import from_coordinate, slope, to_coordinate
 from brainworth.models.programs import Program
 
@@ -44,36 +45,6 @@ class SamplerOptions:
     """Aimed acceptance probability."""
     max_tree_depth: int = 8
     """Longest trajectory: 2 to this power leapfrog steps."""
-
-
-@dataclass(frozen=True)
-class Chains:
-    """Draws of every site and what the sampler said of itself."""
-
-    sites: dict[str, Float[np.ndarray, "chain draw *shape"]]
-    """Draws by site name, deterministic sites included."""
-    statistics: dict[str, Float[np.ndarray, "chain draw"]]
-    """``diverging``, ``energy``, ``acceptance_rate``, ``num_steps``."""
-    log_likelihood: dict[str, Float[np.ndarray, "chain draw *shape"]] = field(default_factory=dict)
-    """Log-likelihood of each part of the pilot: ``brain`` by modality and latent, ``slope`` by modality and latent, ``task``."""
-    log_prior: dict[str, Float[np.ndarray, "chain draw *shape"]] = field(default_factory=dict)
-    """Log prior density of every sampled site, element by element."""
-
-    def mixed(self, sites: Sequence[str]) -> bool:
-        """Return whether every element of some sites has mixed well enough (``MIXED``)."""
-        worst, least = MIXED
-        values = np.concatenate([self.sites[name].reshape(*self.sites[name].shape[:2], -1) for name in sites], axis=2)
-        agree = np.asarray(split_gelman_rubin(values)) if values.shape[1] > 3 else np.full(values.shape[2], np.inf)
-        return bool(np.all(agree < worst) and np.all(np.asarray(effective_sample_size(values)) > least))
-
-    def thinned(self, every: int) -> Chains:
-        """Return one draw of every so many."""
-        parts = (self.sites, self.statistics, self.log_likelihood, self.log_prior)
-        return Chains(*({name: value[:, ::every] for name, value in part.items()} for part in parts))
-
-    def flat(self) -> dict[str, Float[np.ndarray, "draw *shape"]]:
-        """Return the draws of every site, chain after chain."""
-        return {name: value.reshape(math.prod(value.shape[:2]), *value.shape[2:]) for name, value in self.sites.items()}
 
 
 KNEES = (-8.0, 3.0)
@@ -261,9 +232,17 @@ def sample_mixed(
 ) -> Chains:
     """Return what ``sample_posterior`` does; of longer chains if the usual ones have not mixed in the sites judged."""
     chains = sample_posterior(evidence, priors, modality_of, n_latents, seed)
-    if chains.mixed(judged):
+    if mixed(chains, judged):
         return chains
     return sample_posterior(evidence, priors, modality_of, n_latents, seed, LONGER).thinned(KEEP_EVERY)
+
+
+def mixed(chains: Chains, sites: Sequence[str]) -> bool:
+    """Return whether every element of some sites has mixed well enough (``MIXED``)."""
+    worst, least = MIXED
+    values = np.concatenate([chains.sites[name].reshape(*chains.sites[name].shape[:2], -1) for name in sites], axis=2)
+    agree = np.asarray(split_gelman_rubin(values)) if values.shape[1] > 3 else np.full(values.shape[2], np.inf)
+    return bool(np.all(agree < worst) and np.all(np.asarray(effective_sample_size(values)) > least))
 
 
 def knee_of(evidence: PilotEvidence) -> Float[Array, " modality"]:

@@ -16,11 +16,11 @@ from jaxtyping import Array, Float, Int
 from numpyro import distributions as dist
 from numpyro import handlers
 from numpyro.distributions import biject_to
-from scipy.stats import truncnorm
 
 from brainworth.models.pilot.evidence import EXPONENTS
-from brainworth.models.posterior.hierarchy import EXPONENT_SCALE, PriorScales, pilot_prior
+from brainworth.models.posterior.hierarchy import EXPONENT_SCALE, pilot_prior
 from brainworth.models.posterior.inference import Site, padded_people, without_empty_people
+from brainworth.models.posterior.prior_scales import PriorScales
 from brainworth.models.posterior.stretched import StretchedNormal, to_coordinate
 
 
@@ -74,6 +74,8 @@ def _drawn(wanted: Any, count: int, rng: np.random.Generator) -> np.ndarray:
         case dist.Beta():
             return rng.beta(np.asarray(base.concentration1), np.asarray(base.concentration0), shape)
         case dist.TwoSidedTruncatedDistribution():
+            from scipy.stats import truncnorm
+
             loc, scale = np.asarray(base.base_dist.loc), np.asarray(base.base_dist.scale)
             ends = [(np.asarray(end) - loc) / scale for end in (base.low, base.high)]
             return np.asarray(truncnorm.rvs(*ends, loc, scale, size=shape, random_state=rng))

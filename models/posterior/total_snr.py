@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import logsumexp, ndtri
-from scipy.stats import qmc
 
 LATENT_DECAY = 0.5
 """Prior decay of log phi from one latent to the next."""
@@ -25,6 +24,8 @@ _WIDEST = 8.0
 @cache
 def _normal(n_latents: int) -> NDArray[np.float64]:
     """Return quasi-random standard normal points, (point, latent)."""
+    from scipy.stats import qmc
+
     points = qmc.Sobol(n_latents, scramble=True, rng=np.random.default_rng(0)).random_base2(_LOG2_POINTS)
     return ndtri(np.clip(points, 1e-12, 1.0 - 1e-12))
 
@@ -42,7 +43,7 @@ def log_total_quantiles(scale: float, n_latents: int, levels: tuple[float, ...])
         Probabilities.
     """
     terms = scale * _normal(n_latents) - LATENT_DECAY * np.arange(n_latents)
-    return np.quantile(logsumexp(terms, axis=1), levels)
+    return np.quantile(np.asarray(logsumexp(terms, axis=1)), levels)
 
 
 @cache

@@ -21,7 +21,7 @@ from threading import Lock
 from typing import Any, Protocol
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 from jax import export
 from jax.core import Tracer
 
@@ -52,6 +52,17 @@ def keep_programs_in(store: Store | None) -> None:
 def programs_kept_in() -> Store | None:
     """Return the store that programs of this process use; None if they use none."""
     return _stores[0] if _stores else None
+
+
+AnyArray = jax.Array | np.ndarray
+
+
+def _as_array(leaf: Any) -> AnyArray:
+    """Return an argument as an array. NumPy's are left to the compiled function: ``jnp.asarray`` takes longer than a small program.
+
+    What JAX calls weakly typed, numbers of Python and arrays made of them, would be compiled for once more.
+    """
+    return leaf if isinstance(leaf, jax.Array) and not leaf.weak_type else np.asarray(leaf)
 
 
 @cache
@@ -87,7 +98,7 @@ class Program:
         self.name = name
         self._compile: Callable[..., Any] = lambda run: jax.jit(run, compiler_options=options)
         self._plain = self._compile(function)
-        self._ready: dict[Any, Callable[..., Any]] = {}
+        self._ready: dict[Any, Any] = {}
         self._one_at_a_time = Lock()
 
     def __call__(self, *arguments: Any) -> Any:
@@ -95,7 +106,7 @@ class Program:
         leaves, tree = jax.tree.flatten(arguments)
         if not _stores or any(isinstance(leaf, Tracer) for leaf in leaves):
             return self._plain(*arguments)
-        arrays = [jnp.asarray(leaf) for leaf in leaves]
+        arrays = [_as_array(leaf) for leaf in leaves]
         key = (tree, tuple((array.shape, array.dtype) for array in arrays))
         with self._one_at_a_time:
             ready = self._ready.get(key)
@@ -104,10 +115,10 @@ class Program:
         return ready(*arrays)
 
     def shapes(self) -> int:
-        """Return how many different shapes of arguments this process has compiled the function for."""
-        return self._plain._cache_size() + len(self._ready)
+        """Return how many different kinds of arguments this process has compiled the function for."""
+        return sum(ready._cache_size() for ready in (self._plain, *self._ready.values()))
 
-    def _traced(self, tree: Any, arrays: list[jax.Array]) -> export.Exported:
+    def _traced(self, tree: Any, arrays: list[AnyArray]) -> export.Exported:
         """Return the program for arguments like these, from the store if it is there."""
         store, name = _stores[0], self._name(tree, arrays)
         kept = store.read(name)
@@ -122,7 +133,7 @@ class Program:
         store.write(name, bytes(found.serialize()))
         return found
 
-    def _name(self, tree: Any, arrays: list[jax.Array]) -> str:
+    def _name(self, tree: Any, arrays: list[AnyArray]) -> str:
         shapes = "\n".join(f"{array.dtype}{array.shape}" for array in arrays)
         said = f"{self.name}\n{tree}\n{shapes}\n{jax.default_backend()}\n{jax.config.values['jax_enable_x64']}"
         return hashlib.sha256(_made_of() + said.encode()).hexdigest()

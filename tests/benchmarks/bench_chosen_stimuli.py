@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.pilot.datasets import fetch
 from brainworth.design.pilot.study import StudyData
-from brainworth.design.posterior.fit import fit_for_forecast
+from brainworth.design.posterior.sampled import fit_for_forecast
 from brainworth.design.posterior.stimulus_beliefs import Ground, label_beliefs
 from brainworth.models.learner.choice import Pool, greedy_choice
 from brainworth.models.learner.learner import BrainInformedRegressor

@@ -34,7 +34,7 @@ from brainworth.design.common.records import plain
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.common.workers import Cluster, Team, importable, team
 from brainworth.design.decision.plan import How, make_plan
-from brainworth.design.decision.sensitivity.analysis import decision_of
+from brainworth.design.decision.sensitivity.flips import decision_of
 from brainworth.design.decision.sensitivity.sobol import sobol
 from brainworth.design.posterior.backtest import backtest
 from brainworth.design.posterior.fit import fit_study

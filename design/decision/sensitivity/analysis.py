@@ -7,18 +7,14 @@ In: a posterior and its plan, or a study and a folder. Out: the fields ``sensiti
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 
-from brainworth.design.allocation import Problem
-from brainworth.design.allocation.from_config import problem_of_study
 from brainworth.design.common.progress import silent
 from brainworth.design.common.records import with_fields
 from brainworth.design.common.workers import Team, with_progress
-from brainworth.design.decision.records.findings import Findings, PersonLeftOut, PowerScaled, Sensitivity, Threshold
-from brainworth.design.decision.records.plan import Plan
-from brainworth.design.decision.sensitivity.decision import Decision, Stakes, allocation_of
+from brainworth.design.decision.records.findings import Findings, PersonLeftOut, PowerScaled, Sensitivity
+from brainworth.design.decision.sensitivity.decision import Decision
+from brainworth.design.decision.sensitivity.flips import decision_of, session_hours
 from brainworth.design.decision.sensitivity.local import elasticities
 from brainworth.design.decision.sensitivity.pilots import Basis
 from brainworth.design.decision.sensitivity.prior import doubt_left
@@ -33,30 +29,6 @@ from brainworth.design.pilot.study import StudyData
 from brainworth.design.posterior.archive import log_densities
 from brainworth.design.posterior.draws import PosteriorDraws, kept_draws
 from brainworth.design.posterior.fit import fit_study
-
-
-def decision_of(posterior: PosteriorDraws, plan: Plan, problem: Problem | None = None) -> Decision:
-    """Return the decision behind a plan: its budget (its price, where there only is a target) and its purchase.
-
-    Without the problem that the plan solves, it is that of the study.
-    """
-    problem = problem or problem_of_study(posterior)
-    if problem.budget is None:
-        problem = replace(problem, budget=Decimal(str(plan.cost.total)))
-    decision = Decision.of(problem, posterior.surface(), allocation_of(plan))
-    # The draws are those of the thresholds, which so meet the verdict exactly at what is believed.
-    formula = decision.advantage(decision.under(rows=decision.few))
-    return replace(decision, stakes=Stakes.of(plan.verdict, formula))
-
-
-def session_hours(posterior: PosteriorDraws) -> dict[str, float]:
-    """Return the hours of a session, of the modalities whose study names them."""
-    return {m.name: m.cost.hours_per_session for m in posterior.study.config.modality if m.cost.hours_per_session}
-
-
-def flips(posterior: PosteriorDraws, plan: Plan) -> list[Threshold]:
-    """Return the thresholds of a plan alone, the part of the analysis that takes seconds."""
-    return thresholds(decision_of(posterior, plan), posterior.study.config.study.seed, session_hours(posterior))
 
 
 def analyse(

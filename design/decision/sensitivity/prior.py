@@ -19,11 +19,11 @@ import numpy as np
 
 from brainworth.design.decision.sensitivity.parameters import Column, columns
 from brainworth.design.posterior.draws import PosteriorDraws
-from brainworth.design.posterior.fit import PRIOR_DRAWS
 from brainworth.design.posterior.literature import study_priors
+from brainworth.design.posterior.sampled import PRIOR_DRAWS
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws
-from brainworth.models.posterior.hierarchy import systems_of_draws
 from brainworth.models.posterior.prior_draws import sample_prior
+from brainworth.models.posterior.this_world import systems_of_draws
 
 MOST = 0.9
 """A larger share that seems to be left counts as this: spreads of some hundred draws are not known better than to a tenth, and

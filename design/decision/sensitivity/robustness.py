@@ -22,7 +22,7 @@ from brainworth.design.decision.records.findings import PersonLeftOut, PowerScal
 from brainworth.design.decision.sensitivity.decision import Decision
 from brainworth.design.pilot.study import StudyData
 from brainworth.design.pilot.summaries.limits import require_recordings
-from brainworth.design.posterior.fit import fit_for_forecast
+from brainworth.design.posterior.sampled import fit_for_forecast
 
 POWERS = (0.8, 1.25)
 """Powers that prior and likelihood are raised to."""

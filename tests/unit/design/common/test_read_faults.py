@@ -18,7 +18,7 @@ import pytest
 
 import good_recordings as made
 from brainworth.design.posterior import archive
-from brainworth.models.posterior.inference import Chains
+from brainworth.models.posterior.chains import Chains
 
 SHIM = r"""
 #define _GNU_SOURCE

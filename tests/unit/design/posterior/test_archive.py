@@ -13,7 +13,7 @@ import pytest
 
 from brainworth.design.common.errors import BadInput
 from brainworth.design.posterior import archive
-from brainworth.models.posterior.inference import Chains
+from brainworth.models.posterior.chains import Chains
 
 CHAINS, DRAWS = 4, 250
 

@@ -15,10 +15,11 @@ from brainworth.design.common.program_folder import ProgramFolder
 from brainworth.models.pilot.evidence import EXPONENTS
 from brainworth.models.pilot.summary import SummarisedPilot, summarise
 from brainworth.models.pilot.typed_labels import SHARES
-from brainworth.models.posterior.hierarchy import SCALE_SPREAD, PriorScales, shared_ratio
+from brainworth.models.posterior.hierarchy import SCALE_SPREAD, shared_ratio
 from brainworth.models.posterior.inference import SamplerOptions, compiled_chain, drawn_from_grid, sample_posterior
 from brainworth.models.posterior.likelihoods import SLOPE_LEVEL, UNKNOWN_SLOPE, slope_log_likelihood
 from brainworth.models.posterior.prior_draws import sample_prior
+from brainworth.models.posterior.prior_scales import PriorScales
 from brainworth.models.programs import program
 from brainworth.models.theory.system import Spectrum, System
 from brainworth.models.worlds.simulate import SourceSize, StudySize, simulate_study

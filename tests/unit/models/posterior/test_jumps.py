@@ -10,7 +10,8 @@ from jax import Array
 from numpyro.infer import MCMC, NUTS
 from scipy import integrate, stats
 
-from brainworth.models.posterior.inference import Chains
+from brainworth.models.posterior.chains import Chains
+from brainworth.models.posterior.inference import mixed
 from brainworth.models.posterior.jumps import JumpingNUTS, mixture
 from brainworth.models.posterior.stretched import StretchedNormal, from_coordinate, to_coordinate
 
@@ -78,11 +79,11 @@ def test_jumps_find_the_weight_of_the_plateau_and_trajectories_do_not() -> None:
 def test_chains_that_stuck_are_seen() -> None:
     rng = np.random.default_rng(0)
     good = {"a": rng.standard_normal((4, 750, 2)), "b": rng.standard_normal((4, 750))}
-    assert Chains(good, {}).mixed(["a", "b"])
+    assert mixed(Chains(good, {}), ["a", "b"])
     shifted = good["a"] + np.array([1.0, 0.0, 0.0, 0.0])[:, None, None] * np.array([0.0, 1.0])
-    assert not Chains(good | {"a": shifted}, {}).mixed(["a", "b"])
+    assert not mixed(Chains(good | {"a": shifted}, {}), ["a", "b"])
     slow = np.repeat(rng.standard_normal((4, 15)), 50, axis=1)
-    assert not Chains(good | {"b": slow}, {}).mixed(["a", "b"])
+    assert not mixed(Chains(good | {"b": slow}, {}), ["a", "b"])
     thinned = Chains(good, {"energy": good["b"]}).thinned(3)
     assert thinned.sites["a"].shape == (4, 250, 2)
     np.testing.assert_array_equal(thinned.statistics["energy"], good["b"][:, ::3])

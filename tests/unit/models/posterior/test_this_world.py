@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from brainworth.models.posterior.hierarchy import systems_of_draws
 from brainworth.models.posterior.likelihoods import latent_power
+from brainworth.models.posterior.this_world import systems_of_draws
 from brainworth.models.theory.encoding import Encoding
 from brainworth.models.theory.estimators import Optimal
 from brainworth.models.theory.system import Spectrum, System

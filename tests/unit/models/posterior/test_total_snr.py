@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from brainworth.models.posterior.hierarchy import PriorScales
 from brainworth.models.posterior.prior_draws import sample_prior
+from brainworth.models.posterior.prior_scales import PriorScales
 from brainworth.models.posterior.total_snr import prior_of_total
 
 

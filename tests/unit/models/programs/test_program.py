@@ -107,3 +107,15 @@ def test_inside_another_program_it_is_the_function_itself(shelf: Shelf) -> None:
     run = Program(lambda x: jnp.sum(x**3), "cubes")
     assert np.array_equal(jax.grad(run)(jnp.arange(3.0)), [0.0, 3.0, 12.0])
     assert not shelf.kept
+
+
+def test_numbers_of_python_numpy_and_jax_are_one_program(shelf: Shelf) -> None:
+    """JAX itself would compile once more for numbers of Python, and for arrays made of them (its weak types)."""
+    del shelf
+    spectrum, matrix, _ = arguments()
+    made, totals, programs = Program(Counted(), "counted"), set[float](), list[int]()
+    for count in (7, np.int64(7), np.asarray(7), jnp.asarray(7)):
+        totals.add(float(made(spectrum, matrix, count)["total"]))
+        programs.append(made.shapes())
+    assert len(totals) == 1
+    assert programs == [1, 1, 1, 1]
