@@ -207,7 +207,7 @@ def plan_study(study: StudyData, out: Path, how: How | None = None) -> Plan:
     say("posterior")
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc", say)
     plan = make_plan(posterior, how=how)
-    kept = _kept(out, plan)
+    kept = added_before(out, plan)
     plan = with_details(plan, **kept)
     if "sensitivity" not in kept:
         say("thresholds")
@@ -220,13 +220,19 @@ ADDED = ("sensitivity", "regime", "voi", "compare", "comparison", "controls")
 """What other commands add to the details of a plan."""
 
 
-def _kept(out: Path, plan: Plan) -> dict[str, Any]:
-    """Return what other commands added to the folder's results, if they were made from the same plan."""
+def added_before(out: Path, plan: Plan) -> dict[str, Any]:
+    """Return what other commands added to the folder's results, if they were made of the same inputs, budget and plan."""
     try:
         before = load(out)
     except BadInput:
         return {}
-    same = all(plain(before[block]) == plain(plan[block]) for block in ("allocation", "cost", "posterior"))
-    if not same or before.details is None:
+    if before.details is None or _basis(before) != _basis(plan):
         return {}
     return {name: before.details[name] for name in ADDED if name in before.details.model_fields_set}
+
+
+def _basis(plan: Plan) -> list[Any]:
+    """Return all that thresholds and comparisons of a plan follow from."""
+    details = plan.details or Details(frontier=[], share_curve=[])
+    blocks = [plan.allocation, plan.cost, plan.posterior, details.objective, details.task, details.prices]
+    return [plain(block) for block in blocks] + [plan.provenance.inputs, plan.verdict.worthwhile, details.budget]
