@@ -9,7 +9,8 @@ line a world; a run that was stopped goes on from there) and ``assumptions.md``.
 alike and everything is linear: every warning is a false alarm. A pilot holds 300 samples of each of four people and labels of
 160 stimuli. *Held* says whether the R² on new labels that the learner trained on the pilot reaches lies in the central 90 % of
 what the posterior forecasts for this pilot. Pilots with types are fitted twice: a twin takes all labels for independent. So are
-pilots whose labels count by the precision of their raters: all labels of the twin count the same.
+pilots whose labels count by the precision of their raters: all labels of the twin count the same. Of pilots whose people share a
+part of a latent, and of null pilots, recordings of four new people are bought, too: does the learner then reach its forecast?
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ from brainworth.models.worlds.simulate import Realism, World, draw_world, record
 
 FEATURES, STIMULI, LABELLED, PEOPLE, SAMPLES, CHANNELS, TEST = 40, 800, 160, 4, 300, 12, 4000
 SIGNAL, NOISE = 0.6, 0.4
+NEW_PEOPLE, NEW_SAMPLES = 4, 2000
+"""Whose recordings are bought, and how many samples of all together."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,14 @@ def _fitted(study: bw.Study, pilot: Pilot, made: tuple[World, Kind, np.random.Ge
     world, how, rng = made
     posterior = fit_for_forecast(study.with_pilot(pilot), seed)
     signal, noise = float(world.truth.signal_variance), _noise(how)
-    return {
+    bought: dict[str, Any] = {}
+    if not how.tokens and not how.raters:
+        more = _extended(pilot, world, deepcopy(rng))
+        bought = {
+            "bought_forecast": np.quantile(_forecast(posterior, NEW_SAMPLES), [0.05, 0.5, 0.95]).tolist(),
+            "bought_r2": _reached(more, world, how, deepcopy(rng)),
+        }
+    return bought | {
         "forecast": np.quantile(_forecast(posterior), [0.05, 0.5, 0.95]).tolist(),
         "r2": _reached(pilot, world, how, rng),
         "explained": np.quantile(posterior.explained_share, [0.05, 0.5, 0.95]).tolist(),
@@ -184,11 +194,28 @@ def _fitted(study: bw.Study, pilot: Pilot, made: tuple[World, Kind, np.random.Ge
     }
 
 
-def _forecast(posterior: PosteriorDraws) -> NDArray[np.float64]:
-    """Return what the posterior forecasts for the pilot's own data: R^2 of single studies."""
-    nothing = Purchase(n_task=np.zeros(1), samples=np.zeros((1, 1)), subjects=np.ones((1, 1)), repeats=np.ones((1, 1)))
+def _forecast(posterior: PosteriorDraws, samples: int = 0) -> NDArray[np.float64]:
+    """Return what the posterior forecasts for the pilot and so many samples of new people: R^2 of single studies."""
+    bought = np.full((1, 1), float(samples))
+    people = np.full((1, 1), float(NEW_PEOPLE if samples else 1))
+    purchase = Purchase(n_task=np.zeros(1), samples=bought, subjects=people, repeats=np.ones((1, 1)))
     surface = replace(posterior.surface(), shift=1.0)
-    return surface.outcomes(nothing)[0] * np.repeat(posterior.explained_share, surface.studies)
+    return surface.outcomes(purchase)[0] * np.repeat(posterior.explained_share, surface.studies)
+
+
+def _extended(pilot: Pilot, world: World, rng: np.random.Generator) -> Pilot:
+    """Return a pilot with recordings of new people, each of new stimuli."""
+    each = NEW_SAMPLES // NEW_PEOPLE
+    features = world.features(rng, NEW_SAMPLES)
+    count = len(pilot.features)
+    new = tuple(
+        Recording("EEG", f"n{i}", count + rows, record(world, rng, 0, features[rows], float(np.exp(0.35 * gain))))
+        for i, (rows, gain) in enumerate(
+            zip(np.arange(NEW_SAMPLES).reshape(-1, each), rng.standard_normal(NEW_PEOPLE), strict=True)
+        )
+    )
+    whole = np.concatenate([pilot.features, features])
+    return replace(pilot, features=whole, group=np.arange(len(whole)), recordings=(*pilot.recordings, *new))
 
 
 def _ridge_risk(pilot: Pilot, label: NDArray[np.float64], world: World, kind: Kind, rng: np.random.Generator) -> float:
@@ -251,7 +278,27 @@ def table(lines: list[dict[str, Any]]) -> str:
             f"\nOffsets were subtracted in {len(pairs)} pilots: the excess risk of ridge regression on the labels fell by "
             f"{100 * gain.mean():.0f} ± {100 * gain.std(ddof=1) / np.sqrt(len(gain)):.0f} %."
         )
-    return "\n".join([*rows, *_twin_rows(lines)]) + "\n"
+    return "\n".join([*rows, *_twin_rows(lines), *_bought_rows(lines)]) + "\n"
+
+
+def _bought_rows(lines: list[dict[str, Any]]) -> list[str]:
+    """Return a table of pilots to which recordings of new people were added."""
+    rows: list[str] = []
+    for kind in KINDS:
+        fits = [line for line in lines if line["kind"] == kind and "bought_r2" in line]
+        if len(fits) > 1:
+            held = sum(fit["bought_forecast"][0] <= fit["bought_r2"] <= fit["bought_forecast"][2] for fit in fits)
+            gained = [fit["bought_forecast"][1] - fit["forecast"][1] for fit in fits]
+            reached = [fit["bought_r2"] - fit["r2"] for fit in fits]
+            cells = [str(len(fits)), _mean([fit["bought_forecast"][1] for fit in fits])]
+            cells += [_mean([fit["bought_r2"] for fit in fits]), f"{held} of {len(fits)}"]
+            cells += [_mean(gained, 3), _mean(reached, 3)]
+            rows.append(f"| {kind} | " + " | ".join(cells) + " |")
+    head = (
+        f"| worlds, with {NEW_SAMPLES:,} samples of {NEW_PEOPLE} new people | fitted | forecast, median | reached | "
+        "held by 90 % | they gain: forecast | reached |"
+    )
+    return ["", head, "| --- |" + " --- |" * 6, *rows] if rows else []
 
 
 def _twin_rows(lines: list[dict[str, Any]]) -> list[str]:

@@ -29,9 +29,10 @@ from numpyro.infer import MCMC, NUTS
 from brainworth.models.pilot.labels import standardised_labels
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.summary import summarise
-from brainworth.models.posterior.hierarchy import LATENT_DECAY, SCALE_SPREAD
+from brainworth.models.posterior.hierarchy import SCALE_SPREAD
 from brainworth.models.posterior.inference import SamplerOptions, sample_posterior
 from brainworth.models.posterior.likelihoods import PRESENCE, alignment_of
+from brainworth.models.posterior.total_snr import LATENT_DECAY
 from brainworth.models.theory.system import Spectrum, System
 from brainworth.models.worlds.simulate import Realism, SourceSize, StudySize, simulate_study
 

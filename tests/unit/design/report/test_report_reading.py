@@ -204,7 +204,7 @@ def test_every_backtest_of_a_check_is_read(study: str) -> None:
 def test_a_modality_can_be_too_dear_and_worthless_both() -> None:
     saved = _study("listening_fmri")
     assert not affordable.can_be_bought(saved, "fMRI")
-    said = affordable.without(saved, "fMRI")
+    said = affordable.without_modality(saved, "fMRI")
     assert said.startswith(
         "cannot be bought within this budget and these limits, and would not be worth its price if it could"
     )
@@ -217,17 +217,17 @@ def test_a_modality_can_be_too_dear_and_worthless_both() -> None:
 
 def test_too_dear_but_perhaps_worth_it_is_another_sentence() -> None:
     saved = _study("modality_costs")
-    assert "whether it would pay is not clear" in affordable.without(saved, "ECoG")
-    assert affordable.without(saved, "EEG") == "not worth its price in this plan"
+    assert "whether it would pay is not clear" in affordable.without_modality(saved, "ECoG")
+    assert affordable.without_modality(saved, "EEG") == "not worth its price in this plan"
     rate = saved.plan.exchange_rate["ECoG"]
     assert rate.break_even_price is not None
     sure = rate.model_copy(update={"break_even_price": rate.break_even_price.model_copy(update={"q05": 5.0})})
     plan = saved.plan.model_copy(update={"exchange_rate": {"ECoG": sure}})
-    assert "would be worth its price if it could" in affordable.without(
+    assert "would be worth its price if it could" in affordable.without_modality(
         Saved(plan, saved.details, complete=True), "ECoG"
     )
     plan = saved.plan.model_copy(update={"exchange_rate": {}})
-    said = affordable.without(Saved(plan, saved.details, complete=True), "ECoG")
+    said = affordable.without_modality(Saved(plan, saved.details, complete=True), "ECoG")
     assert said == "cannot be bought within this budget and these limits"
 
 

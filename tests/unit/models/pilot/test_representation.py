@@ -102,7 +102,7 @@ def test_evidence_on_turned_directions_is_that_of_the_basis_itself(stimuli: int)
     labels = standardised_labels(pilot)
     found = representation_of(pilot, labels)
     log = -0.5 * ((EXPONENTS - 1.0) / 0.35) ** 2
-    prior = log - logsumexp(log)
+    prior = log - np.asarray(logsumexp(log))
     score = []
     for candidate in candidates(pilot.features):
         basis = FeatureBasis.from_features(pilot.features, scale=candidate.prior_variance**-0.5)
@@ -111,7 +111,8 @@ def test_evidence_on_turned_directions_is_that_of_the_basis_itself(stimuli: int)
         tables = [
             readout_table(part, population_variance(basis, pilot.features)) for part in (*rows, main_rows(source))
         ]
-        score.append(sum(logsumexp(logsumexp(table, axis=2).sum(axis=0) + prior) for table in tables))
+        exponents = [np.asarray(logsumexp(table, axis=2)).sum(axis=0) for table in tables]
+        score.append(float(sum(np.asarray(logsumexp(each + prior)) for each in exponents)))
     assert found.log_odds == pytest.approx(score[0] - score[1], abs=1e-6)
 
 
@@ -130,7 +131,7 @@ def test_blocks_that_matter_get_the_larger_share() -> None:
 
 def test_learners_with_blocks_predict_better_where_one_block_matters() -> None:
     """Mean R^2 on 2,000 new labels over 16 worlds; the difference is more than three standard errors."""
-    from brainworth.models.learner.learning_curve import trained
+    from brainworth.models.learner.learning_curve import Recorded, trained_without
 
     block = np.repeat([0, 1], [5, 55])
     gains = []
@@ -141,7 +142,7 @@ def test_learners_with_blocks_predict_better_where_one_block_matters() -> None:
         for codes in (block, None):
             pilot = replace(part, block=codes)
             scale = representation_of(pilot, standardised_labels(pilot)).basis.scale
-            predicted = trained(pilot, None, scale).predict(whole.features[60:])
+            predicted = trained_without(pilot, Recorded.of(pilot), scale).predict(whole.features[60:])
             scores.append(1.0 - np.mean((whole.label[60:] - predicted) ** 2) / np.var(whole.label[60:]))
         gains.append(scores[0] - scores[1])
     assert np.mean(gains) > 3.0 * np.std(gains) / np.sqrt(len(gains))
