@@ -34,6 +34,10 @@ from brainworth.models.pilot.controls import shuffled
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.summarised import is_summarised
 
+SPLITS = 3
+"""Random divisions into folds. One differs from the next by more than its standard error says, which is over labels only."""
+MOST_WORK = 3e8
+"""Samples times squared features above which a plan does not ask by itself."""
 MINIMUM = 40
 """Labelled stimuli below which a comparison says nothing."""
 FEWEST_GROUPS = 8
@@ -46,7 +50,7 @@ FEWEST_LATENTS = 0.5
 def controls(
     study: StudyData,
     *,
-    splits: int = 3,
+    splits: int = SPLITS,
     progress: Callable[[str], None] | None = None,
     workers: Team | None = None,
 ) -> Controls:
@@ -82,25 +86,38 @@ def controls(
     return _compared(study, names, splits, count_in_words(progress, "divisions"), workers)
 
 
-def controls_of_plan(study: StudyData, bought: NewData, workers: Team | None = None) -> Controls | None:
-    """Return the controls of the modalities that a plan buys, from one division into folds.
+def controls_of_plan(
+    study: StudyData,
+    bought: NewData,
+    progress: Callable[[str], None] | None = None,
+    workers: Team | None = None,
+) -> Controls | None:
+    """Return the controls of the modalities that a plan buys.
 
     None where the pilot cannot say: no recordings of what is bought or only summaries of them, too few labels or groups, or
-    recordings so large (``learning_curve.MAX_SIZE``) that fitting learners again and again takes too long.
+    so many recordings (``learning_curve.MAX_SIZE``) or features (``MOST_WORK``) that fitting learners again and again takes longer
+    than all else.
     """
     if not study.has_pilot or is_summarised(study.pilot):
         return None
-    pilot = study.pilot
-    names = [name for name in _recorded(study) if bought.modalities[name].n_samples > 0]
-    size = sum(r.channels.size for r in pilot.recordings if r.modality in names)
+    pilot, names = study.pilot, recorded_and_bought(study, bought)
+    channels = [r.channels for r in pilot.recordings if r.modality in names]
+    size, samples = sum(values.size for values in channels), sum(values.shape[0] for values in channels)
     labelled, groups = _labels_and_groups(pilot)
-    if not names or labelled < MINIMUM or groups < FEWEST_GROUPS or size > MAX_SIZE:
+    if not names or labelled < MINIMUM or groups < FEWEST_GROUPS:
         return None
-    return _compared(study, names, 1, None, workers)
+    if size > MAX_SIZE or samples * pilot.features.shape[1] ** 2 > MOST_WORK:
+        return None
+    return _compared(study, names, SPLITS, count_in_words(progress, "divisions"), workers)
 
 
-def control_checks(found: Controls | None) -> list[Check]:
-    """Return for every modality whether its pilot can be told from its controls; nothing if that was not asked."""
+def recorded_and_bought(study: StudyData, bought: NewData) -> list[str]:
+    """Return the modalities of a pilot that a plan buys more of."""
+    return [name for name in _recorded(study) if bought.modalities[name].n_samples > 0]
+
+
+def control_checks(found: Controls | None, bought: NewData) -> list[Check]:
+    """Return for every modality that is bought whether its pilot can be told from its controls; nothing if that was not asked."""
     if found is None:
         return []
     return [
@@ -114,6 +131,7 @@ def control_checks(found: Controls | None) -> list[Check]:
             sentence=own.sentence,
         )
         for name, own in found.modalities.items()
+        if bought.modalities[name].n_samples > 0
     ]
 
 
@@ -127,14 +145,13 @@ def _labels_and_groups(pilot: Pilot) -> tuple[int, int]:
 
 
 def _compared(
-    study: StudyData, names: list[str], splits: int, say: Callable[[int, int], None] | None, workers: Team | None
+    study: StudyData, names: list[str], splits: int, say: Callable[[int, int], None], workers: Team | None
 ) -> Controls:
     pilot = study.pilot
     group = pilot.group[pilot.label_stimulus]
     groups = np.unique(group).size
     tasks = [(name, [study.config.study.seed, split]) for name in names for split in range(splits)]
-    if say is not None:
-        say(0, len(tasks))
+    say(0, len(tasks))
     found = list((workers or ThisProcess()).results(_errors, tasks, (study,), say))
     by_name = {name: [e for (task, _), e in zip(tasks, found, strict=True) if task == name] for name in names}
     return Controls(
@@ -166,12 +183,12 @@ def against_controls(name: str, errors: Errors, group: Int[np.ndarray, " label"]
             arms.append(Arm(name=arm, r2=float(1.0 - theirs.sum() / plain.sum()), gain=gain, gain_se=error))
     r2, error = paired_r2(ours, plain, plain, group)
     least = level(np.unique(group).size)
-    exceeds = all(arm.gain > least * arm.gain_se for arm in arms)
-    sentence = said(name, arms, errors.latents, exceeds=exceeds)
+    exceeds = r2 > 0.0 and all(arm.gain > least * arm.gain_se for arm in arms)
+    sentence = said(name, arms, errors.latents, r2, exceeds=exceeds)
     return Controlled(r2=r2, r2_se=error, latents=errors.latents, arms=arms, exceeds=exceeds, sentence=sentence)
 
 
-def said(name: str, arms: list[Arm], latents: float, *, exceeds: bool) -> str:
+def said(name: str, arms: list[Arm], latents: float, r2: float, *, exceeds: bool) -> str:
     """Return in one sentence what recordings are worth beyond their controls."""
     best = min(arms, key=lambda arm: arm.gain)
     gain = f"{best.gain:+.3f}" if abs(best.gain) >= 0.0005 else "0.000"
@@ -183,6 +200,11 @@ def said(name: str, arms: list[Arm], latents: float, *, exceeds: bool) -> str:
         )
     if exceeds:
         return f"{name} teaches more than any control: over the best of them ({best.name}), {amount}."
+    if r2 <= 0.0 and best.gain > 0.0:
+        return (
+            f"{name} cannot be judged: even with it the learner predicts held-out labels no better than their mean "
+            f"(R² {r2:.3f}; over the best control, {best.name}, {amount})."
+        )
     if best.gain <= 0:
         return f"{name} teaches no more than a control does ({best.name}): {amount}."
     return f"{name} cannot be told from a control ({best.name}): {amount}."
@@ -204,7 +226,7 @@ def controls_study(
     study: StudyData,
     folder: Path | None,
     *,
-    splits: int = 3,
+    splits: int = SPLITS,
     progress: Callable[[str], None] | None = None,
     workers: Team | None = None,
 ) -> Controls:

@@ -27,7 +27,7 @@ from brainworth.design.common.records import plain, with_fields
 from brainworth.design.common.workers import Team, with_progress
 from brainworth.design.decision import health
 from brainworth.design.decision.cheaper import cheaper
-from brainworth.design.decision.controls import control_checks, controls_of_plan
+from brainworth.design.decision.controls import control_checks, controls_of_plan, recorded_and_bought
 from brainworth.design.decision.exchange_rates import exchange_rates
 from brainworth.design.decision.plan_records import plan_record
 from brainworth.design.decision.records.controls import Controls
@@ -59,6 +59,8 @@ class How:
     """Called with the name of each stage."""
     workers: Team | None = None
     """Who works on rehearsals and simulated first rounds; this process if not given."""
+    controls: Controls | None = None
+    """Controls of this very pilot, if they are known; a verdict to collect asks for them otherwise."""
 
 
 def make_plan(
@@ -113,7 +115,11 @@ def make_plan(
     checks += health.plan_checks(posterior, result.plan.allocation.n_task, bought)
     controlled = _controlled(posterior, found, how)
     watch.lap("controls")
-    checks += [theory_range(posterior, result.plan.allocation), *found.checks(), *control_checks(controlled)]
+    checks += [
+        theory_range(posterior, result.plan.allocation),
+        *found.checks(),
+        *control_checks(controlled, result.plan.allocation),
+    ]
     forced = how.force and overall(checks) == "refuse"
     seconds = {**posterior.seconds, **watch.seconds}
     plan = plan_record(Solved(posterior, problem, found, less, rates, controlled, checks, forced, seconds))
@@ -129,8 +135,11 @@ def _controlled(posterior: PosteriorDraws, found: Tried, how: How) -> Controls |
     """Return the controls of the recordings that are bought, if the verdict is to collect and the pilot can say."""
     if found.decision != "collect":
         return None
+    study, bought = posterior.study, found.result.plan.allocation
+    if how.controls is not None and set(recorded_and_bought(study, bought)) <= set(how.controls.modalities):
+        return how.controls
     (how.progress or silent)("controls")
-    return controls_of_plan(posterior.study, found.result.plan.allocation, how.workers)
+    return controls_of_plan(study, bought, how.progress, how.workers)
 
 
 def with_details(plan: Plan, **update: Any) -> Plan:
@@ -206,6 +215,8 @@ def plan_study(study: StudyData, out: Path, how: How | None = None) -> Plan:
     remove_leftovers(out)
     say("posterior")
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc", say)
+    if "reused" in posterior.seconds:
+        how = replace(how, controls=_known_controls(out))
     plan = make_plan(posterior, how=how)
     kept = added_before(out, plan)
     plan = with_details(plan, **kept)
@@ -214,6 +225,15 @@ def plan_study(study: StudyData, out: Path, how: How | None = None) -> Plan:
         plan = with_details(plan, sensitivity=Sensitivity(thresholds=flips(posterior, plan)))
     save(plan, out)
     return plan
+
+
+def _known_controls(out: Path) -> Controls | None:
+    """Return the controls of a folder's plan, if there are any."""
+    try:
+        before = load(out)
+    except BadInput:
+        return None
+    return None if before.details is None else before.details.controls
 
 
 ADDED = ("sensitivity", "regime", "voi", "compare", "comparison", "controls")
@@ -232,7 +252,9 @@ def added_before(out: Path, plan: Plan) -> dict[str, Any]:
 
 
 def _basis(plan: Plan) -> list[Any]:
-    """Return all that thresholds and comparisons of a plan follow from."""
+    """Return all that thresholds and comparisons of a plan follow from; of the study file, what it settles and not its text."""
     details = plan.details or Details(frontier=[], share_curve=[])
-    blocks = [plan.allocation, plan.cost, plan.posterior, details.objective, details.task, details.prices]
-    return [plain(block) for block in blocks] + [plan.provenance.inputs, plan.verdict.worthwhile, details.budget]
+    data = {name: digest for name, digest in plan.provenance.inputs.items() if not name.endswith(".toml")}
+    blocks = [plan.allocation, plan.cost, plan.posterior, plan.near_optimal, plan.verdict.gain]
+    blocks += [details.objective, details.task, details.prices, details.frontier]
+    return [plain(block) for block in blocks] + [data, plan.verdict.worthwhile, plan.verdict.binding, details.budget]

@@ -103,7 +103,7 @@ def _verdict(solved: Solved) -> record.Verdict:
         tried.binding,
         solved.problem.currency,
         stimuli_planned_for(aim),
-        "" if solved.controls is None else beyond_controls(solved.controls),
+        "" if solved.controls is None else beyond_controls(solved.controls, solved.result.plan.allocation),
     )
     return record.Verdict(
         decision=tried.decision,

@@ -131,29 +131,29 @@ def cheaper_sentence(found: Saving, bill: Bill, currency: str) -> str:
 
 
 _CONTROLS = {
+    "labels alone": "labels alone",
     "shuffled": "shuffled recordings",
     "surrogate": "random data with their spectra",
     "stimulus only": "the stimuli alone",
 }
+"""Controls in the words of a sentence."""
 
 
-def beyond_controls(found: Controls) -> str:
-    """Return in a sentence or two whether the pilot's recordings can be told from their controls."""
-    shown = [name for name, own in found.modalities.items() if own.exceeds]
-    rest = [name for name in found.modalities if name not in shown]
-    arms = {arm.name for own in found.modalities.values() for arm in own.arms}
-    *others, last = [words for name, words in _CONTROLS.items() if name in arms]
-    controls = f"{', '.join(others)} or {last}"
+def beyond_controls(found: Controls, bought: NewData) -> str:
+    """Return in a sentence or two whether the pilot's recordings of what is bought can be told from their controls."""
+    own = {name: one for name, one in found.modalities.items() if bought.modalities[name].n_samples > 0}
+    shown = [name for name, one in own.items() if one.exceeds]
     said: list[str] = []
     if shown:
-        said.append(
-            f"In the pilot, {' and '.join(shown)} {'teaches' if len(shown) == 1 else 'teach'} a learner more than {controls}."
-        )
-    if rest:
-        said.append(
-            f"In the pilot, {' and '.join(rest)} cannot be told from {'them' if shown else controls} yet: that gain rests on the "
-            "model."
-        )
+        arms = {arm.name for name in shown for arm in own[name].arms}
+        *others, last = [words for name, words in _CONTROLS.items() if name in arms]
+        verb = "teaches" if len(shown) == 1 else "teach"
+        said.append(f"In the pilot, {' and '.join(shown)} {verb} a learner more than {', '.join(others)} or {last}.")
+    said += [
+        f"In the pilot, {name} cannot be told from {_CONTROLS[one.best.name]} yet: its gain rests on the model."
+        for name, one in own.items()
+        if not one.exceeds
+    ]
     return " ".join(said)
 
 

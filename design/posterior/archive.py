@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Float
 
 from brainworth.design.common.files import write_atomic
-from brainworth.design.common.messages import one_line
+from brainworth.design.common.messages import one_line, problem
 from brainworth.models.posterior.chains import Chains
 
 if TYPE_CHECKING:
@@ -221,12 +221,24 @@ def _content(groups: Mapping[str, _Arrays], attrs: Mapping[str, Any]) -> str:
 
 
 def log_densities(path: Path) -> dict[str, Float[np.ndarray, " draw"]]:
-    """Return the log density of every draw, chain after chain: ``prior``, and the parts of the likelihood by name."""
+    """Return the log density of every draw, chain after chain: ``prior``, and the parts of the likelihood by name.
+
+    Raises
+    ------
+    BadInput
+        If these groups of the file are damaged, which its content hash does not tell.
+    """
     import xarray as xr
 
     found: dict[str, Float[np.ndarray, " draw"]] = {}
-    for group in ("log_prior", "log_likelihood"):
-        data = xr.load_dataset(path, group=group, engine="h5netcdf")
+    try:
+        groups = {
+            name: xr.load_dataset(path, group=name, engine="h5netcdf") for name in ("log_prior", "log_likelihood")
+        }
+    except (OSError, KeyError, ValueError, AttributeError, RuntimeError) as error:
+        wrong = f"the log densities of its draws cannot be read ({one_line(error, 120)})"
+        raise problem(path, "", wrong, "Delete the file and plan again: the posterior is then fitted anew.") from error
+    for group, data in groups.items():
         parts = {str(name): value.values.reshape(-1, *value.shape[2:]) for name, value in data.items()}
         totals = {name: value.reshape(len(value), -1).sum(axis=1) for name, value in parts.items()}
         found |= {"prior": np.sum(list(totals.values()), axis=0)} if group == "log_prior" else totals

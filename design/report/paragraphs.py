@@ -106,7 +106,7 @@ def _because(saved: Saved) -> str:
     if alone is not None:
         other = interval(alone.performance.explainable_r2, "r2")
         said.append(_ALONE.format(labels=count(alone.allocation.n_task), reached=other))
-    return " ".join([*said, *_judged(saved)])
+    return " ".join([*said, *_judged(saved), *_open(saved)])
 
 
 _JUDGED = {
@@ -134,6 +134,22 @@ def _judged(saved: Saved) -> list[str]:
         "change explainable R² by" if held else "would change explainable R² against labels alone for the same money by"
     )
     return [f"{who} {against} {change}{likely}. {_JUDGED[verdict.decision]}."]
+
+
+def _open(saved: Saved) -> list[str]:
+    """Say which recordings that are bought the pilot cannot tell from a control; nothing if there are none."""
+    found = saved.details.controls
+    if found is None or saved.plan.verdict.decision != "collect":
+        return []
+    bought = saved.plan.allocation.modalities
+    names = [n for n, own in found.modalities.items() if not own.exceeds and n in bought and bought[n].n_samples > 0]
+    if not names:
+        return []
+    verb = "teaches" if len(names) == 1 else "teach"
+    return [
+        f"In the pilot, {listed(names)} {verb} a learner no more yet than control recordings do; the expected gain rests on the "
+        "model."
+    ]
 
 
 def _reason(saved: Saved) -> str:

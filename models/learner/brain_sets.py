@@ -122,7 +122,7 @@ def checked_set(given: BrainSet, n_features: int) -> CheckedSet:
 
 def checked_stimuli(given: ArrayLike | None, n_features: int) -> Float[np.ndarray, "row feature"]:
     """Return features of stimuli without labels and recordings; ``ValueError`` if they are not those of the labelled stimuli."""
-    if given is None:
+    if given is None or np.size(given) == 0:
         return np.zeros((0, n_features))
     features = _checked_array(given, dtype=np.float64, input_name="stimuli")
     if features.shape[1] != n_features:

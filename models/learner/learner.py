@@ -42,6 +42,7 @@ class _Given:
     groups: ArrayLike | None
     worth: ArrayLike | None
     stimuli: ArrayLike | None
+    shown: ArrayLike | None = None
 
 
 class _TwoStageLinear(BaseEstimator):
@@ -66,8 +67,10 @@ class _TwoStageLinear(BaseEstimator):
         """Fit both stages and return the labelled stimuli as stage 2 sees them; ``targets`` has one column per target."""
         sets = [checked_set(one, features.shape[1]) for one in given.brain or []]
         more = checked_stimuli(given.stimuli, features.shape[1])
+        shown = np.ones(len(more)) if given.shown is None else np.asarray(given.shown, dtype=np.float64)
+        check_consistent_length(more, shown)
         stacked = np.vstack([features, more, *(one.features for one in sets)])
-        count = np.concatenate([np.ones(len(features) + len(more)), *(one.count for one in sets)])
+        count = np.concatenate([np.ones(len(features)), shown, *(one.count for one in sets)])
         scale = None if self.scale is None else np.asarray(self.scale, dtype=np.float64)
         if scale is not None and (scale.shape != (features.shape[1],) or not np.all(scale > 0.0)):
             raise ValueError(
@@ -155,7 +158,7 @@ class BrainInformedRegressor(RegressorMixin, _TwoStageLinear):
         tags.target_tags.multi_output = True
         return tags
 
-    def fit(
+    def fit(  # noqa: PLR0913  (all that a learner can be given)
         self,
         X: ArrayLike,
         y: ArrayLike,
@@ -164,6 +167,7 @@ class BrainInformedRegressor(RegressorMixin, _TwoStageLinear):
         worth: ArrayLike | None = None,
         *,
         stimuli: ArrayLike | None = None,
+        shown: ArrayLike | None = None,
     ) -> Self:
         """Fit both stages.
 
@@ -183,10 +187,12 @@ class BrainInformedRegressor(RegressorMixin, _TwoStageLinear):
         stimuli : array-like of shape (n_stimuli, n_features), optional
             Features of stimuli without a label or a recording. They teach how features vary, which is all that features of
             recorded stimuli teach without the recordings; a fair twin that does without recordings is given these.
+        shown : array-like of shape (n_stimuli,), optional
+            How often each of ``stimuli`` counts; once if not given.
         """
         features, label = _validated(self, X, y, dtype=np.float64, y_numeric=True, multi_output=True)
         targets = np.asarray(label, dtype=np.float64)
-        self._fit_targets(features, targets.reshape(len(targets), -1), _Given(brain, groups, worth, stimuli))
+        self._fit_targets(features, targets.reshape(len(targets), -1), _Given(brain, groups, worth, stimuli, shown))
         if targets.ndim == 1:
             self.coef_ = self.coef_[0]
             self.intercept_ = self.intercept_[0]

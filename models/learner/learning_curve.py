@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from brainworth.models.learner.brain_sets import BrainSet, DistinctStimuli, LargeSet
+from brainworth.models.learner.brain_sets import BrainSet, DistinctStimuli, LargeSet, checked_set
 from brainworth.models.learner.learner import BrainInformedRegressor
 from brainworth.models.pilot.evidence import EXPONENTS
 from brainworth.models.pilot.folds import group_folds
@@ -75,11 +75,16 @@ class Recorded:
                 brain.append(LargeSet(pilot.features[rows], code.reshape(-1), recording.channels, found))
         return cls(fold, moments, tuple(brain))
 
-    @property
-    def stimuli(self) -> Float[np.ndarray, "row feature"] | None:
-        """Features of what was recorded, without the recordings; None if nothing was."""
-        shown = [one.features if isinstance(one, LargeSet) else np.asarray(one[0]) for one in self.brain]
-        return np.vstack(shown) if shown else None
+    def shown(self) -> tuple[Float[np.ndarray, "row feature"], Float[np.ndarray, " row"]] | None:
+        """Return the features of what was recorded, without the recordings, and how often each row was; None if nothing was."""
+        if not self.brain:
+            return None
+        sets = [checked_set(one, _width(one)) for one in self.brain]
+        return np.vstack([one.features for one in sets]), np.concatenate([one.count for one in sets])
+
+
+def _width(given: BrainSet) -> int:
+    return (given.features if isinstance(given, LargeSet) else np.asarray(given[0])).shape[1]
 
 
 def learned(pilot: Pilot, test: NDArray[np.float64], recorded: Recorded | None = None) -> NDArray[np.float64]:
@@ -102,24 +107,25 @@ def trained(pilot: Pilot, recorded: Recorded, scale: Float[np.ndarray, " feature
 
     Labels of one type share an offset, whose variance the learner estimates; labels of noisy raters count less.
     """
-    return _trained(pilot, scale, recorded.brain, None)
+    return _trained(pilot, scale, recorded.brain)
 
 
 def trained_without(pilot: Pilot, recorded: Recorded, scale: Float[np.ndarray, " feature"]) -> BrainInformedRegressor:
     """Return the learner of labels alone. It knows the features of the stimuli that were recorded, but not the recordings."""
-    return _trained(pilot, scale, (), recorded.stimuli)
+    return _trained(pilot, scale, (), recorded.shown())
 
 
 def _trained(
     pilot: Pilot,
     scale: Float[np.ndarray, " feature"],
     brain: Sequence[BrainSet],
-    stimuli: Float[np.ndarray, "row feature"] | None,
+    without: tuple[Float[np.ndarray, "row feature"], Float[np.ndarray, " row"]] | None = None,
 ) -> BrainInformedRegressor:
     model = BrainInformedRegressor(scale=scale)
     types = types_in_common(pilot, pilot.label_stimulus)
     features = pilot.features[pilot.label_stimulus]
-    return model.fit(features, pilot.label, brain=brain, groups=types, worth=pilot.weight, stimuli=stimuli)
+    stimuli, shown = (None, None) if without is None else without
+    return model.fit(features, pilot.label, brain=brain, groups=types, worth=pilot.weight, stimuli=stimuli, shown=shown)
 
 
 def tested_r2(

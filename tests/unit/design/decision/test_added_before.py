@@ -23,7 +23,9 @@ def test_findings_of_another_budget_or_other_inputs_are_left(tmp_path: Path) -> 
     plan = load(folder)
     assert plan.details is not None
     assert plan.details.prices is not None
-    other = with_fields(plan.provenance, inputs={"study.toml": "another"})
+    other = with_fields(plan.provenance, inputs={"labels.csv": "another"})
+    reworded = with_fields(plan.provenance, inputs={**plan.provenance.inputs, "study.toml": "with a comment"})
+    assert added_before(folder, with_fields(plan, provenance=reworded)) != {}
     assert added_before(folder, with_details(plan, budget=1.0)) == {}
     assert added_before(folder, with_fields(plan, provenance=other)) == {}
     assert added_before(folder, with_details(plan, prices=with_fields(plan.details.prices, task=1e6))) == {}

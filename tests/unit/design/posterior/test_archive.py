@@ -68,6 +68,20 @@ def test_log_densities_are_totals_by_draw(saved: tuple[Chains, Path]) -> None:
     assert found["brain"] == pytest.approx(chains.log_likelihood["brain"].sum(axis=(2, 3)).ravel())
 
 
+def test_log_densities_that_cannot_be_read_are_named_with_their_file(
+    saved: tuple[Chains, Path], tmp_path: Path
+) -> None:
+    """The content hash does not hold them, so that the archive itself is trusted."""
+    import h5py
+
+    path = tmp_path / "posterior.nc"
+    path.write_bytes(saved[1].read_bytes())
+    with h5py.File(path, "a") as file:
+        del file["log_prior"]
+    with pytest.raises(BadInput, match=r"posterior\.nc.*log densities.*plan again"):
+        archive.log_densities(path)
+
+
 def test_diagnostics_tell_mixed_chains_from_stuck_ones() -> None:
     """1,000 independent draws: an R-hat above 1.03 or an ESS below 500 has a false-alarm rate below 1e-3."""
     rng = np.random.default_rng(1)

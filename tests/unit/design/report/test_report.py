@@ -295,6 +295,13 @@ def test_half_and_half_is_called_so_only_if_it_is() -> None:
         assert rule_name("half_and_half", other.model_copy(update={"cost": cost, "also": []})).startswith(said)
 
 
+def test_the_grant_paragraph_says_what_the_pilot_cannot_tell_from_a_control(reports: dict[str, Path]) -> None:
+    """Of the made-up plan's two kinds of recording, EEG exceeds its controls and fMRI does not."""
+    saved = load(reports["two"].parent)
+    assert "In the pilot, fMRI teaches a learner no more yet than control recordings do" in grant(saved)
+    assert "control recordings" not in grant(load(reports["one"].parent)), "a toss-up asks for nothing"
+
+
 def test_paragraphs_to_paste_give_people_reason_and_true_counts(reports: dict[str, Path]) -> None:
     saved = load(reports["two"].parent)
     said = grant(saved).replace("\u00a0", " ")

@@ -68,6 +68,10 @@ def test_labels_alone_know_the_stimuli_that_shuffled_recordings_know() -> None:
     recordings, without = trained(pilot, known, scale), trained_without(pilot, known, scale)
     assert recordings.encoder_ is None
     np.testing.assert_allclose(without.coef_, recordings.coef_, rtol=1e-10)
+    rows, count = known.shown() or (np.zeros((0, 20)), np.zeros(0))
+    half = BrainInformedRegressor(scale=scale).fit(features[:25], label[:25], stimuli=rows[::2], shown=2.0 * count[::2])
+    twice = BrainInformedRegressor(scale=scale).fit(features[:25], label[:25], stimuli=np.repeat(rows[::2], 2, axis=0))
+    np.testing.assert_allclose(half.coef_, twice.coef_, rtol=1e-10, err_msg="a row that counts twice is two rows")
     unaware = BrainInformedRegressor(scale=scale).fit(features[:25], label[:25])
     assert np.abs(unaware.coef_ - recordings.coef_).max() > 1e-3, "the twin that is not told the stimuli"
 
