@@ -35,6 +35,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Share compiled programs with other processes from the first one on, which modules compile when they are collected."""
+    from brainworth.design.common.runtime import write_programs_whole
+
+    write_programs_whole()
+    _same_examples(config)
+
+
+def _same_examples(config: pytest.Config) -> None:
     """Let property tests draw the same examples on every run; new ones are drawn by the nightly set."""
     if not config.getoption("--run-slow"):
         settings.register_profile("the same examples", derandomize=True, database=None)

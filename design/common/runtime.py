@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import os
+import secrets
 import sys
 import time
 from pathlib import Path
@@ -49,6 +50,37 @@ def use_compilation_cache() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", SECONDS)
 
 
+def write_programs_whole() -> None:
+    """Have JAX write every compiled program whole or not at all; imports JAX.
+
+    JAX writes them in place. A process that reads one at this moment, or after another was stopped there, gets half of it: JAX says
+    so in a warning and compiles anew, in the second case for ever. Where JAX keeps its programs otherwise than we know, nothing is
+    changed.
+    """
+    try:
+        from jax._src.lru_cache import LRUCache
+    except ImportError:
+        return
+    theirs = LRUCache.put
+    if getattr(theirs, "whole", False):
+        return
+
+    def put(self: LRUCache, key: str, value: bytes) -> None:
+        path = Path(str(self.path)) / f"{key}-cache"
+        if self.eviction_enabled or not key or not path.parent.is_dir():
+            theirs(self, key, value)
+        elif not path.exists():
+            beside = path.with_name(f".{key}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+            try:
+                beside.write_bytes(value)
+                beside.replace(path)
+            finally:
+                beside.unlink(missing_ok=True)
+
+    vars(put)["whole"] = True
+    LRUCache.put = put
+
+
 def remember_posteriors() -> None:
     """Remember in the same cache folder where posteriors lie, until ``remember_in(None)``."""
     remember_in(_folder("posteriors"))
@@ -58,6 +90,7 @@ def keep_programs() -> None:
     """Keep traced programs in the same cache folder; imports the models."""
     from brainworth.models.programs import keep_programs_in
 
+    write_programs_whole()
     folder = _folder("programs")
     keep_programs_in(None if folder is None else ProgramFolder(folder))
 
