@@ -185,11 +185,21 @@ def _gain(row: PersonLeftOut) -> str:
     return r2(row.advantage, 4)
 
 
+_NOT_ASKED = (
+    "Whether the pilot's recordings teach a learner more than shuffled ones, random data with their spectra or the stimuli alone "
+    "was not asked: the pilot has no recordings of what is bought, too few labels, or so much data that asking takes longer than "
+    "the plan. brainworth controls asks where it can."
+)
+
+
 def controlled(saved: Saved) -> list[str]:
-    """Say what the recordings are worth beyond shuffled ones, surrogates and the stimuli alone; nothing if not computed."""
+    """Say what the recordings are worth beyond shuffled ones, surrogates and the stimuli alone.
+
+    Nothing if it was not computed, but for a plan that collects recordings of which there is a pilot: that nobody asked.
+    """
     found = saved.details.controls
     if found is None:
-        return []
+        return [_NOT_ASKED] if saved.plan.verdict.decision == "collect" and saved.pilot_labels else []
     how = (
         "A learner was trained with the pilot's recordings, and others with a control in their place: responses of other stimuli "
         "(shuffled), data with the same spectra and no relation to anything (surrogate), the features' own leading directions "

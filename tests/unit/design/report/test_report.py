@@ -575,9 +575,13 @@ def test_controls_are_shown_with_what_they_mean_for_the_purchase(saved: Path, tm
     one = load(made_up.write(tmp_path / "one", "one"))
     assert controlled(one)
     assert doubt not in " ".join(controlled(one))
+    assert found.plan.verdict.decision == "collect"
     _edit(saved / "details.json", controls=None)
-    assert controlled(load(saved)) == []
+    assert "was not asked" in controlled(load(saved))[0], "the plan collects, and there is a pilot"
     assert controls(load(saved)) is None
+    write_report(saved)
+    _edit(tmp_path / "one" / "details.json", controls=None)
+    assert controlled(load(tmp_path / "one")) == [], "nobody asks of a toss-up"
 
 
 @pytest.mark.parametrize(
