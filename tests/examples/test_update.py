@@ -308,6 +308,7 @@ def test_a_verdict_to_collect_asks_by_itself_whether_it_is_the_brain(
     usual = plan()
     assert posterior.fitted.seconds == {"reused": 0.0}
     monkeypatch.setattr("brainworth.design.decision.rehearsed_plan.decide", lambda *_: "collect")
+    monkeypatch.setattr("brainworth.design.decision.controls.SPLITS", 1)
     collects = plan()
     assert usual.verdict.decision != "collect"
     assert usual.details is not None

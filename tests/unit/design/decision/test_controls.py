@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 import brainworth as bw
 from brainworth.design.allocation.result import ModalityPurchase, NewData
-from brainworth.design.decision.controls import against_controls, control_checks, controls, controls_of_plan
+from brainworth.design.decision.controls import SPLITS, against_controls, control_checks, controls, controls_of_plan
 from brainworth.design.decision.records.controls import Controls
 from brainworth.design.decision.wording import beyond_controls
 from brainworth.models.learner.controlled import CONTROLS, LABELS, RECORDINGS, Errors
@@ -56,11 +57,15 @@ def test_every_modality_of_a_pilot_is_compared() -> None:
     assert len(control_checks(found, bought(EEG=100))) == 1
 
 
-def test_a_plan_asks_for_what_it_buys() -> None:
+def test_a_plan_asks_for_what_it_buys(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert inspect.signature(controls).parameters["splits"].default == SPLITS
+    monkeypatch.setattr("brainworth.design.decision.controls.SPLITS", 1)
     found = controls_of_plan(study(), bought(EEG=100))
     assert found is not None
     assert list(found.modalities) == ["EEG"]
-    assert found.modalities["EEG"] == controls(study()).modalities["EEG"], "what the command says is what the plan says"
+    assert found.modalities["EEG"] == controls(study(), splits=1).modalities["EEG"], (
+        "what the command says is what the plan says"
+    )
 
 
 def test_the_control_that_is_not_exceeded_is_named() -> None:
