@@ -149,9 +149,7 @@ def _garbage_collected_rarely() -> Generator[None]:
     before = gc.get_threshold()
     gc.set_threshold(*_COLLECTED)
     atexit.unregister(gc.freeze)
-    atexit.register(
-        gc.freeze
-    )  # when the process ends, nothing is worth the second that a last look at all modules takes
+    atexit.register(gc.freeze)  # a last look for garbage in all modules takes a second, for a process that ends anyway
     try:
         yield
     finally:

@@ -17,7 +17,7 @@ from brainworth.design.allocation import Conditions, LinearConstraint, Problem, 
 from brainworth.design.allocation.from_config import problem_of_study
 from brainworth.design.allocation.problem import QUANTITIES
 from brainworth.design.allocation.solve import Stopwatch
-from brainworth.design.common.checks import overall
+from brainworth.design.common.checks import Check, overall
 from brainworth.design.common.errors import BadInput, HealthRefusal
 from brainworth.design.common.files import remove_leftovers
 from brainworth.design.common.messages import did_you_mean, quoted, quoted_list
@@ -27,9 +27,8 @@ from brainworth.design.common.records import plain, with_fields
 from brainworth.design.common.workers import Team, with_progress
 from brainworth.design.decision import health
 from brainworth.design.decision.cheaper import cheaper
-from brainworth.design.decision.controls import control_checks, controls_of_plan, recorded_and_bought
 from brainworth.design.decision.exchange_rates import exchange_rates
-from brainworth.design.decision.plan_records import plan_record
+from brainworth.design.decision.plan_records import believed, plan_record
 from brainworth.design.decision.records.controls import Controls
 from brainworth.design.decision.records.details import Details
 from brainworth.design.decision.records.files import load, save
@@ -113,13 +112,9 @@ def make_plan(
     watch.lap("exchange")
     bought = {name: entry.n_samples for name, entry in result.plan.allocation.modalities.items()}
     checks += health.plan_checks(posterior, result.plan.allocation.n_task, bought)
-    controlled = _controlled(posterior, found, how)
+    controlled, shown = _controlled(posterior, found, how)
     watch.lap("controls")
-    checks += [
-        theory_range(posterior, result.plan.allocation),
-        *found.checks(),
-        *control_checks(controlled, result.plan.allocation),
-    ]
+    checks += [theory_range(posterior, result.plan.allocation), *found.checks(), *shown]
     forced = how.force and overall(checks) == "refuse"
     seconds = {**posterior.seconds, **watch.seconds}
     plan = plan_record(Solved(posterior, problem, found, less, rates, controlled, checks, forced, seconds))
@@ -131,15 +126,19 @@ def make_plan(
     return plan
 
 
-def _controlled(posterior: PosteriorDraws, found: Tried, how: How) -> Controls | None:
-    """Return the controls of the recordings that are bought, if the verdict is to collect and the pilot can say."""
+def _controlled(posterior: PosteriorDraws, found: Tried, how: How) -> tuple[Controls | None, list[Check]]:
+    """Return controls of the recordings that are bought, and their checks, if the verdict is to collect and the pilot can say."""
     if found.decision != "collect":
-        return None
+        return None, []
+    # imports learners and sampler, which other verdicts do without
+    from brainworth.design.decision.controls import control_checks, controls_of_plan, recorded_and_bought
+
     study, bought = posterior.study, found.result.plan.allocation
-    if how.controls is not None and set(recorded_and_bought(study, bought)) <= set(how.controls.modalities):
-        return how.controls
-    (how.progress or silent)("controls")
-    return controls_of_plan(study, bought, how.progress, how.workers)
+    known = how.controls
+    if known is None or not set(recorded_and_bought(study, bought)) <= set(known.modalities):
+        (how.progress or silent)("controls")
+        known = controls_of_plan(study, bought, how.progress, how.workers)
+    return known, control_checks(known, bought)
 
 
 def with_details(plan: Plan, **update: Any) -> Plan:
@@ -215,10 +214,11 @@ def plan_study(study: StudyData, out: Path, how: How | None = None) -> Plan:
     remove_leftovers(out)
     say("posterior")
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc", say)
-    if "reused" in posterior.seconds:
-        how = replace(how, controls=_known_controls(out))
+    before = earlier_plan(out)
+    if before is not None and before.details is not None and plain(before.posterior) == plain(believed(posterior)):
+        how = replace(how, controls=before.details.controls)
     plan = make_plan(posterior, how=how)
-    kept = added_before(out, plan)
+    kept = added_before(before, plan)
     plan = with_details(plan, **kept)
     if "sensitivity" not in kept:
         say("thresholds")
@@ -227,26 +227,21 @@ def plan_study(study: StudyData, out: Path, how: How | None = None) -> Plan:
     return plan
 
 
-def _known_controls(out: Path) -> Controls | None:
-    """Return the controls of a folder's plan, if there are any."""
+def earlier_plan(out: Path) -> Plan | None:
+    """Return the plan that a folder holds; None if it holds none that can be read."""
     try:
-        before = load(out)
+        return load(out)
     except BadInput:
         return None
-    return None if before.details is None else before.details.controls
 
 
 ADDED = ("sensitivity", "regime", "voi", "compare", "comparison", "controls")
 """What other commands add to the details of a plan."""
 
 
-def added_before(out: Path, plan: Plan) -> dict[str, Any]:
-    """Return what other commands added to the folder's results, if they were made of the same inputs, budget and plan."""
-    try:
-        before = load(out)
-    except BadInput:
-        return {}
-    if before.details is None or _basis(before) != _basis(plan):
+def added_before(before: Plan | None, plan: Plan) -> dict[str, Any]:
+    """Return what other commands added to an earlier plan, if it was made of the same data, prices and budget and says the same."""
+    if before is None or before.details is None or _basis(before) != _basis(plan):
         return {}
     return {name: before.details[name] for name in ADDED if name in before.details.model_fields_set}
 

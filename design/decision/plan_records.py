@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from brainworth.design.allocation.result import Purchased
 from brainworth.design.common.checks import overall
 from brainworth.design.common.records import with_fields
-from brainworth.design.common.summaries import Summary, spread
+from brainworth.design.common.summaries import spread
 from brainworth.design.common.version import __version__
 from brainworth.design.decision.chosen_stimuli import chosen_record
 from brainworth.design.decision.details_record import plan_details
@@ -65,7 +64,7 @@ def plan_record(solved: Solved) -> record.Plan:
             gap=certificate.gap,
             method=certificate.method,
         ),
-        posterior=_believed({name: spread(values) for name, values in posterior.columns().items()}),
+        posterior=believed(posterior),
         health=record.Health(status=overall(solved.checks), checks=list(solved.checks)),
         provenance=record.Provenance(
             version=__version__,
@@ -163,7 +162,9 @@ def _rehearsal(found: RehearsedPurchase) -> record.Rehearsal:
     )
 
 
-def _believed(columns: Mapping[str, Summary]) -> record.Believed:
+def believed(posterior: PosteriorDraws) -> record.Believed:
+    """Return what a plan file says of a posterior."""
+    columns = {name: spread(values) for name, values in posterior.columns().items()}
     return record.Believed(
         alignment=columns["alignment"],
         misalignment=columns["misalignment"],

@@ -206,9 +206,7 @@ def controlled(saved: Saved) -> list[str]:
         "(stimulus only), or nothing (labels alone). What the recordings are worth is what exceeds all of them."
     )
     said = [how, *(own.sentence for own in found.modalities.values()), found.alignment_sentence]
-    if saved.plan.verdict.collect_brain_data and not all(
-        own.exceeds for name, own in found.modalities.items() if _bought(saved, name)
-    ):
+    if unproven(saved):
         said.append(
             "The plan buys recordings whose pilot cannot be told from a control: its forecast rests on the model and the prior, "
             "not on what the pilot has shown. Plan a larger pilot first, or say so."
@@ -216,9 +214,11 @@ def controlled(saved: Saved) -> list[str]:
     return [capital(sentence) for sentence in said if sentence]
 
 
-def _bought(saved: Saved, name: str) -> bool:
-    own = saved.plan.allocation.modalities.get(name)
-    return own is not None and own.n_samples > 0
+def unproven(saved: Saved) -> list[str]:
+    """Return the modalities that are bought and whose pilot cannot be told from a control."""
+    found, bought = saved.details.controls, saved.plan.allocation.modalities
+    controlled = {} if found is None else found.modalities
+    return [n for n, own in controlled.items() if not own.exceeds and n in bought and bought[n].n_samples > 0]
 
 
 _DECISIONS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from brainworth.design.decision.records.plan import Allocation, Alternative
+from brainworth.design.report.evidence import unproven
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.words import (
     chance,
@@ -138,11 +139,7 @@ def _judged(saved: Saved) -> list[str]:
 
 def _open(saved: Saved) -> list[str]:
     """Say which recordings that are bought the pilot cannot tell from a control; nothing if there are none."""
-    found = saved.details.controls
-    if found is None or saved.plan.verdict.decision != "collect":
-        return []
-    bought = saved.plan.allocation.modalities
-    names = [n for n, own in found.modalities.items() if not own.exceeds and n in bought and bought[n].n_samples > 0]
+    names = unproven(saved) if saved.plan.verdict.decision == "collect" else []
     if not names:
         return []
     verb = "teaches" if len(names) == 1 else "teach"
