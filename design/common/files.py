@@ -49,22 +49,34 @@ def write_atomic(path: Path, content: bytes) -> Path:
 
 def stream_atomic(path: Path, write: Callable[[BinaryIO], object]) -> Path:
     """Write a file that is too large to be held in memory, as ``write_atomic`` does; ``write`` gets the open stream."""
-    temporary = path.with_name(f".{path.name}.{HERE}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
+        with in_its_place(path) as temporary, temporary.open("wb") as stream:
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.replace(path)
     except OSError as error:
         raise BadInput(
             f"{path} cannot be written: {error.strerror or error}. Choose a folder you may write to, with space left."
         ) from error
+    return path
+
+
+@contextmanager
+def in_its_place(path: Path) -> Generator[Path]:
+    """Give a temporary name beside a file: what is written there takes the file's place at the end, unless an error ends it."""
+    temporary = _beside(path)
+    try:
+        yield temporary
+        temporary.replace(path)
     finally:
         with suppress(OSError):  # usually gone, by success; what stays behind is not worth hiding the first error for
             temporary.unlink()
-    return path
+
+
+def _beside(path: Path) -> Path:
+    """Return a temporary name beside a file."""
+    return path.with_name(f".{path.name}.{HERE}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
 
 @contextmanager
@@ -125,7 +137,7 @@ def require_writable(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         if (folder / name).is_dir():
             raise BadInput(f"{folder / name} cannot be written: it is a folder. Remove it, or choose another --out.")
-    trial = folder / f".trial.{HERE}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    trial = _beside(folder / "trial")
     write_atomic(trial, b"x" * TRIAL_BYTES)
     with suppress(OSError):  # it can be written, which is all that was asked
         trial.unlink()

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import gc
 import os
-import secrets
 import sys
 import time
 from pathlib import Path
 
 import platformdirs
 
+from brainworth.design.common.files import in_its_place
 from brainworth.design.common.program_folder import ProgramFolder
 from brainworth.design.common.remembered import remember_in
 
@@ -70,12 +70,8 @@ def write_programs_whole() -> None:
         if self.eviction_enabled or not key or not path.parent.is_dir():
             theirs(self, key, value)
         elif not path.exists():
-            beside = path.with_name(f".{key}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
-            try:
-                beside.write_bytes(value)
-                beside.replace(path)
-            finally:
-                beside.unlink(missing_ok=True)
+            with in_its_place(path) as temporary:
+                temporary.write_bytes(value)
 
     vars(put)["whole"] = True
     LRUCache.put = put
