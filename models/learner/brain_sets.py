@@ -105,8 +105,18 @@ class CheckedSet:
 BrainSet = tuple[ArrayLike, ArrayLike] | LargeSet
 
 
-def checked_set(given: BrainSet, n_features: int) -> CheckedSet:
-    """Return one brain set as arrays; ``ValueError`` if it does not have the features of the labelled stimuli."""
+def checked_set(given: BrainSet, n_features: int, names: Sequence[str] | None = None) -> CheckedSet:
+    """Return one brain set as arrays; ``ValueError`` if it does not have the features of the labelled stimuli.
+
+    Parameters
+    ----------
+    given : (X_brain, R) or LargeSet
+        The brain set.
+    n_features : int
+        Features of the labelled stimuli.
+    names : sequence of str, optional
+        Their names, if they came with names: columns of a data frame must then be these, in this order.
+    """
     if isinstance(given, LargeSet):
         count = np.bincount(given.stimulus, minlength=len(given.features)).astype(np.float64)
         return CheckedSet(given.features, count, given)
@@ -117,11 +127,17 @@ def checked_set(given: BrainSet, n_features: int) -> CheckedSet:
         raise ValueError(
             f"A brain set must have the features of the labelled stimuli ({n_features}). Got {features.shape[1]} instead."
         )
+    _require_columns("A brain set", given[0], names)
     return CheckedSet(features, np.ones(len(features)), channels)
 
 
-def checked_stimuli(given: ArrayLike | None, n_features: int) -> Float[np.ndarray, "row feature"]:
-    """Return features of stimuli without labels and recordings; ``ValueError`` if they are not those of the labelled stimuli."""
+def checked_stimuli(
+    given: ArrayLike | None, n_features: int, names: Sequence[str] | None = None
+) -> Float[np.ndarray, "row feature"]:
+    """Return features of stimuli without labels and recordings; ``ValueError`` if they are not those of the labelled stimuli.
+
+    Parameters are those of ``checked_set``.
+    """
     if given is None or np.size(given) == 0:
         return np.zeros((0, n_features))
     features = _checked_array(given, dtype=np.float64, input_name="stimuli")
@@ -129,7 +145,21 @@ def checked_stimuli(given: ArrayLike | None, n_features: int) -> Float[np.ndarra
         raise ValueError(
             f"'stimuli' must have the features of the labelled stimuli ({n_features}). Got {features.shape[1]} instead."
         )
+    _require_columns("'stimuli'", given, names)
     return features
+
+
+def _require_columns(what: str, given: ArrayLike, names: Sequence[str] | None) -> None:
+    """Raise ``ValueError`` if a data frame has other columns than these, or has them in another order."""
+    columns = getattr(given, "columns", None)
+    if names is None or columns is None:
+        return
+    for place, (wanted, found) in enumerate(zip(names, columns, strict=True), start=1):
+        if found != wanted:
+            raise ValueError(
+                f"{what} must have the columns of the labelled stimuli, in the same order. Got {found!r} instead of "
+                f"{wanted!r} as column {place}."
+            )
 
 
 def common_basis(

@@ -65,8 +65,9 @@ class _TwoStageLinear(BaseEstimator):
         given: _Given,
     ) -> LabelledDesign:
         """Fit both stages and return the labelled stimuli as stage 2 sees them; ``targets`` has one column per target."""
-        sets = [checked_set(one, features.shape[1]) for one in given.brain or []]
-        more = checked_stimuli(given.stimuli, features.shape[1])
+        names = getattr(self, "feature_names_in_", None)  # by scikit-learn, where the labelled stimuli are a data frame
+        sets = [checked_set(one, features.shape[1], names) for one in given.brain or []]
+        more = checked_stimuli(given.stimuli, features.shape[1], names)
         shown = np.ones(len(more)) if given.shown is None else np.asarray(given.shown, dtype=np.float64)
         check_consistent_length(more, shown)
         stacked = np.vstack([features, more, *(one.features for one in sets)])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from sklearn.linear_model import RidgeCV
@@ -132,6 +133,21 @@ def test_bad_brain_sets_are_refused() -> None:
         BrainInformedRegressor().fit(x, y, brain=[(x[:, :3], x)])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         BrainInformedRegressor().fit(x, y, brain=[(x, x[:5])])
+
+
+def test_columns_in_another_order_are_refused() -> None:
+    """As ``predict`` refuses them: the same numbers under other names would teach the wrong features."""
+    frame = pd.DataFrame(np.random.default_rng(0).standard_normal((20, 3)), columns=["length", "frequency", "age"])
+    label, turned = frame["age"].to_numpy(), frame[["length", "age", "frequency"]]
+    for learner in (BrainInformedRegressor(), BrainInformedClassifier()):
+        y = label if isinstance(learner, BrainInformedRegressor) else label > 0
+        for what, wrong in (("'stimuli'", {"stimuli": turned}), ("A brain set", {"brain": [(turned, frame)]})):
+            told = rf"{what} must have the columns of .* Got 'age' instead of 'frequency' as column 2"
+            with pytest.raises(ValueError, match=told):
+                learner.fit(frame, y, **wrong)
+        unnamed = learner.fit(frame, y, stimuli=frame.to_numpy(), brain=[(frame.to_numpy(), frame)]).coef_
+        np.testing.assert_array_equal(learner.fit(frame, y, stimuli=frame, brain=[(frame, frame)]).coef_, unnamed)
+        learner.fit(frame.to_numpy(), y, stimuli=turned, brain=[(turned, frame)])  # nothing to compare names with
 
 
 def test_stimuli_without_labels_teach_how_features_vary() -> None:
