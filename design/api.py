@@ -144,7 +144,7 @@ class Study(StudyData):
         kept = None if out is None else Path(out) / "posterior.nc"
         with shown(progress) as say:
             say("posterior")
-            return Posterior(fit_study(self, self.config.study.seed if seed is None else seed, kept, say))
+            return Posterior(self, fit_study(self, self.config.study.seed if seed is None else seed, kept, say))
 
     def summarise(
         self, out: Path | str, others: Sequence[Path | str] = (), *, pseudonyms: bool = False
@@ -392,6 +392,8 @@ class Study(StudyData):
 class Posterior(HasCard):
     """What is believed after the pilot."""
 
+    study: Study
+    """The study that it is of."""
     fitted: PosteriorDraws
     """Draws, pilot and notes: what every station below computes with."""
 
@@ -422,7 +424,7 @@ class Posterior(HasCard):
             for name, row in self.summary().iterrows()
         ]
         size = f"{len(self.to_dataframe()):,} draws; .summary(), .to_dataframe(), .plot(), .data (ArviZ), .plan()"
-        title = f"Posterior of {self.fitted.study.config.study.title}"
+        title = f"Posterior of {self.study.config.study.title}"
         return Card(title, "", ("", "mean", "90 % interval"), rows, [size])
 
     def plan(
@@ -466,10 +468,10 @@ class Posterior(HasCard):
             if value is not None:
                 require_whole(name, value, least, largest)
         most = REHEARSALS if rehearsals is None else rehearsals
-        solved = problem_of(self.fitted, budget, constraints)
+        solved = problem_of(self.study.config, self.fitted, budget, constraints)
         with shown(progress, _PLANNING[1:5]) as say:
-            found = make_plan(self.fitted, solved, How(rounds, most, force, say))
-        return Plan.of(found, self.fitted, solved)
+            found = make_plan(self.study.config, self.fitted, solved, How(rounds, most, force, say))
+        return Plan.of(found, _Origin(self.study.config, self.fitted, solved))
 
     def evaluate(
         self,
@@ -504,7 +506,7 @@ class Posterior(HasCard):
         from brainworth.design.decision.wish import Wish
 
         wish = Wish(labels, dict(brain or {}), dict(people or {}), dict(sessions or {}), dict(repeats or {}))
-        return evaluate(believed(self.fitted), wish)
+        return evaluate(believed(self.study.config, self.fitted), wish)
 
     def controls(self, splits: int = 3, *, progress: Progress = False, workers: Team | None = None) -> Controls:
         """Return the pilot's recordings against shuffled ones, surrogates and the stimuli alone, and both alignments.
@@ -514,7 +516,7 @@ class Posterior(HasCard):
         from brainworth.design.decision.controls import controls, with_alignment
 
         with shown(progress) as say:
-            found = controls(self.fitted.study, splits=splits, progress=say, workers=workers)
+            found = controls(self.study, splits=splits, progress=say, workers=workers)
             say("posterior of shuffled recordings")
             return with_alignment(found, self.fitted)
 
@@ -549,40 +551,39 @@ class Posterior(HasCard):
         return choose(self.fitted, candidates, n, of=of, options=options)
 
 
+@dataclass(frozen=True)
+class _Origin:
+    """What a plan was made of."""
+
+    config: StudyConfig
+    posterior: PosteriorDraws
+    problem: Problem
+
+
 class Plan(PlanRecord):
     """What to buy, what it will reach, and how sure that is: the fields of `plan.json`, and verbs.
 
     A plan that was loaded from a folder has no posterior: what needs one raises ``BadInput``.
     """
 
-    _made_of: tuple[PosteriorDraws, Problem] | None = PrivateAttr(default=None)
+    _made_of: _Origin | None = PrivateAttr(default=None)
     _folder: Path | None = PrivateAttr(default=None)
 
     @classmethod
-    def of(
-        cls,
-        record: PlanRecord,
-        posterior: PosteriorDraws | None = None,
-        problem: Problem | None = None,
-        folder: Path | None = None,
-    ) -> Plan:
+    def of(cls, record: PlanRecord, origin: _Origin | None = None, folder: Path | None = None) -> Plan:
         """Return a plan with its verbs.
 
         Parameters
         ----------
         record : Plan
             As it was planned, or read from a folder.
-        posterior : Posterior, optional
-            What it was planned from.
-        problem : Problem, optional
-            What it solves.
+        origin : optional
+            Study, posterior and problem that it was planned from.
         folder : Path, optional
             Where it was read from.
         """
         plan = cls.model_construct(set(record.model_fields_set), **dict(record))
-        plan._folder = folder
-        if posterior is not None and problem is not None:
-            plan._made_of = (posterior, problem)
+        plan._folder, plan._made_of = folder, origin
         return plan
 
     @property
@@ -594,24 +595,26 @@ class Plan(PlanRecord):
         """Return what each modality buys for the plan's budget, alone and together."""
         from brainworth.design.decision.compare import compare
 
-        posterior, solved = self._origin("compare")
+        made = self._origin("compare")
         with shown(progress) as say:
-            return compare(posterior, say, solved)
+            return compare(made.config, made.posterior, say, made.problem)
 
     def sensitivity(self, *, progress: Progress = False, workers: Team | None = None) -> Findings:
         """Return what would change the decision, and what is worth finding out first."""
         from brainworth.design.decision.sensitivity.analysis import analyse
         from brainworth.design.decision.sensitivity.flips import decision_of
 
-        posterior, solved = self._origin("sensitivity")
+        made = self._origin("sensitivity")
         with shown(progress) as say:
-            return analyse(posterior, decision_of(posterior, self, solved), say, workers)
+            decision = decision_of(made.posterior, self, made.problem)
+            return analyse(made.config, made.posterior, decision, say, workers)
 
     def learner(self) -> PlanLearner:
         """Return the estimator that the forecast is about, told what the plan believes; fit it with the new data."""
         from brainworth.design.decision.learner import plan_learner
 
-        return plan_learner(self._origin("learner")[0])
+        made = self._origin("learner")
+        return plan_learner(made.posterior, reuse_pilot=made.config.budget.reuse_pilot)
 
     def save(self, folder: Path | str) -> Path:
         """Write `plan.json` and `details.json` to a folder; ``load_plan`` and `brainworth report` read them."""
@@ -648,7 +651,7 @@ class Plan(PlanRecord):
             raise problem("plan.update()", "", "this plan was not loaded from a folder", right)
         return study.update(self._folder, out, **options)
 
-    def _origin(self, verb: str) -> tuple[PosteriorDraws, Problem]:
+    def _origin(self, verb: str) -> _Origin:
         if self._made_of is None:
             raise problem(
                 f"plan.{verb}()",

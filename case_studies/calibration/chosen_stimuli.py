@@ -138,7 +138,7 @@ class Carried:
     @cached_property
     def learner(self) -> PlanLearner:
         """The plan's learner, to be fitted again and again."""
-        return plan_learner(self.posterior)
+        return plan_learner(self.posterior, reuse_pilot=True)
 
     def chosen(self, count: int) -> Matrix:
         """Return the first stimuli of the pool that the plan's labels are for."""
@@ -167,7 +167,9 @@ def known_posterior(study: StudyData, system: System, scale: float) -> Posterior
     batch = replace(system, **{name: getattr(system, name)[None] / unit for name, unit in units.items()})
     one, none = jnp.ones(1), jnp.zeros(1)
     size = PilotSize(2.0 * RECORDED * one, 2.0 * one, one, none, jnp.asarray(float(LABELLED)), one, none, one)
-    return PosteriorDraws(study, Draws(batch, jnp.ones((1, 1, MAX_PEOPLE))), size, scale)
+    return PosteriorDraws(
+        study, Draws(batch, jnp.ones((1, 1, MAX_PEOPLE))), size, scale, ("EEG",), study.config.study.seed
+    )
 
 
 def label_of(world: World, rng: Rng, features: Matrix) -> Float[np.ndarray, " stimulus"]:

@@ -20,7 +20,7 @@ from brainworth.design.allocation.result import ModalityPurchase, Purchased
 from brainworth.design.decision.plan import problem_of
 from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.literature import total_snr
-from brainworth.design.study_file.config import parse_study
+from brainworth.design.study_file.config import StudyConfig, parse_study
 
 CROWD = [0.03, 0.27]
 """USD for a rating of 10 to 60 seconds, at 8 to 12 USD an hour and a fee of a third of it."""
@@ -53,9 +53,9 @@ def changed(record: Mapping[str, Any], belief: str) -> dict[str, Any]:
     return config
 
 
-def best_plans(posterior: PosteriorDraws, budget: float) -> dict[str, Purchased]:
+def best_plans(config: StudyConfig, posterior: PosteriorDraws, budget: float) -> dict[str, Purchased]:
     """Return the best plan with labels only, with labels and one modality each, and with all four, for one budget."""
-    problem, surface = problem_of(posterior, budget), posterior.surface()
+    problem, surface = problem_of(config, posterior, budget), posterior.surface()
     names = problem.names
     found: dict[str, Purchased] = {}
     for name, kept in [*((name, (m,)) for m, name in enumerate(names)), (ALL, tuple(range(len(names))))]:
@@ -96,14 +96,14 @@ def described(plans: Mapping[str, Purchased]) -> list[dict[str, Any]]:
     return found
 
 
-def shares(posterior: PosteriorDraws, budget: float) -> list[dict[str, Any]]:
+def shares(config: StudyConfig, posterior: PosteriorDraws, budget: float) -> list[dict[str, Any]]:
     """Return the share of the gain's variance over draws that each belief goes with (squared rank correlation).
 
     The gain is that of a purchase that spends half of the budget on one modality, over labels alone.
     """
     columns = posterior.columns()
     signal = columns["signal_variance"] / (columns["signal_variance"] + columns["noise_variance"])
-    problem, surface = problem_of(posterior, budget), posterior.surface()
+    problem, surface = problem_of(config, posterior, budget), posterior.surface()
     found: list[dict[str, Any]] = []
     for m, name in enumerate(problem.names):
         part = Restricted.of(problem, surface, (m,))

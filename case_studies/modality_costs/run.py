@@ -156,7 +156,7 @@ def main() -> None:
     study = study_of(record, given.out / "study")
     (given.out / "plan").mkdir(exist_ok=True)
     posterior = fit_study(study, study.config.study.seed, given.out / "plan" / "posterior.nc")
-    found = {budget: best_plans(posterior, budget) for budget in given.budgets}
+    found = {budget: best_plans(study.config, posterior, budget) for budget in given.budgets}
     table = pd.DataFrame([{"budget": b, **row} for b, plans in found.items() for row in described(plans)])
     table.to_csv(given.out / "budgets.csv", index=False, float_format="%.4f")
     draw(table, given.out)
@@ -166,11 +166,11 @@ def main() -> None:
         for belief, words in BELIEFS.items():
             print(f"beliefs: {words}")
             other = study_of(changed(record, belief), given.out / "beliefs" / belief.replace(" ", "_"))
-            plans = best_plans(fit_study(other, study.config.study.seed), LARGE)
+            plans = best_plans(other.config, fit_study(other, study.config.study.seed), LARGE)
             varied += [{"belief": belief, **row} for row in described(plans)]
         pd.DataFrame(varied).to_csv(given.out / "beliefs.csv", index=False, float_format="%.4f")
         texts["beliefs"] = beliefs_text(pd.DataFrame(varied))
-        texts["shares"] = shares_text(pd.DataFrame(shares(posterior, LARGE)))
+        texts["shares"] = shares_text(pd.DataFrame(shares(study.config, posterior, LARGE)))
         plan = study.plan(given.out / "plan", force=True, progress=lambda stage: print(f"  {stage}"))
         proof = plan["certificate"]
         texts["plan"] = (

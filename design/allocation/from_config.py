@@ -19,10 +19,9 @@ from brainworth.design.study_file.constraint import Constraint
 from brainworth.design.study_file.modality import Modality, Tier
 
 
-def problem_of_study(posterior: PosteriorDraws) -> Problem:
-    """Return the allocation problem of the study that a posterior is of."""
-    study = posterior.study
-    return problem_from_config(study.config, posterior.people, study.pool)
+def problem_of_study(config: StudyConfig, posterior: PosteriorDraws) -> Problem:
+    """Return the allocation problem of a study after its pilot."""
+    return problem_from_config(config, posterior.people, posterior.study.pool)
 
 
 def problem_from_config(

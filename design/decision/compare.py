@@ -1,7 +1,8 @@
 """What each modality buys for the same money, alone and together, on the same axes.
 
-In: a posterior. Out: ``Comparison``: one record per modality, one for all together, and the budgets at which the order changes.
-``Infeasible`` if nothing fits the budget. A modality that cannot be bought within the budget is reported with no gain.
+In: a study's aim and prices, its posterior. Out: ``Comparison``: one record per modality, one for all together, and the budgets
+at which the order changes. ``Infeasible`` if nothing fits the budget. A modality that cannot be bought within the budget is
+reported with no gain.
 
 Each modality alone means: labels and that modality are bought, the others are not; recordings of the pilot are used in
 all cases. Plans are found by search, without the certificate of a full plan.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from brainworth.design.decision.sensitivity.store import merge_details, saved_pl
 from brainworth.design.pilot.study import StudyData
 from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.fit import fit_study
+from brainworth.design.study_file.config import StudyConfig
 
 SHIFT = 2.0
 """Variance factor along brain-insensitive directions under which robustness is stated."""
@@ -48,16 +50,31 @@ ORDER = 0.001
 
 
 def compare(
-    posterior: PosteriorDraws, progress: Callable[[str], None] | None = None, problem: Problem | None = None
+    config: StudyConfig,
+    posterior: PosteriorDraws,
+    progress: Callable[[str], None] | None = None,
+    problem: Problem | None = None,
 ) -> Comparison:
     """Return what each modality buys per unit of money, alone and together; at the study's budget, or that of a problem.
+
+    Parameters
+    ----------
+    config : StudyConfig
+        What the study plans: its aim, prices and limits.
+    posterior : PosteriorDraws
+        What is believed.
+    progress : callable, optional
+        Called with the name of each modality.
+    problem : Problem, optional
+        What is to be solved; the study's own prices, limits and budget if not given.
 
     Raises
     ------
     Infeasible
         If nothing fits budget and limits.
     """
-    problem, surface = problem or problem_of_study(posterior), posterior.surface()
+    problem, surface = problem or problem_of_study(config, posterior), posterior.surface()
+    scale = _Scale(config.objective.worthwhile, label_price(config.task, config.budget))
     if problem.budget is None:
         cheapest = allocate(problem, surface, AllocationOptions(frontier_factors=(), share_points=0))
         problem = replace(problem, budget=Decimal(cheapest.plan.bill.total))
@@ -74,7 +91,7 @@ def compare(
             f: [as_whole(problem, found[n][f][0]) for n in parts] if name == "together" else [] for f in FACTORS
         }
         found[name] = {factor: part.best(factor, alone_at[factor]) for factor in FACTORS}
-        entries[name] = _entry(posterior, part, *found[name][1.0])
+        entries[name] = _entry(scale, part, *found[name][1.0])
     alone = next(iter(found.values()))[1.0][1]
     together = entries.pop("together", None) or next(iter(entries.values()))
     budget = float(problem.budget or 0)
@@ -83,7 +100,7 @@ def compare(
         budget=budget,
         currency=problem.currency,
         shift=SHIFT,
-        worthwhile=posterior.study.config.objective.worthwhile,
+        worthwhile=scale.worthwhile,
         labels_only=LabelsOnly(n_task=alone.allocation.n_task, explainable_r2=spread(alone.values)),
         modalities=entries,
         together=together,
@@ -118,11 +135,19 @@ def _curves(budget: float, found: dict[str, dict[float, tuple[Purchased, Purchas
     }
 
 
-def _entry(posterior: PosteriorDraws, part: Restricted, best: Purchased, alone: Purchased) -> BestPurchase:
+@dataclass(frozen=True)
+class _Scale:
+    """What gains and samples are measured with."""
+
+    worthwhile: float
+    """Smallest gain that is worth the trouble of recording."""
+    label_price: float
+
+
+def _entry(scale: _Scale, part: Restricted, best: Purchased, alone: Purchased) -> BestPurchase:
     """Return the record of one restricted plan."""
     budget = part.problem.budget_cents * float(part.problem.cent)
     shown = best if best.allocation.holds_brain_data else part.example()
-    worthwhile = posterior.study.config.objective.worthwhile
     gain = best.values - alone.values
     entry = BestPurchase(
         n_task=best.allocation.n_task,
@@ -132,13 +157,13 @@ def _entry(posterior: PosteriorDraws, part: Restricted, best: Purchased, alone: 
         explainable_r2=spread(best.values),
         gain=spread(gain),
         r2_per_money=spread(gain / budget),
-        probability=0.0 if shown is None else float((shown.expected - alone.expected >= worthwhile).mean()),
+        probability=0.0 if shown is None else float((shown.expected - alone.expected >= scale.worthwhile).mean()),
         robustness=_robustness(part, best, alone),
     )
     if shown is not None and shown is not best:
         entry = with_fields(entry, trial=Trial(samples=_samples(shown), gain=spread(shown.values - alone.values)))
     if len(part.surface.kept) == 1:
-        rate, price = _exchange(posterior, part, shown or best)
+        rate, price = _exchange(part, shown or best, scale.label_price)
         entry = with_fields(entry, exchange_rate=rate, break_even_price=price)
     return entry
 
@@ -155,7 +180,7 @@ def _robustness(part: Restricted, best: Purchased, alone: Purchased) -> Robustne
     return Robustness(explainable_r2=spread(values[0]), labels_only=spread(values[1]), gain=spread(left[1] / left[0]))
 
 
-def _exchange(posterior: PosteriorDraws, part: Restricted, shown: Purchased) -> tuple[Summary, Summary]:
+def _exchange(part: Restricted, shown: Purchased, price: float) -> tuple[Summary, Summary]:
     """Return labels that one sample replaces on average at the plan, and the price above which no purchase pays.
 
     Without a purchase to look at, a trial one of as many samples as the plan has labels.
@@ -165,7 +190,7 @@ def _exchange(posterior: PosteriorDraws, part: Restricted, shown: Purchased) -> 
     sizes = SIZES * float(wide.samples[0, index] or max(shown.allocation.n_task, 100))
     replaced = Exchanger(surface, wide).replaced(index, sizes)
     per_sample = replaced / sizes[:, None]
-    return spread(per_sample[_OWN]), spread(per_sample.max(axis=0) * label_price(posterior.study.config))
+    return spread(per_sample[_OWN]), spread(per_sample.max(axis=0) * price)
 
 
 def order_changes(
@@ -207,7 +232,7 @@ def compare_study(
     if overall(checks) == "refuse" and not force:
         reasons = " ".join(check.sentence for check in checks if check.status == "refuse")
         raise HealthRefusal(f"The pilot's health check refuses a comparison. {reasons} Use --force to compare anyway.")
-    found = compare(posterior, progress)
+    found = compare(study.config, posterior, progress)
     if folder is not None and (plan := saved_plan(study, folder)) is not None:
         merge_details(folder, plan, {"compare": found.rows(), "comparison": found.details()})
     return found

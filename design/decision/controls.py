@@ -212,8 +212,7 @@ def said(name: str, arms: list[Arm], latents: float, r2: float, *, exceeds: bool
 
 def with_alignment(found: Controls, posterior: PosteriorDraws) -> Controls:
     """Return controls with the posterior's alignment beside that of a fit to shuffled recordings."""
-    study = posterior.study
-    seed = study.config.study.seed
+    study, seed = posterior.study, posterior.seed
     shuffle = fit_for_forecast(study.with_pilot(shuffled(study.pilot, seed)), seed)
     return found.model_copy(update={"alignment": _alignment(posterior), "shuffled_alignment": _alignment(shuffle)})
 

@@ -21,7 +21,7 @@ SHOWN_DRAWS = 400
 def plan_details(solved: Solved) -> detail.Details:
     """Return the details of a plan."""
     posterior, result = solved.posterior, solved.result
-    config = posterior.study.config
+    config = solved.config
     aim = config.objective
     found = detail.Details(
         schema_="brainworth.details/1",
@@ -33,7 +33,7 @@ def plan_details(solved: Solved) -> detail.Details:
         task=detail.PlanTask(kind=config.task.kind, cost_per_label=config.task.cost_per_label.high),
         currency=solved.problem.currency,
         budget=solved.budget,
-        pilot=_pilot(posterior),
+        pilot=_pilot(posterior, reused=config.budget.reuse_pilot),
         prices=detail.Prices(
             task=config.task.cost_per_label.high, modalities={m.name: _prices(m) for m in config.modality}
         ),
@@ -60,9 +60,9 @@ def plan_details(solved: Solved) -> detail.Details:
         exchange_curve=solved.rates.curves,
         posterior_draws=_draws(solved),
         prior_draws=dict(posterior.notes.prior),
-        assumptions=assumptions(posterior, result),
-        methods=methods(posterior, result, solved.problem),
-        citations=citations(posterior),
+        assumptions=assumptions(config, posterior, result),
+        methods=methods(config, posterior, result, solved.problem),
+        citations=citations(config),
         marginal_value=result.marginal_value,
         cost_spread=Summary(**result.cost_spread),
         performance_table=_table(solved),
@@ -89,19 +89,19 @@ def _draws(solved: Solved) -> dict[str, list[Number]]:
     return {name: values[:: thin[name]].tolist() for name, values in columns.items()}
 
 
-def _pilot(posterior: PosteriorDraws) -> detail.PilotSummary:
-    size, names = posterior.pilot, posterior.study.config.modality_names
+def _pilot(posterior: PosteriorDraws, *, reused: bool) -> detail.PilotSummary:
+    size = posterior.pilot
     return detail.PilotSummary(
         n_task=float(size.labels),
         labels=label_count(posterior),
-        reused=posterior.study.config.budget.reuse_pilot and posterior.study.has_pilot,
+        reused=reused and posterior.study.has_pilot,
         modalities={
             name: detail.PilotModality(
                 n_samples=float(size.samples[m]),
                 subjects=posterior.people[name],
                 channels=float(posterior.draws.system.channels[m]),
             )
-            for m, name in enumerate(names)
+            for m, name in enumerate(posterior.modalities)
         },
     )
 

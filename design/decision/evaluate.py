@@ -31,6 +31,7 @@ from brainworth.design.decision.verdict import Gain
 from brainworth.design.decision.wish import Wish, broken, wished
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.study_file.config import StudyConfig
 from brainworth.models.forecast.label_variance import LabelVariance
 
 
@@ -124,7 +125,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class EvaluationBasis:
-    """What an evaluation needs of a posterior."""
+    """What an evaluation needs of a study and its posterior."""
 
     problem: Problem
     surface: PosteriorSurface
@@ -132,11 +133,10 @@ class EvaluationBasis:
     worthwhile: float
 
 
-def believed(posterior: PosteriorDraws) -> EvaluationBasis:
-    """Return what an evaluation needs of a posterior: its study's prices, limits and objective, and its surface."""
-    config = posterior.study.config
+def believed(config: StudyConfig, posterior: PosteriorDraws) -> EvaluationBasis:
+    """Return what an evaluation needs: prices, limits and objective of the study, and the posterior's surface."""
     return EvaluationBasis(
-        problem=problem_of_study(posterior),
+        problem=problem_of_study(config, posterior),
         surface=posterior.surface(),
         label_variance=posterior.label_variance,
         worthwhile=config.objective.worthwhile,

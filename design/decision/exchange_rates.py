@@ -1,6 +1,7 @@
 """Exchange rates at a plan: how many labels a brain sample replaces, and what it may cost.
 
-In: a posterior and an allocation. Out: ``ExchangeRates``; where brain data replace no label the rate is 0.
+In: a posterior's surface, an allocation and the price of a label. Out: ``ExchangeRates``; where brain data replace
+no label the rate is 0.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from brainworth.design.decision.records.details import ExchangePoint
 from brainworth.design.decision.records.plan import Exchange
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.performance.surface import PosteriorSurface
-from brainworth.design.posterior.draws import PosteriorDraws
-from brainworth.design.study_file.config import StudyConfig
+from brainworth.design.study_file.aim import Budget
+from brainworth.design.study_file.config import Task
 from brainworth.models.forecast.exchange import Orders, Risk, marginal_rates, replaced_labels
 
 EXCHANGE_DRAWS = 200
@@ -83,21 +84,20 @@ class Exchanger:
         return replaced_labels(self._risk, self._order, float(self.surface.size.labels), index, samples)
 
 
-def label_price(config: StudyConfig) -> float:
+def label_price(task: Task, budget: Budget) -> float:
     """Return what a label costs at its upper end, with all its raters, at the price level of the work."""
-    rise = (1.0 + config.budget.escalation) ** config.budget.years_ahead
-    return config.task.cost_per_label.high * config.task.raters * rise
+    rise = (1.0 + budget.escalation) ** budget.years_ahead
+    return task.cost_per_label.high * task.raters * rise
 
 
-def exchange_rates(posterior: PosteriorDraws, result: AllocationResult) -> ExchangeRates:
+def exchange_rates(surface: PosteriorSurface, result: AllocationResult, price: float) -> ExchangeRates:
     """Return labels per recorded brain sample at the plan, and the price at which a sample is worth its money.
 
     ``average``: labels that all bought samples of a modality replace, per sample (per sample of a trial purchase of the
     plan's number of labels, if none is bought). ``break_even_price``: the best such rate over sizes of purchase, times
-    the price of a label: above it, no purchase of that modality pays.
+    the price of a label (``label_price``): above it, no purchase of that modality pays.
     """
-    around = Exchanger(posterior.surface(), purchase_of(result.plan.allocation))
-    price = label_price(posterior.study.config)
+    around = Exchanger(surface, purchase_of(result.plan.allocation))
     rates: dict[str, Exchange] = {}
     curves: dict[str, list[ExchangePoint]] = {}
     at_margin = around.marginal()

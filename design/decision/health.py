@@ -135,7 +135,7 @@ def _likeness(posterior: PosteriorDraws) -> Iterator[Check]:
 def _conflict(posterior: PosteriorDraws) -> Iterator[Check]:
     snr = np.log(np.asarray(posterior.draws.system.snr)).max(axis=2)
     samples = np.asarray(posterior.pilot.samples)
-    for m, name in enumerate(posterior.study.config.modality_names):
+    for m, name in enumerate(posterior.modalities):
         if samples[m] == 0:
             continue
         before = posterior.snr_before[name]
@@ -154,7 +154,7 @@ def _encoding(posterior: PosteriorDraws) -> Iterator[Check]:
         np.asarray(v) for v in (posterior.expected.encoding_accuracy, posterior.expected.noise_ceiling)
     )
     samples = np.asarray(posterior.pilot.samples)
-    for m, name in enumerate(posterior.study.config.modality_names):
+    for m, name in enumerate(posterior.modalities):
         seen = posterior.notes.readout_accuracy.get(name)
         if not seen:
             continue
@@ -245,7 +245,7 @@ def plan_checks(posterior: PosteriorDraws, n_task: int, samples: dict[str, int])
         return []
     recorded = np.asarray(posterior.pilot.samples)
     factors = {"labels": 1.0 + n_task / max(float(posterior.pilot.labels), 1.0)}
-    for m, name in enumerate(posterior.study.config.modality_names):
+    for m, name in enumerate(posterior.modalities):
         pilot = float(recorded[m])
         if pilot > 0:
             factors[name] = 1.0 + samples[name] / pilot

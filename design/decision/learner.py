@@ -18,19 +18,20 @@ DRAWS = 40
 """Posterior draws that the learner averages over."""
 
 
-def plan_learner(posterior: PosteriorDraws) -> PlanLearner:
+def plan_learner(posterior: PosteriorDraws, *, reuse_pilot: bool) -> PlanLearner:
     """Return the estimator of a plan, unfitted.
 
     A known system gives it its components. A pilot gives it draws of the posterior, which the new labels weigh anew, and the
-    planner's representation of the features; the pilot's data join if the study reuses its pilot.
+    planner's representation of the features; the pilot's data join if the pilot also trains the final model.
 
     Parameters
     ----------
     posterior : PosteriorDraws
         What is believed.
+    reuse_pilot : bool
+        Whether the pilot also trains the final model.
     """
-    study = posterior.study
-    names = study.config.modality_names
+    study, names = posterior.study, posterior.modalities
     belief = belief_of(posterior, in_label_units=True)
     if belief.n_draws > DRAWS:
         belief = belief.taken(np.linspace(0, belief.n_draws - 1, DRAWS).round().astype(np.int64))
@@ -39,5 +40,5 @@ def plan_learner(posterior: PosteriorDraws) -> PlanLearner:
     pilot = study.pilot
     basis = representation_of(pilot, standardised_labels(pilot)).basis
     variance = population_variance(basis, pilot.features, pilot.kernel)
-    kept = pilot if study.config.budget.reuse_pilot else None
+    kept = pilot if reuse_pilot else None
     return PlanLearner(belief, names, basis, variance, kept, posterior.type_share or 0.0)

@@ -27,7 +27,7 @@ from brainworth.design.common.records import plain, with_fields
 from brainworth.design.common.workers import Team, with_progress
 from brainworth.design.decision import health
 from brainworth.design.decision.cheaper import cheaper
-from brainworth.design.decision.exchange_rates import exchange_rates
+from brainworth.design.decision.exchange_rates import exchange_rates, label_price
 from brainworth.design.decision.plan_records import believed, plan_record
 from brainworth.design.decision.records.controls import Controls
 from brainworth.design.decision.records.details import Details
@@ -42,6 +42,7 @@ from brainworth.design.decision.theory_range import theory_range
 from brainworth.design.pilot.study import StudyData
 from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.fit import fit_study
+from brainworth.design.study_file.config import StudyConfig
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class How:
 
 
 def make_plan(
+    config: StudyConfig,
     posterior: PosteriorDraws,
     problem: Problem | None = None,
     how: How | None = None,
@@ -71,6 +73,8 @@ def make_plan(
 
     Parameters
     ----------
+    config : StudyConfig
+        What the study plans: its aim, prices and limits.
     posterior : PosteriorDraws
         What is believed.
     problem : Problem, optional
@@ -87,12 +91,11 @@ def make_plan(
     """
     how = how or How()
     say = how.progress or silent
-    config = posterior.study.config
     checks = health.pilot_checks(posterior)
     if overall(checks) == "refuse" and not how.force:
         reasons = " ".join(check.sentence for check in checks if check.status == "refuse")
         raise HealthRefusal(f"The pilot's health check refuses to plan. {reasons} Use --force to plan anyway.")
-    problem = problem or problem_of(posterior)
+    problem = problem or problem_of(config, posterior)
     watch = Stopwatch.start()
     if posterior.study.candidates is not None:
         say("choosing stimuli")
@@ -102,13 +105,13 @@ def make_plan(
     result = allocate(problem, posterior.surface())
     watch.lap("allocation")
     say("rehearsals")
-    found = tried(posterior, problem, result, Effort(how.rehearsals, config.study.seed, how.workers, how.progress))
+    found = tried(posterior, problem, result, Effort(how.rehearsals, posterior.seed, how.workers, how.progress))
     result = found.result
     watch.lap("rehearsals")
     less = cheaper(problem, posterior.surface(), result.plan, found.worthwhile)
     watch.lap("cheaper")
     say("exchange rates")
-    rates = exchange_rates(posterior, result)
+    rates = exchange_rates(posterior.surface(), result, label_price(config.task, config.budget))
     watch.lap("exchange")
     bought = {name: entry.n_samples for name, entry in result.plan.allocation.modalities.items()}
     checks += health.plan_checks(posterior, result.plan.allocation.n_task, bought)
@@ -117,7 +120,7 @@ def make_plan(
     checks += [theory_range(posterior, result.plan.allocation), *found.checks(), *shown]
     forced = how.force and overall(checks) == "refuse"
     seconds = {**posterior.seconds, **watch.seconds}
-    plan = plan_record(Solved(posterior, problem, found, less, rates, controlled, checks, forced, seconds))
+    plan = plan_record(Solved(config, posterior, problem, found, less, rates, controlled, checks, forced, seconds))
     wanted = config.budget.rounds if how.rounds is None else how.rounds
     if wanted > 1:
         say("rounds")
@@ -147,13 +150,17 @@ def with_details(plan: Plan, **update: Any) -> Plan:
     return with_fields(plan, details=with_fields(details, **update))
 
 
-def problem_of(posterior: PosteriorDraws, budget: float | None = None, constraints: Conditions = ()) -> Problem:
+def problem_of(
+    config: StudyConfig, posterior: PosteriorDraws, budget: float | None = None, constraints: Conditions = ()
+) -> Problem:
     """Return what is to be solved: prices and limits of the study, with another budget or conditions of one's own.
 
     Parameters
     ----------
+    config : StudyConfig
+        Prices, limits and budget.
     posterior : PosteriorDraws
-        What is believed, and of which study.
+        What is believed after the pilot, and who took part in it.
     budget : float, optional
         Money to spend, in the study's currency; the study's budget if not given.
     constraints : sequence of LinearConstraint, or callable
@@ -165,7 +172,7 @@ def problem_of(posterior: PosteriorDraws, budget: float | None = None, constrain
     BadInput
         If the budget is not an amount of money, or a condition is not one.
     """
-    problem = problem_of_study(posterior)
+    problem = problem_of_study(config, posterior)
     if budget is not None:
         problem = replace(problem, budget=_money(budget, problem.currency))
     if not callable(constraints) and not _conditions(constraints):
@@ -217,12 +224,12 @@ def plan_study(study: StudyData, out: Path, how: How | None = None) -> Plan:
     before = earlier_plan(out)
     if before is not None and before.details is not None and plain(before.posterior) == plain(believed(posterior)):
         how = replace(how, controls=before.details.controls)
-    plan = make_plan(posterior, how=how)
+    plan = make_plan(study.config, posterior, how=how)
     kept = added_before(before, plan)
     plan = with_details(plan, **kept)
     if "sensitivity" not in kept:
         say("thresholds")
-        plan = with_details(plan, sensitivity=Sensitivity(thresholds=flips(posterior, plan)))
+        plan = with_details(plan, sensitivity=Sensitivity(thresholds=flips(study.config, posterior, plan)))
     save(plan, out)
     return plan
 

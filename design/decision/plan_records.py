@@ -68,7 +68,7 @@ def plan_record(solved: Solved) -> record.Plan:
         health=record.Health(status=overall(solved.checks), checks=list(solved.checks)),
         provenance=record.Provenance(
             version=__version__,
-            seed=posterior.study.config.study.seed,
+            seed=posterior.seed,
             inputs=dict(posterior.study.digest),
             losses=losses.record(posterior.study.losses),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -94,14 +94,14 @@ def _cheaper(solved: Solved) -> record.Cheaper | None:
 
 
 def _verdict(solved: Solved) -> record.Verdict:
-    tried, aim = solved.tried, solved.posterior.study.config.objective
+    tried = solved.tried
     judged = Judged(
         tried.decision,
         tried.gain,
         tried.worthwhile,
         tried.binding,
         solved.problem.currency,
-        stimuli_planned_for(aim),
+        stimuli_planned_for(solved.config.objective),
         "" if solved.controls is None else beyond_controls(solved.controls, solved.result.plan.allocation),
     )
     return record.Verdict(

@@ -36,7 +36,7 @@ def rounds_record(problem: Problem, posterior: PosteriorDraws, rounds: int, work
         rounds=rounds,
         reliability=float(np.mean(posterior.explained_share)),
         pilot_labels=float(posterior.pilot.labels),
-        seed=posterior.study.config.study.seed,
+        seed=posterior.seed,
     )
     try:
         found = plan_rounds(problem, posterior.surface(), options, posterior.surface_unshifted(), workers=workers)

@@ -12,12 +12,15 @@ from brainworth.design.decision.exchange_rates import ExchangeRates
 from brainworth.design.decision.records.controls import Controls
 from brainworth.design.decision.rehearsed_plan import Tried
 from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.study_file.config import StudyConfig
 
 
 @dataclass(frozen=True)
 class Solved:
     """A problem and its solution: everything that a plan says comes from here and from the posterior."""
 
+    config: StudyConfig
+    """What the study plans: its aim, prices and limits."""
     posterior: PosteriorDraws
     problem: Problem
     tried: Tried

@@ -7,7 +7,7 @@ a modality that the study does not have, more stimuli than the pool holds, group
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +19,7 @@ from brainworth.design.common.errors import BadInput
 from brainworth.design.common.messages import did_you_mean, problem, quoted, quoted_list
 from brainworth.design.pilot.build import codes
 from brainworth.design.pilot.candidates import Candidates
+from brainworth.design.pilot.study import StudyData
 from brainworth.design.posterior.stimulus_beliefs import Ground, label_beliefs, recording_beliefs
 from brainworth.models.learner.choice import Beliefs, GreedyChoice, Pool, greedy_choice, random_path
 
@@ -167,8 +168,8 @@ def choose(
     if of == "labels":
         beliefs = label_beliefs(ground, target)
     else:
-        modality = modality_of(posterior, wish.modality)
-        number = study.config.modality_names.index(modality)
+        modality = modality_of(posterior.modalities, wish.modality)
+        number = posterior.modalities.index(modality)
         beliefs, counts = recording_beliefs(ground, target, number, n, wish.repeats)
         known = dict(zip(study.names.stimuli, counts.tolist(), strict=True))
         seen = np.array([known.get(text, 0) for text in candidates.stimulus], dtype=np.int64)
@@ -196,9 +197,8 @@ def check_size(candidates: Candidates, n: int, repeats: int) -> None:
         raise problem(candidates.source, "column 'group'", wrong, f"Ask for at least {smallest}.")
 
 
-def modality_of(posterior: PosteriorDraws, wanted: str | None) -> str:
+def modality_of(names: Sequence[str], wanted: str | None) -> str:
     """Return the modality to record, or raise ``BadInput``."""
-    names = posterior.study.config.modality_names
     if wanted is None and len(names) == 1:
         return names[0]
     if wanted is None:
@@ -234,9 +234,8 @@ def _against_random(beliefs: Beliefs, pool: Pool, found: GreedyChoice, rng: np.r
     return AgainstRandom(Spread.of(np.array(level)), Spread.of(np.array(saved)), beyond, *as_tuple)
 
 
-def _in_pilot(posterior: PosteriorDraws) -> Mapping[str, str]:
+def _in_pilot(study: StudyData) -> Mapping[str, str]:
     """Return what the pilot knows of its stimuli, by id."""
-    study = posterior.study
     labelled = set(study.pilot.label_stimulus.tolist())
     recorded = {int(row) for recording in study.pilot.recordings for row in np.unique(recording.stimulus)}
     words = {(True, True): "labelled and recorded", (True, False): "labelled", (False, True): "recorded"}
@@ -256,7 +255,7 @@ def _named_choice(
     (of, modality), (beliefs, pool, found), unit = what, result, posterior.label_scale**2
     by_draw = beliefs.by_draw(found.risk) * unit
     expected = by_draw.mean(axis=1)
-    known = _in_pilot(posterior)
+    known = _in_pilot(posterior.study)
     members: dict[int, list[int]] = {}
     for row, group in enumerate(pool.group.tolist()):
         members.setdefault(group, []).append(row)

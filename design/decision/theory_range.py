@@ -22,8 +22,7 @@ def theory_range(posterior: PosteriorDraws, allocation: NewData) -> Check:
     bought = purchase_of(allocation)
     columns = (surface.random_labels(bought.n_task), bought.samples, bought.subjects, bought.repeats)
     order = Order(*(jnp.asarray(column[0]) for column in columns))
-    aim = posterior.study.config.objective
-    shifted = [factor for factor in aim.shifts or [aim.shift] if factor != 1.0]
+    shifted = [factor for factor in surface.shifts or (surface.shift,) if factor != 1.0]
     found = order_validity(posterior.draws, surface.size, order, shifted[0] if shifted else None)
     inside = "The plan lies where the formula was measured to be within 3 % of the learner that was really run."
     return Check(

@@ -20,6 +20,7 @@ from brainworth.design.pilot.study import PriorsOnly
 from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.literature import kind_of, literature
 from brainworth.design.study_file.aim import Objective
+from brainworth.design.study_file.config import StudyConfig
 from brainworth.design.study_file.system_file import NamedSystem
 
 THEORY = "Lewis, Wang, Schwab & Pitkow, How Much is Brain Data Worth for Machine Learning? arXiv:2605.09243"
@@ -181,9 +182,8 @@ def _leaning(judged: Judged) -> str:
     )
 
 
-def assumptions(posterior: PosteriorDraws, result: AllocationResult) -> list[Assumption]:
+def assumptions(config: StudyConfig, posterior: PosteriorDraws, result: AllocationResult) -> list[Assumption]:
     """Return every assumption, and whether the pilot can check it."""
-    config = posterior.study.config
     pilot = posterior.study.has_pilot
     said: list[tuple[str, bool, str]] = [
         (
@@ -192,7 +192,11 @@ def assumptions(posterior: PosteriorDraws, result: AllocationResult) -> list[Ass
             pilot,
             "The check of encoding accuracy compares held-out predictions with what the model expects.",
         ),
-        (_new_stimuli(posterior), False, "Only the lab can know."),
+        (
+            _new_stimuli(config.objective, chosen=posterior.study.candidates is not None),
+            False,
+            "Only the lab can know.",
+        ),
         (
             "Samples are independent given their stimulus, apart from groups that are never split across folds.",
             pilot,
@@ -237,7 +241,7 @@ def assumptions(posterior: PosteriorDraws, result: AllocationResult) -> list[Ass
                     "A pilot in which stimuli are shown again, or to several people, would show it.",
                 )
             )
-    for m, name in enumerate(config.modality_names):
+    for m, name in enumerate(posterior.modalities):
         if float(posterior.pilot.samples[m]) == 0 and pilot:
             entry = literature()[kind_of(config, name)]
             said.append(
@@ -251,8 +255,8 @@ def assumptions(posterior: PosteriorDraws, result: AllocationResult) -> list[Ass
     return [Assumption(text=text, checkable=checkable, checked=checked) for text, checkable, checked in said]
 
 
-def _new_stimuli(posterior: PosteriorDraws) -> str:
-    shifted, chosen = stimuli_planned_for(posterior.study.config.objective), posterior.study.candidates is not None
+def _new_stimuli(aim: Objective, *, chosen: bool) -> str:
+    shifted = stimuli_planned_for(aim)
     if shifted:
         used = "recorded" if chosen else "recorded and labelled"
         return f"Every explainable R² is for {shifted}; stimuli that are {used} come from the same distribution as the pilot's."
@@ -266,9 +270,9 @@ def label_count(posterior: PosteriorDraws) -> int:
     return len(posterior.study.pilot.label) if posterior.study.has_pilot else 0
 
 
-def methods(posterior: PosteriorDraws, result: AllocationResult, problem: Problem) -> list[str]:
+def methods(config: StudyConfig, posterior: PosteriorDraws, result: AllocationResult, problem: Problem) -> list[str]:
     """Return a methods paragraph ready for a grant application, about the problem that was solved."""
-    config, size = posterior.study.config, posterior.pilot
+    size = posterior.pilot
     if isinstance(posterior.study.material, NamedSystem):
         basis = "Performance was computed for known parameters of a linear-Gaussian model of stimuli, recordings and labels."
     elif isinstance(posterior.study.material, PriorsOnly):
@@ -277,7 +281,7 @@ def methods(posterior: PosteriorDraws, result: AllocationResult, problem: Proble
             "exponents were drawn from their priors, wide around published noise ceilings and encoding accuracies."
         )
     else:
-        counts = ", ".join(f"{float(size.samples[m]):,.0f} {n} samples" for m, n in enumerate(config.modality_names))
+        counts = ", ".join(f"{float(size.samples[m]):,.0f} {n} samples" for m, n in enumerate(posterior.modalities))
         basis = (
             f"A pilot of {counts} and {label_count(posterior):,} labels was summarised by a Bayesian reduced-rank encoding "
             "model whose read-outs were learned on other folds. A hierarchical model (NumPyro, NUTS) gave the joint "
@@ -315,9 +319,8 @@ def _proof(result: AllocationResult, *, budgeted: bool) -> str:
     return f"No design that reaches it costs less than {amount(certificate.bound)} (plan: {amount(certificate.objective)})."
 
 
-def citations(posterior: PosteriorDraws) -> list[str]:
+def citations(config: StudyConfig) -> list[str]:
     """Return the literature the plan rests on."""
-    config = posterior.study.config
     table = literature()
     kinds = dict.fromkeys(kind_of(config, name) for name in config.modality_names)
     sources = [table[kind]["citation"] for kind in kinds if kind != "unknown"]

@@ -21,6 +21,7 @@ from brainworth.design.posterior.stimulus_beliefs import (
     latents_after_pilot,
     one_system,
 )
+from brainworth.design.study_file.config import StudyConfig
 from brainworth.models.learner.choice import Pool, greedy_choice
 from brainworth.models.learner.label_worth import WorthCurve, like_the_study, without_replacement, worth_curve
 from brainworth.models.learner.rehearsed_data import KnownStimuli
@@ -59,20 +60,20 @@ class ChosenLabels:
     """The posterior's coordinates."""
 
     @classmethod
-    def of(cls, posterior: PosteriorDraws, candidates: Candidates) -> ChosenLabels:
-        """Return the order of labels from a pool, and what it is worth."""
+    def of(cls, posterior: PosteriorDraws, candidates: Candidates, config: StudyConfig) -> ChosenLabels:
+        """Return the order of labels from a pool, and what it is worth: up to as many as budget and limits may ask for."""
         ground = Ground.of(posterior)
         target = ground.target(None)
         beliefs = label_beliefs(ground, target)
         columns, group = ground.columns(candidates.features), codes(candidates.group)[0]
-        rng = np.random.default_rng([posterior.study.config.study.seed, 5])
+        rng = np.random.default_rng([posterior.seed, 5])
         pool = Pool(columns, group, np.ones(len(columns)), np.zeros(len(columns), dtype=np.int64))
         most = min(len(columns), max(MOST_CHOSEN, int(np.bincount(group).min())))
         first = _rows(greedy_choice(beliefs, pool, most).groups, group)
         order = np.concatenate([first, rng.permutation(np.setdiff1d(np.arange(len(columns)), first))])
-        if not posterior.study.config.budget.reuse_pilot:
+        if not config.budget.reuse_pilot:
             beliefs = beliefs_without_pilot(ground, target)
-        bought = columns[order[: _bought(posterior, len(order))]]
+        bought = columns[order[: _bought(config, len(order))]]
         like = [like_the_study(ground.variance, rng) for _ in range(ORDERS)]
         others = [without_replacement(columns, rng) for _ in range(ORDERS)]
         return cls(
@@ -119,9 +120,8 @@ def _rows(groups: Int[np.ndarray, " step"], group: Int[np.ndarray, " stimulus"])
     return rows[np.argsort(rank[group][rows], kind="stable")]
 
 
-def _bought(posterior: PosteriorDraws, pool: int) -> int:
+def _bought(config: StudyConfig, pool: int) -> int:
     """Return the most labels that are asked for: what several times the budget buys, within the limits."""
-    config = posterior.study.config
     most = pool if config.task.max_labels is None else min(pool, config.task.max_labels)
     price, total = config.task.cost_per_label.low, config.budget.total
     if total is not None and price > 0.0:

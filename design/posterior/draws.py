@@ -48,6 +48,10 @@ class PosteriorDraws:
     """What the pilot brings."""
     label_scale: float
     """Standard deviation of the labels, in their unit; variances are in squares of it."""
+    modalities: tuple[str, ...]
+    """Names of the modality axis of draws and pilot."""
+    seed: int
+    """What it was drawn with; whatever is random about its forecasts starts from the same."""
     data: Any = None
     """ArviZ data: ``InferenceData`` or ``DataTree``; ``None`` for a known system."""
     notes: Notes = field(default_factory=Notes)
@@ -72,7 +76,7 @@ class PosteriorDraws:
         if not self.study.config.budget.reuse_pilot:
             size = replace(size, samples=jnp.zeros_like(size.samples), labels=jnp.zeros(()))
         worth = None if self.chosen_labels is None else self.chosen_labels.worth
-        return PosteriorSurface(self.study.config.modality_names, self.draws, size, label_worth=worth)
+        return PosteriorSurface(self.modalities, self.draws, size, label_worth=worth)
 
     @cached_property
     def chosen_labels(self) -> ChosenLabels | None:
@@ -81,7 +85,7 @@ class PosteriorDraws:
         Computed when it is first asked for: a pass over the pilot, and a choice.
         """
         candidates = self.study.candidates
-        return None if candidates is None else ChosenLabels.of(cast("Any", self), candidates)
+        return None if candidates is None else ChosenLabels.of(cast("Any", self), candidates, self.study.config)
 
     @cached_property
     def expected(self) -> Predictive:
@@ -97,7 +101,7 @@ class PosteriorDraws:
     @property
     def people(self) -> dict[str, int]:
         """People in the pilot of each modality; 0 without a pilot."""
-        return {name: self.notes.people.get(name, 0) for name in self.study.config.modality_names}
+        return {name: self.notes.people.get(name, 0) for name in self.modalities}
 
     @property
     def label_variance(self) -> LabelVariance:
@@ -121,7 +125,7 @@ class PosteriorDraws:
             "signal_variance": np.asarray(system.signal_variance) * unit,
             "noise_variance": np.asarray(system.noise_variance) * unit,
             "latent_dimension": np.sum(best / (best + PRESENCE), axis=1),
-        } | {f"snr:{name}": snr[:, m].sum(axis=1) for m, name in enumerate(self.study.config.modality_names)}
+        } | {f"snr:{name}": snr[:, m].sum(axis=1) for m, name in enumerate(self.modalities)}
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row per draw: alignment, misalignment, variances, latent dimension, snr of each modality."""
@@ -176,7 +180,17 @@ def assembled(
     draws = Draws(system=system, people=jnp.asarray(gains))
     size, share = pilot_size(study, constants, labels), flat.get("type_share")
     shared = None if share is None else float(share.mean())
-    return PosteriorDraws(study, draws, size, label_scale, None, notes, seconds, shared)
+    return PosteriorDraws(
+        study,
+        draws,
+        size,
+        label_scale,
+        study.config.modality_names,
+        seed,
+        notes=notes,
+        seconds=seconds,
+        type_share=shared,
+    )
 
 
 def pilot_size(study: StudyData, constants: Mapping[str, np.ndarray], labels: float) -> PilotSize:

@@ -59,14 +59,14 @@ class EncodingEvidence:
 
 def encoding_evidence(posterior: PosteriorDraws) -> list[EncodingEvidence]:
     """Return the numbers of every modality with a pilot; nothing where the notes of the pilot were not kept."""
-    notes, config, draws = posterior.notes, posterior.study.config, posterior.draws
+    notes, draws = posterior.notes, posterior.draws
     accuracy = notes.readout_accuracy
     if not accuracy:
         return []
     expected = np.asarray(posterior.expected.encoding_accuracy)
     total = np.asarray(draws.system.snr).sum(axis=2)
     found: list[EncodingEvidence] = []
-    for m, name in enumerate(config.modality_names):
+    for m, name in enumerate(posterior.modalities):
         if name not in accuracy:
             continue
         error = float(1.0 / np.sqrt(max(float(posterior.pilot.samples[m]), 1.0)))

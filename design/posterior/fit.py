@@ -44,7 +44,7 @@ def fit_study(
     require_seed(study, seed)
     release_programs()
     if isinstance(study.material, NamedSystem):
-        return _known(study, study.material)
+        return _known(study, study.material, seed)
     if isinstance(study.material, PriorsOnly):
         from brainworth.design.posterior.sampled import prior_only
 
@@ -86,7 +86,7 @@ def _saved(study: StudyData, mark: str, path: Path | None) -> tuple[StudyData, a
     return study, saved
 
 
-def _known(study: StudyData, named: NamedSystem) -> PosteriorDraws:
+def _known(study: StudyData, named: NamedSystem, seed: int) -> PosteriorDraws:
     """Return the posterior of a study that plans for a known system: one draw, no pilot."""
     system, n = named.system, len(named.sources)
     one = System(
@@ -100,4 +100,5 @@ def _known(study: StudyData, named: NamedSystem) -> PosteriorDraws:
         task_exponent=system.task_exponent[None],
     )
     draws = Draws(system=one, people=jnp.ones((1, n, MAX_PEOPLE)))
-    return PosteriorDraws(study, draws, pilot_size(study, no_recordings(n), 0.0), 1.0)
+    size = pilot_size(study, no_recordings(n), 0.0)
+    return PosteriorDraws(study, draws, size, 1.0, study.config.modality_names, seed)

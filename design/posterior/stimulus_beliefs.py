@@ -52,9 +52,8 @@ class Ground:
     @classmethod
     def of(cls, posterior: PosteriorDraws) -> Ground:
         """Return the coordinates of a posterior's pilot: one more pass over its recordings."""
-        config = posterior.study.config
-        latents, names = config.priors.max_latents, config.modality_names
-        return cls(posterior, summarise(posterior.study.pilot, names, latents, config.study.seed))
+        latents = int(posterior.draws.system.alignment.shape[1])
+        return cls(posterior, summarise(posterior.study.pilot, posterior.modalities, latents, posterior.seed))
 
     def columns(self, features: Float[np.ndarray, "stimulus feature"]) -> Float[np.ndarray, "stimulus column"]:
         """Return a constant and the coordinates of raw features."""
@@ -230,7 +229,7 @@ def recording_beliefs(
 
 def _presentations(ground: Ground) -> Int[np.ndarray, "modality stimulus"]:
     """Return how often each stimulus was recorded in each modality, all people together."""
-    pilot, names = ground.posterior.study.pilot, ground.posterior.study.config.modality_names
+    pilot, names = ground.posterior.study.pilot, ground.posterior.modalities
     counts = np.zeros((len(names), len(pilot.features)), dtype=np.int64)
     for recording in pilot.recordings:
         counts[names.index(recording.modality)] += np.bincount(recording.stimulus, minlength=len(pilot.features))

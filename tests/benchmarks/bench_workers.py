@@ -33,7 +33,7 @@ from brainworth.design.api import Study
 from brainworth.design.common.records import plain
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.common.workers import Cluster, Team, importable, team
-from brainworth.design.decision.plan import How, make_plan
+from brainworth.design.decision.plan import How, make_plan, problem_of
 from brainworth.design.decision.sensitivity.flips import decision_of
 from brainworth.design.decision.sensitivity.sobol import sobol
 from brainworth.design.posterior.backtest import backtest
@@ -63,7 +63,8 @@ def one_world(world: int) -> dict[str, Any]:
 def maps(study: Study, options: argparse.Namespace) -> dict[str, tuple[int, Map]]:
     """Return the maps by name, each with its number of tasks."""
     posterior = fit_study(study, 0)
-    decision = decision_of(posterior, make_plan(posterior, how=How(force=True)))
+    problem = problem_of(study.config, posterior)
+    decision = decision_of(posterior, make_plan(study.config, posterior, problem, How(force=True)), problem)
     world, empty = importable(one_world), importable(nothing)
     return {
         "calibration": (options.worlds, lambda team: list(team.results(world, [(i,) for i in range(options.worlds)]))),

@@ -145,7 +145,8 @@ def test_gain_and_verdict_are_those_of_an_evaluation(browser: Browser, tmp_path:
     _, text = _state(browser, typed)
     path = tmp_path / "study.toml"
     path.write_text(text, encoding="utf-8")
-    truth = evaluate(believed(fit_study(StudyData.from_file(path), 0)), wish).gain
+    study = StudyData.from_file(path)
+    truth = evaluate(believed(study.config, fit_study(study, 0)), wish).gain
     lines = browser.js("[...document.querySelectorAll('#planner-sure li')].map(e => e.textContent)")
     said = next(line for line in lines if line.startswith("Gain of your design")).replace("\u2212", "-")
     mean, low, high, chance = (float(x) for x in re.findall(r"[+-]\d\.\d+|\d+(?=\u00a0%\.)", said))

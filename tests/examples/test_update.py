@@ -25,7 +25,6 @@ from brainworth.design.decision.update import Since, update_study
 from brainworth.design.decision.update.evidence import CAP, FEWEST, monitored, paired_gains
 from brainworth.design.decision.update.money import bill, held_by, remaining_problem
 from brainworth.design.decision.update.registered import Course, against, exceeded, record_of
-from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.fit import fit_study
 from brainworth.design.study_file.scaffold import write_example
 from brainworth.models.pilot.pilot import Pilot, Recording
@@ -129,13 +128,13 @@ def test_the_posterior_of_one_person_is_used_again(before: bw.Study, planned: Pa
 
 def test_money_is_counted_to_the_cent_and_limits_shrink(before: bw.Study, updated: bw.Plan, planned: Path) -> None:
     posterior = fit_study(before, before.config.study.seed, planned / "plan" / "posterior.nc")
-    problem = problem_of(posterior)
+    problem = problem_of(before.config, posterior)
     new = Held(labels=10, samples={"EEG": 900}, people={"EEG": 2})
     # 1,000 samples were recorded: two people come once each
     assert bill(problem, new) == Decimal("1.20") + 50 + 2 * 150 + 2 * 40 + 1000
     assert bill(problem, new, frozenset({"EEG"})) == Decimal("1.20") + 50 + 2 * 150 + 2 * 40
     assert bill(problem, Held(labels=0, samples={"EEG": 0}, people={"EEG": 0})) == 0
-    ahead = remaining_problem(posterior, new, frozenset({"EEG"}), Decimal(700))
+    ahead = remaining_problem(problem, new, frozenset({"EEG"}), Decimal(700))
     assert ahead.budget == 700
     assert ahead.task_limits.max_labels == 20_000 - 10
     assert ahead.modalities[0][1].max_subjects == 40 - 2
@@ -175,13 +174,12 @@ def test_gains_are_paired_new_and_of_the_recordings() -> None:
         paired_gains(same, fewer)
 
 
-def test_the_rule_is_asked_of_enough_labels_only(before: bw.Study, updated: bw.Plan, planned: Path) -> None:
-    posterior: PosteriorDraws = fit_study(before, before.config.study.seed, planned / "plan" / "posterior.nc")
-    assert monitored([0.1] * (FEWEST - 1), posterior, 0.05) is None
-    steady = monitored([0.2] * 200, posterior, 0.05)
+def test_the_rule_is_asked_of_enough_labels_only() -> None:
+    assert monitored([0.1] * (FEWEST - 1), 0.01, 0.05) is None
+    steady = monitored([0.2] * 200, 0.01, 0.05)
     assert steady is not None
     assert steady.decision == "enough"
-    useless = monitored([-0.2] * 200, posterior, 0.05)
+    useless = monitored([-0.2] * 200, 0.01, 0.05)
     assert useless is not None
     assert useless.decision == "stop"
     assert "less than is worthwhile" in useless.sentence

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from brainworth.design.allocation.from_config import problem_of_study
 from brainworth.design.common.progress import silent
 from brainworth.design.common.records import with_fields
 from brainworth.design.common.workers import Team, with_progress
@@ -29,9 +30,11 @@ from brainworth.design.pilot.study import StudyData
 from brainworth.design.posterior.archive import log_densities
 from brainworth.design.posterior.draws import PosteriorDraws, kept_draws
 from brainworth.design.posterior.fit import fit_study
+from brainworth.design.study_file.config import StudyConfig
 
 
 def analyse(
+    config: StudyConfig,
     posterior: PosteriorDraws,
     decision: Decision,
     progress: Callable[[str], None] | None = None,
@@ -41,6 +44,8 @@ def analyse(
 
     Parameters
     ----------
+    config : StudyConfig
+        What the study plans, and its priors.
     posterior : PosteriorDraws
         What is believed.
     decision : Decision
@@ -51,8 +56,7 @@ def analyse(
         Who works on independent tasks; this process if not given. The result does not depend on it.
     """
     say = progress or silent
-    config = posterior.study.config
-    seed = config.study.seed
+    seed = posterior.seed
     say("sensitivity")
     moved = Sensitivity(
         tornado=tornado(decision),
@@ -63,12 +67,12 @@ def analyse(
         correlation=correlation(decision),
     )
     say("thresholds")
-    moved = with_fields(moved, thresholds=thresholds(decision, seed, session_hours(posterior)))
+    moved = with_fields(moved, thresholds=thresholds(decision, seed, session_hours(config.modality)))
     say("regime")
     area = regime(decision, seed, with_progress(workers, progress, "regime map"))
     say("information")
     effective = float("inf") if posterior.notes.sampler is None else posterior.notes.sampler.ess_bulk
-    basis = Basis(posterior.pilot, config.budget.reuse_pilot, effective, left=doubt_left(posterior))
+    basis = Basis(posterior.pilot, config.budget.reuse_pilot, effective, left=doubt_left(config, posterior))
     worth = value_of_information(decision, basis, seed)
     return Findings(sensitivity=moved, regime=area, voi=worth)
 
@@ -92,8 +96,8 @@ def sensitivity_study(
     if plan is None:
         plan = plan_study(study, out, How(force=force, progress=progress))
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc")
-    decision = decision_of(posterior, plan)
-    found = analyse(posterior, decision, progress, workers)
+    decision = decision_of(posterior, plan, problem_of_study(study.config, posterior))
+    found = analyse(study.config, posterior, decision, progress, workers)
     scaled: list[PowerScaled] = []
     people: list[PersonLeftOut] = []
     if study.has_pilot:

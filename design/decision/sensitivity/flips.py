@@ -5,6 +5,7 @@ Apart from ``analysis``, so that a plan need not import what the whole analysis 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -15,14 +16,12 @@ from brainworth.design.decision.records.plan import Plan
 from brainworth.design.decision.sensitivity.decision import Decision, Stakes, allocation_of
 from brainworth.design.decision.sensitivity.thresholds import thresholds
 from brainworth.design.posterior.draws import PosteriorDraws
+from brainworth.design.study_file.config import StudyConfig
+from brainworth.design.study_file.modality import Modality
 
 
-def decision_of(posterior: PosteriorDraws, plan: Plan, problem: Problem | None = None) -> Decision:
-    """Return the decision behind a plan: its budget (its price, where there only is a target) and its purchase.
-
-    Without the problem that the plan solves, it is that of the study.
-    """
-    problem = problem or problem_of_study(posterior)
+def decision_of(posterior: PosteriorDraws, plan: Plan, problem: Problem) -> Decision:
+    """Return the decision behind the plan of a problem: its budget (its price, where there only is a target), its purchase."""
     if problem.budget is None:
         problem = replace(problem, budget=Decimal(str(plan.cost.total)))
     decision = Decision.of(problem, posterior.surface(), allocation_of(plan))
@@ -31,11 +30,12 @@ def decision_of(posterior: PosteriorDraws, plan: Plan, problem: Problem | None =
     return replace(decision, stakes=Stakes.of(plan.verdict, formula))
 
 
-def session_hours(posterior: PosteriorDraws) -> dict[str, float]:
+def session_hours(modalities: Sequence[Modality]) -> dict[str, float]:
     """Return the hours of a session, of the modalities whose study names them."""
-    return {m.name: m.cost.hours_per_session for m in posterior.study.config.modality if m.cost.hours_per_session}
+    return {m.name: m.cost.hours_per_session for m in modalities if m.cost.hours_per_session}
 
 
-def flips(posterior: PosteriorDraws, plan: Plan) -> list[Threshold]:
-    """Return the thresholds of a plan alone, the part of the analysis that takes seconds."""
-    return thresholds(decision_of(posterior, plan), posterior.study.config.study.seed, session_hours(posterior))
+def flips(config: StudyConfig, posterior: PosteriorDraws, plan: Plan) -> list[Threshold]:
+    """Return the thresholds of a study's plan alone, the part of the analysis that takes seconds."""
+    decision = decision_of(posterior, plan, problem_of_study(config, posterior))
+    return thresholds(decision, posterior.seed, session_hours(config.modality))

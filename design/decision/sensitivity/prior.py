@@ -21,6 +21,7 @@ from brainworth.design.decision.sensitivity.parameters import Column, columns
 from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.literature import study_priors
 from brainworth.design.posterior.sampled import PRIOR_DRAWS
+from brainworth.design.study_file.config import StudyConfig
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws
 from brainworth.models.posterior.prior_draws import sample_prior
 from brainworth.models.posterior.this_world import systems_of_draws
@@ -30,16 +31,14 @@ MOST = 0.9
 refits of extended pilots leave about what follows."""
 
 
-def doubt_left(posterior: PosteriorDraws) -> dict[str, float]:
+def doubt_left(config: StudyConfig, posterior: PosteriorDraws) -> dict[str, float]:
     """Return the share of the prior variance that is left of each parameter of a study with a pilot."""
-    study = posterior.study
-    if not study.has_pilot:
+    if not posterior.study.has_pilot:
         return {}
-    config = study.config
     priors, channels = study_priors(config)
-    sites = sample_prior(priors, np.zeros(0, dtype=np.int64), config.priors.max_latents, config.study.seed, PRIOR_DRAWS)
+    sites = sample_prior(priors, np.zeros(0, dtype=np.int64), config.priors.max_latents, posterior.seed, PRIOR_DRAWS)
     system = systems_of_draws(sites, posterior.draws.system.spectrum, jnp.asarray(channels))
-    names = config.modality_names
+    names = posterior.modalities
     before = Draws(system, jnp.ones((PRIOR_DRAWS, len(names), MAX_PEOPLE)))
     return shares_left(columns(posterior.draws, names), columns(before, names))
 

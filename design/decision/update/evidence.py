@@ -79,11 +79,10 @@ def paired_gains(before: Pilot, after: Pilot) -> NDArray[np.float64]:
     return np.clip(errors[0] - errors[1], -CAP, CAP) / CAP
 
 
-def monitored(gains: list[float], posterior: PosteriorDraws, level: float) -> Monitored | None:
-    """Return what the monitoring rule says of the gains so far."""
+def monitored(gains: list[float], worthwhile: float, level: float) -> Monitored | None:
+    """Return what the monitoring rule says of the gains so far; gains, and the least that is worthwhile, are in R^2."""
     if len(gains) < FEWEST:
         return None
-    worthwhile = posterior.study.config.objective.worthwhile * float(np.mean(posterior.explained_share))
     found = advise(np.asarray(gains), worthwhile / CAP, level)
     words = {
         "stop": "The recordings so far gain less than is worthwhile",

@@ -16,10 +16,8 @@ from brainworth.design.allocation.costs import ModalityCost, ModalityLimits
 from brainworth.design.allocation.prices import FREE
 from brainworth.design.allocation.problem import Problem
 from brainworth.design.common.messages import problem as bad
-from brainworth.design.decision.plan import problem_of
 from brainworth.design.decision.records.update import Held
 from brainworth.design.pilot.study import StudyData
-from brainworth.design.posterior.draws import PosteriorDraws
 
 
 def held_by(study: StudyData) -> Held:
@@ -74,13 +72,13 @@ def money_of(spent: float) -> Decimal:
     return Decimal(str(spent))
 
 
-def remaining_problem(posterior: PosteriorDraws, new: Held, paid: frozenset[str], left: Decimal | None) -> Problem:
+def remaining_problem(problem: Problem, new: Held, paid: frozenset[str], left: Decimal | None) -> Problem:
     """Return what is to be solved with what is left: setups that are paid are free, limits are less what has been bought.
 
     Parameters
     ----------
-    posterior : PosteriorDraws
-        What is believed now, and of which study.
+    problem : Problem
+        Of the whole study.
     new : Held
         Everything bought since the first plan.
     paid : set of str
@@ -88,7 +86,6 @@ def remaining_problem(posterior: PosteriorDraws, new: Held, paid: frozenset[str]
     left : Decimal or None
         Budget that is left, if there is one.
     """
-    problem = problem_of(posterior)
     most = problem.task_limits.max_labels
     task = replace(problem.task_limits, max_labels=None if most is None else max(most - new.labels, 0), min_labels=0)
     modalities: list[tuple[ModalityCost, ModalityLimits]] = []

@@ -36,6 +36,7 @@ from brainworth.design.pilot.summaries.limits import require_recordings
 from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.earlier import earlier_posterior
 from brainworth.design.posterior.fit import fit_study
+from brainworth.design.study_file.config import StudyConfig
 
 LEVEL = 0.05
 _DECISIONS = {"collect": "go_on", "toss_up": "toss_up", "labels_only": "labels_instead"}
@@ -103,9 +104,11 @@ def update_study(folder: Path, study: StudyData, out: Path, since: Since | None 
     out.mkdir(parents=True, exist_ok=True)
     posterior = fit_study(study, study.config.study.seed, out / "posterior.nc", say)
     paid = _paid(old, then)
-    cost = bill(problem_of(posterior), new_since(then, now), paid) if stated is None else stated
-    budget, left = _left(old, posterior, cost)
+    problem = problem_of(study.config, posterior)
+    cost = bill(problem, new_since(then, now), paid) if stated is None else stated
+    left = _left(old, problem.budget, cost)
     say("monitoring")
+    worthwhile = study.config.objective.worthwhile
     gains = [*(() if old.update is None else old.update.gains), *_gains(old.plan, study, given.before)]
     found = Update(
         decision="finished",
@@ -118,15 +121,14 @@ def update_study(folder: Path, study: StudyData, out: Path, since: Since | None 
         currency=study.config.budget.currency,
         beliefs=beliefs(old.posterior, posterior),
         reached=reached(old.posterior, posterior),
-        monitored=monitored(gains, posterior, given.level),
+        monitored=monitored(gains, worthwhile * float(np.mean(posterior.explained_share)), given.level),
         gains=gains,
         deviations=exceeded(PlannedPurchase.model_validate(old.plan.allocation), new_since(then, now)),
     )
-    ahead = remaining_problem(posterior, _bought(old, now), paid | recorded_in(new_since(then, now)), left)
-    plan, decision = next_plan(posterior, ahead, budget, given.how)
+    ahead = remaining_problem(problem, _bought(old, now), paid | recorded_in(new_since(then, now)), left)
+    plan, decision = next_plan(study.config, posterior, ahead, given.how)
     looks = [*old.looks, _look(now, plan, found.reached, decision)]
     sentence = said(decision, plan, found)
-    worthwhile = study.config.objective.worthwhile
     course = Course(_bought(old, now), given.before is not None, given.level, worthwhile, decision)
     registered = None if record is None else against(record, course)
     made = {"decision": decision, "sentence": sentence, "looks": looks, "registered": registered}
@@ -220,21 +222,21 @@ def _paid(old: _Old, then: Held) -> frozenset[str]:
     return recorded_in(_bought(old, then))
 
 
-def _left(old: _Old, posterior: PosteriorDraws, cost: Decimal) -> tuple[Decimal | None, Decimal | None]:
-    """Return the budget at the last look, and what is left of it; None without a budget."""
+def _left(old: _Old, whole: Decimal | None, cost: Decimal) -> Decimal | None:
+    """Return what is left of the budget at the last look, the first of which had the whole one; None without a budget."""
     before = None if old.update is None else old.update.remaining
-    total = problem_of(posterior).budget if before is None else Decimal(str(before))
-    return (None, None) if total is None else (total, max(total - cost, Decimal(0)))
+    total = whole if before is None else Decimal(str(before))
+    return None if total is None else max(total - cost, Decimal(0))
 
 
-def next_plan(posterior: PosteriorDraws, problem: Problem, budget: Decimal | None, how: How) -> tuple[Plan, str]:
+def next_plan(config: StudyConfig, posterior: PosteriorDraws, problem: Problem, how: How) -> tuple[Plan, str]:
     """Return the plan for what is left, and the decision that follows from its verdict."""
     try:
-        plan = make_plan(posterior, problem, how)
+        plan = make_plan(config, posterior, problem, how)
     except Infeasible:
-        if budget is None:
+        if problem.budget is None:
             raise
-        plan = make_plan(posterior, replace(problem, budget=Decimal(0)), how)
+        plan = make_plan(config, posterior, replace(problem, budget=Decimal(0)), how)
     if not plan.allocation.n_task and not plan.allocation.holds_brain_data:
         return plan, "finished" if problem.budget is not None and problem.budget <= _least(problem) else "stop"
     return plan, _DECISIONS[plan.verdict.decision or "toss_up"]

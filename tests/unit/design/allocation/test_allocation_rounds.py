@@ -105,7 +105,7 @@ def test_what_rounds_gain_is_said_with_its_error() -> None:
         ),
         explained_share=np.full(80, 2.0 / 3.0),
         pilot=SimpleNamespace(labels=50.0),
-        study=SimpleNamespace(config=SimpleNamespace(study=SimpleNamespace(seed=0))),
+        seed=0,
         surface=undecided,
         surface_unshifted=undecided,
     )

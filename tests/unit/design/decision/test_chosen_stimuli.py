@@ -136,7 +136,7 @@ def test_without_the_pilots_data_labels_are_counted_by_a_learner_that_never_saw_
 
 
 def test_no_more_labels_can_be_bought_than_the_pool_has(clusters: Any) -> None:
-    problem = problem_of(clusters.posterior)
+    problem = problem_of(clusters.posterior.study.config, clusters.posterior)
     assert problem.max_labels == case.POOL
     held = f"stimuli to choose from in candidates = {case.POOL}"
     bought = allocation(problem, task_only(problem))
@@ -151,7 +151,8 @@ def test_no_more_labels_can_be_bought_than_the_pool_has(clusters: Any) -> None:
 
 
 def test_a_plan_says_what_choosing_is_worth(clusters: Any) -> None:
-    plan = make_plan(_with_budget(clusters.posterior, 60.0), how=How(rehearsals=8))
+    posterior = _with_budget(clusters.posterior, 60.0)
+    plan = make_plan(posterior.study.config, posterior, how=How(rehearsals=8))
     assert plan.performance.rehearsal is not None
     said = plan.chosen_stimuli
     assert said is not None
@@ -192,8 +193,9 @@ def test_without_the_option_nothing_changes() -> None:
         np.testing.assert_allclose(realised, BEFORE, rtol=1e-6)
         found.append(there.posterior)
     assert found[0].study.config == found[1].study.config
-    assert problem_of(found[0]) == problem_of(found[1])
-    plan = plain(make_plan(found[1], how=How(rehearsals=0)))
+    config = found[0].study.config
+    assert problem_of(config, found[0]) == problem_of(config, found[1])
+    plan = plain(make_plan(config, found[1], how=How(rehearsals=0)))
     assert "chosen_stimuli" not in plan
 
 

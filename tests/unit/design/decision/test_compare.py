@@ -113,7 +113,7 @@ def test_where_the_order_changes() -> None:
 
 
 def test_comparison_agrees_with_the_surface(posterior: PosteriorDraws) -> None:
-    found = compare(posterior)
+    found = compare(posterior.study.config, posterior)
     record = plain(found)
     json.dumps(record, allow_nan=False)
     assert set(record["modalities"]) == {"EEG", "fMRI"}

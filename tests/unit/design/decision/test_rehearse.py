@@ -176,7 +176,12 @@ def pilot() -> tuple[PosteriorDraws, Pilot, Pilot, Truth]:
     )
     a, z = jnp.ones(1), jnp.zeros(1)
     size = PilotSize(jnp.asarray([400.0]), a, a, z, jnp.asarray(60.0), a, z, a, z)
-    return PosteriorDraws(study, draws, size, scale), old, new, truth
+    return (
+        PosteriorDraws(study, draws, size, scale, study.config.modality_names, study.config.study.seed),
+        old,
+        new,
+        truth,
+    )
 
 
 def _score(coef: np.ndarray, intercept: float, truth: Truth) -> float:
@@ -189,7 +194,7 @@ def test_the_plans_learner_reaches_what_is_rehearsed(pilot: tuple[PosteriorDraws
     rehearsed = rehearse_purchases(posterior, _purchases((80, 800, 2), (80, 0, 1)), RehearsalOptions(n=24, early=False))
     brain = [(new.features[r.stimulus], r.in_memory) for r in new.recordings]
     x, y = new.features[new.label_stimulus], new.label
-    learner = plan_learner(posterior).fit(x, y, brain=brain)
+    learner = plan_learner(posterior, reuse_pilot=True).fit(x, y, brain=brain)
     reached = _score(learner.coef_, learner.intercept_, truth)
     value = rehearsed[0].explainable_r2
     assert value.q05 - 0.1 < reached < value.q95 + 0.1
@@ -197,7 +202,7 @@ def test_the_plans_learner_reaches_what_is_rehearsed(pilot: tuple[PosteriorDraws
     np.testing.assert_allclose(learner.draw_weight_.sum(), 1.0)
     assert learner.basis_.rotation.shape[1] == 30
     # Without the new recordings and without the pilot's data less is learned.
-    alone = plan_learner(posterior).fit(x, y)
+    alone = plan_learner(posterior, reuse_pilot=True).fit(x, y)
     config = posterior.study.config
     fresh = replace(
         posterior,
@@ -206,7 +211,7 @@ def test_the_plans_learner_reaches_what_is_rehearsed(pilot: tuple[PosteriorDraws
             config=config.model_copy(update={"budget": config.budget.model_copy(update={"reuse_pilot": False})}),
         ),
     )
-    unused = plan_learner(fresh)
+    unused = plan_learner(posterior, reuse_pilot=False)
     assert unused.pilot is None
     nothing = unused.fit(x, y)
     assert np.all(nothing.stage_one_.learned.maps == 0.0)
@@ -221,10 +226,10 @@ def test_pilot_labels_do_not_move_the_belief_that_they_formed(
     pilot: tuple[PosteriorDraws, Pilot, Pilot, Truth],
 ) -> None:
     posterior, old, new, _ = pilot
-    few = plan_learner(posterior).fit(new.features[new.label_stimulus][:2], new.label[:2])
+    few = plan_learner(posterior, reuse_pilot=True).fit(new.features[new.label_stimulus][:2], new.label[:2])
     assert few.draw_weight_.max() < 3.0 / 40
     # Were they counted again, as new ones, the belief would move.
-    twice = plan_learner(posterior).fit(old.features[old.label_stimulus], old.label)
+    twice = plan_learner(posterior, reuse_pilot=True).fit(old.features[old.label_stimulus], old.label)
     assert twice.draw_weight_.max() > few.draw_weight_.max()
 
 
@@ -233,7 +238,7 @@ def test_a_returning_person_keeps_the_patterns(pilot: tuple[PosteriorDraws, Pilo
     x, y, recording = new.features[new.label_stimulus], new.label, new.recordings[0]
     brain = [(new.features[recording.stimulus], recording.in_memory)]
     name = posterior.study.pilot.recordings[0].subject
-    joined = plan_learner(posterior).fit(x, y, brain=brain, modality=["EEG"], person=[name])
-    apart = plan_learner(posterior).fit(x, y, brain=brain, modality=["EEG"], person=["somebody else"])
+    joined = plan_learner(posterior, reuse_pilot=True).fit(x, y, brain=brain, modality=["EEG"], person=[name])
+    apart = plan_learner(posterior, reuse_pilot=True).fit(x, y, brain=brain, modality=["EEG"], person=["somebody else"])
     assert not np.allclose(joined.coef_, apart.coef_)
     assert old.recordings[0].subject != recording.subject

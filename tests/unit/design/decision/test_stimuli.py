@@ -74,7 +74,13 @@ def _simulated(seed: int) -> tuple[PosteriorDraws, Pilot, Truth]:
     )
     one, none = jnp.ones(1), jnp.zeros(1)
     amount = PilotSize(240.0 * one, 2.0 * one, one, none, jnp.asarray(float(LABELS)), one, none, one)
-    return PosteriorDraws(study, Draws(batch, jnp.ones((1, 1, MAX_PEOPLE))), amount, scale), pilot, truth
+    return (
+        PosteriorDraws(
+            study, Draws(batch, jnp.ones((1, 1, MAX_PEOPLE))), amount, scale, ("EEG",), study.config.study.seed
+        ),
+        pilot,
+        truth,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -357,4 +363,11 @@ def _two_modalities(study: StudyData) -> PosteriorDraws:
     )
     one, none = jnp.ones(2), jnp.zeros(2)
     size = PilotSize(400.0 * one, 3.0 * one, one, none, jnp.asarray(110.0), one, none, one)
-    return PosteriorDraws(study, Draws(system, jnp.ones((1, 2, MAX_PEOPLE))), size, 1.0)
+    return PosteriorDraws(
+        study,
+        Draws(system, jnp.ones((1, 2, MAX_PEOPLE))),
+        size,
+        1.0,
+        study.config.modality_names,
+        study.config.study.seed,
+    )

@@ -242,8 +242,9 @@ def test_a_plan_does_not_depend_on_how_its_pilot_is_written_down() -> None:
     assert one == pytest.approx(other, abs=0.02)
     assert plans[0]["verdict"]["collect_brain_data"] == plans[1]["verdict"]["collect_brain_data"]
     for unit in (1e-9, 1e12):
-        fitted = replace(posteriors[0].fitted, study=_priced(read(_two_people()), unit))
-        made = replace(posteriors[0], fitted=fitted).plan(rehearsals=0, force=True)
+        priced = _priced(read(_two_people()), unit)
+        fitted = replace(posteriors[0].fitted, study=priced)
+        made = replace(posteriors[0], study=priced, fitted=fitted).plan(rehearsals=0, force=True)
         assert made["allocation"] == plans[0]["allocation"]
         assert made["cost"]["total"] == pytest.approx(plans[0]["cost"]["total"] * unit, rel=1e-9)
         assert made["performance"] == plans[0]["performance"]

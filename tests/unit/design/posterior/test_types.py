@@ -52,4 +52,4 @@ def test_a_posterior_knows_what_labels_of_a_type_have_in_common_and_keeps_it(tmp
     assert again.seconds == {"reused": 0.0}
     assert again.type_share == posterior.type_share
     assert float(again.pilot.labels) == float(posterior.pilot.labels)
-    assert plan_learner(again).type_share == posterior.type_share
+    assert plan_learner(again, reuse_pilot=True).type_share == posterior.type_share
