@@ -21,10 +21,8 @@ from functools import cached_property
 
 import numpy as np
 
-from brainworth.design.allocation.prices import FREE, HUNDREDTH, NO_CHARGE, Counts, Price, Schedule, schedule
+from brainworth.design.allocation.prices import FREE, HUNDREDTH, NO_CHARGE, Counts, Price, Schedule
 from brainworth.design.common.errors import BadInput
-
-__all__ = ["Bill", "ModalityCost", "ModalityLimits", "Price", "Schedule", "TaskCost", "bill", "schedule"]
 
 
 def _check_share(value: Decimal, name: str) -> None:

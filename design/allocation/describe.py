@@ -59,6 +59,17 @@ def plans(problem: Problem, evaluator: Evaluator, designs: Designs) -> list[Purc
     ]
 
 
+def brain_lines(problem: Problem, design: Designs) -> list[tuple[Schedule, int]]:
+    """Return every line of one design's bill for brain data: its price list, and how many units are billed."""
+    samples, sessions = problem.samples(design)[0], problem.sessions(design)[0]
+    lines: list[tuple[Schedule, int]] = []
+    for m, (cost, limits) in enumerate(problem.modalities):
+        counts = (samples[m], sessions[m], design.subjects[0, m] * int(limits.new_subjects))
+        units = cost.units(*map(np.asarray, counts))
+        lines += [(prices, int(units[line])) for line, prices in cost.schedules.items()]
+    return lines
+
+
 def cost_spread(problem: Problem, design: Designs, seed: int = 0) -> dict[str, float]:
     """Return mean and quantiles of the bill in currency units, prices drawn independently from what is believed.
 
@@ -68,12 +79,8 @@ def cost_spread(problem: Problem, design: Designs, seed: int = 0) -> dict[str, f
     rng = np.random.default_rng(seed)
     scores = np.asarray(ndtri((np.arange(_PRICE_DRAWS) + 0.5) / _PRICE_DRAWS))
     units = problem.task.units(design.n_task)
-    lines: list[tuple[Schedule, int]] = [(p, int(units[line][0])) for line, p in problem.task.schedules.items()]
-    samples, sessions = problem.samples(design)[0], problem.sessions(design)[0]
-    for m, (cost, limits) in enumerate(problem.modalities):
-        counts = (samples[m], sessions[m], design.subjects[0, m] * int(limits.new_subjects))
-        units = cost.units(*map(np.asarray, counts))
-        lines += [(prices, int(units[line])) for line, prices in cost.schedules.items()]
+    lines = [(prices, int(units[line][0])) for line, prices in problem.task.schedules.items()]
+    lines += brain_lines(problem, design)
     total = np.zeros(_PRICE_DRAWS)
     for prices, count in lines:
         if count:

@@ -186,11 +186,6 @@ class Schedule:
         return self if cent == self.cent else replace(self, cent=cent)
 
 
-def schedule(price: object, tiers: Sequence[tuple[int, object]] = (), name: str = "price") -> Schedule:
-    """Return a price list from plain values: ``schedule(0.12, [(5000, 0.10)])``."""
-    return Schedule(Price.of(price, name), tuple(PriceTier(above, Price.of(p, name)) for above, p in tiers))
-
-
 def cent_of(budget: Decimal | None, prices: Sequence[Decimal]) -> Decimal:
     """Return a power of ten that is small beside a budget, or beside the largest price if there is no budget.
 

@@ -6,6 +6,7 @@ system's reason.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -77,6 +78,12 @@ def in_its_place(path: Path) -> Generator[Path]:
 def _beside(path: Path) -> Path:
     """Return a temporary name beside a file."""
     return path.with_name(f".{path.name}.{HERE}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+def sha256(path: Path) -> str:
+    """Return the hash of a file's content."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 @contextmanager

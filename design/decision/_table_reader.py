@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from brainworth.design.allocation.costs import ModalityLimits
+from brainworth.design.allocation.evaluate import thinned_above
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.performance.surface import PosteriorSurface
 
@@ -100,12 +101,8 @@ class Reader:
             repeats[:, own.m] = own.limits.repeats[0]
         purchase = Purchase(labels.ravel().astype(float), samples, people, repeats)
         draws = int(surface.draws.people.shape[0])
-        average = surface.expected(purchase, _thinned(draws, self.draws))
+        average = surface.expected(purchase, thinned_above(draws, self.draws))
         low, high = np.quantile(
-            surface.outcomes(purchase, _thinned(draws * surface.studies, _STUDIES)), [0.05, 0.95], axis=1
+            surface.outcomes(purchase, thinned_above(draws * surface.studies, _STUDIES)), [0.05, 0.95], axis=1
         )
         return Reached(average.reshape(*labels.shape, -1), low.reshape(labels.shape), high.reshape(labels.shape))
-
-
-def _thinned(count: int, most: int) -> slice:
-    return slice(0, count, max(1, count // most))

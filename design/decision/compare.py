@@ -24,12 +24,10 @@ from brainworth.design.allocation.feasibility import require_feasible
 from brainworth.design.allocation.from_config import problem_of_study
 from brainworth.design.allocation.restricted import PartSurface, Restricted, as_whole
 from brainworth.design.allocation.result import Purchased
-from brainworth.design.common.checks import overall
-from brainworth.design.common.errors import HealthRefusal
 from brainworth.design.common.records import with_fields
 from brainworth.design.common.summaries import Summary, spread
 from brainworth.design.decision.exchange_rates import Exchanger, label_price, purchase_of
-from brainworth.design.decision.health import pilot_checks
+from brainworth.design.decision.health import pilot_checks, require_healthy
 from brainworth.design.decision.records.comparison import BestPurchase, BudgetUtilities, Comparison, Robustness, Trial
 from brainworth.design.decision.records.details import BudgetPoint, LabelsOnly, OrderChange
 from brainworth.design.decision.sensitivity.store import merge_details, saved_plan
@@ -228,10 +226,7 @@ def compare_study(
     if progress is not None:
         progress("posterior")
     posterior = fit_study(study, study.config.study.seed, None if folder is None else folder / "posterior.nc")
-    checks = pilot_checks(posterior)
-    if overall(checks) == "refuse" and not force:
-        reasons = " ".join(check.sentence for check in checks if check.status == "refuse")
-        raise HealthRefusal(f"The pilot's health check refuses a comparison. {reasons} Use --force to compare anyway.")
+    require_healthy(pilot_checks(posterior), "a comparison", "compare", force=force)
     found = compare(study.config, posterior, progress)
     if folder is not None and (plan := saved_plan(study, folder)) is not None:
         merge_details(folder, plan, {"compare": found.rows(), "comparison": found.details()})

@@ -7,13 +7,14 @@ study without a pilot has none of the sampler's checks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
 
-from brainworth.design.common.checks import Check, CheckLimits, Expected
+from brainworth.design.common.checks import Check, CheckLimits, Expected, overall
+from brainworth.design.common.errors import HealthRefusal
 from brainworth.design.pilot.checks import data_checks
 from brainworth.design.pilot.study import PriorsOnly
 from brainworth.design.posterior.assumption_checks import assumption_checks
@@ -55,6 +56,13 @@ def pilot_checks(posterior: PosteriorDraws) -> list[Check]:
         *assumption_checks(posterior.notes.assumptions),
         *_learning_curve(posterior),
     ]
+
+
+def require_healthy(checks: Sequence[Check], what: str, verb: str, *, force: bool) -> None:
+    """Raise ``HealthRefusal`` if a check refuses and this is not forced; its message says what is refused: "to plan", "plan"."""
+    if overall(checks) == "refuse" and not force:
+        reasons = " ".join(check.sentence for check in checks if check.status == "refuse")
+        raise HealthRefusal(f"The pilot's health check refuses {what}. {reasons} Use --force to {verb} anyway.")
 
 
 def _sampler(posterior: PosteriorDraws) -> Iterator[Check]:

@@ -18,7 +18,7 @@ from brainworth.design.allocation.from_config import problem_of_study
 from brainworth.design.allocation.problem import QUANTITIES
 from brainworth.design.allocation.solve import Stopwatch
 from brainworth.design.common.checks import Check, overall
-from brainworth.design.common.errors import BadInput, HealthRefusal
+from brainworth.design.common.errors import BadInput
 from brainworth.design.common.files import remove_leftovers
 from brainworth.design.common.messages import did_you_mean, quoted, quoted_list
 from brainworth.design.common.messages import problem as bad
@@ -92,9 +92,7 @@ def make_plan(
     how = how or How()
     say = how.progress or silent
     checks = health.pilot_checks(posterior)
-    if overall(checks) == "refuse" and not how.force:
-        reasons = " ".join(check.sentence for check in checks if check.status == "refuse")
-        raise HealthRefusal(f"The pilot's health check refuses to plan. {reasons} Use --force to plan anyway.")
+    health.require_healthy(checks, "to plan", "plan", force=how.force)
     problem = problem or problem_of(config, posterior)
     watch = Stopwatch.start()
     if posterior.study.candidates is not None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from brainworth.design.allocation import AllocationResult, NewData, Problem
 from brainworth.design.allocation.costs import Bill
+from brainworth.design.common.cards import several
 from brainworth.design.common.messages import amount
 from brainworth.design.decision.cheaper import Saving
 from brainworth.design.decision.chosen_stimuli import assumption, chosen_record
@@ -79,15 +80,11 @@ class Judged:
 def bought_in_words(allocation: NewData) -> str:
     """Return a purchase in words: people, sessions and samples of each modality, and labels."""
     parts = [
-        f"{row.n_samples:,} {name} samples ({_counted(row.subjects, 'person', 'people')}, {_counted(row.sessions, 'session')})"
+        f"{row.n_samples:,} {name} samples ({several(row.subjects, 'person', 'people')}, {several(row.sessions, 'session')})"
         for name, row in allocation.modalities.items()
         if row.n_samples > 0
     ]
     return " and ".join([*parts, f"{allocation.n_task:,} labels"])
-
-
-def _counted(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def verdict_sentence(result: AllocationResult, judged: Judged) -> str:

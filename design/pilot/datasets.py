@@ -25,7 +25,7 @@ from urllib.request import url2pathname
 import numpy as np
 
 from brainworth.design.common.errors import BadInput
-from brainworth.design.common.files import write_atomic
+from brainworth.design.common.files import sha256, write_atomic
 from brainworth.design.common.messages import did_you_mean, one_line, problem, quoted, quoted_list
 
 MIRROR = "BRAINWORTH_DATA"
@@ -215,22 +215,17 @@ def _fetch_file(dataset: Dataset, file: DataFile, store: Any) -> None:
 def _make_glove(archive: PublishedArchive, store: Any, target: Path) -> None:
     """Make the word vectors from the published archive, once; the archive's hash vouches for them."""
     stamp = target.with_name(target.name + ".from")
-    if target.is_file() and stamp.is_file() and stamp.read_text().split() == [archive.sha256, _sha256(target)]:
+    if target.is_file() and stamp.is_file() and stamp.read_text().split() == [archive.sha256, sha256(target)]:
         return
     source = Path(store.fetch(archive.name, downloader=_download))
     write_atomic(target, _glove(source))
-    write_atomic(stamp, f"{archive.sha256} {_sha256(target)}\n".encode())
+    write_atomic(stamp, f"{archive.sha256} {sha256(target)}\n".encode())
     source.unlink()
 
 
 def _address(dataset: Dataset, file: DataFile) -> str:
     """Return where a file comes from: its own address, or that of the archive it is made from."""
     return file.url or (dataset.archive.url if dataset.archive else dataset.source)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def fetch(name: str, *, progress: bool = False) -> Path:

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from brainworth.design.common.files import reading
+from brainworth.design.common.files import reading, sha256
 from brainworth.design.common.hints import path_hint
 from brainworth.design.common.messages import did_you_mean, problem, quoted
 from brainworth.design.common.outside import outside_is_allowed
@@ -26,12 +26,6 @@ MAX_FILES = 200_000
 """Most files of a folder (BIDS data set, zarr store) that are looked at."""
 _RIGHT = "Give a path relative to the study file, within its folder."
 _ALLOW = " If you trust this file, run with --allow-outside, or Study.from_file(..., allow_outside=True)."
-
-
-def sha256(path: Path) -> str:
-    """Return the hash of a file's content."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 class Folder:

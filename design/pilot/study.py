@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from jaxtyping import Float
 
+from brainworth.design.common.files import sha256
 from brainworth.design.common.messages import did_you_mean, problem, quoted, quoted_list
 from brainworth.design.common.toml_files import read_toml
 from brainworth.design.pilot.arrays import digest_of
 from brainworth.design.pilot.build import CodeNames, PilotTables, build_pilot
 from brainworth.design.pilot.candidates import Candidates, wanted
 from brainworth.design.pilot.configured_tables import blocks_of, label_columns, pool_in_memory, stimuli_of, table_of
-from brainworth.design.pilot.folder import Folder, sha256
+from brainworth.design.pilot.folder import Folder
 from brainworth.design.pilot.gram import Gram, gram_in_memory
 from brainworth.design.pilot.kernel import described, features_of_new
 from brainworth.design.pilot.readers import read_recordings, recordings_in_memory, table_in_memory

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from brainworth.design.decision.records.details import ModalityPrices, Price
+from brainworth.design.decision.records.details import ModalityPrices, upper_end
 from brainworth.design.report.saved import Saved
 from brainworth.design.report.words import as_summary, interval, listed, rounded
 
@@ -47,15 +47,9 @@ def price_today(saved: Saved, name: str) -> SamplePrice | None:
 
 def _recording(prices: ModalityPrices) -> float:
     """Return the price of a sample and its part of a session, without people and set-up."""
-    size = _upper(prices.samples_per_session)
-    session = _upper(prices.per_session) + _upper(prices.per_hour) * (prices.hours_per_session or 0.0)
-    return _upper(prices.per_sample) + (session / size if size > 0 else 0.0)
-
-
-def _upper(price: Price) -> float:
-    if isinstance(price, list):
-        return max(price, default=0.0)
-    return price or 0.0
+    size = upper_end(prices.samples_per_session)
+    session = upper_end(prices.per_session) + upper_end(prices.per_hour) * (prices.hours_per_session or 0.0)
+    return upper_end(prices.per_sample) + (session / size if size > 0 else 0.0)
 
 
 def without_modality(saved: Saved, name: str) -> str:
@@ -96,7 +90,7 @@ def _worth(saved: Saved, name: str) -> WorthRow:
     rate, cost = saved.plan.exchange_rate[name], price_today(saved, name)
     prices = saved.details.prices.modalities.get(name) if saved.details.prices else None
     session = ""
-    size, each = _upper(prices.samples_per_session) if prices else 0.0, rate.break_even_price
+    size, each = upper_end(prices.samples_per_session) if prices else 0.0, rate.break_even_price
     if size > 0 and each is not None and prices is not None:
         hours = prices.hours_per_session
         value = as_summary(each.model_dump(), size / (hours or 1.0))

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from brainworth.design.decision.records.details import ModalityPrices, Price, Prices
+from brainworth.design.decision.records.details import ModalityPrices, Prices, upper_end
 from brainworth.design.decision.records.performance_table import ModalityTable, PerformanceTable
 from brainworth.design.decision.records.plan import Bought
 from brainworth.design.report import front, paragraphs, words
@@ -68,7 +68,7 @@ def inputs(
         "table": table.model_dump(),
         "currency": begin.currency,
         "budget": round(begin.budget, 2),
-        "label": _upper(prices.task),
+        "label": upper_end(prices.task),
         "labels": begin.labels,
         "most_labels": table.most_labels,
         "worthwhile": begin.worthwhile,
@@ -88,18 +88,18 @@ def _modality(own: ModalityTable, prices: ModalityPrices, bought: Bought | None)
 
     People of the pilot who return have no price of their own.
     """
-    size = int(_upper(prices.samples_per_session)) or max(1, own.samples[-1] // _BLOCKS)
-    session = _upper(prices.per_session) + _upper(prices.per_hour) * (prices.hours_per_session or 0.0)
-    session = session / (1 - (prices.cancellation or 0.0)) + size * _upper(prices.per_sample)
+    size = int(upper_end(prices.samples_per_session)) or max(1, own.samples[-1] // _BLOCKS)
+    session = upper_end(prices.per_session) + upper_end(prices.per_hour) * (prices.hours_per_session or 0.0)
+    session = session / (1 - (prices.cancellation or 0.0)) + size * upper_end(prices.per_sample)
     people = (bought.subjects or 0) if bought is not None else 0
     sessions = (bought.sessions or 0) if bought is not None else 0
-    person = _upper(prices.per_subject) / (1 - (prices.attrition or 0.0)) if own.returning is None else 0.0
+    person = upper_end(prices.per_subject) / (1 - (prices.attrition or 0.0)) if own.returning is None else 0.0
     limits = [] if own.most_sessions is None else [own.most_sessions]
     limits += [] if own.most_samples is None else [own.most_samples // size]
     return {
         "session": round(session, 2),
         "person": round(person, 2),
-        "setup": _upper(prices.setup),
+        "setup": upper_end(prices.setup),
         "size": size,
         "people": people,
         "each": max(1, round(sessions / max(people, 1))),
@@ -108,12 +108,6 @@ def _modality(own: ModalityTable, prices: ModalityPrices, bought: Bought | None)
         "most_people": own.most_people,
         "fixed": own.returning,
     }
-
-
-def _upper(price: Price) -> float:
-    if isinstance(price, list):
-        return max(price, default=0.0)
-    return price or 0.0
 
 
 def fragment(presets: dict[str, dict[str, Any]], likely: float, unlikely: float, version: str) -> str:

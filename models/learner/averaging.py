@@ -256,7 +256,7 @@ def _averaged(design: LabelledDesign, found: list[tuple[_Points, _Rotated, _Spec
     )
     p, k = design.maps.shape
     coefficients, latent = np.zeros(p), np.zeros(k)
-    misaligned = noise = exponent = offset = brain = 0.0
+    misaligned = noise = exponent = offset = 0.0
     for points, rotated, spectrum, ratio in found:
         weight = np.exp(points.log_weight - log_evidence)
         row = weight.sum(axis=1)
@@ -270,6 +270,5 @@ def _averaged(design: LabelledDesign, found: list[tuple[_Points, _Rotated, _Spec
         offset += ratio * float(points.noise @ power)
         latent += np.einsum("as,asj->j", weight * points.total, points.latent_variance)
         exponent += spectrum.exponent * float(row.sum())
-        brain += float(weight[np.any(points.latent_variance > 0.0, axis=2)].sum())
     components = Components(misaligned, latent, noise, exponent, offset)
-    return SecondStage(coefficients, components, log_evidence, brain)
+    return SecondStage(coefficients, components, log_evidence)

@@ -54,9 +54,11 @@ class _TwoStageLinear(BaseEstimator):
     second_stages_: list[SecondStage]
     coef_: Matrix
     intercept_: Matrix
-    n_latents: int
-    standardise: bool
-    scale: ArrayLike | None
+
+    def __init__(self, n_latents: int = 10, *, standardise: bool = False, scale: ArrayLike | None = None) -> None:
+        self.n_latents = n_latents
+        self.standardise = standardise
+        self.scale = scale
 
     def _fit_targets(
         self,
@@ -149,11 +151,6 @@ class BrainInformedRegressor(RegressorMixin, _TwoStageLinear):
     True
     """
 
-    def __init__(self, n_latents: int = 10, *, standardise: bool = False, scale: ArrayLike | None = None) -> None:
-        self.n_latents = n_latents
-        self.standardise = standardise
-        self.scale = scale
-
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
@@ -222,11 +219,6 @@ class BrainInformedClassifier(ClassifierMixin, _TwoStageLinear):
 
     classes_: NDArray[Any]
     links_: list[ProbitLink]
-
-    def __init__(self, n_latents: int = 10, *, standardise: bool = False, scale: ArrayLike | None = None) -> None:
-        self.n_latents = n_latents
-        self.standardise = standardise
-        self.scale = scale
 
     def fit(
         self,

@@ -124,8 +124,6 @@ class SecondStage:
     """Variance components it rests on."""
     log_evidence: float
     """Log marginal likelihood of the labels."""
-    brain_probability: float = 0.0
-    """Probability that the predicted latents carry any of the task; 0 where it was not asked."""
 
 
 @one_blas_thread()

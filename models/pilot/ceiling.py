@@ -22,6 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from brainworth.models.pilot.readouts import column_correlation
+
 MIN_REPEATED = 10
 """Repeated stimuli below which a noise ceiling says nothing."""
 
@@ -76,12 +78,6 @@ def _halves(
     return sums[0], sums[1]
 
 
-def _correlation(a: Float[np.ndarray, "row channel"], b: Float[np.ndarray, "row channel"]) -> np.ndarray:
-    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
-    scale = np.sqrt(np.sum(a**2, axis=0) * np.sum(b**2, axis=0))
-    return np.sum(a * b, axis=0) / np.where(scale > 0.0, scale, 1.0)
-
-
 def noise_ceiling(
     values: Float[np.ndarray, "row channel"], stimulus: Int[np.ndarray, " row"], splits: int = 50, seed: int = 0
 ) -> NoiseCeiling:
@@ -121,7 +117,7 @@ def noise_ceiling(
     size = (total - float(np.sum(sizes**2)) / total) / (stimuli - 1.0)
     signal = np.maximum(between - within, 0.0) / size
     rng = np.random.default_rng(seed)
-    half = np.mean([_correlation(*_halves(values, code, rng)) for _ in range(splits)], axis=0)
+    half = np.mean([column_correlation(*_halves(values, code, rng)) for _ in range(splits)], axis=0)
     longer = total / stimuli / float(np.mean(sizes // 2))
     return NoiseCeiling(
         ncsnr=np.sqrt(signal / np.where(within > 0.0, within, 1.0)),

@@ -126,7 +126,7 @@ def cross_fitted_readouts(
             _channel_accuracy(source, rows, aligned, s)
             for s, (source, rows) in enumerate(zip(sources, member, strict=True))
         ),
-        latent_accuracy=np.stack([_correlation(u, z) for u, z in zip(predicted, raw, strict=True)]),
+        latent_accuracy=np.stack([column_correlation(u, z) for u, z in zip(predicted, raw, strict=True)]),
         confirmed=confirmed,
         converged=all(part.converged for part in fitted.values()),
     )
@@ -232,7 +232,7 @@ def _channel_accuracy(
     for fold, encoder in fitted.items():
         held = rows == fold
         predicted[held] = source.coordinates[held] @ encoder.maps @ encoder.patterns[s]
-    return _correlation(predicted, source.channels)
+    return column_correlation(predicted, source.channels)
 
 
 def own_correlation(
@@ -249,7 +249,7 @@ def own_correlation(
         if j and len(pair) > 4 * j:
             earlier = np.hstack([readout[:, :j], predicted[:, :j]])
             pair = pair - earlier @ np.linalg.lstsq(earlier, pair, rcond=None)[0]
-        result[j] = _correlation(pair[:, :1], pair[:, 1:])[0]
+        result[j] = column_correlation(pair[:, :1], pair[:, 1:])[0]
     return result
 
 
@@ -287,7 +287,7 @@ def _noise_variance(
     return np.maximum(power - gain * np.mean(energy, axis=0), np.maximum(0.05 * power, 1e-290))
 
 
-def _correlation(
+def column_correlation(
     guess: Float[np.ndarray, "sample column"], value: Float[np.ndarray, "sample column"]
 ) -> Float[np.ndarray, " column"]:
     """Return the correlation of each column; 0 where one does not vary."""

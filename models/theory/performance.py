@@ -8,8 +8,6 @@ question of Lewis, Wang, Schwab & Pitkow, arXiv:2605.09243. Limits: outside the 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -40,35 +38,6 @@ def excess_risk(system: System, design: Design, estimator: Estimator | None = No
     """
     learner = Optimal() if estimator is None else estimator
     return learner.risk(system, encode(system, design), design.n_task)
-
-
-BLOCK = 64
-"""Evaluations solved together: small enough for the cache, and for no block to wait for another's slowest root."""
-
-
-def many_risks(systems: System, designs: Design) -> Float[Array, " evaluation"]:
-    """Return the excess risk of many systems and designs, in blocks: four times as fast as one large ``vmap``.
-
-    Parameters
-    ----------
-    systems : System
-        Leading axis on ``alignment`` and ``snr``; everything else shared.
-    designs : Design
-        Leading axis on ``n_brain`` and ``n_task``; everything else shared.
-
-    Notes
-    -----
-    The optimal learner; valid where ``excess_risk`` is.
-    """
-
-    def one(varying: tuple[Array, Array, Array, Array]) -> Scalar:
-        alignment, snr, n_brain, n_task = varying
-        return excess_risk(
-            replace(systems, alignment=alignment, snr=snr), replace(designs, n_brain=n_brain, n_task=n_task)
-        )
-
-    varying = (systems.alignment, systems.snr, designs.n_brain, designs.n_task)
-    return jax.lax.map(one, varying, batch_size=BLOCK)
 
 
 def explainable_r2(system: System, design: Design, estimator: Estimator | None = None) -> Scalar:
@@ -122,16 +91,6 @@ def equivalent_labels(system: System, design: Design, estimator: Estimator | Non
     """
     risk = excess_risk(system, design, estimator)
     return labels_for_risk(system, risk) - design.n_task
-
-
-def marginal_rate(system: System, design: Design) -> Float[Array, " source"]:
-    """Return labels that one more surviving brain sample of each source replaces, at the design (THEORY section 4).
-
-    The exact ratio of the formula's derivatives; valid where ``excess_risk`` is and at least one label is held. At the detection
-    threshold of a latent the derivative is one-sided.
-    """
-    slope = jax.grad(lambda d: excess_risk(system, d), allow_int=False)(design)
-    return slope.n_brain / slope.n_task
 
 
 def break_even_price(system: System, design: Design) -> Float[Array, " source"]:

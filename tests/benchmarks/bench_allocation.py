@@ -29,7 +29,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp, minimize
 from brainworth.design.allocation import AllocationOptions, Problem, SearchLimits
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.evaluate import Evaluator
-from brainworth.design.allocation.prices import Price, schedule
+from brainworth.design.allocation.prices import Price
 from brainworth.design.allocation.relaxation import extremes
 from brainworth.design.allocation.search import Search
 from brainworth.design.allocation.solve import optimum
@@ -38,6 +38,7 @@ from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.models.forecast.forecast import MAX_PEOPLE, SYSTEM_AXES, Draws, Order, PilotSize, order_r2
 from brainworth.models.theory.quadrature import compress
 from brainworth.models.theory.system import Spectrum, System
+from price_lists import schedule
 
 N_DRAWS, N_LATENTS, MISS, LIMIT = 1000, 4, 1e-3, 60.0
 LEVELS = 24

@@ -30,10 +30,11 @@ from brainworth.design.allocation.bnb.certify import BranchAndBound, Proof
 from brainworth.design.allocation.bnb.incumbent import Incumbent
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.evaluate import Evaluator
-from brainworth.design.allocation.prices import Price, Schedule, schedule
+from brainworth.design.allocation.prices import Price, Schedule
 from brainworth.design.common.errors import Infeasible
 from brainworth.design.performance.purchase import PeopleSurface, Purchase, Surface
 from brainworth.design.performance.utilities import CVaR, Mean, Probability, Quantile, Reliable, Utility
+from price_lists import schedule
 from toy_surfaces import ToyPeopleSurface, ToySurface
 from worst_case import WorstCase
 

@@ -17,6 +17,13 @@ Price = float | list[float] | None
 """One price, or the two ends of its 90 % interval."""
 
 
+def upper_end(price: Price) -> float:
+    """Return the upper end of a price, which plans are charged; 0 for none."""
+    if isinstance(price, list):
+        return max(price, default=0.0)
+    return price or 0.0
+
+
 class ModalityPrices(Record):
     """Prices of one modality, in the study's currency."""
 

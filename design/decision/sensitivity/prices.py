@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from brainworth.design.allocation.describe import brain_lines
 from brainworth.design.allocation.problem import Designs, Problem
 from brainworth.design.decision.sensitivity.decision import Decision
 
@@ -54,13 +55,9 @@ def unit_prices(decision: Decision, seed: int, modality: int | None = None) -> U
 
 def _brain_money(problem: Problem, design: Designs, rng: np.random.Generator) -> Float[np.ndarray, " draw"]:
     """Return draws of the bill for brain data, every line's price drawn on its own."""
-    samples, sessions = problem.samples(design)[0], problem.sessions(design)[0]
     total = np.zeros(_DRAWS)
-    for m, (cost, limits) in enumerate(problem.modalities):
-        counts = (samples[m], sessions[m], design.subjects[0, m] * int(limits.new_subjects))
-        units = cost.units(*map(np.asarray, counts))
-        for line, prices in cost.schedules.items():
-            total = total + prices.money(int(units[line]), rng.standard_normal(_DRAWS))
+    for prices, count in brain_lines(problem, design):
+        total = total + prices.money(count, rng.standard_normal(_DRAWS))
     return total
 
 

@@ -23,7 +23,7 @@ from brainworth.design.allocation.bnb.cuts import halves
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.from_config import problem_from_config
-from brainworth.design.allocation.prices import Price, schedule
+from brainworth.design.allocation.prices import Price
 from brainworth.design.allocation.problem import Designs
 from brainworth.design.allocation.relaxation import Symbols, build, constrained, extremes, from_expressions
 from brainworth.design.allocation.search import Search
@@ -31,6 +31,7 @@ from brainworth.design.common.errors import BadInput, Infeasible
 from brainworth.design.performance.purchase import Purchase
 from brainworth.design.performance.utilities import Probability
 from brainworth.design.study_file.config import parse_study
+from price_lists import schedule
 from toy_surfaces import ToyPeopleSurface, ToySurface
 
 QUICK = AllocationOptions(search_draws=20, starts=2, share_points=5, frontier_factors=(0.5, 1.0, 2.0), program=False)

@@ -19,8 +19,9 @@ from brainworth.design.allocation import (
     allocate,
 )
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
-from brainworth.design.allocation.prices import Price, schedule
+from brainworth.design.allocation.prices import Price
 from brainworth.design.common.errors import Infeasible
+from price_lists import schedule
 from toy_surfaces import ToySurface
 
 QUICK = AllocationOptions(

@@ -12,10 +12,10 @@ import pytest
 
 from brainworth.design.allocation import AllocationOptions, Problem, allocate
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
-from brainworth.design.allocation.prices import schedule
 from brainworth.design.allocation.rounds import RoundsOptions, plan_rounds
 from brainworth.design.common.errors import BadInput, Infeasible
 from brainworth.design.decision.round_plan import rounds_record
+from price_lists import schedule
 from toy_surfaces import ToyPeopleSurface, ToySurface
 from worst_case import WorstCase
 

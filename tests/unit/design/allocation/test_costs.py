@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost, bill
-from brainworth.design.allocation.prices import MOST_CENTS, Price, Schedule, schedule
+from brainworth.design.allocation.prices import MOST_CENTS, Price, Schedule
 from brainworth.design.common.errors import BadInput
+from price_lists import schedule
 
 PRICES = st.decimals(min_value=0, max_value=1000, places=3)
 COUNTS = st.integers(0, 5000)

@@ -18,10 +18,10 @@ import pytest
 
 from brainworth.design.allocation import Problem
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
-from brainworth.design.allocation.prices import schedule
 from brainworth.design.allocation.rounds import RoundsOptions, plan_rounds
 from brainworth.design.common.errors import BadInput
 from brainworth.design.common.workers import Cluster, ThisProcess, WorkersLost, team, with_progress
+from price_lists import schedule
 from toy_surfaces import ToySurface
 
 pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
@@ -66,7 +66,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("code")
     (folder / "tasks_of_the_test.py").write_text(TASKS)
     sys.path.insert(0, str(folder))
-    import tasks_of_the_test  # pyright: ignore[reportMissingImports]
+    import tasks_of_the_test
 
     yield tasks_of_the_test
     sys.path.remove(str(folder))

@@ -13,11 +13,11 @@ import pytest
 from brainworth.design.allocation import AllocationOptions, Problem, allocate
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.evaluate import Evaluator
-from brainworth.design.allocation.prices import schedule
 from brainworth.design.allocation.problem import Designs
 from brainworth.design.allocation.result import Purchased
 from brainworth.design.decision.cheaper import LEAST_SAVED, cheaper
 from brainworth.design.decision.wording import cheaper_sentence
+from price_lists import schedule
 from toy_surfaces import ToySurface
 
 QUICK = AllocationOptions(search_draws=20, starts=2, share_points=0, frontier_factors=(), program=False)

@@ -12,7 +12,7 @@ from brainworth.design.performance.purchase import Purchase
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.models.forecast.exchange import Orders, replaced_labels
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
-from brainworth.models.theory.performance import excess_risk, labels_for_risk_with, marginal_rate
+from brainworth.models.theory.performance import excess_risk, labels_for_risk_with
 from brainworth.models.theory.system import Design, Spectrum, System
 
 DRAWS, PILOT_LABELS = 5, 40.0
@@ -76,7 +76,8 @@ def test_replaced_labels_are_the_exact_inverse(system: System, labels: float) ->
 def test_marginal_rates_are_the_formulas_derivatives(system: System) -> None:
     found = around(system, 300.0, [2000.0, 800.0]).marginal()
     design = Design.simple(jnp.asarray([2000.0, 800.0]), PILOT_LABELS + 300.0)
-    truth = np.stack([np.asarray(marginal_rate(draw(system, d), design)) for d in range(DRAWS)])
+    slopes = [jax.grad(excess_risk, argnums=1)(draw(system, d), design) for d in range(DRAWS)]
+    truth = np.stack([np.asarray(slope.n_brain / slope.n_task) for slope in slopes])
     assert found == pytest.approx(truth, rel=1e-4)
     # the wrong twin: the rates at another number of labels
     assert around(system, 900.0, [2000.0, 800.0]).marginal() != pytest.approx(truth, rel=1e-2)

@@ -15,7 +15,7 @@ import pytest
 
 from brainworth.design.allocation import ModalityPurchase, NewData, Problem, TaskLimits
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
-from brainworth.design.allocation.prices import Price, schedule
+from brainworth.design.allocation.prices import Price
 from brainworth.design.common.records import with_fields
 from brainworth.design.common.summaries import Summary
 from brainworth.design.decision.records.findings import PersonLeftOut, PowerScaled
@@ -36,6 +36,7 @@ from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.theory.quadrature import compress
 from brainworth.models.theory.system import Spectrum, System
+from price_lists import schedule
 
 N_DRAWS = 120
 NAMES = ("EEG", "fMRI")

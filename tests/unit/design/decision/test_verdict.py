@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from brainworth.design.allocation import ModalityPurchase, NewData, Problem, TaskLimits
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
-from brainworth.design.allocation.prices import schedule
 from brainworth.design.allocation.problem import LinearConstraint
 from brainworth.design.decision.verdict import LIKELY, UNLIKELY, Gain, binding, decide
+from price_lists import schedule
 
 gains = st.builds(
     Gain,

@@ -9,10 +9,10 @@ import pytest
 
 from brainworth.design.allocation import Problem, TaskLimits
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
-from brainworth.design.allocation.prices import schedule
 from brainworth.design.allocation.problem import LinearConstraint
 from brainworth.design.common.errors import BadInput
 from brainworth.design.decision.wish import Wish, broken, wished
+from price_lists import schedule
 
 EEG = ModalityCost("EEG", per_session=schedule("100"), samples_per_session=300)
 FMRI = ModalityCost("fMRI", per_sample=schedule("2"))

@@ -17,13 +17,13 @@ import pytest
 from brainworth.design.allocation import AllocationOptions, Problem, SearchLimits, TaskLimits, allocate
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.evaluate import Evaluator
-from brainworth.design.allocation.prices import schedule
 from brainworth.design.allocation.problem import Designs
 from brainworth.design.performance.purchase import OutcomeSurface, Purchase
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.design.performance.utilities import CVaR, Probability, Quantile, Reliable, Utility
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
 from brainworth.models.theory.system import Spectrum, System
+from price_lists import schedule
 
 P, LABELS, NOISE = 80, 60, 1.5
 

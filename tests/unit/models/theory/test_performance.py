@@ -27,8 +27,6 @@ from brainworth.models.theory.performance import (
     excess_risk,
     explainable_r2,
     labels_for_risk,
-    many_risks,
-    marginal_rate,
     task_only_risk,
 )
 from brainworth.models.theory.quadrature import compress
@@ -69,7 +67,6 @@ RISK = jax.jit(excess_risk)
 PLAIN = jax.jit(task_only_risk)
 LABELS = jax.jit(labels_for_risk)
 EQUIVALENT = jax.jit(equivalent_labels)
-RATE = jax.jit(marginal_rate)
 PRICE = jax.jit(break_even_price)
 SHIFTED = jax.jit(shifted_risk)
 ENCODE = jax.jit(encode)
@@ -148,19 +145,6 @@ def test_equivalent_labels_reach_the_same_risk(system: System) -> None:
     extra = EQUIVALENT(system, d)
     assert float(extra) > 0
     assert float(PLAIN(system, d.n_task + extra)) == pytest.approx(float(RISK(system, d)), rel=1e-8)
-
-
-def test_marginal_rate_is_the_ratio_of_finite_differences(system: System) -> None:
-    d = design(system, 400.0, 90.0)
-    step = 1e-3
-
-    def risk_at(brain: float, task: float) -> float:
-        n = d.n_brain.at[0].add(brain)
-        return float(RISK(system, replace(d, n_brain=n, n_task=d.n_task + task)))
-
-    by_brain = (risk_at(step, 0.0) - risk_at(-step, 0.0)) / (2 * step)
-    by_task = (risk_at(0.0, step) - risk_at(0.0, -step)) / (2 * step)
-    assert float(RATE(system, d)[0]) == pytest.approx(by_brain / by_task, rel=1e-5)
 
 
 def test_useless_source_is_worth_nothing() -> None:
@@ -269,17 +253,3 @@ def test_wrong_systems_are_named(change: dict[str, object], words: str) -> None:
 def test_wrong_designs_are_named() -> None:
     with pytest.raises(ValueError, match="'n_task' of a design must be at least 0"):
         Design.simple([1.0], -3.0).checked()
-
-
-def test_blocks_of_evaluations_equal_single_ones() -> None:
-    system = make("two sources")
-    rng = np.random.default_rng(0)
-    alignment, snr = rng.dirichlet(np.ones(4), 70)[:, :3], rng.uniform(0.1, 4.0, (70, 2, 3))
-    n_brain, n_task = rng.uniform(10, 2000, (70, 2)), rng.uniform(5, 900, 70)
-    systems = replace(system, alignment=jnp.asarray(alignment), snr=jnp.asarray(snr))
-    designs = replace(design(system, 1.0, 1.0), n_brain=jnp.asarray(n_brain), n_task=jnp.asarray(n_task))
-    found = np.asarray(jax.jit(many_risks)(systems, designs))
-    for i in (0, 33, 69):
-        one = replace(system, alignment=systems.alignment[i], snr=systems.snr[i])
-        alone = float(RISK(one, replace(designs, n_brain=designs.n_brain[i], n_task=designs.n_task[i])))
-        assert found[i] == pytest.approx(alone, rel=1e-9)
