@@ -16,9 +16,7 @@ from pydantic import PrivateAttr
 from brainworth.design.common.cards import Card, HasCard
 from brainworth.design.common.messages import problem, require_whole
 from brainworth.design.common.progress import Progress, shown
-from brainworth.design.common.summaries import interval
 from brainworth.design.decision.records import files
-from brainworth.design.decision.records.details import FrontierPoint
 from brainworth.design.decision.records.findings import Findings
 from brainworth.design.decision.records.plan import Plan as PlanRecord
 from brainworth.design.pilot.study import StudyData
@@ -39,6 +37,7 @@ if TYPE_CHECKING:
     from brainworth.design.pilot.summaries.reveals import WrittenSummary
     from brainworth.design.posterior.backtest import Backtest
     from brainworth.design.posterior.draws import PosteriorDraws
+    from brainworth.design.report.frontier import Frontier
     from brainworth.design.report.overview import Figure
     from brainworth.design.study_file import aim, config
     from brainworth.design.study_file.design import StudyDesign
@@ -589,6 +588,8 @@ class Plan(PlanRecord):
     @property
     def frontier(self) -> Frontier:
         """The best plan at other budgets."""
+        from brainworth.design.report.frontier import Frontier
+
         return Frontier(self)
 
     def compare(self, *, progress: Progress = False) -> Comparison:
@@ -660,41 +661,6 @@ class Plan(PlanRecord):
                 "Fit the study again, and plan: Study.from_file(...).fit().plan().",
             )
         return self._made_of
-
-
-@dataclass(frozen=True, repr=False)
-class Frontier(HasCard):
-    """The best plan at each of several budgets."""
-
-    of: Plan
-
-    @property
-    def points(self) -> list[FrontierPoint]:
-        """Budget, purchase and forecast, from the smallest budget to the largest."""
-        details = self.of.details
-        return [] if details is None else sorted(details.frontier, key=lambda point: point.budget)
-
-    def plot(self) -> Figure:
-        """Return a figure: what a budget buys, with labels alone beside it."""
-        from brainworth.design.report.overview import frontier_figure
-
-        return frontier_figure(self.of)
-
-    def card(self) -> Card:
-        """Return a row for each budget."""
-        currency = self.of.cost.currency
-        rows = [
-            (
-                f"{point.budget:,.0f}",
-                f"{point.n_task:,}",
-                *(f"{point.modalities.get(name, 0):,}" for name in self.of.allocation.modalities),
-                interval(point.explainable_r2),
-            )
-            for point in self.points
-        ]
-        return Card(
-            "What a budget buys", "", (currency, "labels", *self.of.allocation.modalities, "explainable R²"), rows
-        )
 
 
 def load_plan(folder: Path | str) -> Plan:

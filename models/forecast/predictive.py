@@ -14,6 +14,7 @@ from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
 from brainworth.models.forecast.forecast import SYSTEM_AXES, Order, PilotSize, outcome_of_order
+from brainworth.models.pilot.pooling import FOLD_SHARE
 from brainworth.models.programs import Program
 from brainworth.models.theory.encoding import encode, readout_overlaps, readout_snr
 from brainworth.models.theory.system import Design, System
@@ -78,7 +79,6 @@ def predictive(
     people: Float[Array, "draw modality people"],
     size: PilotSize,
     kept: Float[Array, " modality"],
-    fold_share: float = 0.8,
 ) -> Predictive:
     """Return the predictive quantities of every draw.
 
@@ -89,7 +89,5 @@ def predictive(
         The pilot.
     kept : (modality,)
         Share of a read-out's signal-to-noise ratio that an estimated noise covariance leaves.
-    fold_share : float
-        Share of the samples from which read-outs of the others are learned.
     """
-    return Predictive(**_program(system, people, size, kept, jnp.asarray(fold_share)))
+    return Predictive(**_program(system, people, size, kept, jnp.asarray(FOLD_SHARE)))

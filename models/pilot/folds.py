@@ -12,9 +12,7 @@ import numpy as np
 from jaxtyping import Int
 
 
-def group_folds(
-    group: Int[np.ndarray, " stimulus"], n_folds: int, seed: int, weight: Int[np.ndarray, " stimulus"] | None = None
-) -> Int[np.ndarray, " stimulus"]:
+def group_folds(group: Int[np.ndarray, " stimulus"], n_folds: int, seed: int) -> Int[np.ndarray, " stimulus"]:
     """Assign whole groups to folds of nearly equal size.
 
     Groups are taken from the largest to the smallest, in random order among equals, and each goes to the fold that is
@@ -28,8 +26,6 @@ def group_folds(
         Wanted number of folds, at least 2; at most the number of groups is used.
     seed
         Seed of the order among groups of equal size.
-    weight
-        What is balanced: for example samples per stimulus. One per stimulus if not given.
 
     Returns
     -------
@@ -45,7 +41,7 @@ def group_folds(
         raise ValueError(
             f"Folds need 'n_folds' of at least 2 and at least two groups. Got {n_folds} folds, {codes.size} groups."
         )
-    size = np.bincount(member, weights=weight, minlength=codes.size)
+    size = np.bincount(member, minlength=codes.size)
     shuffled = np.random.default_rng(seed).permutation(codes.size)
     order = shuffled[np.argsort(-size[shuffled], kind="stable")]
     heap = [(0.0, 0, fold) for fold in range(min(n_folds, codes.size))]

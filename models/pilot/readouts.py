@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import linalg
 
-from brainworth.models.pilot.encoder import Encoder, EncoderOptions, fit_encoder
+from brainworth.models.pilot.encoder import Encoder, fit_encoder
 from brainworth.models.pilot.noise import readout_filters, turned_filters
 from brainworth.models.pilot.sources import Source, StreamedSource
 from brainworth.models.pilot.statistics import SourceStatistics
@@ -59,7 +59,6 @@ def fold_encoders(
     folds: Int[np.ndarray, " stimulus"],
     encoder: Encoder,
     prior: tuple[Float[np.ndarray, " direction"], Float[np.ndarray, " direction"]],
-    options: EncoderOptions | None = None,
 ) -> dict[int, Encoder]:
     """Return the encoder of every fold, fitted without it, with latents that point as those of the encoder of all data.
 
@@ -75,7 +74,7 @@ def fold_encoders(
         training = [whole - part for whole, part in zip(total, parts, strict=True)]
         if min(source.n for source in training) < 2:
             raise ValueError(f"Every source needs samples of at least two folds. One has samples of fold {fold} only.")
-        fitted[fold] = _widened(fit_encoder(training, variance, shares, k, options, encoder), k)
+        fitted[fold] = _widened(fit_encoder(training, variance, shares, k, reference=encoder), k)
     return {fold: _pointed(part, encoder, variance) for fold, part in fitted.items()}
 
 
@@ -86,7 +85,6 @@ def cross_fitted_readouts(
     encoder: Encoder,
     variance: Float[np.ndarray, " direction"],
     shares: Float[np.ndarray, " direction"],
-    options: EncoderOptions | None = None,
 ) -> Readouts:
     """Fit the encoder without each fold in turn, and read that fold's samples with it.
 
@@ -100,8 +98,6 @@ def cross_fitted_readouts(
         Full-data fit; gives the number of latents and the frame the folds are aligned to.
     variance, shares
         As in ``fit_encoder``.
-    options
-        Tolerances of the fold fits.
 
     Raises
     ------
@@ -110,7 +106,7 @@ def cross_fitted_readouts(
     """
     member = [folds[source.stimulus] for source in sources]
     k = encoder.maps.shape[1]
-    fitted = fold_encoders(sources, folds, encoder, (variance, shares), options)
+    fitted = fold_encoders(sources, folds, encoder, (variance, shares))
     scores = _scores(sources, [own_correlation(z, u) for z, u, _ in _read(sources, member, fitted, k)])
     confirmed = int(np.argmin(np.append(scores > CONFIRMED, False)))
     aligned = {fold: aligned_to(part, encoder, variance, confirmed) for fold, part in fitted.items()}

@@ -23,15 +23,19 @@ SIZES = (8, 12, 16, 24, 32, 48, 64)
 """Numbers of nodes that a spectrum may have: programs are compiled for a shape, and studies of like spectra share them."""
 
 
-def nodes_needed(spectrum: Spectrum, exponent: float = 1.0, error: float = 1e-9) -> int:
-    """Return the number of nodes at which the relative quadrature error is about ``error``."""
-    log = np.log(np.asarray(spectrum.variance)) * max(exponent, 1.0)
+_ERROR = 1e-9
+"""Relative error of a quadrature."""
+
+
+def nodes_needed(spectrum: Spectrum) -> int:
+    """Return the number of nodes at which the relative quadrature error is about 1e-9."""
+    log = np.log(np.asarray(spectrum.variance))
     span = float(log.max() - log.min())
     if span < 1e-12:
         return 1
     slope = 2.0 * math.pi / span
     rate = 2.0 * math.log(slope + math.sqrt(1.0 + slope * slope))
-    return min(SIZES[-1], max(2, math.ceil(-math.log(error) / rate) + 1))
+    return min(SIZES[-1], max(2, math.ceil(-math.log(_ERROR) / rate) + 1))
 
 
 def compress(spectrum: Spectrum, nodes: int | None = None) -> Spectrum:

@@ -203,7 +203,3 @@ def test_mean_label_adds_what_the_mean_of_the_labels_misses() -> None:
     assert float(mean_label_risk(system, jnp.asarray(1.0), jnp.asarray(0.0))) == pytest.approx(3.0), (
         "a label's variance"
     )
-    proper = mean_label_risk(system, jnp.asarray(1.0), jnp.asarray(0.0), prior_variance=0.5)
-    assert float(proper) == pytest.approx(0.5)
-    flat = mean_label_risk(system, risk, jnp.asarray(float(n)), prior_variance=1e12)
-    assert float(flat) == pytest.approx(added, rel=1e-9)
