@@ -80,7 +80,7 @@ def test_the_page_of_the_interface_runs_every_verb() -> None:
 def posterior(tmp_path_factory: pytest.TempPathFactory) -> bw.Posterior:
     file = tmp_path_factory.mktemp("study") / "study.toml"
     file.write_text(STUDY)
-    return bw.Study.from_file(file).fit()
+    return bw.Study.from_file(file).fit(seed=7)
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +94,11 @@ def test_everything_said_of_a_plan_is_of_the_budget_that_was_asked_for(plan: bw.
     assert plan.cost.total <= 500.0
     assert "within 500 USD" in plan.details.methods[0]
     assert "3,000" not in " ".join([*plan.details.methods, plan.verdict.sentence, repr(plan)])
+
+
+def test_a_plan_says_the_seed_that_its_posterior_was_drawn_with(posterior: bw.Posterior, plan: bw.Plan) -> None:
+    assert posterior.study.config.study.seed == 0
+    assert plan.provenance.seed == 7
 
 
 def test_records_are_read_by_name_or_as_attributes(plan: bw.Plan) -> None:
@@ -117,10 +122,7 @@ def test_a_saved_plan_is_read_back_as_it_was(plan: bw.Plan, tmp_path: Path) -> N
 
 
 def test_results_show_themselves_shortly(posterior: bw.Posterior, plan: bw.Plan) -> None:
-    study = bw.Study(
-        **{name: getattr(posterior.fitted.study, name) for name in posterior.fitted.study.__dataclass_fields__}
-    )
-    for result in (study, study.check(), posterior, plan, plan.frontier):
+    for result in (posterior.study, posterior.study.check(), posterior, plan, plan.frontier):
         assert len(repr(result).splitlines()) <= MOST_LINES
         card = result._repr_html_()  # pyright: ignore[reportPrivateUsage]  (as a notebook does)
         assert "prefers-color-scheme:dark" in card
