@@ -244,8 +244,8 @@ def test_the_signs_of_latents_decide_nothing(monkeypatch: pytest.MonkeyPatch) ->
     expected = world.read(encoder)
     rng = np.random.default_rng(0)
 
-    def flipped(*given: Any) -> Encoder:
-        found = fit_encoder(*given)
+    def flipped(*given: Any, **more: Any) -> Encoder:
+        found = fit_encoder(*given, **more)
         sign = rng.choice([-1.0, 1.0], found.maps.shape[1])
         patterns = tuple(sign[:, None] * pattern for pattern in found.patterns)
         filters = tuple(part * sign for part in found.filters)
