@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -141,7 +142,11 @@ def test_columns_in_another_order_are_refused() -> None:
     label, turned = frame["age"].to_numpy(), frame[["length", "age", "frequency"]]
     for learner in (BrainInformedRegressor(), BrainInformedClassifier()):
         y = label if isinstance(learner, BrainInformedRegressor) else label > 0
-        for what, wrong in (("'stimuli'", {"stimuli": turned}), ("A brain set", {"brain": [(turned, frame)]})):
+        cases: dict[str, dict[str, Any]] = {
+            "'stimuli'": {"stimuli": turned},
+            "A brain set": {"brain": [(turned, frame)]},
+        }
+        for what, wrong in cases.items():
             told = rf"{what} must have the columns of .* Got 'age' instead of 'frequency' as column 2"
             with pytest.raises(ValueError, match=told):
                 learner.fit(frame, y, **wrong)
