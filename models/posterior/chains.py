@@ -22,6 +22,11 @@ class Chains:
     log_prior: dict[str, Float[np.ndarray, "chain draw *shape"]] = field(default_factory=dict)
     """Log prior density of every sampled site, element by element."""
 
+    @property
+    def n_draws(self) -> int:
+        """Draws of each chain."""
+        return next(iter(self.sites.values())).shape[1]
+
     def thinned(self, every: int) -> Chains:
         """Return one draw of every so many."""
         parts = (self.sites, self.statistics, self.log_likelihood, self.log_prior)

@@ -18,8 +18,8 @@ from numpyro import handlers
 from numpyro.distributions import biject_to
 
 from brainworth.models.pilot.evidence import EXPONENTS
+from brainworth.models.posterior.density import Site, padded_people, without_empty_people
 from brainworth.models.posterior.hierarchy import EXPONENT_SCALE, pilot_prior
-from brainworth.models.posterior.inference import Site, padded_people, without_empty_people
 from brainworth.models.posterior.prior_scales import PriorScales
 from brainworth.models.posterior.stretched import StretchedNormal, to_coordinate
 

@@ -15,8 +15,11 @@ from brainworth.design.common.program_folder import ProgramFolder
 from brainworth.models.pilot.evidence import EXPONENTS
 from brainworth.models.pilot.summary import SummarisedPilot, summarise
 from brainworth.models.pilot.typed_labels import SHARES
+from brainworth.models.posterior import ensemble
+from brainworth.models.posterior.chains import Chains
+from brainworth.models.posterior.density import data_of, drawn_from_grid
+from brainworth.models.posterior.ensemble import CHAINS, PIECE, sample_together
 from brainworth.models.posterior.hierarchy import SCALE_SPREAD, shared_ratio
-from brainworth.models.posterior.inference import SamplerOptions, compiled_chain, drawn_from_grid, sample_posterior
 from brainworth.models.posterior.likelihoods import SLOPE_LEVEL, UNKNOWN_SLOPE, slope_log_likelihood
 from brainworth.models.posterior.prior_draws import sample_prior
 from brainworth.models.posterior.prior_scales import PriorScales
@@ -41,6 +44,11 @@ def summary() -> SummarisedPilot:
     )
     pilot, _ = simulate_study(system, StudySize((SourceSize("EEG", 300, people=3),), 100, 300), 2)
     return summarise(pilot, ("EEG",), 2, 0)
+
+
+def _one_piece(summary: SummarisedPilot) -> Chains:
+    data = data_of(summary.evidence, PRIORS, summary.modality_of)
+    return sample_together(data, 2, 3, 0, enough=lambda _: True, most=1)
 
 
 def _by_hand(brain: object, gain: np.ndarray, people: int) -> np.ndarray:
@@ -78,12 +86,11 @@ def test_people_of_whom_nothing_is_known_change_nothing(summary: SummarisedPilot
 
 
 def test_log_densities_come_with_the_draws(summary: SummarisedPilot) -> None:
-    options = SamplerOptions(n_warmup=100, n_draws=50, n_chains=2)
-    chains = sample_posterior(summary.evidence, PRIORS, summary.modality_of, 2, 0, options)
+    chains = _one_piece(summary)
     assert {name: value.shape for name, value in chains.log_likelihood.items()} == {
-        "brain": (2, 50, 1, 2),
-        "slope": (2, 50, 1, 2),
-        "task": (2, 50),
+        "brain": (CHAINS, PIECE, 1, 2),
+        "slope": (CHAINS, PIECE, 1, 2),
+        "task": (CHAINS, PIECE),
     }
     sites = chains.sites
     normal = -0.5 * np.log(2.0 * np.pi)
@@ -101,11 +108,11 @@ def test_chains_are_the_same_bit_for_bit_with_a_stored_program(
     summary: SummarisedPilot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Compiled as usual, and traced and stored."""
-    options, found = SamplerOptions(n_warmup=40, n_draws=20, n_chains=2), []
+    found: list[Chains] = []
     for store in ([], [ProgramFolder(tmp_path)]):
         monkeypatch.setattr(program, "_stores", store)
-        compiled_chain.cache_clear()
-        found.append(sample_posterior(summary.evidence, PRIORS, summary.modality_of, 2, 0, options))
+        ensemble.piece.cache_clear()
+        found.append(_one_piece(summary))
     assert len(list(tmp_path.iterdir())) == 1
     assert all(np.array_equal(value, found[1].sites[name]) for name, value in found[0].sites.items())
 
