@@ -281,8 +281,8 @@ def methods(config: StudyConfig, posterior: PosteriorDraws, result: AllocationRe
         counts = ", ".join(f"{float(size.samples[m]):,.0f} {n} samples" for m, n in enumerate(posterior.modalities))
         basis = (
             f"A pilot of {counts} and {label_count(posterior):,} labels was summarised by a Bayesian reduced-rank encoding "
-            "model whose read-outs were learned on other folds. A hierarchical model (NumPyro, NUTS) gave the joint "
-            "posterior of signal-to-noise ratios, alignment of the task with the brain's latents, label noise and "
+            "model whose read-outs were learned on other folds. A hierarchical model (NumPyro, Hamiltonian Monte Carlo) "
+            "gave the joint posterior of signal-to-noise ratios, alignment of the task with the brain's latents, label noise and "
             "the source exponents of the feature spectrum; regression weights were integrated out."
         )
     stimuli = stimuli_planned_for(config.objective)

@@ -22,7 +22,7 @@ from jaxtyping import Float
 
 from brainworth.design.common.files import write_atomic
 from brainworth.design.common.messages import one_line, problem
-from brainworth.models.posterior.chains import Chains
+from brainworth.models.posterior.chains import Chains, Mixing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -150,22 +150,29 @@ def _inference_data(az: Any, groups: dict[str, dict[str, np.ndarray]], coords: d
 
 def diagnostics(data: Any) -> dict[str, float]:
     """Return the worst R-hat, the smallest bulk and tail effective sample sizes and the share of divergences."""
-    az, posterior = _arviz(), data["posterior"]
-    each = [column for name in SAMPLED if name in posterior for column in _scalars(posterior[name].values)]
-    worst = {
-        "rhat": max(float(az.rhat(values)) for values in each),
-        "ess_bulk": min(float(az.ess(values, method="bulk")) for values in each),
-        "ess_tail": min(float(az.ess(values, method="tail", prob=(0.05, 0.95))) for values in each),
+    posterior, statistics = data["posterior"], data["sample_stats"]
+    sites = {name: posterior[name].values for name in SAMPLED if name in posterior}
+    return vars(mixing(Chains(sites, {}))) | {
+        "divergences": float(np.mean(statistics["diverging"].values)),
+        "bfmi": float(np.min(_bfmi(statistics["energy"].values))),
     }
-    worst["divergences"] = float(np.mean(data["sample_stats"]["diverging"].values))
-    worst["bfmi"] = float(np.min(_bfmi(data["sample_stats"]["energy"].values)))
-    return worst
+
+
+def mixing(chains: Chains) -> Mixing:
+    """Return how well the sites judged have mixed; not a number where a draw is not."""
+    az = _arviz()
+    each = [column for name in SAMPLED if name in chains.sites for column in _scalars(chains.sites[name])]
+    return Mixing(
+        rhat=float(np.max([az.rhat(values) for values in each])),
+        ess_bulk=float(np.min([az.ess(values, method="bulk") for values in each])),
+        ess_tail=float(np.min([az.ess(values, method="tail", prob=(0.05, 0.95)) for values in each])),
+    )
 
 
 def _scalars(values: Float[np.ndarray, "chain draw *shape"]) -> list[Float[np.ndarray, "chain draw"]]:
     """Return every element of a site as an array of its own; those that never vary have nothing to diagnose."""
     flat = np.asarray(values, dtype=float).reshape(*values.shape[:2], -1)
-    return [flat[:, :, index] for index in range(flat.shape[2]) if np.ptp(flat[:, :, index]) > 0.0]
+    return [flat[:, :, index] for index in range(flat.shape[2]) if np.ptp(flat[:, :, index]) != 0.0]
 
 
 def _bfmi(energy: Float[np.ndarray, "chain draw"]) -> Float[np.ndarray, " chain"]:

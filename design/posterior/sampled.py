@@ -125,7 +125,7 @@ def _reduced(study: StudyData, seed: int) -> _Reduced:
 def _sampled(fit: _Reduced, seed: int) -> tuple[Chains, dict[str, float]]:
     """Return the chains, and the seconds of both stages."""
     watch = time.perf_counter()
-    chains = sample_mixed(fit.evidence, fit.priors, fit.summary.modality_of, fit.n_latents, seed, archive.SAMPLED)
+    chains = sample_mixed(fit.evidence, fit.priors, fit.summary.modality_of, fit.n_latents, seed, archive.mixing)
     return chains, {"statistics": fit.seconds, "posterior": time.perf_counter() - watch}
 
 

@@ -59,7 +59,7 @@ TERMS = (
         "chains",
         "R-hat, chains",
         r"R-hat",
-        "The posterior is drawn by four independent runs (chains). R-hat compares the spread between them with the spread within; "
+        "The posterior is drawn by several runs (chains) from different starts. R-hat compares the spread between them with the spread within; "
         "it is 1 when they agree.",
     ),
     Term(

@@ -10,6 +10,22 @@ from jaxtyping import Float
 
 
 @dataclass(frozen=True)
+class Mixing:
+    """How well chains have mixed, the worst of all quantities that are judged (Vehtari et al. 2021)."""
+
+    rhat: float
+    """Rank-normalised split R-hat."""
+    ess_bulk: float
+    """Effective sample size of the middle of a distribution."""
+    ess_tail: float
+    """Effective sample size of its 5 % and 95 % quantiles."""
+
+    def as_good_as(self, wanted: Mixing) -> bool:
+        """Return whether nothing is worse than wanted; false where something is not a number."""
+        return self.rhat <= wanted.rhat and self.ess_bulk >= wanted.ess_bulk and self.ess_tail >= wanted.ess_tail
+
+
+@dataclass(frozen=True)
 class Chains:
     """Draws of every site and what the sampler said of itself."""
 

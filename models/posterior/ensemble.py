@@ -43,8 +43,8 @@ from brainworth.models.posterior.density import (
 from brainworth.models.posterior.prior_scales import PriorScales
 from brainworth.models.programs import Program
 
-CHAINS = 8
-"""Chains; beyond eight, energy and slope of one more take as long as of another one by itself."""
+CHAINS = 4
+"""Chains. Eight draw as much per second, but cost twice as much before the first draw that counts."""
 PIECE = 50
 """Steps of a piece."""
 WARM_UP = 4
@@ -241,23 +241,33 @@ def sample_together(
         Largest number of pieces that are kept.
     """
     count = Coordinates.of(n_latents, data).count
-    place = np.random.default_rng([seed, 2]).uniform(-1.0, 1.0, (CHAINS, count))
-    key = np.asarray(jax.random.key_data(jax.random.key(seed)))
-    nowhere, step = np.full(CHAINS, np.inf), np.asarray(FIRST_STEP)  # the first jump that has an energy is taken
-    walk = Walk(key, place, nowhere, np.zeros_like(place), step, _fresh(step))  # pyright: ignore[reportArgumentType]
     scale, run = np.ones(count), piece(n_latents)
+
+    def walked(walk: Walk, *, adapting: bool) -> tuple[Walk, Float[np.ndarray, "step chain coordinate"], Any]:
+        """Return NumPy's arrays: JAX would compile once more for arrays that it made itself."""
+        after, places, drawn = jax.tree.map(np.asarray, run(walk, scale, np.asarray(adapting), data))
+        return Walk(**after), places, drawn
+
+    walk = _at_start(count, seed)
     for part in range(WARM_UP):
-        after, places, _ = run(walk, scale, np.asarray(True), data)  # noqa: FBT003  (an array)
-        walk, places = Walk(**after), np.asarray(places)
+        walk, places, _ = walked(walk, adapting=True)
         if part < WARM_UP - 1:
             scale = _scale(places[PIECE // 2 :] if part == 0 else places)
             walk = replace(walk, averages=_fresh(walk.step))
-    walk = replace(walk, step=jnp.exp(walk.averages[1]))
+    walk = replace(walk, step=np.exp(walk.averages[1]))
     pieces: list[tuple[Site, Site, Site, Site]] = []
     while True:
-        after, _, drawn = run(walk, scale, np.asarray(False), data)  # noqa: FBT003  (an array)
-        walk = Walk(**after)
-        pieces.append(jax.tree.map(np.asarray, drawn))
+        walk, _, drawn = walked(walk, adapting=False)
+        pieces.append(drawn)
         chains = as_chains(jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *pieces), people, seed)
         if len(pieces) >= most or enough(chains):
             return chains
+
+
+def _at_start(count: int, seed: int) -> Walk:
+    """Return chains at random places between -1 and 1; of the energy nothing is known, and the first jump that has one is taken."""
+    place: Any = np.random.default_rng([seed, 2]).uniform(-1.0, 1.0, (CHAINS, count))
+    key: Any = np.asarray(jax.random.key_data(jax.random.key(seed)))
+    nowhere: Any = np.full(CHAINS, np.inf)
+    step: Any = np.asarray(FIRST_STEP)
+    return Walk(key, place, nowhere, np.zeros_like(place), step, _fresh(step))

@@ -6,7 +6,7 @@ gives the same draws on the same machine. Whether chains mixed is decided by the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
@@ -14,11 +14,10 @@ from functools import cache, partial
 import jax
 import numpy as np
 from jaxtyping import Array, Int
-from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
 from numpyro.infer import MCMC
 
 from brainworth.models.pilot.evidence import PilotEvidence
-from brainworth.models.posterior.chains import Chains
+from brainworth.models.posterior.chains import Chains, Mixing
 from brainworth.models.posterior.density import (
     COMPILE_FAST,
     JUMPING,
@@ -57,14 +56,14 @@ LONGER = SamplerOptions(n_warmup=1000, n_draws=3000, target_accept=0.9)
 """NUTS for a pilot on which chains that step together did not mix."""
 KEEP_EVERY = 4
 """Draws of longer chains of which one is kept."""
-ENOUGH = (1.01, 800.0)
-"""R-hat and effective sample size, the worst of all that a plan uses, at which sampling stops."""
-FEWEST, MOST = 3, 20
+ENOUGH = Mixing(rhat=1.01, ess_bulk=800.0, ess_tail=400.0)
+"""Chains need not be longer."""
+FEWEST, MOST = 5, 40
 """Pieces of draws after which sampling may stop, and must."""
-KEPT = 400
-"""Draws a chain of a posterior, about: of more, one of every two or three is kept."""
-MIXED = (1.05, 200.0)
-"""Greatest R-hat and least effective sample size of chains that need no longer ones."""
+KEPT = 750
+"""Draws a chain of a posterior, at most about: of more, one of every two or three is kept."""
+MIXED = Mixing(rhat=1.05, ess_bulk=200.0, ess_tail=0.0)
+"""Chains that step together are good enough not to be replaced by NUTS."""
 EXTRA_FIELDS = ("diverging", "energy", "accept_prob", "num_steps")
 
 
@@ -145,34 +144,26 @@ def sample_mixed(
     modality_of: Int[np.ndarray, " subject"],
     n_latents: int,
     seed: int,
-    judged: Sequence[str],
+    mixing: Callable[[Chains], Mixing],
 ) -> Chains:
     """Return posterior draws of a pilot, as many as a plan needs.
 
-    Chains step together (``ensemble``) until the sites judged have ``ENOUGH`` draws; where they have not mixed after the ``MOST``
-    pieces, chains of NUTS that are several times as long take their place.
+    Chains step together (``ensemble``) until they have ``ENOUGH`` draws; where they have not mixed after ``MOST`` pieces, chains of
+    NUTS that are several times as long take their place.
 
     Parameters
     ----------
     evidence, priors, modality_of, n_latents, seed
         As in ``sample_posterior``.
-    judged : sequence of str
-        Sites of which every element must have mixed.
+    mixing : callable
+        How well chains have mixed in all that a plan uses.
     """
 
     def enough(chains: Chains) -> bool:
-        return chains.n_draws >= FEWEST * PIECE and mixed(chains, judged, ENOUGH)
+        return chains.n_draws >= FEWEST * PIECE and mixing(chains).as_good_as(ENOUGH)
 
     data = data_of(evidence, priors, modality_of)
     chains = sample_together(data, n_latents, len(modality_of), seed, enough, MOST)
-    if mixed(chains, judged, MIXED):
+    if mixing(chains).as_good_as(MIXED):
         return chains.thinned(-(-chains.n_draws // KEPT))
     return sample_posterior(evidence, priors, modality_of, n_latents, seed, LONGER).thinned(KEEP_EVERY)
-
-
-def mixed(chains: Chains, sites: Sequence[str], limits: tuple[float, float]) -> bool:
-    """Return whether every element of some sites has at most an R-hat and at least an effective sample size."""
-    worst, least = limits
-    values = np.concatenate([chains.sites[name].reshape(*chains.sites[name].shape[:2], -1) for name in sites], axis=2)
-    agree = np.asarray(split_gelman_rubin(values)) if values.shape[1] > 3 else np.full(values.shape[2], np.inf)
-    return bool(np.all(agree < worst) and np.all(np.asarray(effective_sample_size(values)) > least))

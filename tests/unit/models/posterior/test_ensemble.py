@@ -14,9 +14,10 @@ import pytest
 from numpyro.diagnostics import effective_sample_size
 from numpyro.infer.util import potential_energy
 
+from brainworth.design.posterior.archive import mixing
 from brainworth.models.pilot.summary import SummarisedPilot, summarise
 from brainworth.models.posterior import ensemble, inference
-from brainworth.models.posterior.chains import Chains
+from brainworth.models.posterior.chains import Chains, Mixing
 from brainworth.models.posterior.density import data_of
 from brainworth.models.posterior.ensemble import CHAINS, PIECE, sample_together
 from brainworth.models.posterior.hierarchy import pilot_prior
@@ -88,7 +89,7 @@ def _prior(summary: SummarisedPilot) -> dict[str, np.ndarray]:
 
 @pytest.mark.usefixtures("prior_alone")
 def test_draws_follow_a_known_distribution(summary: SummarisedPilot) -> None:
-    assert _apart(_drawn(summary, 20), _prior(summary)) < LIMIT
+    assert _apart(_drawn(summary, 40), _prior(summary)) < LIMIT
 
 
 @pytest.mark.usefixtures("prior_alone")
@@ -103,13 +104,13 @@ def test_jumps_that_forget_what_they_propose_draw_something_else(
 
     monkeypatch.setattr(ensemble, "proposals", wrong)
     ensemble.piece.cache_clear()
-    assert _apart(_drawn(summary, 20), _prior(summary)) > 2.0 * LIMIT
+    assert _apart(_drawn(summary, 40), _prior(summary)) > 2.0 * LIMIT
 
 
 def test_posterior_is_that_of_nuts(summary: SummarisedPilot) -> None:
     options = SamplerOptions(n_warmup=300, n_draws=700, n_chains=2)
     nuts = sample_posterior(summary.evidence, PRIORS, summary.modality_of, LATENTS, 0, options)
-    assert _apart(_drawn(summary, 10), nuts.sites) < LIMIT
+    assert _apart(_drawn(summary, 20), nuts.sites) < LIMIT
 
 
 def test_the_same_seed_draws_the_same_and_more_draws_change_none(summary: SummarisedPilot) -> None:
@@ -135,8 +136,8 @@ def test_sampling_stops_when_draws_are_enough(summary: SummarisedPilot) -> None:
 
 
 def test_a_plan_gets_as_many_draws_as_it_needs(summary: SummarisedPilot) -> None:
-    chains = sample_mixed(summary.evidence, PRIORS, summary.modality_of, LATENTS, 0, SITES[:4])
-    assert inference.mixed(chains, SITES[:4], (1.02, 600.0))  # a little is lost where draws are left out
+    chains = sample_mixed(summary.evidence, PRIORS, summary.modality_of, LATENTS, 0, mixing)
+    assert mixing(chains).as_good_as(inference.ENOUGH)
     assert inference.FEWEST * PIECE <= chains.n_draws <= inference.KEPT
 
 
@@ -145,8 +146,8 @@ def test_chains_that_do_not_mix_give_way_to_longer_ones_of_nuts(
 ) -> None:
     options = SamplerOptions(n_warmup=300, n_draws=700, n_chains=2)
     monkeypatch.setattr(inference, "MOST", 1)
-    monkeypatch.setattr(inference, "MIXED", (1.0, np.inf))
+    monkeypatch.setattr(inference, "MIXED", Mixing(rhat=1.0, ess_bulk=np.inf, ess_tail=np.inf))
     monkeypatch.setattr(inference, "LONGER", options)
-    chains = sample_mixed(summary.evidence, PRIORS, summary.modality_of, LATENTS, 0, SITES[:4])
+    chains = sample_mixed(summary.evidence, PRIORS, summary.modality_of, LATENTS, 0, mixing)
     nuts = sample_posterior(summary.evidence, PRIORS, summary.modality_of, LATENTS, 0, options)
     assert np.array_equal(chains.sites["scale"], nuts.sites["scale"][:, :: inference.KEEP_EVERY])

@@ -10,8 +10,9 @@ from jax import Array
 from numpyro.infer import MCMC, NUTS
 from scipy import integrate, stats
 
-from brainworth.models.posterior.chains import Chains
-from brainworth.models.posterior.inference import ENOUGH, MIXED, mixed
+from brainworth.design.posterior.archive import mixing
+from brainworth.models.posterior.chains import Chains, Mixing
+from brainworth.models.posterior.inference import ENOUGH, MIXED
 from brainworth.models.posterior.jumps import JumpingNUTS, mixture
 from brainworth.models.posterior.stretched import StretchedNormal, from_coordinate, to_coordinate
 
@@ -76,18 +77,22 @@ def test_jumps_find_the_weight_of_the_plateau_and_trajectories_do_not() -> None:
     assert _crossings(jumping=False, seed=1)[1] < crossed / 5
 
 
+def _mixing(sites: dict[str, np.ndarray]) -> Mixing:
+    return mixing(Chains(sites, {}))
+
+
 def test_chains_that_stuck_are_seen() -> None:
     rng = np.random.default_rng(0)
-    good = {"a": rng.standard_normal((4, 750, 2)), "b": rng.standard_normal((4, 750))}
-    assert mixed(Chains(good, {}), ["a", "b"], MIXED)
-    assert mixed(Chains(good, {}), ["a", "b"], ENOUGH)
-    few = Chains({name: value[:, :150] for name, value in good.items()}, {})
-    assert mixed(few, ["a", "b"], MIXED)
-    assert not mixed(few, ["a", "b"], ENOUGH)
-    shifted = good["a"] + np.array([1.0, 0.0, 0.0, 0.0])[:, None, None] * np.array([0.0, 1.0])
-    assert not mixed(Chains(good | {"a": shifted}, {}), ["a", "b"], MIXED)
+    good = {"log_snr": rng.standard_normal((4, 750, 2)), "scale": rng.standard_normal((4, 750))}
+    assert _mixing(good).as_good_as(ENOUGH)
+    few = _mixing({name: value[:, :150] for name, value in good.items()})
+    assert few.as_good_as(MIXED)
+    assert not few.as_good_as(ENOUGH)
+    shifted = good["log_snr"] + np.array([1.0, 0.0, 0.0, 0.0])[:, None, None] * np.array([0.0, 1.0])
+    assert not _mixing(good | {"log_snr": shifted}).as_good_as(MIXED)
     slow = np.repeat(rng.standard_normal((4, 15)), 50, axis=1)
-    assert not mixed(Chains(good | {"b": slow}, {}), ["a", "b"], MIXED)
-    thinned = Chains(good, {"energy": good["b"]}).thinned(3)
-    assert thinned.sites["a"].shape == (4, 250, 2)
-    np.testing.assert_array_equal(thinned.statistics["energy"], good["b"][:, ::3])
+    assert not _mixing(good | {"scale": slow}).as_good_as(MIXED)
+    assert not _mixing(good | {"scale": np.full_like(slow, np.nan)}).as_good_as(MIXED)
+    thinned = Chains(good, {"energy": good["scale"]}).thinned(3)
+    assert thinned.sites["log_snr"].shape == (4, 250, 2)
+    np.testing.assert_array_equal(thinned.statistics["energy"], good["scale"][:, ::3])
