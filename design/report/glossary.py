@@ -59,8 +59,8 @@ TERMS = (
         "chains",
         "R-hat, chains",
         r"R-hat",
-        "The posterior is drawn by several runs (chains) from different starts. R-hat compares the spread between them with the spread within; "
-        "it is 1 when they agree.",
+        "The posterior is drawn by several runs (chains) from different starts. R-hat compares the spread between them with the "
+        "spread within; it is 1 when they agree.",
     ),
     Term(
         "divergences",
