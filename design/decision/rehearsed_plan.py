@@ -147,7 +147,7 @@ def _once(posterior: PosteriorDraws, problem: Problem, result: AllocationResult,
     draws = int(posterior.draws.people.shape[0])
     contenders, contest = _contest(problem, result, purchases, effort, draws)
     rehearsals = _rehearsed(posterior, problem, contenders, effort, contest)
-    splits = None if contest is None else _splits(result, contenders, rehearsals, contest)
+    splits = None if contest is None else _splits(contenders, rehearsals, contest)
     chosen = result
     if splits is not None and splits.winner is not None and alone is not None:
         brain = splits.winner.plan
@@ -194,8 +194,10 @@ def _contest(
     if effort.n < FEWEST or len(pair) < 2 or planned is None or not result.others:
         return pair, None
     plans = [*pair, *(one for one in result.others if all(one.allocation != known.allocation for known in pair))]
+    close = [other.allocation for other in result.others]
+    others = tuple(row for row, one in enumerate(plans) if one.allocation in close)
     rows = rehearsed_draws(draws, effort.n, effort.seed)[0]
-    return plans, SplitContest(problem.utility, planned, np.stack([one.expected for one in plans]), rows)
+    return plans, SplitContest(problem.utility, planned, others, np.stack([one.expected for one in plans]), rows)
 
 
 def _rehearsed(
@@ -219,9 +221,7 @@ def _rehearsed(
     return list(rehearse_purchases(posterior, together, options, effort.workers, effort.progress))
 
 
-def _splits(
-    result: AllocationResult, plans: list[Purchased], rehearsals: list[RehearsedPurchase | None], contest: SplitContest
-) -> Splits | None:
+def _splits(plans: list[Purchased], rehearsals: list[RehearsedPurchase | None], contest: SplitContest) -> Splits | None:
     """Return how the purchases that the formula cannot tell from its plan did against it."""
     found = [one for one in rehearsals if one is not None]
     if len(found) < len(plans):
@@ -234,10 +234,10 @@ def _splits(
         RehearsedSplit(plan, found[row], contest.mean(row, reached), contest.difference(row, reached))
         for row, plan in enumerate(plans)
     ]
-    close = [other.allocation for other in result.others]
-    others = tuple(one for one in splits if one.plan.allocation in close)
-    clear = [one for one in others if one.rehearsal.n == own.n and one.difference.clear(contest.least(reached))]
-    return Splits(splits[contest.plan], others, max(clear, key=lambda one: one.difference.mean, default=None))
+    winner = contest.winner(reached)
+    return Splits(
+        splits[contest.plan], tuple(splits[row] for row in contest.others), None if winner is None else splits[winner]
+    )
 
 
 def _may_be_left_out(problem: Problem, alone: Purchased) -> bool:

@@ -25,7 +25,7 @@ _HOPE = 1.0
 """A split is dropped once it does not gain more than a negligible amount even so many standard errors above what was seen."""
 _KEPT = (2, 1)
 """Splits that are kept at the first look and later: each costs as much as the plan."""
-_RESAMPLES = 1000
+_RESAMPLES = 400
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,8 @@ class SplitContest:
     utility: Utility
     plan: int
     """Row of the formula's plan."""
+    others: tuple[int, ...]
+    """Rows of the splits that contend with it."""
     formula: Float[np.ndarray, "purchase draw"]
     """What the formula says of every purchase, on average over studies."""
     rows: Int[np.ndarray, " world"]
@@ -107,10 +109,19 @@ class SplitContest:
         """Return the difference that does not matter."""
         return NEGLIGIBLE * abs(float(self.utility(reached[self.plan])))
 
+    def still_there(self, reached: Float[np.ndarray, "purchase world"]) -> dict[int, Difference]:
+        """Return the difference of every contender that was not dropped; the last value of one that was is no number."""
+        return {row: self.difference(row, reached) for row in self.others if np.isfinite(reached[row]).all()}
+
+    def winner(self, reached: Float[np.ndarray, "purchase world"]) -> int | None:
+        """Return which contender is clearly better than the plan, the best if several are; None if none is."""
+        found, least = self.still_there(reached), self.least(reached)
+        clear = [row for row, one in found.items() if one.clear(least)]
+        return max(clear, key=lambda row: found[row].mean, default=None)
+
     def __call__(self, reached: Float[np.ndarray, "purchase world"]) -> Sequence[int]:
-        """Return the best of the rows that may still turn out clearly better; a row that was dropped ends in no number."""
-        rows = [row for row in range(len(reached)) if row != self.plan and np.isfinite(reached[row]).all()]
-        found = {row: self.difference(row, reached) for row in rows}
+        """Return the best of the contenders that may still turn out clearly better."""
+        found = self.still_there(reached)
         hopeful = [row for row, one in found.items() if one.mean + _HOPE * one.se > self.least(reached)]
         early = reached.shape[1] <= len(self.rows) // 4
         return sorted(hopeful, key=lambda row: -found[row].mean)[: _KEPT[0] if early else _KEPT[1]]
