@@ -34,7 +34,7 @@ def splits_sentence(saved: Saved) -> str:
     if any(one.planned for one in found.others):
         return f"{why} One of them clearly did better than the best by the formula: it is this plan."
     if found.formula.planned:
-        return f"{why} None clearly did better than the best by the formula, which is this plan."
+        return f"{why} No other clearly did better than the best by the formula, which is this plan."
     return f"{why} Labels alone are planned all the same, because brain data gained nothing."
 
 
