@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from brainworth.design.decision.records.details import RehearsedSplit
 from brainworth.design.report.saved import Saved
-from brainworth.design.report.words import count, listed, money, r2
+from brainworth.design.report.words import count, listed, money
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _row(saved: Saved, name: str, one: RehearsedSplit) -> SplitRow:
         labels=count(one.n_task),
         brain=listed(held) if held else "none",
         cost=money(one.cost, saved.currency),
-        reached=r2(one.explainable_r2),
+        reached=f"{one.explainable_r2:.3f}".replace("-", "−"),
         difference=apart,
         n=count(one.n),
     )

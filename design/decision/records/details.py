@@ -209,7 +209,7 @@ class RehearsedSplit(Record):
     subjects: dict[str, int] = Field(default_factory=dict)
     cost: float
     n: int
-    """Rehearsals; fewer than the plan's if it soon was clear that this split is not better."""
+    """Rehearsals; fewer than the plan's if this split soon was unlikely to be clearly better."""
     explainable_r2: float
     """Mean of single studies, as rehearsals correct it."""
     difference: Number = None
