@@ -242,7 +242,7 @@ class Study(StudyData):
         rounds : int, optional
             2 or 3: also say what buying in so many rounds gains; the study's ``budget.rounds`` if not given.
         rehearsals : int, optional
-            Most rehearsals of the plan and of labels alone (64 if not given); 0 for none.
+            Most rehearsals of the plan, of labels alone and of other splits (64 if not given; splits need 32); 0 for none.
         force : bool
             Plan even if the health check refuses.
         progress : bool or callable
@@ -447,7 +447,7 @@ class Posterior(HasCard):
         rounds : int, optional
             2 or 3: also say what buying in so many rounds gains; the study's ``budget.rounds`` if not given.
         rehearsals : int, optional
-            Most rehearsals of the plan and of labels alone (64 if not given); 0 for none.
+            Most rehearsals of the plan, of labels alone and of other splits (64 if not given; splits need 32); 0 for none.
         force : bool
             Plan even if the health check refuses.
         progress : bool or callable

@@ -196,7 +196,11 @@ class Problem:
 
     def brain_cents(self, designs: Designs) -> Int[np.ndarray, " design"]:
         """Return the charge of all modalities together."""
-        return self._columns(designs, "cents").sum(axis=1)
+        return self.modality_cents(designs).sum(axis=1)
+
+    def modality_cents(self, designs: Designs) -> Int[np.ndarray, "design modality"]:
+        """Return the charge of each modality."""
+        return self._columns(designs, "cents")
 
     def cents(self, designs: Designs) -> Int[np.ndarray, " design"]:
         """Return the exact charge of each design in cents."""

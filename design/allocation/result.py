@@ -147,3 +147,5 @@ class AllocationResult:
     seconds: dict[str, float] = field(default_factory=dict)
     evaluations: int = 0
     """Designs evaluated on all draws."""
+    others: tuple[Purchased, ...] = ()
+    """Other splits of the budget that the formula cannot tell from the plan; none for a target without a budget."""

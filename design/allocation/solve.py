@@ -24,6 +24,7 @@ from brainworth.design.allocation.regret import alternatives, near_optimal, per_
 from brainworth.design.allocation.relaxation import extremes
 from brainworth.design.allocation.result import AllocationResult, FrontierPurchase
 from brainworth.design.allocation.search import Search
+from brainworth.design.allocation.splits import other_splits
 from brainworth.design.common.errors import BadInput, Infeasible
 from brainworth.design.performance.purchase import Surface
 from brainworth.design.performance.utilities import Reliable
@@ -167,7 +168,9 @@ def allocate(problem: Problem, surface: Surface, options: AllocationOptions | No
     watch = Stopwatch.start()
     best = optimum(problem, surface, options)
     watch.lap("optimum")
-    return describe(best, options, watch)
+    found = describe(best, options, watch)
+    # The cheapest purchase that reaches a target has no others of the same cost to choose among: what counts is the cost.
+    return found if problem.budget is None else replace(found, others=other_splits(best.search, best.full, found.plan))
 
 
 def describe(best: Optimum, options: AllocationOptions, watch: Stopwatch) -> AllocationResult:

@@ -70,7 +70,7 @@ Rehearsals = Annotated[
         "--rehearsals",
         min=0,
         max=4096,
-        help="Most rehearsals: simulated studies in which the plan and labels alone are carried out. 0 for none.",
+        help="Most rehearsals: simulated studies in which the plan, labels alone and other splits are carried out. 0 for none.",
     ),
 ]
 

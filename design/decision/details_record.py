@@ -9,7 +9,9 @@ from brainworth.design.decision.learning import learning
 from brainworth.design.decision.performance_table import performance_table, reach
 from brainworth.design.decision.records import details as detail
 from brainworth.design.decision.records.performance_table import PerformanceTable
+from brainworth.design.decision.rehearsed_plan import RehearsedSplit
 from brainworth.design.decision.solved import Solved
+from brainworth.design.decision.split_contest import Difference
 from brainworth.design.decision.wording import assumptions, citations, label_count, methods, stimuli_planned_for
 from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.study_file.modality import Modality
@@ -67,7 +69,33 @@ def plan_details(solved: Solved) -> detail.Details:
         cost_spread=Summary(**result.cost_spread),
         performance_table=_table(solved),
     )
-    return found if solved.controls is None else with_fields(found, controls=solved.controls)
+    more = {"controls": solved.controls, "rehearsed_splits": _splits(solved)}
+    return with_fields(found, **{name: value for name, value in more.items() if value is not None})
+
+
+def _splits(solved: Solved) -> detail.RehearsedSplits | None:
+    """Return the contest of splits."""
+    splits, planned = solved.tried.splits, solved.result.plan.allocation
+    if splits is None:
+        return None
+
+    def row(one: RehearsedSplit, difference: Difference | None) -> detail.RehearsedSplit:
+        bought = one.plan.allocation
+        return detail.RehearsedSplit(
+            n_task=bought.n_task,
+            modalities=_samples(bought),
+            subjects={name: one.subjects for name, one in bought.modalities.items()},
+            cost=float(one.plan.bill.total),
+            n=one.rehearsal.n,
+            explainable_r2=one.mean,
+            difference=None if difference is None else difference.mean,
+            se=None if difference is None else difference.se,
+            planned=bought == planned,
+        )
+
+    return detail.RehearsedSplits(
+        formula=row(splits.formula, None), others=[row(one, one.difference) for one in splits.others]
+    )
 
 
 def _table(solved: Solved) -> PerformanceTable:

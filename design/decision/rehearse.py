@@ -21,7 +21,7 @@ from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.study_file.system_file import NamedSystem
 from brainworth.models.forecast.forecast import Order
 from brainworth.models.learner.belief import Parameters, expanded
-from brainworth.models.learner.rehearsal import Rehearsed, rehearse, rehearsed_draws, setting_of
+from brainworth.models.learner.rehearsal import Contest, Rehearsed, rehearse, rehearsed_draws, setting_of
 
 REHEARSALS = 64
 """Rehearsals of a plan, unless they stop early."""
@@ -99,6 +99,8 @@ class RehearsalOptions:
     """Smallest gain that is worth the trouble of recording."""
     early: bool = True
     """Whether rehearsals stop when the sign of the first purchase's gain over the second is clear."""
+    contest: Contest | None = None
+    """Which purchases beside the first two are still in question; all are rehearsed as often as these if not given."""
 
 
 def rehearse_purchases(
@@ -144,7 +146,7 @@ def rehearse_purchases(
         if progress is not None:
             progress(f"rehearsals: {done} of {of} done")
 
-    return _records(rehearse(setting, mapped, tell, early=options.early), options)
+    return _records(rehearse(setting, mapped, tell, early=options.early, contest=options.contest), options)
 
 
 def belief_of(posterior: PosteriorDraws, *, in_label_units: bool) -> Parameters:
@@ -165,16 +167,20 @@ def _orders(purchases: Purchase) -> list[Order]:
 
 
 def _records(found: Rehearsed, options: RehearsalOptions) -> tuple[RehearsedPurchase, ...]:
-    """Return one record a purchase."""
+    """Return one record a purchase, of the worlds in which it was rehearsed."""
     alone = options.labels_alone
-    return tuple(
-        RehearsedPurchase(
-            n=found.n,
-            learner=LEARNER,
-            explainable_r2=RehearsedValue.of(row),
-            r2=RehearsedValue.of(found.r2[index]),
-            gain=None if alone is None else PairedGain.of(found.gain(index, alone), options.worthwhile),
-            realised=row,
+    records: list[RehearsedPurchase] = []
+    for index, row in enumerate(found.explainable_r2):
+        asked = np.isfinite(row)
+        gain = None if alone is None else PairedGain.of(found.gain(index, alone)[asked], options.worthwhile)
+        records.append(
+            RehearsedPurchase(
+                n=int(asked.sum()),
+                learner=LEARNER,
+                explainable_r2=RehearsedValue.of(row[asked]),
+                r2=RehearsedValue.of(found.r2[index][asked]),
+                gain=gain,
+                realised=row[asked],
+            )
         )
-        for index, row in enumerate(found.explainable_r2)
-    )
+    return tuple(records)

@@ -56,6 +56,7 @@ _LISTS = {
     "compare": "compare",
     "order_changes": "comparison.order_changes",
     "assumptions": "assumptions",
+    "rehearsed_splits": "rehearsed_splits.others",
 }
 """Tables that `details.json` holds as lists of records."""
 TABLES = ("purchase", "performance", "frontier", "share_curve", "posterior", "exchange_rate", "health", *_LISTS,

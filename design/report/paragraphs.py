@@ -28,6 +28,7 @@ _BECAUSE = "{people}, because {reason}."
 _EXPECT = "We expect an explainable R² of {reached}, mean and 90\u00a0% interval."
 _ALONE = "The same money spent on {labels} labels without recordings would reach {reached}."
 _REASON = "no other purchase for {limit} has a higher {aim}"
+_REHEARSED = "of the purchases for {limit} that were rehearsed in simulated studies, this one has the highest {aim}"
 _NOT_WORTHWHILE = "recordings are unlikely to raise explainable R² by enough to be worth the trouble"
 _BY = "The numbers were computed with brainworth{version}"
 _FROM_PRIORS = "{tool} from published signal-to-noise ratios, without a pilot of our own."
@@ -155,7 +156,9 @@ def _reason(saved: Saved) -> str:
         target = "the target" if aim is None or aim.target is None else f"an explainable R² of {number(aim.target)}"
         return f"no cheaper purchase reaches {target} with the confidence that was asked for"
     limit = money(saved.budget, saved.currency)
-    return _REASON.format(limit=limit, aim=objective(aim).removeprefix("the "))
+    splits = saved.details.rehearsed_splits
+    said = _REHEARSED if splits is not None and any(one.planned for one in splits.others) else _REASON
+    return said.format(limit=limit, aim=objective(aim).removeprefix("the "))
 
 
 def _range(saved: Saved) -> str:

@@ -61,13 +61,17 @@ class _Learner:
 
 
 @one_blas_thread()
-def rehearse_once(setting: Setting, index: int) -> tuple[Float[np.ndarray, " design"], Float[np.ndarray, " design"]]:
-    """Return explainable R^2 and R^2 of every design in one world; the same whoever computes it."""
+def rehearse_once(
+    setting: Setting, index: int, kept: tuple[int, ...] | None = None
+) -> tuple[Float[np.ndarray, " design"], Float[np.ndarray, " design"]]:
+    """Return explainable R^2 and R^2 of every design in one world, or of those that are kept; the same whoever computes it."""
     material = Material(setting, index)
     learner, world = _Learner(setting, material), material.world
-    fits = [learner.fitted(data) for data in setting.designs]
-    explainable = np.array([min(world.explainable_r2(fit, s) for s in setting.shifts) for fit in fits])
-    plain = np.array([world.explainable_r2(fit, 1.0) for fit in fits])
+    explainable, plain = np.full((2, len(setting.designs)), np.nan)
+    for row in range(len(setting.designs)) if kept is None else kept:
+        fit = learner.fitted(setting.designs[row])
+        explainable[row] = min(world.explainable_r2(fit, s) for s in setting.shifts)
+        plain[row] = world.explainable_r2(fit, 1.0)
     total = world.signal_variance + world.noise_variance
     return explainable, 1.0 - (world.signal_variance * (1.0 - plain) + world.noise_variance) / total
 
@@ -77,7 +81,7 @@ class Rehearsed:
     """What rehearsals brought."""
 
     explainable_r2: Float[np.ndarray, "design world"]
-    """1 - M / tau^2, intercept included."""
+    """1 - M / tau^2, intercept included; not a number where a design was no longer rehearsed."""
     r2: Float[np.ndarray, "design world"]
     """1 - (M + sigma^2) / (tau^2 + sigma^2) on stimuli of the pilot's kind."""
 
@@ -91,6 +95,8 @@ class Rehearsed:
         return self.explainable_r2[design] - self.explainable_r2[against]
 
 
+Contest = Callable[[Float[np.ndarray, "design world"]], Sequence[int]]
+"""From what was reached so far to the designs, beside the first two, that are still in question."""
 Mapped = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]], tuple[Any, ...]], Iterator[Any]]
 """Who computes: (function, tasks, common arguments) to results in the order of the tasks."""
 
@@ -136,8 +142,11 @@ def rehearse(
     progress: Callable[[int, int], None] | None = None,
     *,
     early: bool = True,
+    contest: Contest | None = None,
 ) -> Rehearsed:
     """Return the rehearsals of a setting; they stop early when the sign of the first design's gain over the second is clear.
+
+    With a contest, they go on while a design beside these two is in question; one that no longer is, is rehearsed no more.
 
     Parameters
     ----------
@@ -148,19 +157,28 @@ def rehearse(
     progress
         Called with how many rehearsals are done, of how many.
     early
-        Whether they may stop.
+        Whether they may stop, or drop a design.
+    contest
+        Which designs beside the first two are in question; all are rehearsed to the end if not given.
     """
-    n = setting.truth.n_draws
+    n, kept = setting.truth.n_draws, tuple(range(len(setting.designs)))
     looks = sorted({max(round(share * n), min(FEWEST, n)) for share in LOOKS} | {n}) if early else [n]
     done: list[tuple[Matrix, Matrix]] = []
     for start, stop in zip([0, *looks[:-1]], looks, strict=True):
-        for result in mapped(rehearse_once, [(index,) for index in range(start, stop)], (setting,)):
+        for result in mapped(rehearse_once, [(index, kept) for index in range(start, stop)], (setting,)):
             done.append(result)
             if progress is not None:
                 progress(len(done), n)
         if len(setting.designs) > 1 and stop < n:
-            gain = np.array([explainable[0] - explainable[1] for explainable, _ in done])
-            error = float(gain.std(ddof=1)) / np.sqrt(stop)
-            if abs(float(gain.mean())) > BOUNDARY / np.sqrt(stop / n) * error > 0.0:
+            reached = np.stack([explainable for explainable, _ in done], axis=1)
+            if contest is not None:
+                open_still = contest(reached)
+                kept = (0, 1, *(row for row in kept[2:] if row in open_still))
+            if (contest is None or len(kept) == 2) and _sign_is_clear(reached[0] - reached[1], stop / n):
                 break
     return Rehearsed(np.stack([row for row, _ in done], axis=1), np.stack([row for _, row in done], axis=1))
+
+
+def _sign_is_clear(gain: Float[np.ndarray, " world"], share: float) -> bool:
+    error = float(gain.std(ddof=1)) / np.sqrt(gain.size)
+    return bool(abs(float(gain.mean())) > BOUNDARY / np.sqrt(share) * error > 0.0)

@@ -274,9 +274,31 @@ def _details(toy: _Toy, budget: float, case: str) -> dict[str, Any]:
         "exchange_curve": exchange,
         "posterior_draws": _draws(toy, budget),
         "performance_table": _table(toy),
+        "rehearsed_splits": _splits(toy, budget) if case == "two" else None,
         **_decision(toy),
         **_prose(toy),
     }
+
+
+def _splits(toy: _Toy, budget: float) -> dict[str, Any]:
+    """Return the plan, which is the best by the formula, and half as much for brain data."""
+    rows = []
+    for share, n, difference in ((toy.best_share, 200, None), (0.5 * toy.best_share, 50, -0.012)):
+        n_task, brain = toy.buy(budget, share)
+        rows.append(
+            {
+                "n_task": n_task,
+                "modalities": brain,
+                "subjects": dict.fromkeys(brain, 6),
+                "cost": budget - 10.0,
+                "n": n,
+                "explainable_r2": float(toy.r2(n_task, brain).mean()),
+                "difference": difference,
+                "se": None if difference is None else 0.004,
+                "planned": difference is None,
+            }
+        )
+    return {"formula": rows[0], "others": rows[1:]}
 
 
 def _learning(toy: _Toy, grid: list[int], curves: list[dict[str, Any]]) -> dict[str, Any]:

@@ -200,6 +200,34 @@ class FirstRound(Record):
     modalities: dict[str, int] = Field(default_factory=dict)
 
 
+class RehearsedSplit(Record):
+    """A split of the budget that was rehearsed."""
+
+    n_task: int
+    modalities: dict[str, int] = Field(default_factory=dict)
+    """Samples."""
+    subjects: dict[str, int] = Field(default_factory=dict)
+    cost: float
+    n: int
+    """Rehearsals; fewer than the plan's if this split soon was unlikely to be clearly better."""
+    explainable_r2: float
+    """Mean of single studies, as rehearsals correct it."""
+    difference: Number = None
+    """Against the best by the formula in the study's utility, over the rehearsals of both; None for that one itself."""
+    se: Number = None
+    """Monte Carlo standard error of the difference."""
+    planned: bool = False
+    """Whether it is what is planned."""
+
+
+class RehearsedSplits(Record):
+    """Splits that the formula cannot tell from its best one, rehearsed in the same worlds."""
+
+    formula: RehearsedSplit
+    """The best by the formula."""
+    others: list[RehearsedSplit]
+
+
 class RoundsGain(Record):
     """What buying in rounds gains over buying at once."""
 
@@ -247,6 +275,8 @@ class Details(Record):
     cost_spread: Summary | None = None
     """The plan's cost under uncertain prices."""
     rounds: RoundsGain | None = None
+    rehearsed_splits: RehearsedSplits | None = None
+    """Other splits that might have been planned, if any were rehearsed."""
     performance_table: PerformanceTable | None = None
     """What the planner in the report searches."""
     methods: list[str] = Field(default_factory=list)

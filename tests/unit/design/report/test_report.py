@@ -10,6 +10,7 @@ import re
 import xml.etree.ElementTree as ET
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
@@ -30,6 +31,7 @@ from brainworth.design.report.methods import methods, references
 from brainworth.design.report.paragraphs import grant, registered
 from brainworth.design.report.render import FIGURE_NAMES
 from brainworth.design.report.saved import Saved, load
+from brainworth.design.report.split_table import splits_sentence
 from brainworth.design.report.tables import certified, rule_name
 
 TEMPLATES = Path(__file__).parents[4] / "design" / "report" / "templates"
@@ -102,6 +104,7 @@ def test_every_figure_and_table_is_written(reports: dict[str, Path], case: str) 
         ET.parse(folder / "figures" / f"{name}.svg")
         assert (folder / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     made_elsewhere = {"sobol_share", "elasticities", "power_scaling", "leave_one_person_out", "order_changes"}
+    made_elsewhere.add("rehearsed_splits")
     for name in set(TABLES) - made_elsewhere:
         rows = list(csv.reader(StringIO((folder / "tables" / f"{name}.csv").read_text())))
         assert len(rows) > 1
@@ -395,6 +398,33 @@ def test_certificate_in_utility_and_in_money(saved: Path) -> None:
     cheapest = plan.model_copy(update={"certificate": money})
     assert "costs less than" in certified(Saved(cheapest, details, complete=True))
     assert certified(Saved(plan.model_copy(update={"certificate": None}), details, complete=True)) == ""
+
+
+def test_splits_that_were_rehearsed_are_shown_with_what_they_decided(reports: dict[str, Path]) -> None:
+    page = reports["two"].read_text()
+    assert "No other clearly did better than the best by the formula, which is this plan." in page
+    assert "Best by the formula (this plan)" in page
+    assert "−0.012 ± 0.004" in page
+    assert "Splits that were rehearsed" not in reports["one"].read_text()
+    rows = list(csv.DictReader(StringIO((reports["two"].parent / "tables" / "rehearsed_splits.csv").read_text())))
+    assert [float(row["difference"]) for row in rows] == [-0.012]
+    saved = load(reports["two"].parent)
+    splits = saved.details.rehearsed_splits
+    assert splits is not None
+    for formula, other, said in (
+        (False, True, "it is this plan"),
+        (False, False, "Labels alone are planned all the same"),
+    ):
+        changed = splits.model_copy(
+            update={
+                "formula": splits.formula.model_copy(update={"planned": formula}),
+                "others": [one.model_copy(update={"planned": other}) for one in splits.others],
+            }
+        )
+        other_saved = replace(saved, details=saved.details.model_copy(update={"rehearsed_splits": changed}))
+        assert said in splits_sentence(other_saved)
+        rehearsed = "that were rehearsed in simulated studies, this one has the highest" in grant(other_saved)
+        assert rehearsed == other
 
 
 def test_purchase_list_adds_up(reports: dict[str, Path]) -> None:
