@@ -74,10 +74,13 @@ def plan_details(solved: Solved) -> detail.Details:
 
 
 def _splits(solved: Solved) -> detail.RehearsedSplits | None:
-    """Return the contest of splits."""
+    """Return the contest of splits, its means counted from the mean that the plan states."""
     splits, planned = solved.tried.splits, solved.result.plan.allocation
     if splits is None:
         return None
+    stated = float(solved.tried.plan.outcomes.mean())
+    everyone = (splits.formula, *splits.others)
+    above = next((stated - one.mean for one in everyone if one.plan.allocation == planned), 0.0)
 
     def row(one: RehearsedSplit, difference: Difference | None) -> detail.RehearsedSplit:
         bought = one.plan.allocation
@@ -87,7 +90,7 @@ def _splits(solved: Solved) -> detail.RehearsedSplits | None:
             subjects={name: one.subjects for name, one in bought.modalities.items()},
             cost=float(one.plan.bill.total),
             n=one.rehearsal.n,
-            explainable_r2=one.mean,
+            explainable_r2=one.mean + above,
             difference=None if difference is None else difference.mean,
             se=None if difference is None else difference.se,
             planned=bought == planned,
