@@ -113,9 +113,7 @@ class PlanLearner(RegressorMixin, BaseEstimator):
         """
         least = 1 if self.pilot is None or not len(self.pilot.label) else 0
         features, label = _validated(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=least)
-        columns = getattr(
-            self, "feature_names_in_", None
-        )  # by scikit-learn, where the labelled stimuli are a data frame
+        columns = getattr(self, "feature_names_in_", None)  # scikit-learn's, of a data frame of labelled stimuli
         sets = [checked_set(given, features.shape[1], columns) for given in brain or []]
         where = self._places(modality, len(sets))
         names = [f"set {index}" for index in range(len(sets))] if person is None else [str(name) for name in person]

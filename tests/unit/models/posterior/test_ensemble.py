@@ -15,7 +15,7 @@ from numpyro.diagnostics import effective_sample_size
 from numpyro.infer.util import potential_energy
 
 from brainworth.design.posterior.archive import mixing
-from brainworth.models.pilot.summary import SummarisedPilot, summarise
+from brainworth.models.pilot.summary import SummarisedPilot
 from brainworth.models.posterior import ensemble, inference
 from brainworth.models.posterior.chains import Chains, Mixing
 from brainworth.models.posterior.density import data_of
@@ -25,30 +25,12 @@ from brainworth.models.posterior.inference import SamplerOptions, sample_mixed, 
 from brainworth.models.posterior.prior_draws import sample_prior
 from brainworth.models.posterior.prior_scales import PriorScales
 from brainworth.models.programs import program
-from brainworth.models.theory.system import Spectrum, System
-from brainworth.models.worlds.simulate import SourceSize, StudySize, simulate_study
 
 LATENTS, PEOPLE = 2, 3
 PRIORS = PriorScales(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([0.6]), jnp.array([2.0, 3.0]))
 SITES = ("log_snr", "loading", "explainable", "scale", "brain_exponent", "gain")
 LIMIT = 4.5
 """Standard errors; 26 numbers are compared, false-alarm rate 2e-4."""
-
-
-@pytest.fixture(scope="module")
-def summary() -> SummarisedPilot:
-    system = System(
-        spectrum=Spectrum.power_law(30, 0.5),
-        signal_variance=jnp.asarray(0.6),
-        noise_variance=jnp.asarray(0.4),
-        alignment=jnp.asarray([0.5, 0.1]),
-        snr=jnp.asarray([[2.0, 0.5]]),
-        channels=jnp.asarray([10.0]),
-        brain_exponent=jnp.asarray(1.0),
-        task_exponent=jnp.asarray(1.0),
-    )
-    pilot, _ = simulate_study(system, StudySize((SourceSize("EEG", 300, people=PEOPLE),), 100, 300), 2)
-    return summarise(pilot, ("EEG",), LATENTS, 0)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from scipy.stats import multivariate_normal
 
 from brainworth.design.common.program_folder import ProgramFolder
 from brainworth.models.pilot.evidence import EXPONENTS
-from brainworth.models.pilot.summary import SummarisedPilot, summarise
+from brainworth.models.pilot.summary import SummarisedPilot
 from brainworth.models.pilot.typed_labels import SHARES
 from brainworth.models.posterior import ensemble
 from brainworth.models.posterior.chains import Chains
@@ -24,26 +24,8 @@ from brainworth.models.posterior.likelihoods import SLOPE_LEVEL, UNKNOWN_SLOPE, 
 from brainworth.models.posterior.prior_draws import sample_prior
 from brainworth.models.posterior.prior_scales import PriorScales
 from brainworth.models.programs import program
-from brainworth.models.theory.system import Spectrum, System
-from brainworth.models.worlds.simulate import SourceSize, StudySize, simulate_study
 
 PRIORS = PriorScales(jnp.log(jnp.array([0.5])), jnp.array([1.65]), jnp.array([0.6]), jnp.array([0.5, 0.75]))
-
-
-@pytest.fixture(scope="module")
-def summary() -> SummarisedPilot:
-    system = System(
-        spectrum=Spectrum.power_law(30, 0.5),
-        signal_variance=jnp.asarray(0.6),
-        noise_variance=jnp.asarray(0.4),
-        alignment=jnp.asarray([0.5, 0.1]),
-        snr=jnp.asarray([[2.0, 0.5]]),
-        channels=jnp.asarray([10.0]),
-        brain_exponent=jnp.asarray(1.0),
-        task_exponent=jnp.asarray(1.0),
-    )
-    pilot, _ = simulate_study(system, StudySize((SourceSize("EEG", 300, people=3),), 100, 300), 2)
-    return summarise(pilot, ("EEG",), 2, 0)
 
 
 def _one_piece(summary: SummarisedPilot) -> Chains:
