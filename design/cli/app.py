@@ -9,9 +9,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,6 +21,7 @@ import typer
 from brainworth.design.cli.datasets import datasets_app
 from brainworth.design.cli.decisions import compare, controls, sensitivity
 from brainworth.design.cli.evaluate import evaluate
+from brainworth.design.cli.interruption import no_interruption_lost
 from brainworth.design.cli.output import one_paragraph
 from brainworth.design.cli.plan import backtest, demo, plan, report, simulate
 from brainworth.design.cli.predict import predict
@@ -125,25 +124,6 @@ def _close_quietly() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _again(unraisable: sys.UnraisableHookArgs) -> None:
-    """Interrupt once more if Ctrl-C fell into a destructor, where Python would drop it and go on."""
-    if issubclass(unraisable.exc_type, KeyboardInterrupt):
-        main_thread = threading.main_thread().ident
-        if main_thread is not None:  # from outside of the destructor, so that it is not dropped again
-            threading.Timer(0.05, signal.pthread_kill, (main_thread, signal.SIGINT)).start()
-    else:
-        sys.__unraisablehook__(unraisable)
-
-
-@contextmanager
-def _no_interruption_lost() -> Generator[None]:
-    before, sys.unraisablehook = sys.unraisablehook, _again
-    try:
-        yield
-    finally:
-        sys.unraisablehook = before
-
-
 @contextmanager
 def _garbage_collected_rarely() -> Generator[None]:
     before = gc.get_threshold()
@@ -185,11 +165,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _refuse_empty(given)
         with ExitStack() as during:
-            during.enter_context(_no_interruption_lost())
+            during.enter_context(no_interruption_lost())
             during.enter_context(_garbage_collected_rarely())
             during.enter_context(outside_allowed(allowed="--allow-outside" in given))
             during.enter_context(forgotten_at_the_end())
-            result = app(args=[a for a in given if a not in _ANYWHERE], prog_name="brainworth", standalone_mode=False)
+            command = typer.main.get_command(
+                app
+            )  # calling ``app`` would put typer's hook for exceptions in place of ours
+            result = command(
+                args=[a for a in given if a not in _ANYWHERE], prog_name="brainworth", standalone_mode=False
+            )
         sys.stdout.flush()
     except BrainworthError as error:
         return _fail(one_paragraph(error), error.exit_code, debug=debug)
