@@ -4,6 +4,10 @@ In: purchases with their forecasts, draw by draw, and their rehearsals. Out: out
 alone. A rehearsal trains the learner in a world made from one posterior draw; the formula has a forecast for the same draw. The
 mean difference says what the formula leaves out (the learner does not know the parameters), and is known much better than the
 mean of the rehearsals alone. A difference within its Monte Carlo error is shrunk towards 0.
+
+What a learner misses by not knowing the parameters is about the same part of the labels' variance whether the labels hold much
+signal or little. As a part of the signal it is large where there is little: in pilots of few labels one draw in fifty can miss by
+ten times the signal. So differences are measured in R^2 on noisy labels, and every draw's explainable R^2 moves by its own share.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from brainworth.design.allocation.result import Purchased
 from brainworth.design.decision.rehearse import RehearsedPurchase
 from brainworth.models.forecast.luck import stratified_normals
 from brainworth.models.learner.rehearsal import rehearsed_draws
+from brainworth.models.theory.system import System
 
 FEWEST = 8
 """Rehearsals below which nothing is corrected."""
@@ -26,8 +31,38 @@ _WIDEST = 3.0
 
 
 @dataclass(frozen=True)
+class Rehearsals:
+    """The draws that rehearsals were made from, and how much of the labels' variance is signal in every draw."""
+
+    rows: Int[np.ndarray, " world"]
+    """The posterior draw of each rehearsal."""
+    share: Float[np.ndarray, " draw"]
+    """Signal variance over label variance; nowhere below the smallest of a rehearsed draw, of which nothing is known."""
+
+    @classmethod
+    def of(cls, system: System, rehearsal: RehearsedPurchase | None, seed: int, asked: int) -> Rehearsals:
+        """Return the draws behind a rehearsal.
+
+        Parameters
+        ----------
+        system : System
+            Parameters, by draw.
+        rehearsal : RehearsedPurchase, optional
+            One of those that were made together; none: there were none.
+        seed, asked : int
+            What the rehearsals were started with.
+        """
+        signal, noise = np.asarray(system.signal_variance), np.asarray(system.noise_variance)
+        share = signal / (signal + noise)
+        if rehearsal is None:
+            return cls(np.zeros(0, dtype=np.int64), share)
+        rows = rehearsed_draws(share.size, asked, seed)[0][: rehearsal.n]
+        return cls(rows, np.maximum(share, share[rows].min()))
+
+
+@dataclass(frozen=True)
 class Correction:
-    """By how much trained learners miss the formula, in explainable R^2."""
+    """By how much trained learners miss the formula, in R^2 on noisy labels."""
 
     shift: float
     """Mean difference, shrunk by its error."""
@@ -37,29 +72,57 @@ class Correction:
     """Its Monte Carlo standard error."""
     deviation: float
     """Standard deviation of the differences: how far one study strays from the formula."""
+    apart: float = 0.0
+    """What is added to explainable R^2 beside it, so that two purchases differ by the corrected gain."""
 
     @classmethod
     def of(cls, missed: Float[np.ndarray, " world"]) -> Correction:
         """Return the correction that differences between rehearsals and formula ask for."""
         raw, deviation = float(missed.mean()), float(missed.std(ddof=1))
         error = deviation / float(np.sqrt(missed.size))
-        kept = max(0.0, 1.0 - (error / raw) ** 2) if raw else 0.0
-        return cls(kept * raw, raw, error, deviation)
+        return cls(_shrunk(raw, error), raw, error, deviation)
 
     @classmethod
     def together(
-        cls, first: Float[np.ndarray, " world"], second: Float[np.ndarray, " world"]
+        cls,
+        first: Float[np.ndarray, " world"],
+        second: Float[np.ndarray, " world"],
+        share: Float[np.ndarray, " world"],
     ) -> tuple[Correction, Correction]:
         """Return the corrections of two purchases that were rehearsed in the same worlds.
 
         Their mean and their difference are shrunk, each by its own error, so that the corrected forecasts differ by the corrected
         gain. Shrunk one by one they would not: a gain is known much better than either forecast.
         """
-        level, apart = cls.of((first + second) / 2.0).shift, cls.of(first - second).shift
+        level, apart = cls.of((first + second) / 2.0).shift, mean_gain(first - second, share)
         return (
-            replace(cls.of(first), shift=level + apart / 2.0),
-            replace(cls.of(second), shift=level - apart / 2.0),
+            replace(cls.of(first), shift=level, apart=apart / 2.0),
+            replace(cls.of(second), shift=level, apart=-apart / 2.0),
         )
+
+    def moves(self, share: Float[np.ndarray, " draw"]) -> Float[np.ndarray, " draw"]:
+        """Return by how much the explainable R^2 of draws moves whose labels hold this share of signal."""
+        return self.shift / share + self.apart
+
+
+def mean_gain(missed: Float[np.ndarray, " world"], share: Float[np.ndarray, " world"]) -> float:
+    """Return by how much a gain in explainable R^2 misses the formula's in the mean, shrunk by its error.
+
+    Parameters
+    ----------
+    missed : (world,)
+        Differences of gains in R^2 on noisy labels; all are equally uncertain there.
+    share : (world,)
+        The share of signal of each world: a difference counts as much as it is known, by the square of its share.
+    """
+    weight = float(share @ share)
+    found = float(share @ missed) / weight
+    left = missed - found * share
+    return _shrunk(found, float(np.sqrt(left @ left / (missed.size - 1) / weight)))
+
+
+def _shrunk(value: float, error: float) -> float:
+    return value * max(0.0, 1.0 - (error / value) ** 2) if value else 0.0
 
 
 @dataclass(frozen=True)
@@ -70,15 +133,14 @@ class Realised:
     """Explainable R^2."""
     correction: Correction | None
     rehearsal: RehearsedPurchase | None
-
-
-def rows_of(draws: int, rehearsal: RehearsedPurchase, seed: int, asked: int) -> Int[np.ndarray, " world"]:
-    """Return the posterior draws that the worlds of a rehearsal were made from."""
-    return rehearsed_draws(draws, asked, seed)[0][: rehearsal.n]
+    moved: float = 0.0
+    """By how much the correction moves the forecast of R^2 on noisy labels."""
+    share: float = 1.0
+    """Mean share of signal in the labels' variance."""
 
 
 def realised(
-    plans: Sequence[Purchased], rehearsals: Sequence[RehearsedPurchase | None], rows: Int[np.ndarray, " world"]
+    plans: Sequence[Purchased], rehearsals: Sequence[RehearsedPurchase | None], made: Rehearsals
 ) -> list[Realised]:
     """Return the single studies of one or two purchases: the formula's, moved and widened to what rehearsals reached.
 
@@ -88,34 +150,45 @@ def realised(
         Purchases, with explainable R^2 on average over studies (``expected``) and of single studies (``outcomes``).
     rehearsals : sequence of RehearsedPurchase or None
         What trained learners reached with each, in the same worlds.
-    rows : (world,)
-        The posterior draw of each rehearsal.
+    made : Rehearsals
+        The draws that they were made from.
     """
     found: list[Correction | None] = [None] * len(plans)
+    share = made.share[made.rows]
     missed = [
-        r.realised - plan.expected[rows]
+        (r.realised - plan.expected[made.rows]) * share
         for plan, r in zip(plans, rehearsals, strict=True)
         if r is not None and r.n >= FEWEST
     ]
     if len(missed) == len(plans):
-        found = list(Correction.together(*missed)) if len(plans) == 2 else [Correction.of(one) for one in missed]
-    return [_corrected(*one) for one in zip(plans, rehearsals, found, strict=True)]
+        found = list(Correction.together(*missed, share)) if len(plans) == 2 else [Correction.of(one) for one in missed]
+    return [_corrected(*one, made.share) for one in zip(plans, rehearsals, found, strict=True)]
 
 
-def _corrected(plan: Purchased, rehearsal: RehearsedPurchase | None, correction: Correction | None) -> Realised:
+def _corrected(
+    plan: Purchased,
+    rehearsal: RehearsedPurchase | None,
+    correction: Correction | None,
+    share: Float[np.ndarray, " draw"],
+) -> Realised:
     if correction is None:
         return Realised(plan.outcomes, None, rehearsal)
-    average = np.repeat(plan.expected, plan.outcomes.size // plan.expected.size)
-    strayed = plan.outcomes - average
-    usual = float(np.sqrt(np.mean(strayed**2)))
+    studies = plan.outcomes.size // plan.expected.size
+    average, own = np.repeat(plan.expected, studies), np.repeat(share, studies)
+    strayed, moves = plan.outcomes - average, correction.moves(own)
+    usual = float(np.sqrt(np.mean((strayed * own) ** 2)))
     wider = float(np.clip(correction.deviation / usual, 1.0, _WIDEST)) if usual > 0.0 else 1.0
-    return Realised(average + correction.shift + wider * strayed, correction, rehearsal)
+    return Realised(
+        average + moves + wider * strayed, correction, rehearsal, float(np.mean(moves * own)), float(np.mean(share))
+    )
 
 
 def realised_gain(
-    pair: Sequence[Purchased], rehearsals: Sequence[RehearsedPurchase | None], rows: Int[np.ndarray, " world"]
+    pair: Sequence[Purchased], rehearsals: Sequence[RehearsedPurchase | None], made: Rehearsals
 ) -> Float[np.ndarray, " study"]:
     """Return what single studies gain in explainable R^2: the first purchase over the second, in the same world.
+
+    Two studies a draw, whose luck is opposite: that of a draw with little signal would move the mean.
 
     Parameters
     ----------
@@ -123,15 +196,18 @@ def realised_gain(
         Brain data and labels; labels alone.
     rehearsals : two of RehearsedPurchase
         In the same worlds; None: the gain on average over studies, draw by draw.
-    rows : (world,)
-        The posterior draw of each rehearsal.
+    made : Rehearsals
+        The draws that they were made from.
     """
     first, second = pair
     expected = first.expected - second.expected
     one, other = rehearsals
     if one is None or other is None or one.n < FEWEST:
         return expected
-    correction = Correction.of(one.realised - other.realised - expected[rows])
-    studies = np.repeat(expected, first.outcomes.size // expected.size)
-    luck = stratified_normals(studies.size, studies.size + 1)
-    return studies + correction.shift + correction.deviation * luck
+    share = made.share[made.rows]
+    missed = (one.realised - other.realised - expected[made.rows]) * share
+    shift, deviation = mean_gain(missed, share), float(missed.std(ddof=1))
+    studies = first.outcomes.size // expected.size
+    luck = deviation * stratified_normals(first.outcomes.size, first.outcomes.size + 1) / np.repeat(made.share, studies)
+    gain = np.repeat(expected, studies) + shift
+    return np.concatenate([gain + luck, gain - luck])

@@ -21,7 +21,7 @@ from brainworth.design.allocation.result import NearOptimalRanges, NewData, Purc
 from brainworth.design.allocation.splits import FORMULA_ERROR
 from brainworth.design.common.checks import Check
 from brainworth.design.common.workers import Team
-from brainworth.design.decision.realised import Realised, realised, realised_gain, rows_of
+from brainworth.design.decision.realised import Realised, Rehearsals, realised, realised_gain
 from brainworth.design.decision.rehearse import RehearsalOptions, RehearsedPurchase, rehearse_purchases
 from brainworth.design.decision.split_contest import FEWEST, Difference, SplitContest
 from brainworth.design.decision.verdict import Decision, Gain, binding, decide
@@ -86,7 +86,7 @@ class Tried:
         found = self.plan.correction
         if found is None or self.plan.rehearsal is None:
             return []
-        errors, least = DISAGREE
+        errors, least = DISAGREE[0], DISAGREE[1] * self.plan.share  # in R^2 on noisy labels
         apart = abs(found.raw) > errors * found.error and abs(found.raw) > least
         reached = self.plan.rehearsal.explainable_r2.mean
         return [
@@ -97,9 +97,9 @@ class Tried:
                 threshold=least,
                 side="at most",
                 sentence=f"In {self.plan.rehearsal.n} rehearsals the learner reached an explainable R² of {reached:.3f}, "
-                f"{found.raw:+.3f} (standard error {found.error:.3f}) from the formula in the same worlds. Forecasts move by "
-                f"{found.shift:+.3f}.",
-                unit="explainable R²",
+                f"and on noisy labels an R² that is {found.raw:+.3f} (standard error {found.error:.3f}) from the formula's in the "
+                f"same worlds. Forecasts of R² move by {self.plan.moved:+.3f}.",
+                unit="R²",
                 observed=reached,
             )
         ]
@@ -155,8 +155,8 @@ def _once(posterior: PosteriorDraws, problem: Problem, result: AllocationResult,
         chosen = _split_instead(result, splits.winner, alone)
     rehearsals = rehearsals[: len(purchases)]
     first = next((r for r in rehearsals if r is not None), None)
-    rows = np.zeros(0, dtype=np.int64) if first is None else rows_of(draws, first, effort.seed, effort.n)
-    shown = realised(purchases, rehearsals, rows)
+    made = Rehearsals.of(posterior.draws.system, first, effort.seed, effort.n)
+    shown = realised(purchases, rehearsals, made)
 
     def rehearsed(plan: Purchased) -> Realised | None:
         pairs = zip(purchases, shown, strict=True)
@@ -164,7 +164,7 @@ def _once(posterior: PosteriorDraws, problem: Problem, result: AllocationResult,
 
     gains = chosen.rival.gain
     if brain is not None and alone is not None:
-        gains = realised_gain((brain, alone), rehearsals, rows)
+        gains = realised_gain((brain, alone), rehearsals, made)
     gain = Gain.of(gains, worthwhile)
     decision = decide(gain, worthwhile)
     if brain is chosen.plan and alone is not None and gain.mean <= 0.0 and _may_be_left_out(problem, alone):
