@@ -7,7 +7,8 @@ mean of the rehearsals alone. A difference within its Monte Carlo error is shrun
 
 What a learner misses by not knowing the parameters is about the same part of the labels' variance whether the labels hold much
 signal or little. As a part of the signal it is large where there is little: in pilots of few labels one draw in fifty can miss by
-ten times the signal. So differences are measured in R^2 on noisy labels, and every draw's explainable R^2 moves by its own share.
+ten times the signal. So differences are measured in R^2 on noisy labels, and every draw's explainable R^2 moves by its own share,
+down to ``WORST``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from jaxtyping import Float, Int
 
 from brainworth.design.allocation.result import Purchased
 from brainworth.design.decision.rehearse import RehearsedPurchase
+from brainworth.design.performance.purchase import WORST
 from brainworth.models.forecast.luck import stratified_normals
 from brainworth.models.learner.rehearsal import rehearsed_draws
 from brainworth.models.theory.system import System
@@ -30,6 +32,10 @@ _WIDEST = 3.0
 """Most by which the spread of single studies is widened."""
 
 
+_MOST = 1.0 - WORST
+"""Most by which two studies can differ."""
+
+
 @dataclass(frozen=True)
 class Rehearsals:
     """The draws that rehearsals were made from, and how much of the labels' variance is signal in every draw."""
@@ -37,7 +43,7 @@ class Rehearsals:
     rows: Int[np.ndarray, " world"]
     """The posterior draw of each rehearsal."""
     share: Float[np.ndarray, " draw"]
-    """Signal variance over label variance; nowhere below the smallest of a rehearsed draw, of which nothing is known."""
+    """Signal variance over label variance."""
 
     @classmethod
     def of(cls, system: System, rehearsal: RehearsedPurchase | None, seed: int, asked: int) -> Rehearsals:
@@ -57,7 +63,7 @@ class Rehearsals:
         if rehearsal is None:
             return cls(np.zeros(0, dtype=np.int64), share)
         rows = rehearsed_draws(share.size, asked, seed)[0][: rehearsal.n]
-        return cls(rows, np.maximum(share, share[rows].min()))
+        return cls(rows, share)
 
 
 @dataclass(frozen=True)
@@ -178,9 +184,8 @@ def _corrected(
     strayed, moves = plan.outcomes - average, correction.moves(own)
     usual = float(np.sqrt(np.mean((strayed * own) ** 2)))
     wider = float(np.clip(correction.deviation / usual, 1.0, _WIDEST)) if usual > 0.0 else 1.0
-    return Realised(
-        average + moves + wider * strayed, correction, rehearsal, float(np.mean(moves * own)), float(np.mean(share))
-    )
+    outcomes = np.maximum(average + moves + wider * strayed, WORST)
+    return Realised(outcomes, correction, rehearsal, float(np.mean(moves * own)), float(np.mean(share)))
 
 
 def realised_gain(
@@ -210,4 +215,5 @@ def realised_gain(
     studies = first.outcomes.size // expected.size
     luck = deviation * stratified_normals(first.outcomes.size, first.outcomes.size + 1) / np.repeat(made.share, studies)
     gain = np.repeat(expected, studies) + shift
+    luck = np.clip(luck, -_MOST, _MOST)
     return np.concatenate([gain + luck, gain - luck])

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from brainworth.design.common.workers import Team, ThisProcess
-from brainworth.design.performance.purchase import Purchase
+from brainworth.design.performance.purchase import WORST, Purchase
 from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.study_file.system_file import NamedSystem
 from brainworth.models.forecast.forecast import Order
@@ -168,11 +168,11 @@ def _orders(purchases: Purchase) -> list[Order]:
 
 def _records(found: Rehearsed, options: RehearsalOptions) -> tuple[RehearsedPurchase, ...]:
     """Return one record a purchase, of the worlds in which it was rehearsed."""
-    alone = options.labels_alone
+    alone, reached = options.labels_alone, np.maximum(found.explainable_r2, WORST)
     records: list[RehearsedPurchase] = []
-    for index, row in enumerate(found.explainable_r2):
+    for index, row in enumerate(reached):
         asked = np.isfinite(row)
-        gain = None if alone is None else PairedGain.of(found.gain(index, alone)[asked], options.worthwhile)
+        gain = None if alone is None else PairedGain.of((row - reached[alone])[asked], options.worthwhile)
         records.append(
             RehearsedPurchase(
                 n=int(asked.sum()),

@@ -12,6 +12,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Num
 
+WORST = -1.0
+"""Least explainable R^2 that a draw or a study counts with. Labels with hardly any signal make it as negative as one likes,
+whatever is bought, and one such draw in a thousand would be the mean."""
+
 
 @dataclass(frozen=True)
 class Purchase:

@@ -20,7 +20,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Num
 
-from brainworth.design.performance.purchase import Purchase
+from brainworth.design.performance.purchase import WORST, Purchase
 from brainworth.models.forecast.batches import BatchRequest, Blocks, Enrolment, batch_r2, in_blocks
 from brainworth.models.forecast.forecast import Draws, Order, PilotSize
 from brainworth.models.forecast.luck import stratified_normals
@@ -99,8 +99,8 @@ class PosteriorSurface:
         )
 
     def explainable_r2(self, purchase: Purchase, draws: slice | None = None) -> Float[np.ndarray, "design draw"]:
-        """Return explainable R^2 at pilot + new, for all draws or a slice of them: what the utility is taken of."""
-        return self._evaluated(purchase, _known(purchase), draws)
+        """Return explainable R^2 at pilot + new, at least ``WORST``, for all draws or some: what the utility is taken of."""
+        return np.maximum(self._evaluated(purchase, _known(purchase), draws), WORST)
 
     def expected(self, purchase: Purchase, draws: slice | None = None) -> Float[np.ndarray, "design draw"]:
         """Return explainable R^2 on average over studies of this size, for all posterior draws or a slice of them."""
@@ -114,7 +114,8 @@ class PosteriorSurface:
         system, rows = self.draws.system, slice(None) if draws is None else draws
         noise = np.asarray(system.noise_variance)[rows] / np.asarray(system.signal_variance)[rows]
         labels = np.maximum(float(self.size.labels) + self.random_labels(purchase.n_task), 1.0)[:, None]
-        return (1.0 - self.expected(purchase, draws) - noise / labels) / (1.0 + 1.0 / labels)
+        expected = self._averages._evaluated(purchase, _known(purchase), draws)
+        return (1.0 - expected - noise / labels) / (1.0 + 1.0 / labels)
 
     def outcomes(self, purchase: Purchase, draws: slice | None = None) -> Float[np.ndarray, "design study"]:
         """Return explainable R^2 as one study would read it off, for all studies or a slice of them."""
@@ -145,7 +146,7 @@ class PosteriorSurface:
         or many. The bound takes the best mean gain within the range; ``purchase.subjects`` only counts the channel
         patterns that must be learned.
         """
-        return self._evaluated(purchase, _ranges(people), draws)
+        return np.maximum(self._evaluated(purchase, _ranges(people), draws), WORST)
 
     def outcome_bound(
         self,
@@ -159,7 +160,8 @@ class PosteriorSurface:
         An average is bounded by the most data. How far a study strays falls with labels and, where labels are few, can rise
         with brain data: the larger of both ends is taken for lucky studies, the smaller for unlucky ones (tested, not proved).
         """
-        return self._evaluated(purchase, _ranges(people), draws, least if self.single_studies else None)
+        bound = self._evaluated(purchase, _ranges(people), draws, least if self.single_studies else None)
+        return np.maximum(bound, WORST)
 
     def _evaluated(
         self, purchase: Purchase, people: Enrolment, draws: slice | None, least: Purchase | None = None

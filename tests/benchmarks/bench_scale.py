@@ -234,7 +234,10 @@ def main() -> None:
         print(json.dumps(streamed_pass(given.rows)))
         return
     text = ["# What stations cost against the size of a study", ""]
-    text += ["Written by `uv run python tests/benchmarks/bench_scale.py`, which says what is measured; processor seconds.", ""]
+    text += [
+        "Written by `uv run python tests/benchmarks/bench_scale.py`, which says what is measured; processor seconds.",
+        "",
+    ]
     for axis in given.axes or AXES:
         text += [*axis_table(axis), ""]
     if not given.axes:

@@ -91,7 +91,7 @@ def test_rows_are_those_of_the_worlds() -> None:
     share = np.linspace(0.001, 0.999, DRAWS)
     found = Rehearsals.of(system(share), rehearsal(np.zeros(16)), 5, 64)
     np.testing.assert_array_equal(found.rows, rehearsed_draws(DRAWS, 64, 5)[0][:16])
-    np.testing.assert_allclose(found.share, np.maximum(share, share[found.rows].min()))
+    np.testing.assert_allclose(found.share, share)
     assert Rehearsals.of(system(share[:1]), rehearsal(np.zeros(16)), 5, 64).rows.tolist() == [0] * 16
     assert Rehearsals.of(system(share), None, 5, 64).rows.size == 0
 
@@ -138,7 +138,8 @@ def test_draws_with_little_signal_do_not_move_the_others() -> None:
     clear = drawn.share > 0.1
     np.testing.assert_allclose(found.outcomes[clear].mean(), reached[clear].mean(), atol=0.005)
     np.testing.assert_allclose(np.quantile(found.outcomes, [0.5, 0.95]), np.quantile(reached, [0.5, 0.95]), atol=0.01)
-    assert found.outcomes[~clear].mean() == pytest.approx(reached[~clear].mean(), rel=0.15)
+    assert found.outcomes[~clear].mean() == pytest.approx(np.maximum(reached[~clear], -1.0).mean(), abs=0.1)
+    assert found.outcomes.min() >= -1.0
     twin = bought.expected + (reached - bought.expected)[drawn.rows].mean()
     assert abs(twin[clear].mean() - reached[clear].mean()) > 0.1
 

@@ -1,0 +1,288 @@
+"""Plans that hold brain data, carried out: what they promise over labels alone, set against what trained learners gain.
+
+    uv run python case_studies/calibration/brain_plans.py                          # the tables of the README
+    uv run python case_studies/calibration/brain_plans.py --worlds 4 --out /tmp/brain_plans
+
+In: number of worlds, seed. Out, in --out: ``brain_plans.jsonl`` (one line a study; a run that was stopped goes on from there) and
+``brain_plans.md``. In the worlds of ``executed.py`` nearly every plan is labels alone. Here latents carry most of the task,
+labels are dear and samples cheap, so that recordings often pay; half of the studies have one modality (EEG), half a second one
+with three times the signal-to-noise ratio and two to eight times the price of a sample. Each study has a pilot, is fitted and
+planned through the public interface, and is bought three times in the same world, new people and new stimuli: the plan; labels
+alone, which share their first labels with it; and the formula's own split, where rehearsals chose another. ``plan.learner()`` is
+trained on each and scored on 4,000 new stimuli. No number of the truth comes from the performance function.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+import brainworth as bw
+from brainworth.design.common.runtime import use_compilation_cache
+from brainworth.models.worlds.simulate import Realism, World, draw_world, record
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from executed import PRIORS, TEST, with_error
+from report import uniform
+from simulated_fits import PilotShape, draw_system
+
+KINDS = {"one modality": 1, "two modalities": 2}
+"""Kinds of studies: how many modalities they have."""
+STRONGER = (2.0, 3.0)
+"""Factor on the loadings of the task, and on the signal-to-noise ratio of the second modality."""
+NAMES = ("EEG", "fMRI")
+PILOT = (400, 200)
+"""Samples of the pilot in each modality."""
+CLASSES = ((0.0, 0.2), (0.2, 0.5), (0.5, 0.8), (0.8, 1.01))
+"""Classes of stated probabilities."""
+
+Bought = tuple[int, dict[str, tuple[int, int, int]]]
+"""New labels; by modality new people, samples in all, presentations of a stimulus."""
+
+
+def bought_of(allocation: Any) -> Bought:
+    """Return what an allocation buys; a modality with one sample a person teaches nothing and is left out."""
+    brain = {
+        name: (int(one.subjects), int(one.n_samples), int(one.repeats))
+        for name, one in allocation.modalities.items()
+        if one.n_samples > one.subjects
+    }
+    return int(allocation.n_task), brain
+
+
+def recorded(
+    world: World, rng: np.random.Generator, source: int, people: int, samples: int, repeats: int = 1
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Return features and channels of every new person of one modality."""
+    found: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    for person in range(people):
+        count = samples // people + (person < samples % people)
+        seen = np.tile(world.features(rng, max(count // repeats, 1)), (repeats, 1))
+        gain = float(np.exp(world.realism.gain_spread * rng.standard_normal()))
+        found.append((seen, record(world, rng, source, seen, gain)))
+    return found
+
+
+def labelled(world: World, rng: np.random.Generator, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return features and labels of new stimuli."""
+    features = world.features(rng, count)
+    return features, features @ world.truth.task_map + np.sqrt(world.truth.noise_variance) * rng.standard_normal(count)
+
+
+def pilot_of(world: World, rng: np.random.Generator, labels: int, people: Sequence[int]) -> dict[str, Any]:
+    """Return the tables of a pilot, as ``Study.from_frames`` takes them."""
+    count = labels + max(PILOT)
+    features, label = labelled(world, rng, count)
+    names = np.array([f"s{i:05d}" for i in range(count)])
+    recordings: dict[str, pd.DataFrame] = {}
+    for source, (name, own) in enumerate(zip(NAMES, people, strict=False)):
+        parts: list[pd.DataFrame] = []
+        for person in range(own):
+            shown = rng.permutation(count)[: PILOT[source] // own]
+            gain = float(np.exp(world.realism.gain_spread * rng.standard_normal()))
+            channels = record(world, rng, source, features[shown], gain)
+            frame = pd.DataFrame(channels, columns=[f"{name}{i}" for i in range(channels.shape[1])])
+            parts.append(frame.assign(subject=f"p{person}", stimulus=names[shown]))
+        recordings[name] = pd.concat(parts)
+    stimuli = pd.DataFrame(features, columns=[f"f{i}" for i in range(features.shape[1])]).assign(stimulus=names)
+    return {
+        "stimuli": stimuli,
+        "labels": pd.DataFrame({"stimulus": names[:labels], "label": label[:labels]}),
+        "recordings": recordings,
+    }
+
+
+def reached(plan: bw.Plan, world: World, rng: np.random.Generator, bought: Bought, labels: Any) -> float:
+    """Return the part of the world's signal that the plan's learner predicts after a purchase, on new stimuli."""
+    sets: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    names: list[str] = []
+    for name, purchase in bought[1].items():
+        people = recorded(world, rng, NAMES.index(name), *purchase)
+        sets += people
+        names += [name] * len(people)
+    features, label = labels
+    learner = plan.learner().fit(features[: bought[0]], label[: bought[0]], brain=sets, modality=names)
+    new = world.features(rng, TEST)
+    truth = new @ world.truth.task_map
+    missed = float(np.mean((learner.predict(new) - truth) ** 2))
+    return 1.0 - missed / float(np.mean(truth**2))
+
+
+def one_study(kind: str, seed: int, index: int) -> dict[str, Any]:
+    """Return what is kept of one study; an error is kept by its message."""
+    rng = np.random.default_rng([seed, list(KINDS).index(kind), index])
+    try:
+        found = _studied(KINDS[kind], rng, index)
+    except (bw.HealthRefusal, bw.Infeasible) as error:
+        found = {"refused": str(error)[:300]}
+    except Exception:  # a study that fails is a finding, not the end of the run
+        found = {"failed": traceback.format_exc()[-1500:]}
+    return {"kind": kind, "index": index, **found}
+
+
+def _studied(modalities: int, rng: np.random.Generator, index: int) -> dict[str, Any]:
+    one = draw_system(rng, PRIORS, PilotShape(), weaker=STRONGER[0])
+    snr = jnp.concatenate([one.snr, STRONGER[1] * one.snr])[:modalities]
+    system = replace(one, snr=snr, channels=jnp.full(modalities, float(one.channels[0])))
+    world = draw_world(system, rng, Realism(gain_spread=abs(0.3 * rng.standard_normal())))
+    people = rng.choice([1, 2, 4], modalities)
+    tables = pilot_of(world, rng, int(rng.integers(40, 121)), people)
+    price = float(np.exp(rng.uniform(np.log(0.001), np.log(0.02))))
+    prices = (price, price * float(np.exp(rng.uniform(np.log(2.0), np.log(8.0)))))[:modalities]
+    costs = [
+        bw.Cost(per_sample=round(own, 5), per_subject=each) for own, each in zip(prices, (5.0, 10.0), strict=False)
+    ]
+    study = bw.Study.from_frames(
+        **tables,
+        task=bw.Task(cost_per_label=1.0),
+        modalities=[
+            bw.Modality(name=name, new_subjects=True, cost=cost) for name, cost in zip(NAMES, costs, strict=False)
+        ],
+        budget=bw.Budget(total=round(float(np.exp(rng.uniform(np.log(60.0), np.log(400.0)))))),
+    )
+    plan = study.fit(seed=index).plan()
+    return {**_stated(plan), **_carried_out(plan, world, rng)}
+
+
+def _stated(plan: bw.Plan) -> dict[str, Any]:
+    def numbers(summary: Any) -> list[float]:
+        return [float(getattr(summary, name)) for name in ("mean", "q05", "q50", "q95")]
+
+    return {
+        "explainable_r2": numbers(plan.performance.explainable_r2),
+        "gain": numbers(plan.verdict.gain),
+        "probability": plan.verdict.probability,
+        "worthwhile": plan.verdict.worthwhile,
+        "decision": plan.verdict.decision,
+    }
+
+
+def _carried_out(plan: bw.Plan, world: World, rng: np.random.Generator) -> dict[str, Any]:
+    """Return what is reached with the plan, with the purchase that the verdict judges, and with labels alone."""
+    planned = bought_of(plan.allocation)
+    judged = bought_of(plan.verdict.judged if plan.verdict.judged is not None else plan.allocation)
+    alone = bought_of(plan.alternatives["task_only"].allocation) if "task_only" in plan.alternatives else planned
+    labels = labelled(world, rng, max(planned[0], judged[0], alone[0], 1))
+    found: dict[str, Any] = {"bought": planned, "judged": judged, "alone": alone}
+    found["reached"] = reached(plan, world, rng, planned, labels)
+    found["reached_judged"] = found["reached"] if judged == planned else reached(plan, world, rng, judged, labels)
+    found["reached_alone"] = found["reached"] if alone == planned else reached(plan, world, rng, alone, labels)
+    return found
+
+
+def table(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Return the results as Markdown tables."""
+    forecasts = [
+        "| studies | plans | with brain data | with both | explainable R² in the 90 % interval | reached − stated | gain in the "
+        "90 % interval | gain stated | gain reached | ranks uniform | plan − labels alone | refused |",
+        "|" + "---|" * 12,
+    ]
+    for kind in (*KINDS, "all"):
+        own = [line for line in lines if kind in ("all", line["kind"])]
+        done = [line for line in own if "reached" in line]
+        if done:
+            forecasts.append(_row(kind, done, sum("refused" in line for line in own)))
+    return "\n".join([*forecasts, "", *_probabilities([line for line in lines if "reached" in line])]) + "\n"
+
+
+def _row(kind: str, done: Sequence[Mapping[str, Any]], refused: int) -> str:
+    def column(name: str) -> NDArray[np.float64]:
+        return np.array([line[name] for line in done])
+
+    stated, gain = column("explainable_r2"), column("gain")
+    found, gained = column("reached"), column("reached_judged") - column("reached_alone")
+    hold = [np.mean((s[:, 1] <= r) & (r <= s[:, 3])) for s, r in ((stated, found), (gain, gained))]
+    brain = [len(line["bought"][1]) for line in done]
+    rank = np.array([_rank(r, s) for r, s in zip(gained, gain, strict=True)])
+    cells = [
+        kind,
+        str(len(done)),
+        str(sum(count > 0 for count in brain)),
+        str(sum(count > 1 for count in brain)),
+        f"{hold[0]:.0%}",
+        with_error(found - stated[:, 0]),
+        f"{hold[1]:.0%}",
+        f"{gain[:, 0].mean():+.3f}",
+        with_error(gained),
+        "yes" if uniform(rank, 20, 0.95) else "no",
+        with_error(found - column("reached_alone")),
+        str(refused),
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _rank(value: float, stated: Sequence[float]) -> int:
+    """Return the rank of a value among 20 draws of a forecast, interpolated between its quantiles."""
+    _, low, middle, high = stated
+    share = np.interp(
+        value,
+        [low - (middle - low), low, middle, high, high + (high - middle)],
+        [0.0, 0.05, 0.5, 0.95, 1.0],
+    )
+    return int(np.floor(21 * share).clip(0, 20))
+
+
+def _probabilities(done: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return how often brain data paid, by the probability that was stated."""
+    rows = [
+        "| probability stated | studies | mean stated | paid | gain stated | gain reached |",
+        "|---|---|---|---|---|---|",
+    ]
+    for low, high in CLASSES:
+        own = [line for line in done if low <= line["probability"] < high]
+        if own:
+            gained = np.array([line["reached_judged"] - line["reached_alone"] for line in own])
+            paid = np.mean(gained >= np.array([line["worthwhile"] for line in own]))
+            stated = np.mean([line["probability"] for line in own])
+            said = np.mean([line["gain"][0] for line in own])
+            cells = [
+                f"{low:.0%} to {min(high, 1.0):.0%}",
+                str(len(own)),
+                f"{stated:.2f}",
+                f"{paid:.2f}",
+                f"{said:+.3f}",
+            ]
+            rows.append("| " + " | ".join([*cells, with_error(gained)]) + " |")
+    return rows
+
+
+def main() -> None:
+    """Run all studies."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--worlds", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    given = parser.parse_args()
+    use_compilation_cache()
+    given.out.mkdir(parents=True, exist_ok=True)
+    log = given.out / "brain_plans.jsonl"
+    lines = [json.loads(text) for text in log.read_text(encoding="utf-8").splitlines()] if log.is_file() else []
+    done = {(line["kind"], line["index"]) for line in lines}
+    for index in range(given.worlds):
+        for kind in KINDS:
+            if (kind, index) not in done:
+                start = time.process_time()
+                lines.append(json.loads(json.dumps(one_study(kind, given.seed, index))))
+                with log.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(lines[-1]) + "\n")
+                shown = {k: lines[-1][k] for k in ("refused", "failed", "decision") if k in lines[-1]}
+                print(f"{kind} {index}: {time.process_time() - start:.0f} s {shown}", flush=True)
+    (given.out / "brain_plans.md").write_text(table(lines), encoding="utf-8")
+    print(table(lines))
+
+
+if __name__ == "__main__":
+    main()
