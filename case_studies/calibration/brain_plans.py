@@ -35,7 +35,7 @@ from brainworth.models.worlds.simulate import Realism, World, draw_world, record
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from executed import PRIORS, TEST, with_error
+from executed import PRIORS, score, with_error
 from report import uniform
 from simulated_fits import PilotShape, draw_system
 
@@ -105,8 +105,10 @@ def pilot_of(world: World, rng: np.random.Generator, labels: int, people: Sequen
     }
 
 
-def reached(plan: bw.Plan, world: World, rng: np.random.Generator, bought: Bought, labels: Any) -> float:
-    """Return the part of the world's signal that the plan's learner predicts after a purchase, on new stimuli."""
+def reached(
+    plan: bw.Plan, world: World, rng: np.random.Generator, bought: Bought, labels: Any, tau2: float
+) -> dict[str, float]:
+    """Return what the plan's learner reaches on new stimuli after a purchase (``executed.score``)."""
     sets: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
     names: list[str] = []
     for name, purchase in bought[1].items():
@@ -115,10 +117,7 @@ def reached(plan: bw.Plan, world: World, rng: np.random.Generator, bought: Bough
         names += [name] * len(people)
     features, label = labels
     learner = plan.learner().fit(features[: bought[0]], label[: bought[0]], brain=sets, modality=names)
-    new = world.features(rng, TEST)
-    truth = new @ world.truth.task_map
-    missed = float(np.mean((learner.predict(new) - truth) ** 2))
-    return 1.0 - missed / float(np.mean(truth**2))
+    return score(world, rng, learner, tau2)
 
 
 def one_study(kind: str, seed: int, index: int) -> dict[str, Any]:
@@ -138,7 +137,7 @@ def _studied(modalities: int, rng: np.random.Generator, index: int) -> dict[str,
     snr = jnp.concatenate([one.snr, STRONGER[1] * one.snr])[:modalities]
     system = replace(one, snr=snr, channels=jnp.full(modalities, float(one.channels[0])))
     world = draw_world(system, rng, Realism(gain_spread=abs(0.3 * rng.standard_normal())))
-    people = rng.choice([1, 2, 4], modalities)
+    people = [int(own) for own in rng.choice([1, 2, 4], modalities)]
     tables = pilot_of(world, rng, int(rng.integers(40, 121)), people)
     price = float(np.exp(rng.uniform(np.log(0.001), np.log(0.02))))
     prices = (price, price * float(np.exp(rng.uniform(np.log(2.0), np.log(8.0)))))[:modalities]
@@ -154,7 +153,7 @@ def _studied(modalities: int, rng: np.random.Generator, index: int) -> dict[str,
         budget=bw.Budget(total=round(float(np.exp(rng.uniform(np.log(60.0), np.log(400.0)))))),
     )
     plan = study.fit(seed=index).plan()
-    return {**_stated(plan), **_carried_out(plan, world, rng)}
+    return {**_stated(plan), **_carried_out(plan, world, rng, float(system.signal_variance))}
 
 
 def _stated(plan: bw.Plan) -> dict[str, Any]:
@@ -170,16 +169,17 @@ def _stated(plan: bw.Plan) -> dict[str, Any]:
     }
 
 
-def _carried_out(plan: bw.Plan, world: World, rng: np.random.Generator) -> dict[str, Any]:
+def _carried_out(plan: bw.Plan, world: World, rng: np.random.Generator, tau2: float) -> dict[str, Any]:
     """Return what is reached with the plan, with the purchase that the verdict judges, and with labels alone."""
     planned = bought_of(plan.allocation)
     judged = bought_of(plan.verdict.judged if plan.verdict.judged is not None else plan.allocation)
     alone = bought_of(plan.alternatives["task_only"].allocation) if "task_only" in plan.alternatives else planned
     labels = labelled(world, rng, max(planned[0], judged[0], alone[0], 1))
     found: dict[str, Any] = {"bought": planned, "judged": judged, "alone": alone}
-    found["reached"] = reached(plan, world, rng, planned, labels)
-    found["reached_judged"] = found["reached"] if judged == planned else reached(plan, world, rng, judged, labels)
-    found["reached_alone"] = found["reached"] if alone == planned else reached(plan, world, rng, alone, labels)
+    bought = {"reached": planned, "reached_judged": judged, "reached_alone": alone}
+    for name, what in bought.items():
+        same = next((found[earlier] for earlier in bought if earlier in found and bought[earlier] == what), None)
+        found[name] = same or reached(plan, world, rng, what, labels, tau2)
     return found
 
 
@@ -198,12 +198,20 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join([*forecasts, "", *_probabilities([line for line in lines if "reached" in line])]) + "\n"
 
 
+def gained_in(done: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
+    """Return what the judged purchase gained over labels alone, as a part of the world's own signal."""
+    return np.array([line["reached_judged"]["in_world"] - line["reached_alone"]["in_world"] for line in done])
+
+
 def _row(kind: str, done: Sequence[Mapping[str, Any]], refused: int) -> str:
     def column(name: str) -> NDArray[np.float64]:
         return np.array([line[name] for line in done])
 
+    def scores(name: str, read: str) -> NDArray[np.float64]:
+        return np.array([line[name][read] for line in done])
+
     stated, gain = column("explainable_r2"), column("gain")
-    found, gained = column("reached"), column("reached_judged") - column("reached_alone")
+    found, gained = scores("reached", "explainable_r2"), gained_in(done)
     hold = [np.mean((s[:, 1] <= r) & (r <= s[:, 3])) for s, r in ((stated, found), (gain, gained))]
     brain = [len(line["bought"][1]) for line in done]
     rank = np.array([_rank(r, s) for r, s in zip(gained, gain, strict=True)])
@@ -218,7 +226,7 @@ def _row(kind: str, done: Sequence[Mapping[str, Any]], refused: int) -> str:
         f"{gain[:, 0].mean():+.3f}",
         with_error(gained),
         "yes" if uniform(rank, 20, 0.95) else "no",
-        with_error(found - column("reached_alone")),
+        with_error(scores("reached", "in_world") - scores("reached_alone", "in_world")),
         str(refused),
     ]
     return "| " + " | ".join(cells) + " |"
@@ -244,7 +252,7 @@ def _probabilities(done: Sequence[Mapping[str, Any]]) -> list[str]:
     for low, high in CLASSES:
         own = [line for line in done if low <= line["probability"] < high]
         if own:
-            gained = np.array([line["reached_judged"] - line["reached_alone"] for line in own])
+            gained = gained_in(own)
             paid = np.mean(gained >= np.array([line["worthwhile"] for line in own]))
             stated = np.mean([line["probability"] for line in own])
             said = np.mean([line["gain"][0] for line in own])

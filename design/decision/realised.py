@@ -167,8 +167,12 @@ def realised(
         if r is not None and r.n >= FEWEST
     ]
     if len(missed) == len(plans):
-        found = list(Correction.together(*missed, share)) if len(plans) == 2 else [Correction.of(one) for one in missed]
-    return [_corrected(*one, made.share) for one in zip(plans, rehearsals, found, strict=True)]
+        found = (
+            list(Correction.together(missed[0], missed[1], share))
+            if len(plans) == 2
+            else [Correction.of(one) for one in missed]
+        )
+    return [_corrected(plan, r, one, made.share) for plan, r, one in zip(plans, rehearsals, found, strict=True)]
 
 
 def _corrected(

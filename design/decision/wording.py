@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from brainworth.design.allocation import AllocationResult, NewData, Problem
 from brainworth.design.allocation.costs import Bill
 from brainworth.design.common.cards import several
@@ -17,6 +19,7 @@ from brainworth.design.decision.chosen_stimuli import assumption, chosen_record
 from brainworth.design.decision.records.controls import Controls
 from brainworth.design.decision.records.details import Assumption
 from brainworth.design.decision.verdict import Decision, Gain
+from brainworth.design.performance.purchase import WORST
 from brainworth.design.pilot.study import PriorsOnly
 from brainworth.design.posterior.draws import PosteriorDraws
 from brainworth.design.posterior.literature import kind_of, literature
@@ -226,6 +229,15 @@ def assumptions(config: StudyConfig, posterior: PosteriorDraws, result: Allocati
         )
     if chosen := assumption(posterior):
         said.append((chosen, False, "Without choosing, leave out design.chosen_stimuli and plan again."))
+    if hardly := float(np.mean(result.plan.expected <= WORST)):
+        said.append(
+            (
+                f"An explainable R² below {WORST:g} counts as {WORST:g}. In {hardly:.1%} of the posterior draws labels hold so "
+                "little signal that it would be lower, and would decide the mean.",
+                pilot,
+                "More labels in the pilot say how much of their variance is signal; R² on noisy labels is not concerned.",
+            )
+        )
     known = posterior.notes.likeness
     for modality in config.modality:
         together = modality.design.shared_stimuli or max(modality.design.repeats) > 1

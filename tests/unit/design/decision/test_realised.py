@@ -147,7 +147,7 @@ def test_draws_with_little_signal_do_not_move_the_others() -> None:
 def test_the_luck_of_draws_with_little_signal_does_not_move_the_mean_gain() -> None:
     rng = np.random.default_rng(10)
     labels, drawn, reached = low_signal(rng)
-    brain = SimpleNamespace(expected=labels.expected + 0.01, outcomes=labels.outcomes + 0.01)
+    brain: Any = SimpleNamespace(expected=labels.expected + 0.01, outcomes=labels.outcomes + 0.01)
     both = [rehearsal(reached[drawn.rows] + gain) for gain in (0.01 + 0.005 * rng.standard_normal(64), 0.0)]
     gains = realised_gain((brain, labels), both, drawn)
     assert gains.mean() == pytest.approx(0.01, abs=4 * 0.005 / 8)
@@ -164,5 +164,5 @@ def test_a_gain_counts_as_much_as_it_is_known() -> None:
         missed = 0.05 * share + 0.004 * rng.standard_normal(64)
         found.append(mean_gain(missed, share))
         plain.append(np.mean(missed / share))
-    assert np.mean(found) == pytest.approx(0.05, abs=4 * np.std(found) / 20)
+    assert np.mean(found) == pytest.approx(0.05, abs=4 * float(np.std(found)) / 20)
     assert np.std(found) < 0.5 * np.std(plain)
