@@ -18,7 +18,7 @@ from brainworth.design.allocation import AllocationOptions, Problem, SearchLimit
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.problem import Designs
-from brainworth.design.performance.purchase import OutcomeSurface, Purchase
+from brainworth.design.performance.purchase import WORST, OutcomeSurface, Purchase
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.design.performance.utilities import CVaR, Probability, Quantile, Reliable, Utility
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
@@ -132,3 +132,23 @@ def test_no_design_beats_the_certificate_of_single_studies(utility: Utility) -> 
     assert found.certificate.objective <= found.certificate.bound
     assert best <= found.certificate.bound + 1e-9
     assert found.plan.utility >= best - 2e-3 * abs(best) - 1e-9
+
+
+def test_a_draw_without_signal_does_not_decide_the_mean() -> None:
+    """One draw of a thousand times less signal: the formula itself, the wrong twin, has it at -20 and the mean below 0."""
+    whole = surface(20)
+    signal = jnp.ones(20).at[3].set(1e-3)
+    faint = replace(whole, draws=replace(whole.draws, system=replace(whole.draws.system, signal_variance=signal)))
+    bought = purchase([60, 60, 600], [0, 2000, 2000])
+    found, before = faint.expected(bought), whole.expected(bought)
+    others = np.arange(20) != 3
+    np.testing.assert_array_equal(found[:, others], before[:, others])
+    assert np.all(found[:2, 3] == WORST)
+    assert np.all(np.diff(found, axis=0) >= 0.0)
+    missed = faint.missed(bought)  # of the draw itself: brain data or not, 60 labels teach nothing
+    assert np.all((missed >= 0.0) & (missed <= 1.0 + 1e-9))
+    assert missed[0, 3] > 0.97
+    twin = 1.0 - missed[0] * (1 + 1 / 60) - NOISE / np.asarray(signal) / 60
+    assert twin.min() < -20.0
+    assert twin.mean() < -0.5 < found[0].mean()
+    assert faint.outcomes(bought).min() == WORST
