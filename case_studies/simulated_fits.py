@@ -18,11 +18,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from brainworth.design.posterior.archive import mixing
 from brainworth.models.forecast.forecast import MAX_PEOPLE, SYSTEM_AXES, Order, PilotSize, median, order_r2
 from brainworth.models.forecast.people import new_people
 from brainworth.models.pilot.pilot import Pilot
 from brainworth.models.pilot.summary import SummarisedPilot, summarise
-from brainworth.models.posterior.inference import SamplerOptions, sample_posterior
+from brainworth.models.posterior.inference import sample_mixed
 from brainworth.models.posterior.likelihoods import PRESENCE
 from brainworth.models.posterior.prior_scales import PriorScales
 from brainworth.models.posterior.this_world import systems_of_draws
@@ -80,7 +81,6 @@ class CalibrationWorld:
 class Settings:
     """What is asked of every world."""
 
-    options: SamplerOptions
     judged: Sequence[tuple[float, float]]
     """Designs (brain samples, labels) whose forecast is judged."""
     line: Sequence[tuple[float, float]]
@@ -175,7 +175,7 @@ def _fit(pilot: Pilot, priors: PriorScales, shape: PilotShape, settings: Setting
         one = jnp.ones_like(evidence.brain.efficiency)
         perfect = replace(evidence.brain, samples=1e6 * evidence.brain.samples, efficiency=one, fold_efficiency=one)
         evidence = replace(evidence, brain=perfect)
-    chains = sample_posterior(evidence, priors, summary.modality_of, latents, 0, settings.options)
+    chains = sample_mixed(evidence, priors, summary.modality_of, latents, 0, mixing)
     flat = chains.flat()
     channels = summary.evidence.brain.channels
     systems = systems_of_draws(flat, summary.evidence.spectrum, channels, summary.labels.scale**2)

@@ -24,7 +24,6 @@ from report import figure, reliability, reliability_table, results, table
 
 from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.common.workers import importable, team
-from brainworth.models.posterior.inference import SamplerOptions
 from brainworth.models.worlds.simulate import Realism
 
 sys.path.append(str(Path(__file__).parents[1]))
@@ -36,7 +35,6 @@ LABELS, PRICE = 400.0, 0.03
 """The budget line: labels that the whole budget buys, and the price of a brain sample in labels."""
 SHARES = np.linspace(0.0, 0.95, 20)
 PRIORS = world_priors()
-OPTIONS = SamplerOptions(n_warmup=300, n_draws=400, n_chains=1)
 TIE = 0.001
 """Share of expected performance within which labels alone are preferred, as in a plan."""
 KEPT = 100
@@ -87,7 +85,7 @@ def one_world(name: str, seed: int, world: int) -> dict[str, Any]:
     if realism.gain_spread == 0.0 and not realism.useless:
         realism = replace(realism, gain_spread=abs(GAIN_SPREAD * rng.standard_normal()))
     drawn = draw_world(system, rng, kind.shape, realism)
-    settings = Settings(OPTIONS, JUDGED, line(kind.shape), naive=kind.naive)
+    settings = Settings(JUDGED, line(kind.shape), naive=kind.naive)
     verdict = examine(drawn, PRIORS, kind.shape, settings)
     return {"kind": name, "world": world, **kept(verdict, rng)}
 

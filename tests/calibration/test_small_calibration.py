@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from brainworth.models.posterior.inference import SamplerOptions
 from brainworth.models.worlds.simulate import Realism
 
 sys.path.append(str(Path(__file__).parents[2] / "case_studies"))
@@ -30,7 +29,7 @@ JUDGED = ((300.0, 120.0), (300.0, 1000.0), (2000.0, 120.0), (2000.0, 1000.0), (1
 def verdicts() -> list[Verdict]:
     shape = PilotShape(features=40, channels=12, samples=300, labels=120, stimuli=500)
     priors = world_priors()
-    settings = Settings(SamplerOptions(n_chains=1), JUDGED, JUDGED[:1])
+    settings = Settings(JUDGED, JUDGED[:1])
     found: list[Verdict] = []
     for world in range(WORLDS):
         rng = np.random.default_rng([7, world])
