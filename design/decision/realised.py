@@ -32,6 +32,8 @@ _WIDEST = 3.0
 """Most by which the spread of single studies is widened."""
 
 
+_MOST_SAVED = 0.5
+"""Most of the formula's risk that a learner may save."""
 _MOST = 1.0 - WORST
 """Most by which two studies can differ."""
 
@@ -106,9 +108,26 @@ class Correction:
             replace(cls.of(second), shift=level, apart=-apart / 2.0),
         )
 
-    def moves(self, share: Float[np.ndarray, " draw"]) -> Float[np.ndarray, " draw"]:
-        """Return by how much the explainable R^2 of draws moves whose labels hold this share of signal."""
-        return self.shift / share + self.apart
+    def moves(
+        self, share: Float[np.ndarray, " draw"], expected: Float[np.ndarray, " draw"]
+    ) -> Float[np.ndarray, " draw"]:
+        """Return by how much the explainable R^2 of every draw moves.
+
+        A learner that misses the formula misses the same part of the labels' variance in all draws. One that does better cannot do
+        so by more than there is to learn: it saves the same part of the formula's risk in all draws, so that R^2 moves by ``shift``
+        in the mean.
+
+        Parameters
+        ----------
+        share : (draw,)
+            Signal variance over label variance.
+        expected : (draw,)
+            The formula's explainable R^2, mean of the purchases that are corrected together.
+        """
+        if self.shift <= 0.0:
+            return self.shift / share + self.apart
+        risk = 1.0 - expected
+        return min(self.shift / float(np.mean(risk * share)), _MOST_SAVED) * risk + self.apart
 
 
 def mean_gain(missed: Float[np.ndarray, " world"], share: Float[np.ndarray, " world"]) -> float:
@@ -172,24 +191,26 @@ def realised(
             if len(plans) == 2
             else [Correction.of(one) for one in missed]
         )
-    return [_corrected(plan, r, one, made.share) for plan, r, one in zip(plans, rehearsals, found, strict=True)]
+    together = np.mean([plan.expected for plan in plans], axis=0)
+    return [_corrected(p, r, one, (made.share, together)) for p, r, one in zip(plans, rehearsals, found, strict=True)]
 
 
 def _corrected(
     plan: Purchased,
     rehearsal: RehearsedPurchase | None,
     correction: Correction | None,
-    share: Float[np.ndarray, " draw"],
+    by_draw: tuple[Float[np.ndarray, " draw"], Float[np.ndarray, " draw"]],
 ) -> Realised:
+    """Return the single studies of one purchase; ``by_draw`` is what ``Correction.moves`` takes."""
     if correction is None:
         return Realised(plan.outcomes, None, rehearsal)
     studies = plan.outcomes.size // plan.expected.size
-    average, own = np.repeat(plan.expected, studies), np.repeat(share, studies)
-    strayed, moves = plan.outcomes - average, correction.moves(own)
+    own, average, moves = (np.repeat(v, studies) for v in (by_draw[0], plan.expected, correction.moves(*by_draw)))
+    strayed = plan.outcomes - average
     usual = float(np.sqrt(np.mean((strayed * own) ** 2)))
     wider = float(np.clip(correction.deviation / usual, 1.0, _WIDEST)) if usual > 0.0 else 1.0
-    outcomes = np.maximum(average + moves + wider * strayed, WORST)
-    return Realised(outcomes, correction, rehearsal, float(np.mean(moves * own)), float(np.mean(share)))
+    outcomes = np.clip(average + moves + wider * strayed, WORST, 1.0)
+    return Realised(outcomes, correction, rehearsal, float(np.mean(moves * own)), float(np.mean(own)))
 
 
 def realised_gain(

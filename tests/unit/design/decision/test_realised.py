@@ -108,7 +108,7 @@ def test_the_gain_is_the_difference_of_the_forecasts_shown_beside_it() -> None:
     stray = [p.outcomes.mean() - p.expected.mean() for p in (brain, labels)]  # the luck of these simulated outcomes
     apart = pair[0].outcomes.mean() - pair[1].outcomes.mean()
     wider = [
-        f.outcomes.mean() - p.expected.mean() - f.correction.moves(drawn.share).mean()
+        f.outcomes.mean() - p.expected.mean() - f.correction.moves(drawn.share, p.expected).mean()
         for f, p in zip(pair, (brain, labels), strict=True)
         if f.correction
     ]
@@ -166,3 +166,19 @@ def test_a_gain_counts_as_much_as_it_is_known() -> None:
         plain.append(np.mean(missed / share))
     assert np.mean(found) == pytest.approx(0.05, abs=4 * float(np.std(found)) / 20)
     assert np.std(found) < 0.5 * np.std(plain)
+
+
+def test_a_learner_that_does_better_does_so_by_no_more_than_there_is_to_learn() -> None:
+    """The wrong twin adds the mean difference over the share of signal: beyond 1 where labels hold 1 %."""
+    rng = np.random.default_rng(12)
+    bought, drawn, _ = low_signal(rng)
+    reached = bought.expected + 0.04 * (1.0 - bought.expected) + 0.005 * rng.standard_normal(DRAWS) / drawn.share
+    found = realised([bought], [rehearsal(reached[drawn.rows])], drawn)[0]
+    assert found.correction is not None
+    assert found.correction.shift > 0.0
+    assert found.moved == pytest.approx(found.correction.shift)
+    assert found.outcomes.max() <= 1.0
+    moved = found.correction.moves(drawn.share, bought.expected)
+    assert np.all(moved <= 0.5 * (1.0 - bought.expected))
+    np.testing.assert_allclose(found.outcomes.mean(), reached.mean(), atol=0.03)
+    assert (bought.expected + found.correction.shift / drawn.share).max() > 0.3
