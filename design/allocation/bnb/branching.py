@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 from brainworth.design.allocation.bnb.boxes import Boxes, bound
 from brainworth.design.allocation.bnb.cuts import cut, hidden_money
 from brainworth.design.allocation.bnb.incumbent import Incumbent
+from brainworth.design.allocation.bnb.uppers import Upper
 from brainworth.design.allocation.evaluate import Evaluator, thinned
 from brainworth.design.allocation.problem import Problem
 
@@ -74,7 +75,8 @@ class Scout:
             return Children(parts, np.tile(parents.upper[rows], 2), np.full(2 * rows.size, -np.inf))
         parts, guess = self._scouted(self.evaluator, known.boxes, (hidden[rows], rows), best)
         upper, own = np.tile(parents.upper[rows], 2), np.tile(parents.own[rows], 2)
-        return Children(parts, upper, np.where(own, guess, -np.inf))
+        spends = Upper(self.problem, self.evaluator).spends
+        return Children(parts, upper, guess if spends else np.where(own, guess, -np.inf))
 
     def _scouted(
         self, few: Evaluator, boxes: Boxes, cuttable: tuple[np.ndarray, np.ndarray], best: Incumbent
@@ -93,17 +95,19 @@ class Scout:
         keep = position[np.arange(rows.size), worth.argmax(axis=1)]
         offset = best.utility - enough if np.isfinite(enough) else -np.inf
         both = np.concatenate([keep, keep + which.size])
-        return parts.take(both), uppers.ravel()[both] + offset
+        chosen = parts.take(both)
+        if Upper(self.problem, few).spends:
+            return chosen, self._uppers(few, chosen, spend=True) + offset
+        return chosen, uppers.ravel()[both] + offset
 
-    def _uppers(self, few: Evaluator, parts: Boxes) -> Float[np.ndarray, " part"]:
-        """Return the bounds of boxes on a few draws; minus infinity where a box is empty."""
+    def _uppers(self, few: Evaluator, parts: Boxes, *, spend: bool = False) -> Float[np.ndarray, " part"]:
+        """Return the bounds of boxes on a few draws, by corners or over ways to spend; minus infinity where a box is empty."""
         known = bound(self.problem, parts)
         uppers = np.full(len(parts), -np.inf)
         inside = np.flatnonzero(known.possible)
         if inside.size:
-            tight = known.boxes.take(inside)
-            most, least = (self.problem.purchase(end.take(inside)) for end in (known.corner, known.least))
-            uppers[inside] = few.bounds(most, least, tight.people_low, tight.people_high)
+            upper = Upper(self.problem, few)
+            uppers[inside] = upper.of(known, inside) if spend else upper.corners(known, inside)
         return uppers
 
 

@@ -24,6 +24,7 @@ import numpy as np
 from brainworth.design.allocation.bnb.boxes import Boxes, bound, corner_brain, root
 from brainworth.design.allocation.bnb.branching import Children, Parents, Scout
 from brainworth.design.allocation.bnb.incumbent import Incumbent
+from brainworth.design.allocation.bnb.uppers import Upper
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.problem import Designs, Problem
 
@@ -142,6 +143,11 @@ class BranchAndBound:
         """Chooses where to cut."""
         return Scout.of(self.problem, self.evaluator, self.limits.scouts)
 
+    @cached_property
+    def upper(self) -> Upper:
+        """Bounds boxes."""
+        return Upper(self.problem, self.evaluator)
+
     @property
     def most_boxes(self) -> int:
         """How many boxes may be bounded."""
@@ -221,8 +227,7 @@ class BranchAndBound:
         if not rows.size:
             return
         tight, corner, closed = known.boxes.take(rows), known.corner.take(rows), closed[rows]
-        least = self.problem.purchase(known.least.take(rows))
-        utilities = self.evaluator.bounds(self.problem.purchase(corner), least, tight.people_low, tight.people_high)
+        utilities = self.upper.of(known, rows)
         self.bounded += int(rows.size)
         self.incumbent.offer(corner.take(closed), utilities[closed])
         upper = np.minimum(utilities, children.upper[rows])
