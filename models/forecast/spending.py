@@ -43,7 +43,7 @@ from brainworth.models.theory.system import Channels, System, effective_channels
 
 SETS = 64
 """Sets per call."""
-_CYCLES = 3
+_CYCLES = 2
 """Times that the bound of M is improved, by two substitutions each."""
 _SHORTENED = 0.9
 """Share of Aitken's extrapolation that is tried."""

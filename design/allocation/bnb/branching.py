@@ -65,18 +65,34 @@ class Scout:
         return cls(problem, few, evaluator.people_matter)
 
     def children(self, parents: Parents, best: Incumbent) -> Children:
-        """Return both parts of each box; boxes that cannot be cut yield nothing."""
+        """Return both parts of each box; of boxes that cannot be cut those that were found to be smaller, as they are.
+
+        What is neither is one design of each modality, which was looked at as a corner when it was bounded.
+        """
         known = bound(self.problem, parents.boxes)
         hidden = hidden_money(self.problem, known, people_matter=self.people_matter)
-        rows = np.flatnonzero(hidden.max(axis=1, initial=-1) >= 0)
+        cuttable = hidden.max(axis=1, initial=-1) >= 0
+        shrunk = (known.boxes.stack() != parents.boxes.stack()).any(axis=(1, 2))
+        rows, rest = np.flatnonzero(cuttable), np.flatnonzero(~cuttable & shrunk & known.possible)
+        parts, guess = self._parts(known.boxes, (hidden[rows], rows), parents.own[rows], best)
+        return Children(
+            Boxes.unstack(np.concatenate([parts.stack(), known.boxes.stack()[rest]])),
+            np.concatenate([np.tile(parents.upper[rows], 2), parents.upper[rest]]),
+            np.concatenate([guess, np.full(rest.size, -np.inf)]),
+        )
+
+    def _parts(
+        self, boxes: Boxes, cuttable: tuple[np.ndarray, np.ndarray], own: Bool[np.ndarray, " row"], best: Incumbent
+    ) -> tuple[Boxes, Float[np.ndarray, " part"]]:
+        """Return both parts of boxes that can be cut, and what their bounds are likely to be; minus infinity: not guessed."""
+        hidden, rows = cuttable
         if self.evaluator is None or not rows.size:
-            ranges = hidden[rows].argmax(axis=1) if rows.size else rows
-            parts = cut(self.problem, known.boxes, rows, ranges)
-            return Children(parts, np.tile(parents.upper[rows], 2), np.full(2 * rows.size, -np.inf))
-        parts, guess = self._scouted(self.evaluator, known.boxes, (hidden[rows], rows), best)
-        upper, own = np.tile(parents.upper[rows], 2), np.tile(parents.own[rows], 2)
-        spends = Upper(self.problem, self.evaluator).spends
-        return Children(parts, upper, guess if spends else np.where(own, guess, -np.inf))
+            ranges = hidden.argmax(axis=1) if rows.size else rows
+            return cut(self.problem, boxes, rows, ranges), np.full(2 * rows.size, -np.inf)
+        parts, guess = self._scouted(self.evaluator, boxes, cuttable, best)
+        if Upper(self.problem, self.evaluator).spends:
+            return parts, guess
+        return parts, np.where(np.tile(own, 2), guess, -np.inf)
 
     def _scouted(
         self, few: Evaluator, boxes: Boxes, cuttable: tuple[np.ndarray, np.ndarray], best: Incumbent

@@ -23,7 +23,7 @@ CELLS = 8
 """Cells of a modality beside none of it."""
 _BLOCKS = 4
 """Most blocks of people; the cells of one block share its people."""
-SPLITS = 4
+SPLITS = 2
 """Splits of the money between brain data and labels."""
 _ROUNDING = 1e-9
 """Relative amount by which money is rounded up."""
