@@ -111,9 +111,7 @@ def joined(
     return joined_at(system, _mean_gain(people, order.subjects), size, order)
 
 
-def joined_at(
-    system: System, gain: Float[Array, " modality"], size: PilotSize, order: Order
-) -> tuple[System, Design]:
+def joined_at(system: System, gain: Float[Array, " modality"], size: PilotSize, order: Order) -> tuple[System, Design]:
     """Return the same for a known mean gain of the new people of each modality."""
     fresh = size.new_subjects
     arriving = size.usable * order.samples

@@ -79,9 +79,7 @@ class Spending:
     """(set, split): most labels that can be paid beside it."""
 
 
-def spending_r2(
-    blocks: Blocks, n_draws: int, size: PilotSize, asked: Spending
-) -> Float[np.ndarray, "set split draw"]:
+def spending_r2(blocks: Blocks, n_draws: int, size: PilotSize, asked: Spending) -> Float[np.ndarray, "set split draw"]:
     """Return upper bounds of explainable R^2 on average over studies, the error of the mean label counted.
 
     Parameters

@@ -98,9 +98,7 @@ def _overlap(
     return pattern_overlap(unknown, view.samples * driven / view.channels, driven)
 
 
-def source_precisions(
-    residual: Float[Array, "..."], snr: Float[Array, "..."], view: Channels
-) -> Float[Array, "..."]:
+def source_precisions(residual: Float[Array, "..."], snr: Float[Array, "..."], view: Channels) -> Float[Array, "..."]:
     """Return what each source adds to the precision T of a latent of which ``residual`` stays unknown; it falls with ``residual``.
 
     Parameters

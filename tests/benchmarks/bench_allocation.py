@@ -27,6 +27,8 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp, minimize
 
 from brainworth.design.allocation import AllocationOptions, Problem, SearchLimits
+from brainworth.design.allocation.bnb.boxes import bound, root
+from brainworth.design.allocation.bnb.uppers import Upper
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.prices import Price
@@ -40,7 +42,7 @@ from brainworth.models.theory.quadrature import compress
 from brainworth.models.theory.system import Spectrum, System
 from price_lists import schedule
 
-N_DRAWS, N_LATENTS, MISS, LIMIT = 1000, 4, 1e-3, 60.0
+N_DRAWS, N_LATENTS, MISS, LIMIT = 1000, 4, 1e-3, 120.0
 LEVELS = 24
 """Levels of money of the additive table."""
 HEADER = """# Allocation: objective, time and misses
@@ -256,6 +258,8 @@ def warm_up(problem: Problem, surface: PosteriorSurface) -> None:
     jax.block_until_ready(mean_and_slope(surface.draws, surface.size, order))
     jax.block_until_ready(mean_only(surface.draws, surface.size, order))
     extremes(problem)
+    upper, whole = Upper(problem, Evaluator(surface, problem.utility)), bound(problem, root(problem))
+    upper.of(whole, np.flatnonzero(whole.possible))
 
 
 def rows_of(count: int, outcomes: dict[str, list[Outcome]]) -> list[str]:

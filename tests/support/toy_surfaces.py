@@ -78,8 +78,7 @@ class ToySurface:
         averaged = repeats * np.where(np.array(self.shared), people, 1.0)
         stimuli = gain * samples / averaged * averaged**0.6
         spread = np.where(np.array(self.shared), 1.0, people)
-        learned = np.maximum(0.0, stimuli - self.threshold[rows] * spread**0.5) / (self.half[rows] * spread**0.3)
-        return learned
+        return np.maximum(0.0, stimuli - self.threshold[rows] * spread**0.5) / (self.half[rows] * spread**0.3)
 
     def _reached(
         self, labels: Float[np.ndarray, "design 1"], learned: Float[np.ndarray, "design draw"], rows: slice

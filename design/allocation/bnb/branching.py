@@ -3,7 +3,9 @@
 In: boxes with their bounds, the best design met. Out: both parts of every box. No certificate rests on the choice: a poor one
 costs time only. A range that hides much money in data of little use does not loosen the bound, and its money is worth as many
 labels; so the bound itself is asked, on ``scouts`` draws. The answer also tells which parts are likely to be cut again, so that
-bounding them on all draws can wait.
+bounding them on all draws can wait: for one generation, or, where boxes are bounded over all the ways to spend the money
+(``uppers``), until a few draws say that the bound will drop them. Cuts are chosen by corners there, too: they cost less, and lie
+within each other, while cells are cut anew in every part.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@ In: a ``Problem``, a surface with its utility, a design to start from. Out: the 
 bound. The work limit ends the search with a wider gap than asked for; the gap says so. Work is counted in boxes, so that the plan
 does not depend on how busy the machine is, unless the time limit, a safety net, comes first.
 
-A box is bounded by the utility of its corner (``boxes``), which holds because data that include other data cannot serve
-worse: on average over studies for the formula as for the learner. A lucky study is bounded by the average of the most data and
+A box is bounded by the utility of its corner (``boxes``) or, with more modalities than two, over all the ways to spend the money
+(``uppers``, ``spending``). The corner bounds because data that include other data cannot serve worse: on average over studies
+for the formula as for the learner. A lucky study is bounded by the average of the most data and
 by the luck of that end of the box where studies stray further (tested, not proved: within a box they may stray further still,
 but ever less as boxes shrink). Boxes are taken best bound first, many at a time, cut where a few draws say that it lowers the
 bound most (``branching``), and dropped once their bound is within the tolerance of the best design met. What was dropped stays

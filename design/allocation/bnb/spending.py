@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from brainworth.design.allocation.bnb.boxes import Boxes, Bounded, corner_brain
-from brainworth.design.allocation.problem import Designs, Problem
+from brainworth.design.allocation.bnb.boxes import Bounded, Boxes, corner_brain
+from brainworth.design.allocation.problem import Problem
 from brainworth.design.allocation.space import ModalitySpace
 from brainworth.models.forecast.spending import Spending
 

@@ -55,7 +55,7 @@ def surface(seed: int) -> PosteriorSurface:
 def designs_and_set(seed: int, dearer: float = 1.0) -> tuple[Purchase, Spending]:
     """Return random designs within a sum of money, and the set they are from; its prices times ``dearer``.
 
-    The first cell is nothing; cell c of a modality holds up to twice as many samples as it does at least, at the price of the least.
+    The first cell is nothing; a cell holds up to twice as many samples as it does at least, at the price of the least.
     """
     rng = np.random.default_rng(seed)
     unit, setup = rng.uniform(0.2, 3.0, N_MODALITIES), rng.uniform(0.0, 40.0, N_MODALITIES)
@@ -127,7 +127,9 @@ def test_money_without_end_is_no_tighter_than_the_corner_and_less_money_is_no_lo
 def test_bound_does_not_depend_on_batching_and_compiles_once() -> None:
     made = surface(1)
     sets = [designs_and_set(seed)[1] for seed in range(70)]
-    together = Spending(*(np.concatenate([np.asarray(getattr(s, n)) for s in sets]) for n in Spending.__dataclass_fields__))
+    together = Spending(
+        *(np.concatenate([np.asarray(getattr(s, n)) for s in sets]) for n in Spending.__dataclass_fields__)
+    )
     bounds = made.spending_bound(together)
     shapes = spending.solve_spending.shapes()
     for row in (0, 69):
@@ -147,7 +149,9 @@ def test_what_a_source_teaches_rises_with_samples_and_falls_with_what_stays_unkn
     unknown = rng.uniform(0.0, 1.0, shape)
 
     def taught(n: np.ndarray, m: np.ndarray, repeats: float = 1.0, people: float = 1.0) -> np.ndarray:
-        view = Channels(*map(jnp.asarray, (n / people, people + 0 * n, repeats * snr, channels, repeats * kappa, 1 - kappa)))
+        view = Channels(
+            *map(jnp.asarray, (n / people, people + 0 * n, repeats * snr, channels, repeats * kappa, 1 - kappa))
+        )
         return np.asarray(source_precisions(jnp.asarray(m), view.snr, view))
 
     base = taught(samples, unknown)
@@ -164,6 +168,8 @@ def test_best_gain_of_a_range_is_that_of_its_people(range_: tuple[int, int]) -> 
     people = rng.lognormal(size=(N_MODALITIES, MAX_PEOPLE))
     asked = jax.tree.map(lambda leaf: np.asarray(leaf)[0], designs_and_set(0)[1])
     ends = [np.full((CHOICES, N_MODALITIES), float(end)) for end in range_]
-    found = spending._best_gain(spending._best_of_powers(jnp.asarray(people)), replace(asked, fewest=ends[0], most=ends[1]))
+    found = spending._best_gain(
+        spending._best_of_powers(jnp.asarray(people)), replace(asked, fewest=ends[0], most=ends[1])
+    )
     low, high = (min(end, MAX_PEOPLE) for end in range_)
     assert np.asarray(found)[0] == pytest.approx(people[:, low - 1 : high].max(axis=1))
