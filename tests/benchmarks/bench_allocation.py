@@ -1,7 +1,7 @@
 """How good and how fast the certified allocation is, beside optimisers without a certificate.
 
-Run ``uv run --group benchmarks python tests/benchmarks/bench_allocation.py``; it writes ``results/allocation.md`` beside this file,
-times after compilation. Every method gets the same surfaces (the performance function under a made-up posterior of 1,000
+Run ``PYTHONPATH=tests/support uv run --group benchmarks python tests/benchmarks/bench_allocation.py``; it writes
+``results/allocation.md`` beside this file, times after compilation. Every method gets the same surfaces (the performance function under a made-up posterior of 1,000
 draws), prices and budgets, and is scored by the whole-number plan it ends with. A miss is a plan more than 0.1 % worse than
 the best any method found. SLSQP from one start at an equal split of the budget is what budget optimisers of marketing-mix
 packages do (PyMC-Marketing); Nevergrad is a general optimiser from PyPI; the additive table is a mixed-integer program (HiGHS):
@@ -47,7 +47,7 @@ LEVELS = 24
 """Levels of money of the additive table."""
 HEADER = """# Allocation: objective, time and misses
 
-Written by `uv run --group benchmarks python tests/benchmarks/bench_allocation.py {arguments}`:
+Written by `PYTHONPATH=tests/support uv run --group benchmarks python tests/benchmarks/bench_allocation.py {arguments}`:
 {instances} instances a row, 1,000 draws, time limit of the certified search {limit:.0f} s, {cores} cores, load average {load:.0f}
 at the start. Seconds after compilation, of the wall and of the processor. A miss is a plan more than 0.1 % worse than the best
 that any method found; the gap is what the certificate leaves open.

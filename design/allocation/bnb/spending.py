@@ -61,7 +61,7 @@ def spending_of(problem: Problem, known: Bounded) -> tuple[Spending, Bool[np.nda
         money=money,
         labels=labels,
     )
-    return asked, np.isfinite(price).any(axis=1).all(axis=1)
+    return asked, np.isfinite(price.min(axis=1)).all(axis=-1)
 
 
 def take(asked: Spending, rows: np.ndarray) -> Spending:

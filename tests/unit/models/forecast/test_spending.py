@@ -13,7 +13,11 @@ from brainworth.design.performance.purchase import Purchase
 from brainworth.design.performance.surface import PosteriorSurface
 from brainworth.models.forecast import spending
 from brainworth.models.forecast.forecast import MAX_PEOPLE, Draws, PilotSize
-from brainworth.models.forecast.spending import Spending
+from brainworth.models.forecast.spending import (
+    Spending,
+    _best_gain,  # pyright: ignore[reportPrivateUsage]
+    _best_of_powers,  # pyright: ignore[reportPrivateUsage]
+)
 from brainworth.models.theory.encoding import source_precisions
 from brainworth.models.theory.system import Channels, Spectrum, System
 
@@ -168,8 +172,6 @@ def test_best_gain_of_a_range_is_that_of_its_people(range_: tuple[int, int]) -> 
     people = rng.lognormal(size=(N_MODALITIES, MAX_PEOPLE))
     asked = jax.tree.map(lambda leaf: np.asarray(leaf)[0], designs_and_set(0)[1])
     ends = [np.full((CHOICES, N_MODALITIES), float(end)) for end in range_]
-    found = spending._best_gain(
-        spending._best_of_powers(jnp.asarray(people)), replace(asked, fewest=ends[0], most=ends[1])
-    )
+    found = _best_gain(_best_of_powers(jnp.asarray(people)), replace(asked, fewest=ends[0], most=ends[1]))
     low, high = (min(end, MAX_PEOPLE) for end in range_)
     assert np.asarray(found)[0] == pytest.approx(people[:, low - 1 : high].max(axis=1))
