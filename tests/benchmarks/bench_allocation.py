@@ -1,11 +1,12 @@
 """How good and how fast the certified allocation is, beside optimisers without a certificate.
 
 Run ``PYTHONPATH=tests/support uv run --group benchmarks python tests/benchmarks/bench_allocation.py``; it writes
-``results/allocation.md`` beside this file, times after compilation. Every method gets the same surfaces (the performance function under a made-up posterior of 1,000
-draws), prices and budgets, and is scored by the whole-number plan it ends with. A miss is a plan more than 0.1 % worse than
-the best any method found. SLSQP from one start at an equal split of the budget is what budget optimisers of marketing-mix
-packages do (PyMC-Marketing); Nevergrad is a general optimiser from PyPI; the additive table is a mixed-integer program (HiGHS):
-what each level of money for a modality adds to half of the budget in labels, as if modalities did not matter to each other.
+``results/allocation.md`` beside this file, times after compilation. Every method gets the same surfaces (the performance function
+under a made-up posterior of 1,000 draws), prices and budgets, and is scored by the whole-number plan it ends with. A miss is a
+plan more than 0.1 % worse than the best any method found. SLSQP from one start at an equal split of the budget is what budget
+optimisers of marketing-mix packages do (PyMC-Marketing); Nevergrad is a general optimiser from PyPI; the additive table is a
+mixed-integer program (HiGHS): what each level of money for a modality adds to half of the budget in labels, as if modalities did
+not matter to each other.
 Seconds are those of the wall and of the processor: on a machine that others use, only the latter can be compared.
 """
 
