@@ -12,8 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
-from brainworth.design.performance.purchase import OutcomeSurface, PeopleSurface, Purchase, Surface
+from brainworth.design.performance.purchase import (
+    OutcomeSurface,
+    PeopleSurface,
+    Purchase,
+    SpendingSurface,
+    Surface,
+)
 from brainworth.design.performance.utilities import Utility
+from brainworth.models.forecast.spending import Spending
 
 _MOST = 4096
 
@@ -87,6 +94,21 @@ class Evaluator:
         else:
             values = surface.explainable_r2_bound(purchase, people, self.draws)
         return self.utility(_finite(values, purchase))
+
+    @property
+    def bounds_spending(self) -> bool:
+        """Whether ``spending_bounds`` can be asked."""
+        return isinstance(self.surface, SpendingSurface) and self.surface.bounds_spending
+
+    def spending_bounds(self, spending: Spending) -> Float[np.ndarray, " set"]:
+        """Return upper bounds of the utility of all designs of each set: that of the split of the money that promises most."""
+        if not isinstance(self.surface, SpendingSurface):
+            raise TypeError(f"A {type(self.surface).__name__} does not bound the ways to spend a sum of money.")
+        self.evaluations += int(np.shape(spending.money)[0])
+        values = self.surface.spending_bound(spending, self.draws)
+        if not np.all(np.isfinite(values)):
+            raise FloatingPointError("The bound of what a sum of money can reach is not finite.")
+        return self.utility(values).max(axis=1)
 
 
 def thinned(n_draws: int, count: int) -> slice | None:

@@ -12,6 +12,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Num
 
+from brainworth.models.forecast.spending import Spending
+
 WORST = -1.0
 """Least explainable R^2 that a draw or a study counts with. Labels with hardly any signal make it as negative as one likes,
 whatever is bought, and one such draw in a thousand would be the mean."""
@@ -91,4 +93,18 @@ class OutcomeSurface(PeopleSurface, Protocol):
 
         More data raise the average; single studies stray by no more than the larger of both ends.
         """
+        ...
+
+
+@runtime_checkable
+class SpendingSurface(PeopleSurface, Protocol):
+    """A surface that can bound performance over all the ways to spend a sum of money."""
+
+    @property
+    def bounds_spending(self) -> bool:
+        """Whether it can for the values that it returns now."""
+        ...
+
+    def spending_bound(self, spending: Spending, draws: slice | None = None) -> Float[np.ndarray, "set split draw"]:
+        """Return an upper bound for every design of each set, by split of the money between brain data and labels."""
         ...

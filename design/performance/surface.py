@@ -12,18 +12,21 @@ has one draw; it is repeated.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar
 
 import jax
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Float, Int, Num
 
 from brainworth.design.performance.purchase import WORST, Purchase
 from brainworth.models.forecast.batches import BatchRequest, Blocks, Enrolment, batch_r2, in_blocks
 from brainworth.models.forecast.forecast import Draws, Order, PilotSize
 from brainworth.models.forecast.luck import stratified_normals
+from brainworth.models.forecast.spending import Spending, spending_r2
 from brainworth.models.learner.label_worth import WorthCurve
 
 _WORKERS = max(1, min(4, os.cpu_count() or 1))
@@ -32,6 +35,10 @@ _WORTH_SHARING = 8_000
 """Designs times draws from which on sharing costs less than it saves."""
 _STUDIES = 256
 """Fewest single studies that a distribution of outcomes consists of."""
+
+_Questions = TypeVar("_Questions", BatchRequest, Spending)
+_Key = tuple[int, int, int, bool]
+"""First draw, number of draws, last draw, whether outcomes are those of single studies."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +59,10 @@ class PosteriorSurface:
     """Whether ``explainable_r2`` is the outcome of one study a draw instead of the average over studies."""
     label_worth: WorthCurve | None = None
     """How many random labels those bought are worth, if they are for chosen stimuli; the formula's labels are random ones."""
-    _blocks: dict[tuple[int, int, int, bool], Blocks] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+    _blocks: dict[_Key, Blocks] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Draws as the forecast wants them, by slice; filled as slices are asked for, never copied to another surface."""
+    _asked: set[tuple[str, _Key]] = field(default_factory=set, init=False, repr=False, compare=False)
+    """Programs that were run before, by slice."""
 
     @property
     def n_draws(self) -> int:
@@ -163,32 +170,61 @@ class PosteriorSurface:
         bound = self._evaluated(purchase, _ranges(people), draws, least if self.single_studies else None)
         return np.maximum(bound, WORST)
 
+    @property
+    def bounds_spending(self) -> bool:
+        """Whether ``spending_bound`` bounds what ``explainable_r2`` returns: averages over studies, without a shift."""
+        return not self.single_studies and not self.shifts and self.shift == 1.0
+
+    def spending_bound(self, spending: Spending, draws: slice | None = None) -> Float[np.ndarray, "set split draw"]:
+        """Return an upper bound for every design of each set, by split of the money (``models.forecast.spending``)."""
+        key, rows = self._rows(draws)
+        asked = replace(spending, labels=self.random_labels(np.asarray(spending.labels)))
+        bound = self._shared_out(
+            ("spending", key), len(asked.money), lambda part: self._spent(key, rows.size, _taken(asked, part))
+        )
+        return np.maximum(bound, WORST)
+
     def _evaluated(
         self, purchase: Purchase, people: Enrolment, draws: slice | None, least: Purchase | None = None
     ) -> Float[np.ndarray, "design draw"]:
+        key, rows = self._rows(draws)
+        asked = BatchRequest(self._order(purchase), people, None if least is None else self._order(least))
+        return self._shared_out(
+            ("orders", key), len(purchase.n_task), lambda part: self._solved(key, rows.size, _taken(asked, part))
+        )
+
+    def _rows(self, draws: slice | None) -> tuple[_Key, Int[np.ndarray, " draw"]]:
+        """Return the draws of a slice and the name of their blocks, which are made if they were not."""
         rows = np.arange(self.n_draws)[slice(None) if draws is None else draws]
         key = (rows[0].item(), rows.size, rows[-1].item(), self.single_studies)
-        asked = BatchRequest(self._order(purchase), people, None if least is None else self._order(least))
         if key not in self._blocks:
             luck = self.luck[rows] if self.single_studies else None
             self._blocks[key] = in_blocks(self.draws, rows // self.studies if self.single_studies else rows, luck)
-            return self._solved(key, rows.size, asked)  # may compile, which threads would do twice
-        parts = [part for part in np.array_split(np.arange(len(purchase.n_task)), _WORKERS) if part.size]
-        if len(parts) < 2 or rows.size * len(purchase.n_task) < _WORTH_SHARING:
-            return self._solved(key, rows.size, asked)
+        return key, rows
+
+    def _shared_out(
+        self, program: tuple[str, _Key], count: int, solve: Callable[[np.ndarray], np.ndarray]
+    ) -> Float[np.ndarray, "row ..."]:
+        """Return the answers to ``count`` questions, a part of them by each thread where that is worth it."""
+        every = np.arange(count)
+        parts = [part for part in np.array_split(every, _WORKERS) if part.size]
+        first = program not in self._asked
+        self._asked.add(program)
+        if first or len(parts) < 2 or program[1][1] * count < _WORTH_SHARING:
+            return solve(every)  # the first time it may compile, which threads would do twice
         with ThreadPoolExecutor(len(parts)) as pool:
-            shares = [pool.submit(self._solved, key, rows.size, _taken(asked, part)) for part in parts]
-            return np.concatenate([share.result() for share in shares])
+            return np.concatenate([share.result() for share in [pool.submit(solve, part) for part in parts]])
 
     def _order(self, purchase: Purchase) -> Order:
         people, repeats = np.maximum(purchase.subjects, 1), np.maximum(purchase.repeats, 1)
         columns = (self.random_labels(purchase.n_task), purchase.samples, people, repeats)
         return Order(*(np.asarray(column, dtype=np.float64) for column in columns))  # pyright: ignore[reportArgumentType]
 
-    def _solved(
-        self, key: tuple[int, int, int, bool], n_draws: int, asked: BatchRequest
-    ) -> Float[np.ndarray, "design draw"]:
+    def _solved(self, key: _Key, n_draws: int, asked: BatchRequest) -> Float[np.ndarray, "design draw"]:
         return batch_r2(self._blocks[key], n_draws, self.size, asked, self.shifts or (self.shift,))
+
+    def _spent(self, key: _Key, n_draws: int, asked: Spending) -> Float[np.ndarray, "set split draw"]:
+        return spending_r2(self._blocks[key], n_draws, self.size, asked)
 
 
 def _known(purchase: Purchase) -> Enrolment:
@@ -200,6 +236,6 @@ def _ranges(people: tuple[np.ndarray, np.ndarray]) -> Enrolment:
     return Enrolment(*(np.maximum(np.asarray(p, dtype=np.float64), 1.0) for p in people))
 
 
-def _taken(asked: BatchRequest, rows: np.ndarray) -> BatchRequest:
-    """Return some of the orders."""
+def _taken(asked: _Questions, rows: np.ndarray) -> _Questions:
+    """Return some of the questions."""
     return jax.tree.map(lambda column: np.asarray(column)[rows], asked)

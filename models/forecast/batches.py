@@ -138,13 +138,11 @@ def _solve_blocks(
     over_lanes = jax.vmap(one, in_axes=(SYSTEM_AXES, 0, None if blocks.luck is None else 0, None))
 
     def block(b: Array, out: Array) -> Array:
-        old = blocks.draws.system
-        system = jax.tree.map(lambda axis, leaf: _lane(axis, leaf, b), SYSTEM_AXES, old, is_leaf=_is_none)
-        people, luck = blocks.draws.people[b], None if blocks.luck is None else blocks.luck[b]
+        draws, luck = block_of(blocks, b), None if blocks.luck is None else blocks.luck[b]
 
         def order(i: Array, inner: Array) -> Array:
             here = jax.tree.map(lambda leaf: leaf[i], asked)
-            return inner.at[i].set(over_lanes(system, people, luck, here))
+            return inner.at[i].set(over_lanes(draws.system, draws.people, luck, here))
 
         return out.at[b].set(jax.lax.fori_loop(0, count, order, out[b]))
 
@@ -153,6 +151,13 @@ def _solve_blocks(
 
 solve_blocks = Program(_solve_blocks, "solve_blocks")
 """Explainable R^2 of a full batch of orders under every block: the compiled ``_solve_blocks``."""
+
+
+def block_of(blocks: Blocks, block: Array) -> Draws:
+    """Return the draws of one block, leading axis lane."""
+    old = blocks.draws.system
+    system = jax.tree.map(lambda axis, leaf: _lane(axis, leaf, block), SYSTEM_AXES, old, is_leaf=_is_none)
+    return Draws(system, blocks.draws.people[block])
 
 
 def _lane(axis: int | None, leaf: Array | None, block: Array) -> Array | None:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
-from brainworth.models.theory.encoding import encode
+from brainworth.models.theory.encoding import Encoding, encode
 from brainworth.models.theory.estimators import Optimal
 from brainworth.models.theory.shift import risk_inside
 from brainworth.models.theory.spread import mean_label_risk, risk_and_spread
@@ -108,6 +108,11 @@ def joined(
     system: System, people: Float[Array, "modality people"], size: PilotSize, order: Order
 ) -> tuple[System, Design]:
     """Return the system with two sources a modality (pilot's people, new people) and the design of pilot + new."""
+    return joined_at(system, _mean_gain(people, order.subjects), size, order)
+
+
+def joined_at(system: System, gain: Float[Array, " modality"], size: PilotSize, order: Order) -> tuple[System, Design]:
+    """Return the same for a known mean gain of the new people of each modality."""
     fresh = size.new_subjects
     arriving = size.usable * order.samples
     returning = (1.0 - fresh) * arriving
@@ -118,7 +123,7 @@ def joined(
         signal_variance=system.signal_variance,
         noise_variance=system.noise_variance,
         alignment=system.alignment,
-        snr=jnp.concatenate([system.snr, system.snr * _mean_gain(people, order.subjects)[:, None]]),
+        snr=jnp.concatenate([system.snr, system.snr * gain[:, None]]),
         channels=jnp.concatenate([system.channels, system.channels]),
         brain_exponent=system.brain_exponent,
         task_exponent=system.task_exponent,
@@ -182,8 +187,13 @@ def outcome_of_order(system: System, people: Array, size: PilotSize, order: Orde
 def order_r2(system: System, people: Array, size: PilotSize, order: Order) -> Float[Array, ""]:
     """Return explainable R^2 at pilot + new on average over worlds and samples, the error of the mean label counted."""
     both, design = joined(system, people, size, order)
-    risk = Optimal().risk(both, encode(both, design), design.n_task)
-    return 1.0 - (risk + mean_label_risk(both, risk, design.n_task)) / system.signal_variance
+    return r2_of_encoding(both, encode(both, design), design.n_task)
+
+
+def r2_of_encoding(system: System, encoding: Encoding, n_labels: Float[Array, ""]) -> Float[Array, ""]:
+    """Return explainable R^2 on average over studies once stage 1 is known, the error of the mean label counted."""
+    risk = Optimal().risk(system, encoding, n_labels)
+    return 1.0 - (risk + mean_label_risk(system, risk, n_labels)) / system.signal_variance
 
 
 def shifted_outcome(

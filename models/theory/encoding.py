@@ -98,12 +98,23 @@ def _overlap(
     return pattern_overlap(unknown, view.samples * driven / view.channels, driven)
 
 
-def _precision(
-    residual: Float[Array, ""], snr: Float[Array, " source"], view: Channels
-) -> tuple[Float[Array, ""], Float[Array, " source"]]:
+def source_precisions(residual: Float[Array, "..."], snr: Float[Array, "..."], view: Channels) -> Float[Array, "..."]:
+    """Return what each source adds to the precision T of a latent of which ``residual`` stays unknown; it falls with ``residual``.
+
+    Parameters
+    ----------
+    residual : M_a of the latent, in [0, 1].
+    snr : phi of one sample of each source.
+    view : the sources, leaves of the shape of ``snr``.
+
+    Notes
+    -----
+    n_m phi_m q_c,m / (1 + phi_m q_c,m M). It rises with samples. It falls with M, because q_c does: q_u = 1 - M / (1 + phi q_c M)
+    falls with M at every q_c, and so does the largest solution of the two equations. Valid where ``encode`` is.
+    """
     overlap = _overlap(residual, snr, view)
     useful = snr * overlap / (view.common * overlap + view.own)
-    return jnp.sum(view.multiplicity * view.samples * useful / (1.0 + useful * residual)), useful
+    return view.multiplicity * view.samples * useful / (1.0 + useful * residual)
 
 
 @jax.jit
@@ -132,12 +143,14 @@ def encode(system: System, design: Design) -> Encoding:
     shares, count = system.brain_shares, system.spectrum.count
 
     def one(snr: Float[Array, " source"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        def precision(residual: Float[Array, ""]) -> Float[Array, ""]:
+            return jnp.sum(source_precisions(residual, snr, view))
+
         def missed(residual: Float[Array, ""]) -> Float[Array, ""]:
-            precision, _ = _precision(residual, snr, view)
-            return jnp.sum(count * shares / (1.0 + shares * precision))
+            return jnp.sum(count * shares / (1.0 + shares * precision(residual)))
 
         residual = unit_root(lambda m: missed(m) - m, missed(jnp.zeros(())))
-        return residual, _precision(residual, snr, view)[0]
+        return residual, precision(residual)
 
     residual, precision = jax.vmap(one, in_axes=1)(view.snr)
     return Encoding(residual=residual, precision=precision)

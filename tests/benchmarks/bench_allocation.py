@@ -1,11 +1,12 @@
 """How good and how fast the certified allocation is, beside optimisers without a certificate.
 
-Run ``uv run --group benchmarks python tests/benchmarks/bench_allocation.py``; it writes ``results/allocation.md`` beside this file,
-times after compilation. Every method gets the same surfaces (the performance function under a made-up posterior of 1,000
-draws), prices and budgets, and is scored by the whole-number plan it ends with. A miss is a plan more than 0.1 % worse than
-the best any method found. SLSQP from one start at an equal split of the budget is what budget optimisers of marketing-mix
-packages do (PyMC-Marketing); Nevergrad is a general optimiser from PyPI; the additive table is a mixed-integer program (HiGHS):
-what each level of money for a modality adds to half of the budget in labels, as if modalities did not matter to each other.
+Run ``PYTHONPATH=tests/support uv run --group benchmarks python tests/benchmarks/bench_allocation.py``; it writes
+``results/allocation.md`` beside this file, times after compilation. Every method gets the same surfaces (the performance function
+under a made-up posterior of 1,000 draws), prices and budgets, and is scored by the whole-number plan it ends with. A miss is a
+plan more than 0.1 % worse than the best any method found. SLSQP from one start at an equal split of the budget is what budget
+optimisers of marketing-mix packages do (PyMC-Marketing); Nevergrad is a general optimiser from PyPI; the additive table is a
+mixed-integer program (HiGHS): what each level of money for a modality adds to half of the budget in labels, as if modalities did
+not matter to each other.
 Seconds are those of the wall and of the processor: on a machine that others use, only the latter can be compared.
 """
 
@@ -27,6 +28,8 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp, minimize
 
 from brainworth.design.allocation import AllocationOptions, Problem, SearchLimits
+from brainworth.design.allocation.bnb.boxes import bound, root
+from brainworth.design.allocation.bnb.uppers import Upper
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.prices import Price
@@ -40,12 +43,12 @@ from brainworth.models.theory.quadrature import compress
 from brainworth.models.theory.system import Spectrum, System
 from price_lists import schedule
 
-N_DRAWS, N_LATENTS, MISS, LIMIT = 1000, 4, 1e-3, 60.0
+N_DRAWS, N_LATENTS, MISS, LIMIT = 1000, 4, 1e-3, 120.0
 LEVELS = 24
 """Levels of money of the additive table."""
 HEADER = """# Allocation: objective, time and misses
 
-Written by `uv run --group benchmarks python tests/benchmarks/bench_allocation.py {arguments}`:
+Written by `PYTHONPATH=tests/support uv run --group benchmarks python tests/benchmarks/bench_allocation.py {arguments}`:
 {instances} instances a row, 1,000 draws, time limit of the certified search {limit:.0f} s, {cores} cores, load average {load:.0f}
 at the start. Seconds after compilation, of the wall and of the processor. A miss is a plan more than 0.1 % worse than the best
 that any method found; the gap is what the certificate leaves open.
@@ -256,6 +259,8 @@ def warm_up(problem: Problem, surface: PosteriorSurface) -> None:
     jax.block_until_ready(mean_and_slope(surface.draws, surface.size, order))
     jax.block_until_ready(mean_only(surface.draws, surface.size, order))
     extremes(problem)
+    upper, whole = Upper(problem, Evaluator(surface, problem.utility)), bound(problem, root(problem))
+    upper.of(whole, np.flatnonzero(whole.possible))
 
 
 def rows_of(count: int, outcomes: dict[str, list[Outcome]]) -> list[str]:

@@ -26,6 +26,7 @@ from brainworth.design.allocation import (
     TaskLimits,
     allocate,
 )
+from brainworth.design.allocation.bnb import uppers
 from brainworth.design.allocation.bnb.certify import BranchAndBound, Proof
 from brainworth.design.allocation.bnb.incumbent import Incumbent
 from brainworth.design.allocation.costs import ModalityCost, ModalityLimits, TaskCost
@@ -35,7 +36,7 @@ from brainworth.design.common.errors import Infeasible
 from brainworth.design.performance.purchase import PeopleSurface, Purchase, Surface
 from brainworth.design.performance.utilities import CVaR, Mean, Probability, Quantile, Reliable, Utility
 from price_lists import schedule
-from toy_surfaces import ToyPeopleSurface, ToySurface
+from toy_surfaces import ToyPeopleSurface, ToySpendingSurface, ToySurface
 from worst_case import WorstCase
 
 INSTANCES = 300
@@ -464,3 +465,42 @@ def test_suite_catches_a_bound_that_does_not_hold() -> None:
     assert not isinstance(blind, PeopleSurface)
     known = Evaluator(blind, problem.utility)
     assert BranchAndBound(problem, known, SearchLimits(), Incumbent(problem)).run().bound < best - 1e-3
+
+
+def spending_instance(seed: int, counted: float = 1.0) -> tuple[Problem, ToySpendingSurface]:
+    """Return a random problem, and a surface that bounds the ways to spend the money."""
+    problem, surface = instance(seed)
+    if not isinstance(surface, ToyPeopleSurface):
+        plain = surface if isinstance(surface, ToySurface) else ToySurface.random(
+            np.random.default_rng(seed), len(problem.names), 24, 8.0,
+            tuple(limits.shared_stimuli for _, limits in problem.modalities),
+        )  # fmt: skip
+        surface = ToyPeopleSurface.of(plain, np.random.default_rng(seed), spread=0.3, most=6)
+    return problem, ToySpendingSurface.by(surface, counted)
+
+
+def spending_misses(seeds: range, counted: float) -> tuple[int, int]:
+    """Return how many optima exceed the bound of a search over ways to spend, and how many were compared."""
+    violated, compared = 0, 0
+    for seed in seeds:
+        problem, surface = spending_instance(seed, counted)
+        best, _ = best_of(problem, surface)
+        if np.isfinite(best):
+            known = Evaluator(surface, problem.utility)
+            proof = BranchAndBound(problem, known, SearchLimits(), Incumbent(problem)).run()
+            violated, compared = violated + int(proof.bound < best - 1e-12), compared + 1
+    return violated, compared
+
+
+def test_bound_over_ways_to_spend_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boxes bounded over all the ways to spend the money, with any number of modalities, against exhaustive search."""
+    monkeypatch.setattr(uppers, "_FEWEST", 1)
+    violated, compared = spending_misses(range(9000, 9120), 1.0)
+    assert compared >= 80
+    assert violated == 0
+
+
+def test_suite_catches_money_that_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wrong twin: a bound that counts a third of the money is broken."""
+    monkeypatch.setattr(uppers, "_FEWEST", 1)
+    assert spending_misses(range(9000, 9120), 1.0 / 3.0)[0] > 0

@@ -72,6 +72,12 @@ class Bounded:
     lower: Int[np.ndarray, "box modality"]
     """Cents that each modality costs at least."""
 
+    def take(self, index: np.ndarray | slice) -> Bounded:
+        """Return what is known about some of the boxes."""
+        marks = (self.closed[index], self.one_number[index], self.one_design[index], self.lower[index])
+        ends = self.corner.take(index), self.least.take(index)
+        return Bounded(self.boxes.take(index), self.possible[index], *ends, *marks)
+
 
 def root(problem: Problem, most_samples: tuple[int, ...] = ()) -> Boxes:
     """Return the one box that holds every design, cut to known limits of the samples of each modality."""

@@ -3,7 +3,9 @@
 In: boxes with their bounds, the best design met. Out: both parts of every box. No certificate rests on the choice: a poor one
 costs time only. A range that hides much money in data of little use does not loosen the bound, and its money is worth as many
 labels; so the bound itself is asked, on ``scouts`` draws. The answer also tells which parts are likely to be cut again, so that
-bounding them on all draws can wait.
+bounding them on all draws can wait: for one generation, or, where boxes are bounded over all the ways to spend the money
+(``uppers``), until a few draws say that the bound will drop them. Cuts are chosen by corners there, too: they cost less, and lie
+within each other, while cells are cut anew in every part.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from jaxtyping import Bool, Float, Int
 from brainworth.design.allocation.bnb.boxes import Boxes, bound
 from brainworth.design.allocation.bnb.cuts import cut, hidden_money
 from brainworth.design.allocation.bnb.incumbent import Incumbent
+from brainworth.design.allocation.bnb.uppers import Upper
 from brainworth.design.allocation.evaluate import Evaluator, thinned
 from brainworth.design.allocation.problem import Problem
 
@@ -64,17 +67,34 @@ class Scout:
         return cls(problem, few, evaluator.people_matter)
 
     def children(self, parents: Parents, best: Incumbent) -> Children:
-        """Return both parts of each box; boxes that cannot be cut yield nothing."""
+        """Return both parts of each box; of boxes that cannot be cut those that were found to be smaller, as they are.
+
+        What is neither is one design of each modality, which was looked at as a corner when it was bounded.
+        """
         known = bound(self.problem, parents.boxes)
         hidden = hidden_money(self.problem, known, people_matter=self.people_matter)
-        rows = np.flatnonzero(hidden.max(axis=1, initial=-1) >= 0)
+        cuttable = hidden.max(axis=1, initial=-1) >= 0
+        shrunk = (known.boxes.stack() != parents.boxes.stack()).any(axis=(1, 2))
+        rows, rest = np.flatnonzero(cuttable), np.flatnonzero(~cuttable & shrunk & known.possible)
+        parts, guess = self._parts(known.boxes, (hidden[rows], rows), parents.own[rows], best)
+        return Children(
+            Boxes.unstack(np.concatenate([parts.stack(), known.boxes.stack()[rest]])),
+            np.concatenate([np.tile(parents.upper[rows], 2), parents.upper[rest]]),
+            np.concatenate([guess, np.full(rest.size, -np.inf)]),
+        )
+
+    def _parts(
+        self, boxes: Boxes, cuttable: tuple[np.ndarray, np.ndarray], own: Bool[np.ndarray, " row"], best: Incumbent
+    ) -> tuple[Boxes, Float[np.ndarray, " part"]]:
+        """Return both parts of boxes that can be cut, and what their bounds are likely to be; minus infinity: not guessed."""
+        hidden, rows = cuttable
         if self.evaluator is None or not rows.size:
-            ranges = hidden[rows].argmax(axis=1) if rows.size else rows
-            parts = cut(self.problem, known.boxes, rows, ranges)
-            return Children(parts, np.tile(parents.upper[rows], 2), np.full(2 * rows.size, -np.inf))
-        parts, guess = self._scouted(self.evaluator, known.boxes, (hidden[rows], rows), best)
-        upper, own = np.tile(parents.upper[rows], 2), np.tile(parents.own[rows], 2)
-        return Children(parts, upper, np.where(own, guess, -np.inf))
+            ranges = hidden.argmax(axis=1) if rows.size else rows
+            return cut(self.problem, boxes, rows, ranges), np.full(2 * rows.size, -np.inf)
+        parts, guess = self._scouted(self.evaluator, boxes, cuttable, best)
+        if Upper(self.problem, self.evaluator).spends:
+            return parts, guess
+        return parts, np.where(np.tile(own, 2), guess, -np.inf)
 
     def _scouted(
         self, few: Evaluator, boxes: Boxes, cuttable: tuple[np.ndarray, np.ndarray], best: Incumbent
@@ -93,17 +113,19 @@ class Scout:
         keep = position[np.arange(rows.size), worth.argmax(axis=1)]
         offset = best.utility - enough if np.isfinite(enough) else -np.inf
         both = np.concatenate([keep, keep + which.size])
-        return parts.take(both), uppers.ravel()[both] + offset
+        chosen = parts.take(both)
+        if Upper(self.problem, few).spends:
+            return chosen, self._uppers(few, chosen, spend=True) + offset
+        return chosen, uppers.ravel()[both] + offset
 
-    def _uppers(self, few: Evaluator, parts: Boxes) -> Float[np.ndarray, " part"]:
-        """Return the bounds of boxes on a few draws; minus infinity where a box is empty."""
+    def _uppers(self, few: Evaluator, parts: Boxes, *, spend: bool = False) -> Float[np.ndarray, " part"]:
+        """Return the bounds of boxes on a few draws, by corners or over ways to spend; minus infinity where a box is empty."""
         known = bound(self.problem, parts)
         uppers = np.full(len(parts), -np.inf)
         inside = np.flatnonzero(known.possible)
         if inside.size:
-            tight = known.boxes.take(inside)
-            most, least = (self.problem.purchase(end.take(inside)) for end in (known.corner, known.least))
-            uppers[inside] = few.bounds(most, least, tight.people_low, tight.people_high)
+            upper = Upper(self.problem, few)
+            uppers[inside] = upper.of(known, inside) if spend else upper.corners(known, inside)
         return uppers
 
 

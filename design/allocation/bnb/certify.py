@@ -4,8 +4,9 @@ In: a ``Problem``, a surface with its utility, a design to start from. Out: the 
 bound. The work limit ends the search with a wider gap than asked for; the gap says so. Work is counted in boxes, so that the plan
 does not depend on how busy the machine is, unless the time limit, a safety net, comes first.
 
-A box is bounded by the utility of its corner (``boxes``), which holds because data that include other data cannot serve
-worse: on average over studies for the formula as for the learner. A lucky study is bounded by the average of the most data and
+A box is bounded by the utility of its corner (``boxes``) or, with more modalities than two, over all the ways to spend the money
+(``uppers``, ``spending``). The corner bounds because data that include other data cannot serve worse: on average over studies
+for the formula as for the learner. A lucky study is bounded by the average of the most data and
 by the luck of that end of the box where studies stray further (tested, not proved: within a box they may stray further still,
 but ever less as boxes shrink). Boxes are taken best bound first, many at a time, cut where a few draws say that it lowers the
 bound most (``branching``), and dropped once their bound is within the tolerance of the best design met. What was dropped stays
@@ -24,6 +25,7 @@ import numpy as np
 from brainworth.design.allocation.bnb.boxes import Boxes, bound, corner_brain, root
 from brainworth.design.allocation.bnb.branching import Children, Parents, Scout
 from brainworth.design.allocation.bnb.incumbent import Incumbent
+from brainworth.design.allocation.bnb.uppers import Upper
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.problem import Designs, Problem
 
@@ -142,6 +144,11 @@ class BranchAndBound:
         """Chooses where to cut."""
         return Scout.of(self.problem, self.evaluator, self.limits.scouts)
 
+    @cached_property
+    def upper(self) -> Upper:
+        """Bounds boxes."""
+        return Upper(self.problem, self.evaluator)
+
     @property
     def most_boxes(self) -> int:
         """How many boxes may be bounded."""
@@ -221,8 +228,7 @@ class BranchAndBound:
         if not rows.size:
             return
         tight, corner, closed = known.boxes.take(rows), known.corner.take(rows), closed[rows]
-        least = self.problem.purchase(known.least.take(rows))
-        utilities = self.evaluator.bounds(self.problem.purchase(corner), least, tight.people_low, tight.people_high)
+        utilities = self.upper.of(known, rows)
         self.bounded += int(rows.size)
         self.incumbent.offer(corner.take(closed), utilities[closed])
         upper = np.minimum(utilities, children.upper[rows])
