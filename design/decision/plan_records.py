@@ -20,6 +20,7 @@ from brainworth.design.decision.purchase_records import (
     expected_record,
     single_studies_record,
 )
+from brainworth.design.decision.realised import Correction, signal_share
 from brainworth.design.decision.records import plan as record
 from brainworth.design.decision.rehearse import RehearsedPurchase
 from brainworth.design.decision.solved import Solved
@@ -133,7 +134,7 @@ def _single_studies(
 def _performance(solved: Solved) -> record.Performance:
     found = solved.tried.plan
     shown = _single_studies(solved.posterior, solved.result.plan, found.outcomes, found.rehearsal)
-    return shown.model_copy(update={"today": _today(solved.posterior)})
+    return shown.model_copy(update={"today": _today(solved.posterior, found.correction)})
 
 
 def _rival(solved: Solved, name: str, plan: Purchased) -> record.Performance:
@@ -143,13 +144,15 @@ def _rival(solved: Solved, name: str, plan: Purchased) -> record.Performance:
     return _single_studies(solved.posterior, plan, plan.outcomes, None)
 
 
-def _today(posterior: PosteriorDraws) -> record.Forecast:
-    """Return the forecast with the pilot alone; without any label nothing is predicted, and R^2 is 0."""
+def _today(posterior: PosteriorDraws, correction: Correction | None) -> record.Forecast:
+    """Return the forecast with the pilot alone, corrected as the plan is; without any label nothing is predicted, and R^2 is 0."""
     surface = posterior.surface()
     if float(surface.size.labels) <= 0.0:
         return single_studies_record(np.zeros(int(posterior.draws.people.shape[0])), posterior.label_variance)
     nothing = np.zeros((1, len(surface.modalities)))
     outcomes = surface.outcomes(Purchase(np.zeros(1), nothing, nothing + 1.0, nothing + 1.0))[0]
+    if correction is not None:
+        outcomes = correction.with_less_data(outcomes, signal_share(posterior.draws.system))
     return single_studies_record(outcomes, posterior.label_variance)
 
 

@@ -38,6 +38,12 @@ _MOST = 1.0 - WORST
 """Most by which two studies can differ."""
 
 
+def signal_share(system: System) -> Float[np.ndarray, " draw"]:
+    """Return signal variance over label variance, by draw."""
+    signal, noise = np.asarray(system.signal_variance), np.asarray(system.noise_variance)
+    return signal / (signal + noise)
+
+
 @dataclass(frozen=True)
 class Rehearsals:
     """The draws that rehearsals were made from, and how much of the labels' variance is signal in every draw."""
@@ -60,8 +66,7 @@ class Rehearsals:
         seed, asked : int
             What the rehearsals were started with.
         """
-        signal, noise = np.asarray(system.signal_variance), np.asarray(system.noise_variance)
-        share = signal / (signal + noise)
+        share = signal_share(system)
         if rehearsal is None:
             return cls(np.zeros(0, dtype=np.int64), share)
         rows = rehearsed_draws(share.size, asked, seed)[0][: rehearsal.n]
@@ -128,6 +133,13 @@ class Correction:
             return self.shift / share + self.apart
         risk = 1.0 - expected
         return min(self.shift / float(np.mean(risk * share)), _MOST_SAVED) * risk + self.apart
+
+    def with_less_data(
+        self, outcomes: Float[np.ndarray, " study"], share: Float[np.ndarray, " draw"]
+    ) -> Float[np.ndarray, " study"]:
+        """Return single studies of less data than were rehearsed: there, a learner misses the formula by as much at least."""
+        missed = np.repeat(min(self.shift, 0.0) / share, outcomes.size // share.size)
+        return np.maximum(outcomes + missed, WORST)
 
 
 def mean_gain(missed: Float[np.ndarray, " world"], share: Float[np.ndarray, " world"]) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from brainworth.design.decision.realised import Correction, Rehearsals, mean_gain, realised, realised_gain
+from brainworth.design.performance.purchase import WORST
 from brainworth.models.learner.rehearsal import rehearsed_draws
 
 DRAWS, SPREAD = 400, 0.05
@@ -182,3 +183,20 @@ def test_a_learner_that_does_better_does_so_by_no_more_than_there_is_to_learn() 
     assert np.all(moved <= 0.5 * (1.0 - bought.expected))
     np.testing.assert_allclose(found.outcomes.mean(), reached.mean(), atol=0.03)
     assert (bought.expected + found.correction.shift / drawn.share).max() > 0.3
+
+
+def test_with_less_data_a_learner_misses_the_formula_by_as_much_at_least() -> None:
+    rng = np.random.default_rng(13)
+    bought, drawn, reached = low_signal(rng)
+    found = realised([bought], [rehearsal(reached[drawn.rows])], drawn)[0].correction
+    assert found is not None
+    less = bought.outcomes - 0.05
+    np.testing.assert_allclose(
+        found.with_less_data(less, drawn.share), np.maximum(less + found.shift / drawn.share, WORST)
+    )
+    better = Correction(0.02, 0.02, 0.001, 0.005)
+    np.testing.assert_array_equal(better.with_less_data(less, drawn.share), np.maximum(less, WORST))
+    two = np.repeat(less, 2)  # two studies a draw
+    np.testing.assert_array_equal(
+        found.with_less_data(two, drawn.share), np.repeat(found.with_less_data(less, drawn.share), 2)
+    )
