@@ -290,23 +290,3 @@ def test_predict_refuses(arguments: list[str], expected: str, system: str, capsy
     err = capsys.readouterr().err
     assert expected in err
     assert err[:-1].isprintable()
-
-
-def test_an_interruption_that_falls_into_a_destructor_is_not_lost() -> None:
-    """Python ignores a KeyboardInterrupt there; seen in a plan, which then went on to its end."""
-    program = """
-import importlib, signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job is started without
-app = importlib.import_module("brainworth.design.cli.app")
-class Falls:
-    def __del__(self):
-        raise KeyboardInterrupt
-def work(*_, **__):
-    falls = Falls()
-    del falls
-    time.sleep(20.0)
-app.app = work
-sys.exit(app.main(["check", "study.toml"]))
-"""
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
-    assert (found.returncode, found.stderr) == (130, "Interrupted.\n")
