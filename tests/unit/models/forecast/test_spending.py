@@ -23,6 +23,8 @@ from brainworth.models.theory.system import Channels, Spectrum, System
 
 N_DRAWS, N_MODALITIES, N_LATENTS, CHOICES = 40, 3, 2, 4
 SYSTEMS = 12
+SIZES = (12, 45)
+"""Features; each size is compiled once."""
 
 
 def surface(seed: int) -> PosteriorSurface:
@@ -30,7 +32,7 @@ def surface(seed: int) -> PosteriorSurface:
     rng = np.random.default_rng(seed)
     loading = rng.normal(size=(N_DRAWS, N_LATENTS)) ** 2
     system = System(
-        spectrum=Spectrum.power_law(int(rng.integers(5, 60)), float(rng.uniform(0.0, 2.0))),
+        spectrum=Spectrum.power_law(SIZES[int(rng.integers(5, 60)) > 30], float(rng.uniform(0.0, 2.0))),
         signal_variance=jnp.asarray(rng.lognormal(0.0, 0.2, N_DRAWS)),
         noise_variance=jnp.asarray(rng.lognormal(0.0, 1.0, N_DRAWS)),
         alignment=jnp.asarray(loading / (rng.uniform(0.1, 1.0) + loading.sum(axis=1, keepdims=True))),
@@ -69,7 +71,7 @@ def designs_and_set(seed: int, dearer: float = 1.0) -> tuple[Purchase, Spending]
     fewest = rng.integers(1, 70, low.shape)
     most = fewest + rng.integers(0, 9, low.shape)
     price = np.where(low > 0, unit * low + setup, 0.0)
-    count = 2000
+    count = 4000
     cell = rng.integers(0, CHOICES, (count, N_MODALITIES))
     every = np.arange(N_MODALITIES)
     samples = np.floor(low[cell, every] + rng.random(cell.shape) ** 3 * (high - low)[cell, every])
