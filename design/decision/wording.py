@@ -235,7 +235,7 @@ def assumptions(config: StudyConfig, posterior: PosteriorDraws, result: Allocati
                 f"An explainable R² below {WORST:g} counts as {WORST:g}. In {hardly:.1%} of the posterior draws labels hold so "
                 "little signal that it would be lower, and would decide the mean.",
                 pilot,
-                "More labels in the pilot say how much of their variance is signal; R² on noisy labels is not concerned.",
+                "More labels in the pilot say how much of their variance is signal; R² on noisy labels hardly changes.",
             )
         )
     known = posterior.notes.likeness
