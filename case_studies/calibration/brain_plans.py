@@ -15,11 +15,7 @@ labels. No number of the truth comes from the performance function.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
-import time
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,13 +27,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import brainworth as bw
-from brainworth.design.common.runtime import use_compilation_cache
 from brainworth.design.performance.purchase import WORST
 from brainworth.models.worlds.simulate import Realism, World, draw_world, record
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from executed import PRIORS, score, with_error
+from executed import PRIORS, kept, labelled, recorded, score, with_error
+from resumed import carry_out, command_line
 from simulated_fits import PilotShape, draw_system
 
 KINDS = {"one modality": 1, "two modalities": 2}
@@ -62,25 +58,6 @@ def bought_of(allocation: Any) -> Bought:
         if one.n_samples > one.subjects
     }
     return int(allocation.n_task), brain
-
-
-def recorded(
-    world: World, rng: np.random.Generator, source: int, people: int, samples: int, repeats: int = 1
-) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Return features and channels of every new person of one modality."""
-    found: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
-    for person in range(people):
-        count = samples // people + (person < samples % people)
-        seen = np.tile(world.features(rng, max(count // repeats, 1)), (repeats, 1))
-        gain = float(np.exp(world.realism.gain_spread * rng.standard_normal()))
-        found.append((seen, record(world, rng, source, seen, gain)))
-    return found
-
-
-def labelled(world: World, rng: np.random.Generator, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return features and labels of new stimuli."""
-    features = world.features(rng, count)
-    return features, features @ world.truth.task_map + np.sqrt(world.truth.noise_variance) * rng.standard_normal(count)
 
 
 def pilot_of(world: World, rng: np.random.Generator, labels: int, people: Sequence[int]) -> dict[str, Any]:
@@ -121,16 +98,10 @@ def reached(
     return score(world, rng, learner, tau2)
 
 
-def one_study(kind: str, seed: int, index: int) -> dict[str, Any]:
+def one_study(kind: str, index: int, seed: int) -> dict[str, Any]:
     """Return what is kept of one study; an error is kept by its message."""
     rng = np.random.default_rng([seed, list(KINDS).index(kind), index])
-    try:
-        found = _studied(KINDS[kind], rng, index)
-    except (bw.HealthRefusal, bw.Infeasible) as error:
-        found = {"refused": str(error)[:300]}
-    except Exception:  # a study that fails is a finding, not the end of the run
-        found = {"failed": traceback.format_exc()[-1500:]}
-    return {"kind": kind, "index": index, **found}
+    return {"kind": kind, "index": index, **kept(lambda: _studied(KINDS[kind], rng, index))}
 
 
 def _studied(modalities: int, rng: np.random.Generator, index: int) -> dict[str, Any]:
@@ -255,27 +226,9 @@ def _probabilities(done: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def main() -> None:
     """Run all studies."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--worlds", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
-    given = parser.parse_args()
-    use_compilation_cache()
-    given.out.mkdir(parents=True, exist_ok=True)
-    log = given.out / "brain_plans.jsonl"
-    lines = [json.loads(text) for text in log.read_text(encoding="utf-8").splitlines()] if log.is_file() else []
-    done = {(line["kind"], line["index"]) for line in lines}
-    for index in range(given.worlds):
-        for kind in KINDS:
-            if (kind, index) not in done:
-                start = time.process_time()
-                lines.append(json.loads(json.dumps(one_study(kind, given.seed, index))))
-                with log.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(lines[-1]) + "\n")
-                shown = {k: lines[-1][k] for k in ("refused", "failed", "decision") if k in lines[-1]}
-                print(f"{kind} {index}: {time.process_time() - start:.0f} s {shown}", flush=True)
-    (given.out / "brain_plans.md").write_text(table(lines), encoding="utf-8")
-    print(table(lines))
+    given = command_line(__doc__, "worlds", 20)
+    tasks = [(kind, index) for index in range(given.count) for kind in KINDS]
+    carry_out("brain_plans", one_study, tasks, ("kind", "index"), table, given)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -106,18 +106,29 @@ def score(world: World, rng: np.random.Generator, learner: Any, tau2: float) -> 
     }
 
 
+def labelled(world: World, rng: np.random.Generator, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return features and labels of new stimuli."""
+    features = world.features(rng, count)
+    return features, features @ world.truth.task_map + np.sqrt(world.truth.noise_variance) * rng.standard_normal(count)
+
+
+def recorded(
+    world: World, rng: np.random.Generator, source: int, people: int, samples: int, repeats: int = 1
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Return features and channels of every new person of one modality."""
+    found: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    for person in range(people):
+        count = samples // people + (person < samples % people)
+        seen = np.tile(world.features(rng, max(count // repeats, 1)), (repeats, 1))
+        gain = float(np.exp(world.realism.gain_spread * rng.standard_normal()))
+        found.append((seen, record(world, rng, source, seen, gain)))
+    return found
+
+
 def buy(world: World, rng: np.random.Generator, n_task: int, people: int, samples: int, repeats: int = 1) -> Bought:
     """Return new data of a world: so many labels, and so many samples of so many new people."""
-    features = world.features(rng, n_task)
-    label = features @ world.truth.task_map + np.sqrt(world.truth.noise_variance) * rng.standard_normal(n_task)
-    brain: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
-    for person in range(people if samples else 0):
-        count = samples // people + (person < samples % people)
-        distinct = max(count // repeats, 1)
-        seen = np.tile(world.features(rng, distinct), (repeats, 1))
-        gain = float(np.exp(world.realism.gain_spread * rng.standard_normal()))
-        brain.append((seen, record(world, rng, 0, seen, gain)))
-    return Bought(features, label, tuple(brain))
+    features, label = labelled(world, rng, n_task)
+    return Bought(features, label, tuple(recorded(world, rng, 0, people if samples else 0, samples, repeats)))
 
 
 def trained(learner: Any, data: Bought) -> Any:
@@ -153,13 +164,21 @@ def one_study(name: str, seed: int, index: int) -> dict[str, Any]:
     """Return what is kept of one study; an error is kept by its message."""
     kind = KINDS[name]
     rng = np.random.default_rng([seed, list(KINDS).index(name), index])
+    return {
+        "kind": name,
+        "index": index,
+        **kept(lambda: _known(kind, rng) if kind.known else _piloted(kind, rng, index)),
+    }
+
+
+def kept(study: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what a study found, or by its message why there is nothing."""
     try:
-        found = _known(kind, rng) if kind.known else _piloted(kind, rng, index)
+        return study()
     except (bw.HealthRefusal, bw.Infeasible) as error:
-        found = {"refused": str(error)[:300]}
+        return {"refused": str(error)[:300]}
     except Exception:  # a study that fails is a finding, not the end of the run
-        found = {"failed": traceback.format_exc()[-1500:]}
-    return {"kind": name, "index": index, **found}
+        return {"failed": traceback.format_exc()[-1500:]}
 
 
 def _piloted(kind: Kind, rng: np.random.Generator, index: int) -> dict[str, Any]:

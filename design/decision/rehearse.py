@@ -168,11 +168,11 @@ def _orders(purchases: Purchase) -> list[Order]:
 
 def _records(found: Rehearsed, options: RehearsalOptions) -> tuple[RehearsedPurchase, ...]:
     """Return one record a purchase, of the worlds in which it was rehearsed."""
-    alone, reached = options.labels_alone, np.maximum(found.explainable_r2, WORST)
+    alone, found = options.labels_alone, replace(found, explainable_r2=np.maximum(found.explainable_r2, WORST))
     records: list[RehearsedPurchase] = []
-    for index, row in enumerate(reached):
+    for index, row in enumerate(found.explainable_r2):
         asked = np.isfinite(row)
-        gain = None if alone is None else PairedGain.of((row - reached[alone])[asked], options.worthwhile)
+        gain = None if alone is None else PairedGain.of(found.gain(index, alone)[asked], options.worthwhile)
         records.append(
             RehearsedPurchase(
                 n=int(asked.sum()),

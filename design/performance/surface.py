@@ -16,14 +16,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeVar
 
 import jax
 import numpy as np
 from jaxtyping import Float, Int, Num
 
 from brainworth.design.performance.purchase import WORST, Purchase
-from brainworth.models.forecast.batches import BatchRequest, Blocks, Enrolment, batch_r2, in_blocks
+from brainworth.models.forecast.batches import BatchRequest, Blocks, Enrolment, batch_r2, in_blocks, taken
 from brainworth.models.forecast.forecast import Draws, Order, PilotSize
 from brainworth.models.forecast.luck import stratified_normals
 from brainworth.models.forecast.spending import Spending, spending_r2
@@ -36,7 +35,6 @@ _WORTH_SHARING = 8_000
 _STUDIES = 256
 """Fewest single studies that a distribution of outcomes consists of."""
 
-_Questions = TypeVar("_Questions", BatchRequest, Spending)
 _Key = tuple[int, int, int, bool]
 """First draw, number of draws, last draw, whether outcomes are those of single studies."""
 
@@ -180,7 +178,7 @@ class PosteriorSurface:
         key, rows = self._rows(draws)
         asked = replace(spending, labels=self.random_labels(np.asarray(spending.labels)))
         bound = self._shared_out(
-            ("spending", key), len(asked.money), lambda part: self._spent(key, rows.size, _taken(asked, part))
+            ("spending", key), len(asked.money), lambda part: self._spent(key, rows.size, taken(asked, part))
         )
         return np.maximum(bound, WORST)
 
@@ -190,7 +188,7 @@ class PosteriorSurface:
         key, rows = self._rows(draws)
         asked = BatchRequest(self._order(purchase), people, None if least is None else self._order(least))
         return self._shared_out(
-            ("orders", key), len(purchase.n_task), lambda part: self._solved(key, rows.size, _taken(asked, part))
+            ("orders", key), len(purchase.n_task), lambda part: self._solved(key, rows.size, taken(asked, part))
         )
 
     def _rows(self, draws: slice | None) -> tuple[_Key, Int[np.ndarray, " draw"]]:
@@ -234,8 +232,3 @@ def _known(purchase: Purchase) -> Enrolment:
 
 def _ranges(people: tuple[np.ndarray, np.ndarray]) -> Enrolment:
     return Enrolment(*(np.maximum(np.asarray(p, dtype=np.float64), 1.0) for p in people))
-
-
-def _taken(asked: _Questions, rows: np.ndarray) -> _Questions:
-    """Return some of the questions."""
-    return jax.tree.map(lambda column: np.asarray(column)[rows], asked)

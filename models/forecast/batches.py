@@ -12,6 +12,7 @@ not shapes, so one compiled program serves every batch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +38,9 @@ BLOCK = 32
 BATCH = 128
 """Orders per call."""
 _CAPACITY = 1024
+
+Questions = TypeVar("Questions")
+"""A record whose leaves have a leading axis of questions."""
 
 
 @register_dataclass
@@ -151,6 +155,11 @@ def _solve_blocks(
 
 solve_blocks = Program(_solve_blocks, "solve_blocks")
 """Explainable R^2 of a full batch of orders under every block: the compiled ``_solve_blocks``."""
+
+
+def taken(asked: Questions, rows: np.ndarray) -> Questions:
+    """Return some of the questions that are asked of blocks: orders or sets of designs, leading axis."""
+    return jax.tree.map(lambda column: np.asarray(column)[rows], asked)
 
 
 def block_of(blocks: Blocks, block: Array) -> Draws:

@@ -64,11 +64,6 @@ def spending_of(problem: Problem, known: Bounded) -> tuple[Spending, Bool[np.nda
     return asked, np.isfinite(price.min(axis=1)).all(axis=-1)
 
 
-def take(asked: Spending, rows: np.ndarray) -> Spending:
-    """Return some of the sets."""
-    return Spending(*(np.asarray(getattr(asked, name))[rows] for name in Spending.__dataclass_fields__))
-
-
 def _splits(
     problem: Problem, known: Bounded, spare: Int[np.ndarray, " box"]
 ) -> tuple[Float[np.ndarray, "box split"], Int[np.ndarray, "box split"]]:

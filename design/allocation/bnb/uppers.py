@@ -14,9 +14,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from brainworth.design.allocation.bnb.boxes import Bounded
-from brainworth.design.allocation.bnb.spending import spending_of, take
+from brainworth.design.allocation.bnb.spending import spending_of
 from brainworth.design.allocation.evaluate import Evaluator
 from brainworth.design.allocation.problem import Problem
+from brainworth.models.forecast.batches import taken
 
 _FEWEST = 3
 """Modalities from which the ways to spend are bounded: one more program to compile."""
@@ -56,5 +57,5 @@ class Upper:
         asked, held = spending_of(self.problem, known.take(rows))
         uppers = np.full(rows.size, -np.inf)
         if held.any():
-            uppers[held] = self.evaluator.spending_bounds(take(asked, np.flatnonzero(held)))
+            uppers[held] = self.evaluator.spending_bounds(taken(asked, np.flatnonzero(held)))
         return uppers
